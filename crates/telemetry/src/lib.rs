@@ -1,1 +1,6 @@
-//!
+//! What the platform tells about itself: logs and metrics.
+
+pub mod logging;
+mod metrics;
+
+pub use metrics::{BuildResult, CallRefusal, Metrics, OpenConnection, ProcessFacts, Readings};

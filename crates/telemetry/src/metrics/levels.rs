@@ -1,0 +1,113 @@
+//! What is read off the other rooms when somebody asks for the metrics, and not counted on the way.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::{Registry, Unit},
+};
+
+/// The levels and totals of one moment. Totals only ever grow while the process lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Readings {
+    /// Guests that run now.
+    pub guests_running: u64,
+    /// Guests that may run at one time.
+    pub guest_slots: u64,
+    /// Linear memory that running guests hold, in bytes.
+    pub guest_memory_bytes: u64,
+    /// Linear memory that running guests may hold together, in bytes.
+    pub guest_memory_bytes_max: u64,
+    /// Loads of an artifact that were answered from memory, in all.
+    pub artifact_hits: u64,
+    /// Loads of an artifact that went to the disk or to a worker, in all.
+    pub artifact_misses: u64,
+    /// Artifacts that made room for others, in all.
+    pub artifact_evictions: u64,
+    /// Native code held in memory, in bytes.
+    pub artifact_bytes: u64,
+    /// Artifacts held in memory.
+    pub artifact_entries: u64,
+    /// Execution records that wait for the database.
+    pub records_queued: u64,
+    /// Execution records that were given up, in all.
+    pub records_dropped: u64,
+    /// Database connections that are open.
+    pub database_connections: u64,
+    /// Those of them that nobody uses.
+    pub database_connections_idle: u64,
+    /// Database connections that may be open at one time.
+    pub database_connections_max: u64,
+}
+
+type Level = Gauge<u64, AtomicU64>;
+
+/// The metrics that [`Readings`] are copied into.
+#[derive(Debug, Default)]
+pub(super) struct Levels {
+    guests_running: Level,
+    guest_slots: Level,
+    guest_memory_bytes: Level,
+    guest_memory_bytes_max: Level,
+    artifact_hits: Counter,
+    artifact_misses: Counter,
+    artifact_evictions: Counter,
+    artifact_bytes: Level,
+    artifact_entries: Level,
+    records_queued: Level,
+    records_dropped: Counter,
+    database_connections: Level,
+    database_connections_idle: Level,
+    database_connections_max: Level,
+}
+
+impl Levels {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let bytes = || Unit::Bytes;
+        registry.register("guests_running", "Guests that run now", self.guests_running.clone());
+        registry.register("guest_slots", "Guests that may run at one time", self.guest_slots.clone());
+        registry.register_with_unit("guest_memory", "Memory of running guests", bytes(), self.guest_memory_bytes.clone());
+        registry.register_with_unit(
+            "guest_memory_max",
+            "Memory that running guests may hold together",
+            bytes(),
+            self.guest_memory_bytes_max.clone(),
+        );
+        registry.register("artifact_hits", "Artifact loads answered from memory", self.artifact_hits.clone());
+        registry.register("artifact_misses", "Artifact loads not answered from memory", self.artifact_misses.clone());
+        registry.register("artifact_evictions", "Artifacts that made room for others", self.artifact_evictions.clone());
+        registry.register_with_unit("artifact_cache", "Native code held in memory", bytes(), self.artifact_bytes.clone());
+        registry.register("artifact_cache_entries", "Artifacts held in memory", self.artifact_entries.clone());
+        registry.register("records_queued", "Execution records waiting for the database", self.records_queued.clone());
+        registry.register("records_dropped", "Execution records given up", self.records_dropped.clone());
+        registry.register("database_connections", "Open database connections", self.database_connections.clone());
+        registry.register("database_connections_idle", "Unused database connections", self.database_connections_idle.clone());
+        registry.register(
+            "database_connections_max",
+            "Database connections that may be open",
+            self.database_connections_max.clone(),
+        );
+    }
+
+    pub(super) fn set(&self, readings: &Readings) {
+        self.guests_running.set(readings.guests_running);
+        self.guest_slots.set(readings.guest_slots);
+        self.guest_memory_bytes.set(readings.guest_memory_bytes);
+        self.guest_memory_bytes_max.set(readings.guest_memory_bytes_max);
+        set_total(&self.artifact_hits, readings.artifact_hits);
+        set_total(&self.artifact_misses, readings.artifact_misses);
+        set_total(&self.artifact_evictions, readings.artifact_evictions);
+        self.artifact_bytes.set(readings.artifact_bytes);
+        self.artifact_entries.set(readings.artifact_entries);
+        self.records_queued.set(readings.records_queued);
+        set_total(&self.records_dropped, readings.records_dropped);
+        self.database_connections.set(readings.database_connections);
+        self.database_connections_idle.set(readings.database_connections_idle);
+        self.database_connections_max.set(readings.database_connections_max);
+    }
+}
+
+/// Two scrapes at one time must not make a total go back.
+fn set_total(counter: &Counter, total: u64) {
+    counter.inner().fetch_max(total, Ordering::Relaxed);
+}
