@@ -1,1 +1,27 @@
+//! The doors of Toolwright: REST for administrators (`/admin/v1`) and customers (`/api/v1`), MCP for clients (`/mcp/{server}`),
+//! health and metrics for whoever runs it.
 //!
+//! A handler extracts, calls one function of `app` and shapes the answer. No rule and no SQL lives here. Every answer that is not
+//! a success, MCP's own aside, carries one envelope: `{error_code, message, details, request_id}` (API-1).
+
+mod admin;
+mod api;
+mod caller;
+mod documents;
+mod door;
+mod envelope;
+mod error;
+mod extract;
+mod health;
+mod mcp;
+mod metrics;
+mod openapi;
+mod page;
+mod router;
+mod settings;
+mod state;
+mod welcome;
+
+pub use openapi::openapi;
+pub use router::router;
+pub use settings::{McpSettings, MetricsReaders, WebSettings};

@@ -1,0 +1,126 @@
+//! Records of calls.
+
+use std::sync::Arc;
+
+use app::{
+    App, PageRequest,
+    executions::{self, ExecutionFilter},
+};
+use axum::{Json as Answer, extract::State};
+use chrono::{DateTime, Utc};
+use domain::{CallId, RequestId, Slug, Status, ToolName, VersionId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    paths::ExecutionPath,
+    receipt::{ReceiptView, StatusView},
+};
+use crate::{
+    caller::CustomerCaller,
+    error::ApiError,
+    extract::{Path, Query},
+    page::Page,
+};
+
+/// Which records are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExecutionQuery {
+    /// Those of one server.
+    #[param(value_type = Option<String>, example = "weather")]
+    server: Option<Slug>,
+    /// Those in one state.
+    #[param(value_type = Option<StatusView>)]
+    status: Option<Status>,
+    /// The `next_cursor` of an earlier page; without one, the first page.
+    cursor: Option<String>,
+    /// Items of the page, 50 if nothing is said.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// The record of one call.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Execution)]
+pub(crate) struct ExecutionView {
+    /// The call.
+    #[schema(value_type = String, format = Uuid)]
+    call_id: CallId,
+    /// The request that made it.
+    #[schema(value_type = String, format = Uuid)]
+    request_id: RequestId,
+    /// The server, by the slug it had.
+    #[schema(value_type = String, example = "weather")]
+    server: Slug,
+    /// The tool.
+    #[schema(value_type = String, example = "forecast")]
+    tool: ToolName,
+    /// The version that ran.
+    #[schema(value_type = String, format = Uuid)]
+    version_id: VersionId,
+    /// How it stands, or how it ended.
+    status: StatusView,
+    /// What went wrong, in a sentence; null if nothing did.
+    #[schema(required = true)]
+    error: Option<String>,
+    /// How far it said it was; null if it never said.
+    #[schema(required = true)]
+    progress: Option<f64>,
+    /// What it said it was doing; null if it never said.
+    #[schema(required = true)]
+    stage: Option<String>,
+    /// When it began.
+    started_at: DateTime<Utc>,
+    /// When it ended; null while it runs.
+    #[schema(required = true)]
+    completed_at: Option<DateTime<Utc>>,
+    /// What it used; null while it runs and if it was interrupted.
+    #[schema(required = true)]
+    receipt: Option<ReceiptView>,
+}
+
+impl From<executions::ExecutionView> for ExecutionView {
+    fn from(view: executions::ExecutionView) -> Self {
+        Self {
+            call_id: view.call_id,
+            request_id: view.request_id,
+            server: view.server,
+            tool: view.tool,
+            version_id: view.version_id,
+            status: view.status.into(),
+            error: view.error,
+            progress: view.progress,
+            stage: view.stage,
+            started_at: view.started_at,
+            completed_at: view.completed_at,
+            receipt: view.receipt.map(ReceiptView::from),
+        }
+    }
+}
+
+/// Lists the records of your calls, newest first
+#[utoipa::path(get, path = "/executions", tag = "executions", security(("api_key" = [])), params(ExecutionQuery),
+    responses((status = 200, description = "A page of records", body = Page<ExecutionView>)))]
+pub(crate) async fn list_executions(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Query(ExecutionQuery { server, status, cursor, limit }): Query<ExecutionQuery>,
+) -> Result<Answer<Page<ExecutionView>>, ApiError> {
+    let page = PageRequest::new(cursor, limit)?;
+    let executions = executions::list(&app, &caller, &ExecutionFilter { server, status }, &page).await?;
+    Ok(Answer(executions.into()))
+}
+
+/// Shows the record of a call
+#[utoipa::path(get, path = "/executions/{call_id}", tag = "executions", security(("api_key" = [])), params(ExecutionPath),
+    responses((status = 200, description = "The record", body = ExecutionView)))]
+pub(crate) async fn get_execution(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Path(ExecutionPath { call_id }): Path<ExecutionPath>,
+) -> Result<Answer<ExecutionView>, ApiError> {
+    let execution = executions::load(&app, &caller, call_id).await?;
+    Ok(Answer(execution.into()))
+}

@@ -1,0 +1,13 @@
+//! `/api/v1`: what a customer may do with its own things. Every operation needs one of the customer's API keys.
+
+pub(crate) mod environment;
+pub(crate) mod executions;
+mod grants;
+mod interface;
+mod paths;
+mod receipt;
+pub(crate) mod releases;
+pub(crate) mod servers;
+pub(crate) mod tools;
+pub(crate) mod tries;
+pub(crate) mod versions;

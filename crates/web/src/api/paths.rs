@@ -1,0 +1,74 @@
+//! What the paths of `/api/v1` carry.
+
+use domain::{CallId, EnvName, ReleaseId, Slug, ToolName, VersionId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// The path of a server.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ServerPath {
+    /// The server's public name.
+    #[param(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", example = "weather")]
+    pub(crate) slug: Slug,
+}
+
+/// The path of a tool.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ToolPath {
+    /// The server's public name.
+    #[param(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", example = "weather")]
+    pub(crate) slug: Slug,
+    /// The tool's name.
+    #[param(value_type = String, pattern = "^[A-Za-z0-9_-]{1,48}$", example = "forecast")]
+    pub(crate) name: ToolName,
+}
+
+/// The path of a version of a tool.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct VersionPath {
+    /// The server's public name.
+    #[param(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", example = "weather")]
+    pub(crate) slug: Slug,
+    /// The tool's name.
+    #[param(value_type = String, pattern = "^[A-Za-z0-9_-]{1,48}$", example = "forecast")]
+    pub(crate) name: ToolName,
+    /// The version.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) version_id: VersionId,
+}
+
+/// The path of an environment value.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct EnvPath {
+    /// The server's public name.
+    #[param(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", example = "weather")]
+    pub(crate) slug: Slug,
+    /// The value's name.
+    #[param(value_type = String, pattern = "^[A-Z][A-Z0-9_]{0,63}$", example = "UNITS")]
+    pub(crate) name: EnvName,
+}
+
+/// The path of a release.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ReleasePath {
+    /// The server's public name.
+    #[param(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", example = "weather")]
+    pub(crate) slug: Slug,
+    /// The release.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) release_id: ReleaseId,
+}
+
+/// The path of an execution.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ExecutionPath {
+    /// The call.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) call_id: CallId,
+}

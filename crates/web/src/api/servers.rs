@@ -1,0 +1,125 @@
+//! Servers.
+
+use std::sync::Arc;
+
+use app::{App, servers};
+use axum::{Json as Answer, extract::State};
+use chrono::{DateTime, Utc};
+use domain::{ReleaseId, ServerId, ServerTitle, Slug};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::paths::ServerPath;
+use crate::{
+    caller::CustomerCaller,
+    envelope::Envelope,
+    error::ApiError,
+    extract::{Json, Path, Query},
+    page::{Page, PageQuery},
+};
+
+/// A server that is to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewServer {
+    /// Its public name: unique over the installation, and never given out twice.
+    #[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", example = "weather")]
+    slug: Slug,
+    /// What people see.
+    #[schema(value_type = String, min_length = 1, max_length = 120, example = "Weather")]
+    title: ServerTitle,
+    /// What it is for.
+    #[serde(default)]
+    #[schema(max_length = 4000, example = "Forecasts for any city.")]
+    description: String,
+}
+
+/// A server.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Server)]
+pub(crate) struct ServerView {
+    /// Its id.
+    #[schema(value_type = String, format = Uuid)]
+    server_id: ServerId,
+    /// Its public name.
+    #[schema(value_type = String, example = "weather")]
+    slug: Slug,
+    /// What people see.
+    #[schema(value_type = String, example = "Weather")]
+    title: ServerTitle,
+    /// What it is for; may be empty.
+    #[schema(example = "Forecasts for any city.")]
+    description: String,
+    /// The release that it serves; null before the first one.
+    #[schema(value_type = Option<String>, format = Uuid, required = true)]
+    release_id: Option<ReleaseId>,
+    /// Where MCP clients find it.
+    #[schema(example = "https://tools.example.com/mcp/weather")]
+    url: String,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+}
+
+impl From<servers::ServerView> for ServerView {
+    fn from(view: servers::ServerView) -> Self {
+        let servers::ServerView { server_id, slug, title, description, release_id, url, created_at } = view;
+        Self { server_id, slug, title, description, release_id, url, created_at }
+    }
+}
+
+/// Makes a server
+///
+/// It serves nothing until its first release.
+#[utoipa::path(post, path = "/servers", tag = "servers", security(("api_key" = [])), request_body = NewServer,
+    responses(
+        (status = 201, description = "The server", body = ServerView),
+        (status = 409, description = "The slug is taken, or was", body = Envelope),
+    ))]
+pub(crate) async fn create_server(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Json(NewServer { slug, title, description }): Json<NewServer>,
+) -> Result<(StatusCode, Answer<ServerView>), ApiError> {
+    let server = servers::create(&app, &caller, servers::NewServer { slug, title, description }).await?;
+    Ok((StatusCode::CREATED, Answer(server.into())))
+}
+
+/// Lists your servers by slug
+#[utoipa::path(get, path = "/servers", tag = "servers", security(("api_key" = [])), params(PageQuery),
+    responses((status = 200, description = "A page of servers", body = Page<ServerView>)))]
+pub(crate) async fn list_servers(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Query(page): Query<PageQuery>,
+) -> Result<Answer<Page<ServerView>>, ApiError> {
+    let servers = servers::list(&app, &caller, &page.try_into()?).await?;
+    Ok(Answer(servers.into()))
+}
+
+/// Shows a server
+#[utoipa::path(get, path = "/servers/{slug}", tag = "servers", security(("api_key" = [])), params(ServerPath),
+    responses((status = 200, description = "The server", body = ServerView)))]
+pub(crate) async fn get_server(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Path(ServerPath { slug }): Path<ServerPath>,
+) -> Result<Answer<ServerView>, ApiError> {
+    let server = servers::load(&app, &caller, &slug).await?;
+    Ok(Answer(server.into()))
+}
+
+/// Deletes a server with all that belongs to it
+///
+/// Its tools, versions, releases and environment go with it. Its slug stays taken; records of its calls stay for as long as the tier
+/// keeps them.
+#[utoipa::path(delete, path = "/servers/{slug}", tag = "servers", security(("api_key" = [])), params(ServerPath),
+    responses((status = 204, description = "The server is gone")))]
+pub(crate) async fn delete_server(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Path(ServerPath { slug }): Path<ServerPath>,
+) -> Result<StatusCode, ApiError> {
+    servers::delete(&app, &caller, &slug).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,99 @@
+//! What every request passes: its id, its place in the log, the envelope of its error, the headers of every answer.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use app::App;
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use domain::RequestId;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use tracing::{Instrument, debug, error, field, info, info_span, warn};
+
+use crate::error::{self, ApiError};
+
+/// The header that names a request, in both directions.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Characters of a client's own request id that are kept: a trace id of any system in use fits.
+const CLIENT_REQUEST_ID_CHARS_MAX: usize = 128;
+
+/// Carries a request through: gives it an id (its [`RequestId`] extension), logs how it ended, turns an [`ApiError`] or a panic into
+/// the envelope.
+///
+/// The id is always our own, so that two requests never share one; a client's `X-Request-Id` stands beside it in the log.
+pub(crate) async fn pass(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let request_id = RequestId::new();
+    request.extensions_mut().insert(request_id);
+    let method = request.method().clone();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let span = info_span!("request", %request_id, %method, route, client_request_id = field::Empty);
+    if let Some(id) = client_request_id(request.headers()) {
+        span.record("client_request_id", id);
+    }
+
+    async {
+        let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        let answer = answer.unwrap_or_else(|_panic| {
+            error!("the handler of {method} {route} panicked");
+            error::internal().into_response()
+        });
+        let answer = finish(answer, request_id);
+        let took = begun.elapsed();
+        app.metrics().observe_request(matched.as_ref().map(MatchedPath::as_str), answer.status().as_u16(), took);
+        log_end(&method, route, answer.status(), took);
+        answer
+    }
+    .instrument(span)
+    .await
+}
+
+fn client_request_id(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
+    (1..=CLIENT_REQUEST_ID_CHARS_MAX).contains(&id.len()).then_some(id)
+}
+
+fn finish(mut answer: Response, request_id: RequestId) -> Response {
+    if let Some(error) = answer.extensions_mut().remove::<Arc<ApiError>>() {
+        log_fault(&error);
+        let allow = answer.headers_mut().remove(header::ALLOW);
+        answer = error.to_answer(request_id);
+        answer.headers_mut().extend(allow.map(|methods| (header::ALLOW, methods)));
+    }
+    let headers = answer.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    answer
+}
+
+fn log_fault(error: &ApiError) {
+    let Some(chain) = error.fault_chain() else { return };
+    if error.code() == crate::envelope::ErrorCode::Unavailable {
+        warn!(error = chain, "something is away: {chain}");
+    } else {
+        error!(error = chain, "a fault of ours: {chain}");
+    }
+}
+
+/// Probes and scrapes come every few seconds and say nothing when all is well.
+fn log_end(method: &Method, route: &str, status: StatusCode, took: Duration) {
+    let duration_ms = took.as_secs_f64() * 1000.0;
+    let status = status.as_u16();
+    if matches!(route, "/health/live" | "/health/ready" | "/metrics") && status < 400 {
+        debug!(status, duration_ms, "answered {method} {route} with {status}");
+    } else {
+        info!(status, duration_ms, "answered {method} {route} with {status}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Why a door did not do what was asked: one type, which becomes the one envelope.
+
+use std::sync::Arc;
+
+use app::AppError;
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use domain::{LimitExceeded, LimitName, RequestId};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::envelope::{Envelope, ErrorCode};
+
+/// Seconds after which it is worth trying again when something that Toolwright stands on is away: a database that restarts is back
+/// within seconds, and the pool waits for it by itself.
+const UNAVAILABLE_RETRY_S: u32 = 5;
+
+/// Why a door did not do what was asked. [`crate::door::pass`] turns it into an answer, because the request id is known there.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: ErrorCode,
+    message: String,
+    details: Value,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What a fault of the platform was; for the log alone.
+    fault: Option<Box<AppError>>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), details: json!({}), headers: Vec::new(), fault: None }
+    }
+
+    /// A request that is readable, but not right.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid, message)
+    }
+
+    /// A request without a bearer token, or with something else in its place.
+    pub(crate) fn no_token(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, message)
+            .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"toolwright\"")
+    }
+
+    pub(crate) fn with_details(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+
+    fn with_header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        self.headers.extend(value.try_into().ok().map(|value| (name, value)));
+        self
+    }
+
+    fn with_retry_after(self, seconds: u32) -> Self {
+        self.with_header(header::RETRY_AFTER, seconds.max(1))
+    }
+
+    /// The answer, with the id that its request got.
+    pub(crate) fn to_answer(&self, request_id: RequestId) -> Response {
+        let envelope =
+            Envelope { error_code: self.code, message: self.message.clone(), details: self.details.clone(), request_id };
+        let mut response = (self.status, axum::Json(envelope)).into_response();
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response
+    }
+
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The kind of error, for the log.
+    pub(crate) const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// What a fault of the platform was, with every cause below it; absent if the platform is not at fault.
+    pub(crate) fn fault_chain(&self) -> Option<String> {
+        let fault = self.fault.as_deref()?;
+        let mut text = fault.to_string();
+        let mut cause = std::error::Error::source(fault);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        Some(text)
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Hands the error to the door, which is the outermost layer.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+impl From<AppError> for ApiError {
+    fn from(error: AppError) -> Self {
+        let message = error.to_string();
+        match error {
+            AppError::Unauthenticated => Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, message)
+                .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"toolwright\", error=\"invalid_token\""),
+            AppError::Forbidden { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
+            AppError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message),
+            AppError::Conflict { .. } => Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message),
+            AppError::Invalid { details, .. } => {
+                Self::invalid(message).with_details(if details.is_null() { json!({}) } else { details })
+            }
+            AppError::Build { diagnostics } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::BuildFailed, message)
+                .with_details(json!({ "diagnostics": diagnostics })),
+            AppError::Limit(limit) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::LimitReached, message).with_details(limit_details(&limit))
+            }
+            AppError::RateLimited { limit, retry_after_s } => rate_limited(message, &limit, retry_after_s),
+            AppError::Busy { limit, retry_after_s } => Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::Busy, message)
+                .with_details(limit.as_ref().map_or_else(|| json!({}), limit_details))
+                .with_retry_after(retry_after_s),
+            AppError::Unavailable { .. } => {
+                let mut answer = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
+                    .with_retry_after(UNAVAILABLE_RETRY_S);
+                answer.fault = Some(Box::new(error));
+                answer
+            }
+            AppError::Internal { .. } => {
+                let mut answer = internal();
+                answer.fault = Some(Box::new(error));
+                answer
+            }
+        }
+    }
+}
+
+/// What an unknown path answers.
+pub(crate) async fn unknown_route(request: Request) -> ApiError {
+    let path: String = request.uri().path().chars().take(200).collect();
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        ErrorCode::NotFound,
+        format!("there is nothing at `{path}`; /api/v1/openapi.json lists what there is"),
+    )
+}
+
+/// What a path answers to a method that it does not have. OPTIONS asks which there are: the router names them in `Allow`.
+pub(crate) async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let message = format!("{method} is not possible here; the header Allow says what is");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, message).into_response()
+}
+
+/// A fault of the platform: nothing of it is shown.
+pub(crate) fn internal() -> ApiError {
+    let message = "something went wrong on our side; the installation's log explains it under the request id";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal, message)
+}
+
+/// The `RateLimit` fields are those of draft-ietf-httpapi-ratelimit-headers: the policy with its quota and window, what is left of it
+/// and when it is whole again.
+fn rate_limited(message: String, limit: &LimitExceeded, retry_after_s: u32) -> ApiError {
+    let LimitExceeded { limit: name, value, .. } = limit;
+    let window = window_s(*name).map(|seconds| format!(";w={seconds}")).unwrap_or_default();
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, message)
+        .with_details(limit_details(limit))
+        .with_header(HeaderName::from_static("ratelimit-policy"), format!("\"{name}\";q={value}{window}"))
+        .with_header(HeaderName::from_static("ratelimit"), format!("\"{name}\";r=0;t={}", retry_after_s.max(1)))
+        .with_retry_after(retry_after_s)
+}
+
+/// The span of time that a limit counts over, in seconds, where it is always the same: a calendar month is not.
+const fn window_s(limit: LimitName) -> Option<u32> {
+    match limit {
+        LimitName::CallsPerMinuteMax => Some(60),
+        LimitName::BuildsPerHourMax => Some(3600),
+        _ => None,
+    }
+}
+
+fn limit_details(limit: &LimitExceeded) -> Value {
+    json!({ "limit": limit.limit, "value": limit.value, "tier": limit.tier })
+}

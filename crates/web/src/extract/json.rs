@@ -1,0 +1,159 @@
+//! JSON bodies: bounded, read once, and told what is wrong with them and where.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::{error::Category, json};
+
+use super::{printable, unique_keys};
+use crate::{envelope::ErrorCode, error::ApiError};
+
+/// Bytes of a body: the largest source there may be (1 MiB) as a JSON string with every second character escaped.
+pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// How long a body may take to arrive: 2 MiB over a line of 1 Mbit/s take 17 s.
+const BODY_WAIT: Duration = Duration::from_secs(30);
+
+/// A JSON body as a checked type. Unknown fields, repeated keys and anything after the value are refused.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S, T> FromRequest<S> for Json<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        check_declared(request.headers())?;
+        let bytes = read(request).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+fn check_declared(headers: &HeaderMap) -> Result<(), ApiError> {
+    let unsupported = |message| Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::UnsupportedMediaType, message));
+    if !is_json(headers) {
+        return unsupported("a body of JSON is needed, with the header `Content-Type: application/json`");
+    }
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return unsupported("the body must be sent as it is: no Content-Encoding is undone here");
+    }
+    Ok(())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(declared) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+async fn read(request: Request) -> Result<Bytes, ApiError> {
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
+    let unreadable = |status, message| ApiError::new(status, ErrorCode::Unreadable, message);
+    match tokio::time::timeout(BODY_WAIT, Limited::new(request.into_body(), BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(unreadable(StatusCode::BAD_REQUEST, "the body broke off before its end".to_owned())),
+        Err(_) => {
+            let message = format!("the body did not arrive within {} s", BODY_WAIT.as_secs());
+            Err(unreadable(StatusCode::REQUEST_TIMEOUT, message))
+        }
+    }
+}
+
+fn too_large() -> ApiError {
+    let message = format!("the body is larger than the {BODY_BYTES_MAX} bytes that are read");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message)
+        .with_details(json!({ "bytes_max": BODY_BYTES_MAX }))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    unique_keys::check(bytes).map_err(|error| explain(&error, None))?;
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        explain(error.inner(), Some(path).filter(|path| path != "."))
+    })
+}
+
+/// What is wrong with the text (400) or with what it says (422), and where.
+fn explain(error: &serde_json::Error, path: Option<String>) -> ApiError {
+    let reason = printable(&error.to_string());
+    let place = json!({ "line": error.line(), "column": error.column() });
+    match (error.classify(), path) {
+        (Category::Data, Some(path)) => {
+            let path = printable(&path);
+            ApiError::invalid(format!("`{path}` in the body is not right: {reason}"))
+                .with_details(json!({ "path": path, "line": error.line(), "column": error.column() }))
+        }
+        (Category::Data, None) => ApiError::invalid(format!("the body is not right: {reason}")).with_details(place),
+        (Category::Syntax | Category::Eof | Category::Io, _) => {
+            ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::Unreadable, format!("the body is not JSON: {reason}"))
+                .with_details(place)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only whether it can be read matters")]
+    struct Order {
+        name: String,
+        count: Option<u32>,
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (text, wanted) in [
+            ("", "the body is not JSON: EOF while parsing a value at line 1 column 0"),
+            ("{\"name\": \"a\"} x", "the body is not JSON: trailing characters at line 1 column 15"),
+            (
+                "{\"name\": 1}",
+                "`name` in the body is not right: invalid type: integer `1`, expected a string at line 1 column 10",
+            ),
+            ("{\"name\": \"a\", \"name\": \"b\"}", "the body is not right: the key `name` stands twice at line 1 column 20"),
+            ("[]", "the body is not right: invalid length 0, expected struct Order with 2 elements at line 1 column 2"),
+        ] {
+            assert_eq!(parse::<Order>(text.as_bytes()).unwrap_err().message(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_does_not_repeat_megabytes() {
+        let text = format!("{{\"name\": \"a\", \"count\": \"{}\"}}", "9".repeat(1_000_000));
+
+        let message = parse::<Order>(text.as_bytes()).unwrap_err().message().to_owned();
+
+        assert!(message.len() < 600, "{}", message.len());
+    }
+
+    #[test]
+    fn json_is_declared_as_such() {
+        for (declared, wanted) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/merge-patch+json", true),
+            ("text/json", false),
+            ("application/x-www-form-urlencoded", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(declared))]);
+            assert_eq!(is_json(&headers), wanted, "{declared}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,18 @@
+//! Extractors that check at the door (SEC-13) and whose errors are the one envelope (API-1, API-5).
+
+mod json;
+mod path;
+mod query;
+mod unique_keys;
+
+pub(crate) use self::{json::Json, path::Path, query::Query};
+
+/// Characters of a parser's own message that are shown: it may repeat what was given, which may be megabytes.
+const MESSAGE_CHARS_MAX: usize = 400;
+
+/// A parser's message, cut, and without control characters.
+fn printable(message: &str) -> String {
+    let shown =
+        message.chars().take(MESSAGE_CHARS_MAX).map(|character| if character.is_control() { '\u{fffd}' } else { character });
+    shown.collect()
+}

@@ -1,0 +1,78 @@
+//! Every route, at a glance.
+
+use std::sync::Arc;
+
+use app::App;
+use axum::{Router, middleware};
+use bytes::Bytes;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    WebSettings, admin, api, documents, door,
+    error::{method_not_allowed, unknown_route},
+    health, mcp, metrics, openapi,
+    state::WebState,
+    welcome,
+};
+
+/// The whole of HTTP, ready to be served.
+pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
+    let document = Bytes::from(openapi::text());
+    let state = WebState { app, settings: Arc::new(settings), document };
+    let (documented, _frame) = documented_routes().split_for_parts();
+    documented
+        .nest("/mcp", mcp::routes())
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(state.clone(), door::pass))
+        .with_state(state)
+}
+
+/// The routes that the OpenAPI document describes.
+pub(crate) fn documented_routes() -> OpenApiRouter<WebState> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .nest("/admin/v1", admin_routes())
+        .nest("/api/v1", api_routes())
+        .routes(routes!(welcome::welcome))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::get_metrics))
+}
+
+fn admin_routes() -> OpenApiRouter<WebState> {
+    use admin::{api_keys, customers, tiers};
+
+    OpenApiRouter::new()
+        .routes(routes!(customers::list_customers, customers::create_customer))
+        .routes(routes!(customers::get_customer, customers::change_customer))
+        .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
+        .routes(routes!(api_keys::get_api_key, api_keys::delete_api_key))
+        .routes(routes!(tiers::list_tiers))
+        .routes(routes!(tiers::get_tier, tiers::put_tier))
+}
+
+fn api_routes() -> OpenApiRouter<WebState> {
+    use api::{environment, executions, releases, servers, tools, tries, versions};
+
+    OpenApiRouter::new()
+        .routes(routes!(servers::list_servers, servers::create_server))
+        .routes(routes!(servers::get_server, servers::delete_server))
+        .routes(routes!(tools::list_tools))
+        .routes(routes!(tools::get_tool, tools::put_tool, tools::delete_tool))
+        .routes(routes!(versions::list_versions))
+        .routes(routes!(versions::get_version))
+        .routes(routes!(tries::try_tool))
+        .routes(routes!(environment::list_environment))
+        .routes(routes!(
+            environment::get_environment_value,
+            environment::put_environment_value,
+            environment::delete_environment_value
+        ))
+        .routes(routes!(releases::list_releases, releases::create_release))
+        .routes(routes!(releases::get_release))
+        .routes(routes!(releases::roll_back))
+        .routes(routes!(executions::list_executions))
+        .routes(routes!(executions::get_execution))
+        .routes(routes!(documents::get_openapi))
+        .routes(routes!(documents::get_types))
+}

@@ -1,0 +1,52 @@
+//! What the doors are told when the program starts.
+
+use domain::Slug;
+use http::uri::Authority;
+use url::{Origin, Url};
+
+/// What the doors are told when the program starts.
+#[derive(Debug, Clone)]
+pub struct WebSettings {
+    /// Where clients reach this installation, such as `https://tools.example.com`.
+    pub public_url: Url,
+    /// Who may read `/metrics`.
+    pub metrics: MetricsReaders,
+    /// The types of the tool API as a TypeScript declaration file: what `/api/v1/types/toolwright.d.ts` answers.
+    pub types: &'static str,
+    /// The version of the program, for the welcome.
+    pub version: &'static str,
+    /// Who may reach `/mcp`.
+    pub mcp: McpSettings,
+}
+
+/// From where `/mcp` may be reached. By default, web pages of the installation's own origin and programs that are no browsers.
+#[derive(Debug, Clone, Default)]
+pub struct McpSettings {
+    /// Origins of web pages that may call, besides the public URL's own.
+    pub allowed_origins: Vec<Origin>,
+    /// Values of `Host` that are answered, each at every port if it names none; empty: all of them.
+    pub allowed_hosts: Vec<Authority>,
+}
+
+/// Who may read `/metrics`. The figures name no customer, but tell how busy the node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsReaders {
+    /// Anyone who reaches the port: for an installation on loopback, or behind a proxy that keeps the path to itself.
+    Anyone,
+    /// Whoever has the admin key.
+    Admin,
+}
+
+impl WebSettings {
+    /// The MCP endpoint of a server, as clients are told.
+    #[must_use]
+    pub fn mcp_url(&self, server: &Slug) -> String {
+        format!("{}/mcp/{server}", self.base())
+    }
+
+    /// The public URL without a slash at its end.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.public_url.as_str().trim_end_matches('/')
+    }
+}
