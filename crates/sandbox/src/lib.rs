@@ -1,1 +1,30 @@
+//! Runs tools: WebAssembly guests, each in a fresh instance from a pool, bounded in fuel, memory, tables, wall time, output, log
+//! and host calls, and all of them together by a budget of the node.
 //!
+//! [`Sandbox::start`] lays out the pool and loads the JavaScript engine, [`Sandbox::load`] finds or makes a tool's native code,
+//! [`Sandbox::invoke`] runs one call of it. [`native`] is what the worker processes that compile share with this process.
+
+mod artifacts;
+mod budget;
+mod call;
+mod disk;
+mod engine;
+mod footprint;
+mod host;
+mod invocable;
+mod invocation;
+mod js_engine;
+mod meter;
+pub mod native;
+mod outcome;
+mod sandbox;
+mod state;
+mod ticker;
+
+pub use artifacts::LoadError;
+pub use disk::{KeepError, NativeCache, NativeCacheConfig, NativeCacheError};
+pub use invocable::Invocable;
+pub use invocation::{CallLimits, Invocation, InvokeError, Invoked, Progress};
+pub use js_engine::{JsEngine, WRAPPER};
+pub use native::CacheKey;
+pub use sandbox::{Sandbox, SandboxConfig, StartError, Usage};

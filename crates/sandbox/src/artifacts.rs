@@ -1,0 +1,149 @@
+//! A tool's native code: from memory, else from disk, else made, once for all who wait.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use domain::Digest;
+use moka::{future::Cache, notification::RemovalCause, policy::EvictionPolicy};
+
+use crate::{
+    Invocable, NativeCache,
+    disk::Loaded,
+    invocable::JsRuntime,
+    native::{Label, NativeError},
+};
+
+/// The label of a tool's native code.
+const TOOL: &str = "tool";
+
+/// Why a tool's native code is not there. All who waited for it get the same one.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError<E> {
+    /// It could not be made.
+    #[error("cannot make the tool's native code")]
+    Make(#[source] Arc<E>),
+    /// It was made and is not usable.
+    #[error("cannot use the tool's native code")]
+    Native(#[source] Arc<NativeError>),
+    /// It does not fit the JavaScript engine.
+    #[error("cannot join the tool with the JavaScript engine")]
+    Link(#[source] Arc<wasmtime::Error>),
+    /// The sandbox's own code broke off.
+    #[error("loading the tool's native code broke off")]
+    Task(#[source] Arc<tokio::task::JoinError>),
+}
+
+impl<E> Clone for LoadError<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Make(source) => Self::Make(source.clone()),
+            Self::Native(source) => Self::Native(source.clone()),
+            Self::Link(source) => Self::Link(source.clone()),
+            Self::Task(source) => Self::Task(source.clone()),
+        }
+    }
+}
+
+/// How often the cache served from where, since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) memory_hits: AtomicU64,
+    pub(crate) disk_hits: AtomicU64,
+    pub(crate) made: AtomicU64,
+    pub(crate) evicted: AtomicU64,
+    /// Bytes of native code in memory now.
+    pub(crate) bytes: AtomicU64,
+}
+
+/// The tools that are ready to be called.
+pub(crate) struct Artifacts {
+    tools: Cache<Digest, Arc<Invocable>>,
+    counts: Arc<Counts>,
+    disk: Arc<NativeCache>,
+    runtime: Arc<JsRuntime>,
+    js_engine: Digest,
+}
+
+impl Artifacts {
+    pub(crate) fn new(tools_max: u64, bytes_max: u64, disk: Arc<NativeCache>, runtime: JsRuntime, js_engine: Digest) -> Self {
+        let counts = Arc::new(Counts::default());
+        let listener = {
+            let counts = counts.clone();
+            move |_: Arc<Digest>, tool: Arc<Invocable>, cause| {
+                counts.bytes.fetch_sub(tool.bytes(), Ordering::Relaxed);
+                if cause == RemovalCause::Size {
+                    counts.evicted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        };
+        // One bound for both: a tool weighs its bytes, and never less than its share, so that there are never more than the most.
+        let share = bytes_max.checked_div(tools_max).unwrap_or(bytes_max);
+        let tools = Cache::builder()
+            .max_capacity(bytes_max)
+            .weigher(move |_, tool: &Arc<Invocable>| u32::try_from(tool.bytes().max(share)).unwrap_or(u32::MAX))
+            .eviction_policy(EvictionPolicy::lru())
+            .eviction_listener(listener)
+            .build();
+        Self { tools, counts, disk, runtime: Arc::new(runtime), js_engine }
+    }
+
+    pub(crate) async fn load<E>(
+        &self,
+        artifact: Digest,
+        make: impl Future<Output = Result<Vec<u8>, E>> + Send,
+    ) -> Result<Arc<Invocable>, LoadError<E>>
+    where
+        E: Send + Sync + 'static,
+    {
+        if let Some(tool) = self.tools.get(&artifact).await {
+            self.counts.memory_hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(tool);
+        }
+        self.tools.try_get_with(artifact, self.find_or_make(artifact, make)).await.map_err(|error| LoadError::clone(&error))
+    }
+
+    pub(crate) fn label(&self, artifact: Digest) -> Label {
+        Label { kind: TOOL, artifact, engine: self.js_engine }
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Tools in memory now.
+    pub(crate) fn len(&self) -> u64 {
+        self.tools.entry_count()
+    }
+
+    async fn find_or_make<E>(
+        &self,
+        artifact: Digest,
+        make: impl Future<Output = Result<Vec<u8>, E>> + Send,
+    ) -> Result<Arc<Invocable>, LoadError<E>> {
+        let label = self.label(artifact);
+        let disk = self.disk.clone();
+        let found = tokio::task::spawn_blocking(move || disk.load_with_size(&label)).await;
+        let loaded = match found.map_err(|error| LoadError::Task(Arc::new(error)))? {
+            Some(loaded) => {
+                self.counts.disk_hits.fetch_add(1, Ordering::Relaxed);
+                loaded
+            }
+            None => {
+                let native = make.await.map_err(|error| LoadError::Make(Arc::new(error)))?;
+                self.counts.made.fetch_add(1, Ordering::Relaxed);
+                self.keep_and_load(label, native).await?
+            }
+        };
+        let tool = self.runtime.tool(&loaded.module, loaded.bytes).map_err(|error| LoadError::Link(Arc::new(error)))?;
+        self.counts.bytes.fetch_add(tool.bytes(), Ordering::Relaxed);
+        Ok(Arc::new(tool))
+    }
+
+    async fn keep_and_load<E>(&self, label: Label, native: Vec<u8>) -> Result<Loaded, LoadError<E>> {
+        let disk = self.disk.clone();
+        let kept = tokio::task::spawn_blocking(move || disk.keep_and_load(&label, &native)).await;
+        kept.map_err(|error| LoadError::Task(Arc::new(error)))?.map_err(|error| LoadError::Native(Arc::new(error)))
+    }
+}

@@ -1,0 +1,109 @@
+//! One call, from a fresh instance to its outcome and receipt. Runs on the guests' own threads.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use domain::{LimitName, Outcome, Receipt};
+use tokio_util::sync::CancellationToken;
+use wasmtime::{Engine, Store};
+
+use crate::{
+    Invocable, Invocation, InvokeError, Invoked,
+    budget::MemoryBudget,
+    invocable::{Broken, GuestAnswer},
+    meter::Metered,
+    outcome,
+    state::GuestState,
+};
+
+/// Why a guest runs no longer.
+enum End {
+    Guest(Result<GuestAnswer, Broken>),
+    Cancelled,
+    Deadline,
+}
+
+/// Runs a call that has its slot.
+pub(crate) async fn run(
+    engine: Engine,
+    budget: Arc<MemoryBudget>,
+    tool: Arc<Invocable>,
+    call: Invocation,
+) -> Result<Invoked, InvokeError> {
+    let begun = Instant::now();
+    let deadline = begun + call.limits.wall_max();
+    let fuel_max = call.limits.fuel_per_call_max;
+    let state = GuestState::new(call.limits, call.environment, call.progress, budget, begun);
+    let mut store = prepare(&engine, state, fuel_max).map_err(InvokeError::Internal)?;
+
+    let (end, cpu_us) = drive(&mut store, &tool, &call.arguments, &call.cancelled, deadline).await;
+
+    let outcome = match end {
+        End::Guest(Ok(answer)) => outcome::of_answer(&store, &answer)?,
+        End::Guest(Err(broken)) => outcome::of_broken(&store, broken)?,
+        End::Cancelled => outcome::Ended::without_output(Outcome::Cancelled),
+        End::Deadline => {
+            let limit = store.data().limits.exceeded(LimitName::WallMsMax);
+            outcome::Ended::without_output(Outcome::LimitExceeded(limit))
+        }
+    };
+    let fuel = fuel_max - store.get_fuel().unwrap_or_default().min(fuel_max);
+    let state = store.into_data();
+    let receipt = Receipt {
+        digest: call.digest,
+        fuel,
+        memory_bytes_peak: state.footprint.memory_bytes(),
+        wall_us: micros(begun.elapsed()),
+        cpu_us,
+        queue_us: call.queue_us,
+        host_calls: state.host_calls,
+        egress_bytes: 0,
+        output_bytes: outcome.output_bytes,
+        log_lines: state.log.written(),
+    };
+    Ok(Invoked { outcome: outcome.outcome, receipt, log: state.log.into_lines() })
+}
+
+fn prepare(engine: &Engine, state: GuestState, fuel_max: u64) -> wasmtime::Result<Store<GuestState>> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.footprint);
+    store.set_fuel(fuel_max)?;
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    // Arguments of the host's functions are read where they are in the guest's memory, which is bounded; what is copied of them
+    // has a bound in each function.
+    store.set_hostcall_fuel(usize::MAX);
+    Ok(store)
+}
+
+/// Runs the guest until it ends or must end; with its CPU time in microseconds. The guest comes first, so that a call which ends
+/// within one tick never touches a timer. It yields at every tick, and then whoever wants it to end is heard.
+async fn drive(
+    store: &mut Store<GuestState>,
+    tool: &Invocable,
+    arguments: &str,
+    cancelled: &CancellationToken,
+    deadline: Instant,
+) -> (End, u64) {
+    let guest = pin!(tool.call(store, arguments));
+    let mut guest = Metered::new(guest);
+    // A timer of a busy runtime fires late; a guest that runs is measured against the clock at every tick.
+    let overdue = poll_fn(|_| if Instant::now() >= deadline { Poll::Ready(()) } else { Poll::Pending });
+    let end = tokio::select! {
+        biased;
+        answer = &mut guest => End::Guest(answer),
+        () = cancelled.cancelled() => End::Cancelled,
+        () = overdue => End::Deadline,
+        () = tokio::time::sleep_until(deadline.into()) => End::Deadline,
+    };
+    (end, guest.cpu_us())
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,244 @@
+//! Native code on the node's disk: bounded, disposable, and believed only by its keyed digest.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use rustix::fs::{MemfdFlags, OFlags, memfd_create};
+use wasmtime::{Engine, Module};
+
+use crate::{
+    CacheKey,
+    native::{self, Label, NativeError, TAG_BYTES},
+};
+
+/// The suffix of a file that is being written.
+const UNFINISHED: &str = "unfinished";
+/// A write takes milliseconds: what is older was left by a process that died.
+const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// Where native code is kept.
+#[derive(Debug, Clone)]
+pub struct NativeCacheConfig {
+    /// A directory of its own; made with mode 0700 if it is missing. Its contents can be deleted at any time.
+    pub dir: PathBuf,
+    /// Proves that a file is ours.
+    pub key: CacheKey,
+    /// Bytes of all files; the ones that were loaded longest ago go first.
+    pub bytes_max: u64,
+}
+
+/// The native code that a node keeps from one start to the next.
+#[derive(Debug)]
+pub struct NativeCache {
+    engine: Engine,
+    config: NativeCacheConfig,
+    /// Bytes of all files, as far as this process knows: it is counted anew before anything is evicted.
+    bytes: Mutex<u64>,
+}
+
+/// A module that was loaded, and the bytes of its file.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) module: Module,
+    pub(crate) bytes: u64,
+}
+
+/// Why the directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the cache directory {dir}", dir = dir.display())]
+pub struct NativeCacheError {
+    dir: PathBuf,
+    source: io::Error,
+}
+
+/// Why native code was not kept.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot keep native code in {path}", path = path.display())]
+pub struct KeepError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl NativeCache {
+    /// A cache of native code for `engine`. Removes what dead processes left half written.
+    pub fn open(engine: &Engine, config: NativeCacheConfig) -> Result<Self, NativeCacheError> {
+        let failed = |source| NativeCacheError { dir: config.dir.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(&config.dir).map_err(failed)?;
+        let files = list(&config.dir).map_err(failed)?;
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        for file in files.iter().filter(|file| file.is_abandoned()) {
+            remove(&file.path);
+        }
+        Ok(Self { engine: engine.clone(), config, bytes: Mutex::new(bytes) })
+    }
+
+    /// The module that was kept under `label`. A file that is damaged, forged or of other settings is deleted and counts as
+    /// missing.
+    #[must_use]
+    pub fn load(&self, label: &Label) -> Option<Module> {
+        self.load_with_size(label).map(|loaded| loaded.module)
+    }
+
+    /// Keeps native code that [`native::precompile_module`] made, in place of what was kept under this label.
+    pub fn keep(&self, label: &Label, native: &[u8]) -> Result<(), KeepError> {
+        self.write(label, native).map(drop)
+    }
+
+    pub(crate) fn load_with_size(&self, label: &Label) -> Option<Loaded> {
+        let path = self.path(label);
+        let file = match OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "cannot open kept native code");
+                return None;
+            }
+        };
+        // The time of the last load decides who is evicted; a disk that does not take it only evicts less well.
+        let _ = file.set_modified(SystemTime::now());
+        match self.load_file(file, label) {
+            Ok(loaded) => Some(loaded),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, path = %path.display(), "kept native code is not used");
+                remove(&path);
+                None
+            }
+        }
+    }
+
+    /// Keeps native code and loads it from the file that was written. A disk that is full does not stop a tool: then the code is
+    /// loaded from memory.
+    pub(crate) fn keep_and_load(&self, label: &Label, native: &[u8]) -> Result<Loaded, NativeError> {
+        let file = match self.write(label, native) {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "native code is not kept on disk");
+                self.write_to_memory(label, native).map_err(NativeError::Read)?
+            }
+        };
+        self.load_file(file, label)
+    }
+
+    fn load_file(&self, file: File, label: &Label) -> Result<Loaded, NativeError> {
+        let bytes = file.metadata().map_err(NativeError::Read)?.len();
+        let module = native::load(&self.engine, file, &self.config.key, label)?;
+        Ok(Loaded { module, bytes })
+    }
+
+    fn path(&self, label: &Label) -> PathBuf {
+        self.config.dir.join(format!("{}-{}", label.kind, label.digest(&self.engine)))
+    }
+
+    fn write(&self, label: &Label, native: &[u8]) -> Result<File, KeepError> {
+        let path = self.path(label);
+        let failed = |source| KeepError { path: path.clone(), source };
+        let unfinished = unfinished_path(&path).map_err(failed)?;
+        let written = self.write_whole(&unfinished, label, native).and_then(|file| fs::rename(&unfinished, &path).map(|()| file));
+        match written {
+            Ok(file) => {
+                self.make_room((native.len() + TAG_BYTES) as u64);
+                Ok(file)
+            }
+            Err(source) => {
+                remove(&unfinished);
+                Err(failed(source))
+            }
+        }
+    }
+
+    fn write_whole(&self, path: &Path, label: &Label, native: &[u8]) -> io::Result<File> {
+        let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        self.write_signed(&mut file, label, native)?;
+        Ok(file)
+    }
+
+    fn write_to_memory(&self, label: &Label, native: &[u8]) -> io::Result<File> {
+        let mut file = File::from(memfd_create("native-code", MemfdFlags::CLOEXEC)?);
+        self.write_signed(&mut file, label, native)?;
+        Ok(file)
+    }
+
+    fn write_signed(&self, file: &mut File, label: &Label, native: &[u8]) -> io::Result<()> {
+        file.write_all(native)?;
+        file.write_all(&native::tag(&self.config.key, &label.digest(&self.engine), native))
+    }
+
+    /// Counts `more` bytes, and deletes the files that were loaded longest ago if there are too many.
+    fn make_room(&self, more: u64) {
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        *bytes = bytes.saturating_add(more);
+        if *bytes <= self.config.bytes_max {
+            return;
+        }
+        let mut files = match list(&self.config.dir) {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::warn!(%error, "cannot list the kept native code");
+                return;
+            }
+        };
+        files.sort_by_key(|file| file.used);
+        *bytes = files.iter().map(|file| file.bytes).sum();
+        // A tenth more than needed, so that not every file that comes lists them all.
+        let bytes_wanted = self.config.bytes_max / 10 * 9;
+        for file in files.iter().filter(|file| !file.is_unfinished() || file.is_abandoned()) {
+            if *bytes <= bytes_wanted {
+                break;
+            }
+            remove(&file.path);
+            *bytes = bytes.saturating_sub(file.bytes);
+        }
+    }
+}
+
+/// A file of the directory.
+#[derive(Debug)]
+struct Entry {
+    path: PathBuf,
+    bytes: u64,
+    used: SystemTime,
+}
+
+impl Entry {
+    fn is_unfinished(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension == UNFINISHED)
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.is_unfinished() && self.used.elapsed().is_ok_and(|age| age > UNFINISHED_AGE_MAX)
+    }
+}
+
+fn list(dir: &Path) -> io::Result<Vec<Entry>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        // Another process may delete it meanwhile.
+        if let Ok(metadata) = entry.metadata()
+            && metadata.is_file()
+        {
+            files.push(Entry { path: entry.path(), bytes: metadata.len(), used: metadata.modified()? });
+        }
+    }
+    Ok(files)
+}
+
+fn unfinished_path(path: &Path) -> io::Result<PathBuf> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(path.with_extension(format!("{:016x}.{UNFINISHED}", u64::from_le_bytes(random))))
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, path = %path.display(), "cannot delete a file of the native code cache");
+    }
+}

@@ -1,0 +1,81 @@
+//! What a guest writes.
+
+use std::time::Instant;
+
+use domain::{LogLevel, LogLine};
+use wasmtime::{
+    StoreContextMut,
+    component::{ComponentType, Lift, WasmStr},
+};
+
+use super::take_text;
+use crate::state::GuestState;
+
+/// `level` of the interface.
+#[derive(Debug, Clone, Copy, ComponentType, Lift)]
+#[component(enum)]
+#[expect(dead_code, reason = "wasmtime makes them, from the guest's number")]
+#[repr(u8)]
+pub(super) enum Level {
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+}
+
+/// The lines of one call.
+#[derive(Debug)]
+pub(crate) struct Log {
+    lines_max: u32,
+    begun: Instant,
+    lines: Vec<LogLine>,
+    bytes: usize,
+    written: u32,
+}
+
+impl Log {
+    /// Of all lines together: the largest tier's number of lines, each as long as it may be, would be 80 MiB of the host's memory
+    /// for one call.
+    pub(crate) const BYTES_MAX: usize = 1024 * 1024;
+
+    pub(crate) fn new(lines_max: u32, begun: Instant) -> Self {
+        Self { lines_max, begun, lines: Vec::new(), bytes: 0, written: 0 }
+    }
+
+    /// Lines that the guest wrote, kept or not.
+    pub(crate) fn written(&self) -> u32 {
+        self.written
+    }
+
+    /// The lines that were kept.
+    pub(crate) fn into_lines(self) -> Vec<LogLine> {
+        self.lines
+    }
+
+    fn push(&mut self, level: LogLevel, message: String) {
+        self.written = self.written.saturating_add(1);
+        if self.lines.len() >= self.lines_max as usize || self.bytes + message.len() > Self::BYTES_MAX {
+            return;
+        }
+        self.bytes += message.len();
+        let at_ms = u32::try_from(self.begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+        self.lines.push(LogLine { level, at_ms, message });
+    }
+}
+
+/// `log: func(level: level, message: string)`
+pub(super) fn log(mut guest: StoreContextMut<'_, GuestState>, (level, message): (Level, WasmStr)) -> wasmtime::Result<()> {
+    let level = match level {
+        Level::Debug => LogLevel::Debug,
+        Level::Info => LogLevel::Info,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    };
+    let message = take_text(&mut guest, &message, LogLine::MESSAGE_BYTES_MAX)?;
+    guest.data_mut().log.push(level, message);
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! What a guest reads of the outside, and its reports of progress.
+
+use domain::{Clock as _, EnvName, SystemClock};
+use wasmtime::{StoreContextMut, component::WasmStr};
+
+use super::{Fault, charge, take_text};
+use crate::{Progress, state::GuestState};
+
+/// As many as Web Crypto's `getRandomValues` gives at once.
+pub(super) const RANDOM_BYTES_MAX: u32 = 65_536;
+/// Fuel of a random byte, which the kernel makes.
+const RANDOM_BYTE_FUEL: u64 = 64;
+
+/// `progress: func(progress: f64, total: option<f64>, message: option<string>)`
+pub(super) fn progress(
+    mut guest: StoreContextMut<'_, GuestState>,
+    (progress, total, message): (f64, Option<f64>, Option<WasmStr>),
+) -> wasmtime::Result<()> {
+    charge(&mut guest, 0, 0)?;
+    let message = message.map(|text| take_text(&mut guest, &text, Progress::MESSAGE_BYTES_MAX)).transpose()?;
+    if !progress.is_finite() {
+        return Ok(());
+    }
+    if let Some(reports) = &guest.data().progress {
+        // A full channel drops the report: the next one says more, and a flood of them costs the reader nothing.
+        let _ = reports.try_send(Progress { progress, total: total.filter(|total| total.is_finite()), message });
+    }
+    Ok(())
+}
+
+/// `config: func(name: string) -> option<string>`
+pub(super) fn config(mut guest: StoreContextMut<'_, GuestState>, (name,): (WasmStr,)) -> wasmtime::Result<(Option<String>,)> {
+    // One byte more than a name may have, so that a longer one is not taken for its own beginning.
+    let name = take_text(&mut guest, &name, EnvName::CHARS_MAX + 1)?;
+    let value = name.parse().ok().and_then(|name: EnvName| guest.data().environment.get(&name).cloned());
+    Ok((value.map(String::from),))
+}
+
+/// `now: func() -> u64`, in microseconds since the epoch
+pub(super) fn now(mut guest: StoreContextMut<'_, GuestState>, (): ()) -> wasmtime::Result<(u64,)> {
+    charge(&mut guest, 0, 0)?;
+    Ok((u64::try_from(SystemClock.now().timestamp_micros()).unwrap_or_default(),))
+}
+
+/// `random: func(length: u32) -> list<u8>`
+pub(super) fn random(mut guest: StoreContextMut<'_, GuestState>, (length,): (u32,)) -> wasmtime::Result<(Vec<u8>,)> {
+    if length > RANDOM_BYTES_MAX {
+        return Err(Fault::RandomLength.into());
+    }
+    charge(&mut guest, length as usize, RANDOM_BYTE_FUEL)?;
+    let mut bytes = vec![0; length as usize];
+    getrandom::fill(&mut bytes).map_err(Fault::Random)?;
+    Ok((bytes,))
+}
+
+/// `memory-limit: func() -> u64`, in bytes
+pub(super) fn memory_limit(mut guest: StoreContextMut<'_, GuestState>, (): ()) -> wasmtime::Result<(u64,)> {
+    charge(&mut guest, 0, 0)?;
+    Ok((guest.data().limits.memory_bytes_max,))
+}

@@ -1,0 +1,133 @@
+//! What a call is given, and what comes back.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use domain::{Digest, EnvName, EnvValue, LimitExceeded, LimitName, LogLine, Outcome, Receipt, Tier, TierName};
+use tokio_util::sync::CancellationToken;
+
+/// One call of a tool.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The arguments: a JSON object, already checked against the tool's input schema.
+    pub arguments: String,
+    /// The environment values that the tool was granted, and no others.
+    pub environment: Arc<BTreeMap<EnvName, EnvValue>>,
+    /// What the call may use.
+    pub limits: CallLimits,
+    /// Where reports of progress go; one that finds the channel full is dropped.
+    pub progress: Option<tokio::sync::mpsc::Sender<Progress>>,
+    /// Ends the call with [`Outcome::Cancelled`].
+    pub cancelled: CancellationToken,
+    /// Time that the call waited for its customer's permit, in microseconds: the receipt adds the wait for a slot to it.
+    pub queue_us: u64,
+    /// The artifact, for the receipt.
+    pub digest: Digest,
+}
+
+/// What one call may use. The fields are those of [`domain::Limits`] that bound a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the field of `domain::Limits` of the same name")]
+pub struct CallLimits {
+    /// Whose limits they are, for the text of an error.
+    pub tier: TierName,
+    pub fuel_per_call_max: u64,
+    pub memory_bytes_max: u64,
+    pub wall_ms_max: u32,
+    pub output_bytes_max: u64,
+    pub log_lines_max: u32,
+    pub host_calls_max: u32,
+    pub queue_wait_ms_max: u32,
+}
+
+impl CallLimits {
+    /// The error that says that `limit` was reached. A limit that does not bound a call has the value 0.
+    #[must_use]
+    pub fn exceeded(&self, limit: LimitName) -> LimitExceeded {
+        let value = match limit {
+            LimitName::FuelPerCallMax => self.fuel_per_call_max,
+            LimitName::MemoryBytesMax => self.memory_bytes_max,
+            LimitName::WallMsMax => self.wall_ms_max.into(),
+            LimitName::OutputBytesMax => self.output_bytes_max,
+            LimitName::LogLinesMax => self.log_lines_max.into(),
+            LimitName::HostCallsMax => self.host_calls_max.into(),
+            LimitName::QueueWaitMsMax => self.queue_wait_ms_max.into(),
+            _ => 0,
+        };
+        LimitExceeded { limit, value, tier: self.tier.clone() }
+    }
+
+    pub(crate) fn queue_wait_max(&self) -> Duration {
+        Duration::from_millis(self.queue_wait_ms_max.into())
+    }
+
+    pub(crate) fn wall_max(&self) -> Duration {
+        Duration::from_millis(self.wall_ms_max.into())
+    }
+}
+
+impl From<&Tier> for CallLimits {
+    fn from(tier: &Tier) -> Self {
+        Self {
+            tier: tier.name.clone(),
+            fuel_per_call_max: tier.limits.fuel_per_call_max,
+            memory_bytes_max: tier.limits.memory_bytes_max,
+            wall_ms_max: tier.limits.wall_ms_max,
+            output_bytes_max: tier.limits.output_bytes_max,
+            log_lines_max: tier.limits.log_lines_max,
+            host_calls_max: tier.limits.host_calls_max,
+            queue_wait_ms_max: tier.limits.queue_wait_ms_max,
+        }
+    }
+}
+
+/// How far a tool says that it has come. The numbers are finite; the text is the tool's own: whoever shows it escapes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// How much is done.
+    pub progress: f64,
+    /// How much there is, where the tool knows it.
+    pub total: Option<f64>,
+    /// What it is doing, cut at [`Progress::MESSAGE_BYTES_MAX`].
+    pub message: Option<String>,
+}
+
+impl Progress {
+    /// One line on a screen.
+    pub const MESSAGE_BYTES_MAX: usize = 1024;
+}
+
+/// A call that ran, however it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invoked {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it used.
+    pub receipt: Receipt,
+    /// The lines that were kept, in order.
+    pub log: Vec<LogLine>,
+}
+
+/// Why a call did not run, or was not run to its end: the node's state or fault, not the tool's.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// Every slot of the node stayed taken for as long as the call may wait.
+    #[error("every one of the node's {slots_max} places for guests stayed taken for {waited_ms} ms")]
+    Busy {
+        /// The node's slots.
+        slots_max: u32,
+        /// How long the call waited, in milliseconds.
+        waited_ms: u32,
+    },
+    /// The call needed memory that its tier allows and the node does not have.
+    #[error("the memory that this node gives to guests is used up")]
+    NodeMemory,
+    /// The sandbox is being shut down.
+    #[error("the sandbox is shutting down")]
+    ShutDown,
+    /// A fault of the sandbox.
+    #[error("cannot run the guest")]
+    Internal(#[source] wasmtime::Error),
+    /// The sandbox's own code panicked under the guest.
+    #[error("the guest's task broke off")]
+    Task(#[source] tokio::task::JoinError),
+}

@@ -1,0 +1,271 @@
+//! The sandbox of a node.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use domain::Digest;
+use tokio::{
+    runtime::{Handle, Runtime},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::task::AbortOnDropHandle;
+use wasmtime::{Engine, Module};
+
+use crate::{
+    CacheKey, Invocable, Invocation, InvokeError, Invoked, JsEngine, KeepError, LoadError, NativeCache, NativeCacheConfig,
+    NativeCacheError,
+    artifacts::Artifacts,
+    budget::MemoryBudget,
+    call::{self, micros},
+    engine,
+    invocable::JsRuntime,
+    native::{self, Label, NativeError},
+    ticker::Ticker,
+};
+
+/// The label of the JavaScript engine's native code.
+const JS_ENGINE: &str = "js-engine";
+/// Tasks that a thread polls before it looks at timers and at new calls. Each poll of a guest may last a tick, and calls that
+/// came meanwhile must not wait for many of them.
+const POLLS_BETWEEN_EVENTS: u32 = 4;
+/// A guest that has not yielded after this long is not waited for: it yields at every tick.
+const SHUT_DOWN_MAX: Duration = Duration::from_secs(5);
+
+/// How a sandbox is laid out.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// Where native code is kept from one start to the next. Can be deleted at any time.
+    pub cache_dir: PathBuf,
+    /// Proves that native code in `cache_dir` is ours.
+    pub cache_key: CacheKey,
+    /// Guests of the node at one time. Each takes 2 MiB of stack at most, besides its memory.
+    pub slots_max: u32,
+    /// Bytes of linear memory of all guests together.
+    pub memory_bytes_max: u64,
+    /// Tools whose native code is in memory, at most.
+    pub cached_tools_max: u64,
+    /// Bytes of native code in memory, at most.
+    pub cached_bytes_max: u64,
+    /// Bytes of native code on disk, at most.
+    pub disk_bytes_max: u64,
+    /// Threads that guests run on.
+    pub guest_threads: usize,
+    /// How long a guest runs before it yields, and how late a deadline or cancellation may be seen; about 2 ms.
+    pub tick: Duration,
+}
+
+/// Why a sandbox cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The pool does not fit the machine.
+    #[error("cannot lay out a pool of {slots_max} guests")]
+    Pool {
+        /// Guests at one time.
+        slots_max: u32,
+        /// wasmtime's reason.
+        source: wasmtime::Error,
+    },
+    /// The cache directory cannot be used.
+    #[error("cannot open the cache of native code")]
+    Cache(#[source] NativeCacheError),
+    /// The JavaScript engine could not be compiled or loaded.
+    #[error("cannot prepare the JavaScript engine")]
+    JsEngine(#[source] NativeError),
+    /// The JavaScript engine does not fit the wrapper.
+    #[error("cannot join the JavaScript engine with its wrapper")]
+    Wrapper(#[source] wasmtime::Error),
+    /// No threads for guests.
+    #[error("cannot start the guests' threads")]
+    Threads(#[source] io::Error),
+}
+
+/// What the sandbox uses now, and how its cache did since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Guests at one time, at most.
+    pub slots_max: u32,
+    /// Guests that run.
+    pub slots_taken: u32,
+    /// Bytes of linear memory of all guests together, at most.
+    pub memory_bytes_max: u64,
+    /// Bytes of linear memory of the guests that run.
+    pub memory_bytes: u64,
+    /// Tools in memory.
+    pub cached_tools: u64,
+    /// Bytes of their native code.
+    pub cached_bytes: u64,
+    /// Loads served from memory.
+    pub memory_hits_total: u64,
+    /// Loads served from disk.
+    pub disk_hits_total: u64,
+    /// Loads for which native code was made.
+    pub made_total: u64,
+    /// Tools that went from memory for want of room.
+    pub evicted_total: u64,
+}
+
+/// Runs the guests of a node.
+pub struct Sandbox {
+    engine: Engine,
+    config: SandboxConfig,
+    artifacts: Artifacts,
+    disk: Arc<NativeCache>,
+    slots: Arc<Semaphore>,
+    budget: Arc<MemoryBudget>,
+    ticker: Ticker,
+    guests: Handle,
+    /// Absent once the sandbox is shut down.
+    runtime: Mutex<Option<Runtime>>,
+}
+
+impl Sandbox {
+    /// Lays out the pool, loads the JavaScript engine's native code (or compiles it, once per machine) and starts the guests' threads.
+    /// Blocks for about 10 ms, and for a second when the engine must be compiled.
+    pub fn start(config: SandboxConfig, js_engine: JsEngine) -> Result<Arc<Self>, StartError> {
+        let JsEngine { module, digest } = js_engine;
+        let engine =
+            engine::pooled(config.slots_max).map_err(|source| StartError::Pool { slots_max: config.slots_max, source })?;
+        let disk =
+            NativeCacheConfig { dir: config.cache_dir.clone(), key: config.cache_key.clone(), bytes_max: config.disk_bytes_max };
+        let disk = Arc::new(NativeCache::open(&engine, disk).map_err(StartError::Cache)?);
+        let js_module = load_js_engine(&engine, &disk, &module, digest).map_err(StartError::JsEngine)?;
+        let js_runtime = JsRuntime::new(&engine, &js_module).map_err(StartError::Wrapper)?;
+        let runtime = start_runtime(config.guest_threads).map_err(StartError::Threads)?;
+        let ticker = Ticker::start(&engine, config.tick).map_err(StartError::Threads)?;
+
+        let artifacts = Artifacts::new(config.cached_tools_max, config.cached_bytes_max, disk.clone(), js_runtime, digest);
+        Ok(Arc::new(Self {
+            artifacts,
+            disk,
+            slots: Arc::new(Semaphore::new(config.slots_max as usize)),
+            budget: MemoryBudget::new(config.memory_bytes_max),
+            ticker,
+            guests: runtime.handle().clone(),
+            runtime: Mutex::new(Some(runtime)),
+            engine,
+            config,
+        }))
+    }
+
+    /// The tool of an artifact: from memory, else from disk, else from the native code that `make` gives. However many wait for
+    /// one artifact, one of them makes it. A failure is told to all of them and not remembered.
+    pub async fn load<E>(
+        &self,
+        artifact: Digest,
+        make: impl Future<Output = Result<Vec<u8>, E>> + Send,
+    ) -> Result<Arc<Invocable>, LoadError<E>>
+    where
+        E: Send + Sync + 'static,
+    {
+        self.artifacts.load(artifact, make).await
+    }
+
+    /// Keeps native code that was just built, so that the first call finds it on disk. Blocks while it writes.
+    pub fn keep(&self, artifact: Digest, native: &[u8]) -> Result<(), KeepError> {
+        self.disk.keep(&self.artifacts.label(artifact), native)
+    }
+
+    /// Runs one call in a fresh instance. Waits for a slot of the node for as long as the tier lets a call wait. Dropping the future
+    /// ends the guest at its next tick.
+    pub async fn invoke(&self, tool: &Arc<Invocable>, mut call: Invocation) -> Result<Invoked, InvokeError> {
+        let waiting = Instant::now();
+        let slot = self.take_slot(&call).await?;
+        call.queue_us = call.queue_us.saturating_add(micros(waiting.elapsed()));
+        let guest = call::run(self.engine.clone(), self.budget.clone(), tool.clone(), call);
+        let task = self.guests.spawn(async move {
+            let invoked = guest.await;
+            // The slot of the pool is free before another call is let in.
+            drop(slot);
+            invoked
+        });
+        match AbortOnDropHandle::new(task).await {
+            Ok(invoked) => invoked,
+            Err(error) if error.is_cancelled() => Err(InvokeError::ShutDown),
+            Err(error) => Err(InvokeError::Task(error)),
+        }
+    }
+
+    /// What is in use now, for metrics.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let counts = self.artifacts.counts();
+        let slots_free = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
+        Usage {
+            slots_max: self.config.slots_max,
+            slots_taken: self.config.slots_max.saturating_sub(slots_free),
+            memory_bytes_max: self.config.memory_bytes_max,
+            memory_bytes: self.budget.bytes(),
+            cached_tools: self.artifacts.len(),
+            cached_bytes: counts.bytes.load(Ordering::Relaxed),
+            memory_hits_total: counts.memory_hits.load(Ordering::Relaxed),
+            disk_hits_total: counts.disk_hits.load(Ordering::Relaxed),
+            made_total: counts.made.load(Ordering::Relaxed),
+            evicted_total: counts.evicted.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Refuses new calls, ends the guests that still run, and stops the threads. Calls that should end well are awaited before.
+    pub async fn shut_down(&self) {
+        self.slots.close();
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(runtime) = runtime
+            && let Err(error) = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(SHUT_DOWN_MAX)).await
+        {
+            tracing::error!(%error, "the guests' threads did not stop well");
+        }
+        // Last, because guests that loop end at a tick.
+        self.ticker.stop();
+    }
+
+    async fn take_slot(&self, call: &Invocation) -> Result<OwnedSemaphorePermit, InvokeError> {
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            return Ok(slot);
+        }
+        let waited = tokio::time::timeout(call.limits.queue_wait_max(), self.slots.clone().acquire_owned()).await;
+        match waited {
+            Ok(slot) => slot.map_err(|_| InvokeError::ShutDown),
+            Err(_) => Err(InvokeError::Busy { slots_max: self.config.slots_max, waited_ms: call.limits.queue_wait_ms_max }),
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // A runtime that is dropped waits for its threads, which a task of another runtime must not do.
+        if let Some(runtime) = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Sandbox({:?})", self.usage())
+    }
+}
+
+fn load_js_engine(engine: &Engine, disk: &NativeCache, wasm: &[u8], digest: Digest) -> Result<Module, NativeError> {
+    let label = Label { kind: JS_ENGINE, artifact: Digest::of(wasm), engine: digest };
+    if let Some(module) = disk.load(&label) {
+        return Ok(module);
+    }
+    let begun = Instant::now();
+    let native = native::precompile_module(engine, wasm)?;
+    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(duration_ms, "compiled the JavaScript engine for this machine");
+    disk.keep_and_load(&label, &native).map(|loaded| loaded.module)
+}
+
+fn start_runtime(threads: usize) -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.max(1))
+        .thread_name("guest")
+        .enable_time()
+        .event_interval(POLLS_BETWEEN_EVENTS)
+        .global_queue_interval(POLLS_BETWEEN_EVENTS)
+        .build()
+}

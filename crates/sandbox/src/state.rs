@@ -1,0 +1,46 @@
+//! What the host knows of a guest while it runs.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use domain::{EnvName, EnvValue};
+use tokio::sync::mpsc;
+
+use crate::{
+    CallLimits, Progress,
+    budget::MemoryBudget,
+    footprint::Footprint,
+    host::{Log, Operations},
+};
+
+/// The data of one guest's store.
+#[derive(Debug)]
+pub(crate) struct GuestState {
+    pub(crate) limits: CallLimits,
+    pub(crate) footprint: Footprint,
+    pub(crate) environment: Arc<BTreeMap<EnvName, EnvValue>>,
+    pub(crate) progress: Option<mpsc::Sender<Progress>>,
+    pub(crate) log: Log,
+    pub(crate) operations: Operations,
+    /// Operations asked of the host, the one that crossed the limit not among them.
+    pub(crate) host_calls: u32,
+}
+
+impl GuestState {
+    pub(crate) fn new(
+        limits: CallLimits,
+        environment: Arc<BTreeMap<EnvName, EnvValue>>,
+        progress: Option<mpsc::Sender<Progress>>,
+        budget: Arc<MemoryBudget>,
+        begun: Instant,
+    ) -> Self {
+        Self {
+            footprint: Footprint::new(limits.memory_bytes_max, budget),
+            log: Log::new(limits.log_lines_max, begun),
+            limits,
+            environment,
+            progress,
+            operations: Operations::default(),
+            host_calls: 0,
+        }
+    }
+}
