@@ -1,0 +1,50 @@
+//! Results as JSON-RPC messages.
+
+use axum::{body::Body, response::Response};
+use domain::RequestId;
+use http::{HeaderValue, header};
+use rmcp::model::RequestId as MessageId;
+use serde::Serialize;
+
+use super::{era::Era, refusal::Refusal};
+
+/// A request that waits for its answer.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    /// What the client knows it by.
+    pub(super) id: MessageId,
+    /// What the log knows it by.
+    pub(super) request_id: RequestId,
+    /// The shape that its answer has.
+    pub(super) era: Era,
+}
+
+/// A JSON-RPC response.
+#[derive(Serialize)]
+struct Answer<'a, T> {
+    jsonrpc: &'static str,
+    id: &'a MessageId,
+    result: T,
+}
+
+impl Question {
+    /// The answer as HTTP has it: 200 with one JSON message.
+    pub(super) fn answer(&self, result: impl Serialize) -> Result<Response, Refusal> {
+        self.message(result).map(json)
+    }
+
+    /// The answer as a message.
+    pub(super) fn message(&self, result: impl Serialize) -> Result<String, Refusal> {
+        serde_json::to_string(&Answer { jsonrpc: "2.0", id: &self.id, result }).map_err(|error| {
+            tracing::error!(error = %error, "a result cannot be written as JSON: {error}");
+            Refusal::internal(self.request_id)
+        })
+    }
+}
+
+/// 200 with one JSON message.
+pub(super) fn json(message: String) -> Response {
+    let mut response = Response::new(Body::from(message));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,76 @@
+//! What a call answered, as `tools/call` has it.
+
+use app::calls::CallAnswer;
+use domain::{Outcome, ToolFailure};
+use rmcp::model::ResultType;
+use serde::Serialize;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+
+use super::{answer::Question, era::Era, presentation::Presentation, refusal::Refusal};
+
+/// The result of `tools/call` (MCP, `CallToolResult`). It is `rmcp`'s, but holds the tool's result as JSON that was written once.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CallResult<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<ResultType>,
+    content: [TextContent<'a>; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    structured_content: Option<&'a RawValue>,
+    is_error: bool,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct TextContent<'a> {
+    r#type: &'static str,
+    text: &'a str,
+}
+
+/// The answer to a call as a message.
+///
+/// What the tool itself did wrong, and limits that it crossed, are results with `isError`: a model reads those and can try otherwise.
+pub(super) fn message(question: &Question, presentation: &Presentation, answer: &CallAnswer) -> Result<String, Refusal> {
+    let write = |text: &str, structured: Option<&RawValue>, is_error| {
+        let for_each_request = question.era == Era::PerRequest;
+        question.message(CallResult {
+            result_type: for_each_request.then_some(ResultType::COMPLETE),
+            content: [TextContent { r#type: "text", text }],
+            structured_content: structured,
+            is_error,
+            meta: for_each_request.then_some(&*presentation.meta),
+        })
+    };
+    match &answer.outcome {
+        Outcome::Success(Value::String(text)) => write(text, None, false),
+        Outcome::Success(value) => {
+            let json = to_raw_value(value).map_err(|_| Refusal::internal(question.request_id))?;
+            let structured = is_structured(question.era, value).then_some(&*json);
+            write(json.get(), structured, false)
+        }
+        Outcome::ToolError(failure) => write(&failure_text(failure), None, true),
+        Outcome::LimitExceeded(limit) => write(&limit.to_string(), None, true),
+        Outcome::Trap(reason) => write(&format!("the tool broke down: {reason}"), None, true),
+        Outcome::Cancelled => Err(Refusal::cancelled()),
+    }
+}
+
+/// Towards clients of 2025-11-25 only an object is structured content; since 2026-07-28 any value is.
+fn is_structured(era: Era, value: &Value) -> bool {
+    era == Era::PerRequest || value.is_object()
+}
+
+/// What a tool says of its own accord reads alone. What it threw by accident is told with its class and place, for whoever repairs it.
+fn failure_text(failure: &ToolFailure) -> String {
+    let ToolFailure { name, message, line, column, .. } = failure;
+    match (name.as_str(), line, column) {
+        ("ToolError", _, _) => message.clone(),
+        (name, Some(line), Some(column)) => format!("{name}: {message} (line {line}, column {column})"),
+        (name, Some(line), None) => format!("{name}: {message} (line {line})"),
+        (name, None, _) => format!("{name}: {message}"),
+    }
+}

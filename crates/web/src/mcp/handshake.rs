@@ -1,0 +1,39 @@
+//! How client and server come to know each other: `initialize`, `ping` and `server/discover`.
+
+use axum::response::Response;
+use http::HeaderMap;
+use rmcp::model::{CacheScope, DiscoverResult, EmptyResult, InitializeRequestParams, ProtocolVersion};
+
+use super::{answer::Question, era, message::Params, presentation::Presentation, refusal::Refusal};
+
+/// How long a client may go by what `server/discover` said. Titles and descriptions change seldom.
+const DISCOVERY_TTL_MS: u64 = 60_000;
+
+/// Agrees on a version with a client of 2025-11-25 or before: its own if it is one of those, otherwise the newest of them.
+///
+/// No session id is handed out. A session would only carry what the client can do, so that a tool could ask it something back; no tool
+/// can do that yet, and without an id every node can answer every request.
+pub(super) fn initialize(
+    presentation: &Presentation,
+    headers: &HeaderMap,
+    question: &Question,
+    params: Params<'_>,
+) -> Result<Response, Refusal> {
+    let requested = params.read::<InitializeRequestParams>()?.protocol_version;
+    era::check_initialize(headers, &requested)?;
+    let is_known = requested.has_initialize() && ProtocolVersion::KNOWN_VERSIONS.contains(&requested);
+    let agreed = if is_known { requested } else { ProtocolVersion::LATEST_WITH_INITIALIZE };
+    question.answer(presentation.config.clone().with_protocol_version(agreed))
+}
+
+/// Tells a client of 2025-11-25 or before that the server is there.
+pub(super) fn ping(question: &Question) -> Result<Response, Refusal> {
+    question.answer(EmptyResult {})
+}
+
+/// Tells a client of 2026-07-28 who the server is.
+pub(super) fn discover(presentation: &Presentation, question: &Question) -> Result<Response, Refusal> {
+    let versions = ProtocolVersion::KNOWN_VERSIONS.to_vec();
+    let result = DiscoverResult::from_server_info(versions, presentation.config.clone());
+    question.answer(result.with_ttl_ms(DISCOVERY_TTL_MS).with_cache_scope(CacheScope::Private))
+}

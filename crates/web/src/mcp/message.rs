@@ -1,0 +1,167 @@
+//! JSON-RPC messages, read from a body in one pass that copies nothing of the parameters.
+
+use std::borrow::Cow;
+
+use rmcp::model::RequestId as MessageId;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::refusal::Refusal;
+
+/// What a client sends (JSON-RPC 2.0; MCP, "Messages").
+#[derive(Debug)]
+pub(super) enum Message<'a> {
+    /// Wants an answer.
+    Request {
+        /// What the answer will be known by.
+        id: MessageId,
+        /// What is asked.
+        method: Cow<'a, str>,
+        /// With what.
+        params: Params<'a>,
+    },
+    /// Wants none.
+    Notification {
+        /// What happened.
+        method: Cow<'a, str>,
+        /// With what.
+        params: Params<'a>,
+    },
+}
+
+/// The parameters of a message, as they stand in the body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Params<'a>(Option<&'a RawValue>);
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    jsonrpc: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Text<'a>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+}
+
+/// A text that is borrowed where it has no escapes. (A bare `Option<Cow<str>>` would always be copied.)
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// `null` is present too.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl<'a> Message<'a> {
+    /// Reads one message. A key that stands twice in the envelope is refused: two programs on the way could read it differently.
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
+        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        let envelope = match serde_json::from_slice::<Envelope<'_>>(body) {
+            Err(error) if !error.is_data() => return Err(Refusal::unreadable(&error)),
+            // serde would read the members of a struct from an array, too.
+            _ if first == Some(&b'[') => return Err(Refusal::invalid_request("one message a POST is read: a batch is refused")),
+            Err(error) => return Err(Refusal::invalid_request(format!("the body is not a JSON-RPC message: {error}"))),
+            Ok(envelope) => envelope,
+        };
+        if envelope.jsonrpc.is_none_or(|Text(version)| version != "2.0") {
+            return Err(Refusal::invalid_request("`jsonrpc` must be \"2.0\""));
+        }
+        let params = Params(envelope.params);
+        match (envelope.method, envelope.id, envelope.result.or(envelope.error)) {
+            (Some(Text(method)), Some(id), None) => {
+                let id = serde_json::from_str(id.get())
+                    .map_err(|_| Refusal::invalid_request("`id` must be a string or an integer of 64 bits"))?;
+                Ok(Self::Request { id, method, params })
+            }
+            (Some(Text(method)), None, None) => Ok(Self::Notification { method, params }),
+            // Nothing was asked of the client: a stateless server has no question open.
+            (None, _, Some(_)) => Err(Refusal::invalid_request("this server asked nothing, so there is nothing to respond to")),
+            _ => Err(Refusal::invalid_request("a message has a `method`, and an `id` if it wants an answer")),
+        }
+    }
+}
+
+impl<'a> Params<'a> {
+    /// Reads the parameters as a struct whose every member is optional; absent ones are an empty object.
+    pub(super) fn read<T: Deserialize<'a>>(self) -> Result<T, Refusal> {
+        match self.0.map_or("{}", RawValue::get) {
+            text if text.starts_with('{') => serde_json::from_str(text).map_err(|error| Refusal::params(&error)),
+            _ => Err(Refusal::invalid_request("`params` must be an object")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn a_request_and_a_notification_are_told_apart_by_the_id() {
+        assert!(matches!(parse(r#" {"jsonrpc":"2.0","id":"a","method":"ping"} "#), Ok(Message::Request { .. })));
+        assert!(matches!(parse(r#"{"jsonrpc":"2.0","method":"ping","params":{}}"#), Ok(Message::Notification { .. })));
+    }
+
+    #[test]
+    fn a_method_with_escapes_is_read_as_what_it_means() {
+        let Ok(Message::Request { method, .. }) = parse(r#"{"jsonrpc":"2.0","id":1,"method":"tools\u002fcall"}"#) else {
+            panic!("not a request");
+        };
+
+        assert_eq!(method, "tools/call");
+    }
+
+    #[test]
+    fn what_is_not_one_message_is_refused_with_400() {
+        for (text, code) in [
+            ("", -32700),
+            ("{", -32700),
+            ("\u{feff}{}", -32700),
+            ("{} {}", -32700),
+            ("[]", -32600),
+            (r#"["2.0",1,"ping"]"#, -32600),
+            (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, -32600),
+            ("null", -32600),
+            ("{}", -32600),
+            (r#"{"id":1,"method":"ping"}"#, -32600),
+            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1}"#, -32600),
+        ] {
+            let refusal = parse(text).expect_err(text);
+
+            assert_eq!(refusal.into_response().status(), StatusCode::BAD_REQUEST, "{text}");
+            assert_eq!(parse(text).expect_err(text).into_message().error.code.0, code, "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_an_object() {
+        #[derive(Debug, Deserialize)]
+        struct Any {}
+        for text in ["[]", "1", "\"a\""] {
+            let body = format!(r#"{{"jsonrpc":"2.0","method":"x","params":{text}}}"#);
+            let Ok(Message::Notification { params, .. }) = parse(&body) else { panic!("not a notification") };
+
+            assert!(params.read::<Any>().is_err(), "{text}");
+        }
+    }
+
+    fn parse(text: &str) -> Result<Message<'_>, Refusal> {
+        Message::parse(text.as_bytes())
+    }
+}

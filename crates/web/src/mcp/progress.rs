@@ -1,0 +1,180 @@
+//! A call that reports its progress: the answer is a stream of events, whose last one is the result.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use app::{
+    Progress,
+    calls::{self, CallRequest},
+};
+use axum::response::{
+    IntoResponse, Response,
+    sse::{Event, KeepAlive, Sse},
+};
+use futures_util::{Stream, stream};
+use http::{HeaderName, HeaderValue};
+use rmcp::model::{ProgressNotificationMethod, ProgressNotificationParam, ProgressToken};
+use serde::Serialize;
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinHandle},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
+
+use super::{
+    answer::{self, Question},
+    call_result,
+    endpoint::Visit,
+    in_flight::CallInFlight,
+    refusal::Refusal,
+};
+
+/// Reports that wait for a slow client; further ones are dropped, for a later one says more than an earlier.
+const REPORTS_WAITING_MAX: usize = 32;
+
+/// A stream is never silent for longer, so that no proxy on the way takes it for dead: the shortest patience in use is 30 s. A call that
+/// has reported nothing by then opens its stream all the same.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Characters of a report's message that are passed on: it stands beside a bar.
+const MESSAGE_CHARS_MAX: usize = 1000;
+
+/// Tells nginx and those like it to pass events on as they come.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// A call that runs on a task of its own, so that a client that reads slowly does not hold it up.
+struct Running {
+    reports: mpsc::Receiver<Progress>,
+    result: JoinHandle<Result<String, Refusal>>,
+    /// What the task answered, while reports that came before it are still waiting.
+    ended: Option<Result<String, Refusal>>,
+    token: ProgressToken,
+    question: Question,
+    /// How far the last report was; each must be farther (MCP, "Progress").
+    reached: Option<f64>,
+    /// Stops the call when the client goes away: this is dropped with the stream then.
+    _gone: DropGuard,
+}
+
+/// What a call does next.
+enum Step {
+    Reported(Progress),
+    Ended(Result<String, Refusal>),
+}
+
+#[derive(Serialize)]
+struct Notification {
+    jsonrpc: &'static str,
+    method: ProgressNotificationMethod,
+    params: ProgressNotificationParam,
+}
+
+/// Calls a tool. The answer is a stream once there is a report; a call that ends before it answers as any other, with its own status.
+pub(super) async fn answer(
+    visit: &Visit,
+    question: Question,
+    token: ProgressToken,
+    in_flight: CallInFlight,
+    request: impl FnOnce(&CancellationToken, Option<mpsc::Sender<Progress>>) -> CallRequest,
+) -> Result<Response, Refusal> {
+    let (sender, reports) = mpsc::channel(REPORTS_WAITING_MAX);
+    let request = request(in_flight.cancelled(), Some(sender));
+    let gone = in_flight.cancelled().clone().drop_guard();
+    let result = spawn(visit, question.clone(), in_flight, request);
+    let mut running = Running { reports, result, ended: None, token, question, reached: None, _gone: gone };
+
+    let first = match tokio::time::timeout(KEEP_ALIVE, running.next()).await {
+        Ok(Step::Ended(result)) => return result.map(answer::json),
+        Ok(Step::Reported(report)) => Some(running.event(report)),
+        Err(_) => None,
+    };
+    Ok(stream_of(first.flatten(), running))
+}
+
+fn spawn(
+    visit: &Visit,
+    question: Question,
+    in_flight: CallInFlight,
+    request: CallRequest,
+) -> JoinHandle<Result<String, Refusal>> {
+    let (app, caller, slug) = (Arc::clone(&visit.state.app), visit.caller, visit.server.slug.clone());
+    let (presentation, request_id) = (Arc::clone(&visit.presentation), visit.request_id);
+    let call = async move {
+        let answered = calls::call_tool(&app, &caller, &slug, request).await;
+        drop(in_flight);
+        let answered = answered.map_err(|error| Refusal::from_app(&error, request_id))?;
+        call_result::message(&question, &presentation, &answered)
+    };
+    tokio::spawn(call.in_current_span())
+}
+
+fn stream_of(first: Option<Event>, running: Running) -> Response {
+    let begin = stream::iter(first.map(Ok));
+    let mut response = Sse::new(stream::StreamExt::chain(begin, events(running)))
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
+        .into_response();
+    response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+fn events(running: Running) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(Some(running), async |running| {
+        let mut running = running?;
+        loop {
+            match running.next().await {
+                Step::Reported(report) => {
+                    if let Some(event) = running.event(report) {
+                        return Some((Ok(event), Some(running)));
+                    }
+                }
+                Step::Ended(result) => return Some((Ok(running.last_event(result)), None)),
+            }
+        }
+    })
+}
+
+impl Running {
+    /// Reports go before the end that they came before.
+    async fn next(&mut self) -> Step {
+        if self.ended.is_none() {
+            tokio::select! {
+                biased;
+                Some(report) = self.reports.recv() => return Step::Reported(report),
+                result = &mut self.result => self.ended = result.map_err(|error| self.broke_down(&error)).ok(),
+            }
+        }
+        match self.reports.try_recv() {
+            Ok(report) => Step::Reported(report),
+            Err(_) => Step::Ended(self.ended.take().unwrap_or_else(|| Err(Refusal::internal(self.question.request_id)))),
+        }
+    }
+
+    fn broke_down(&self, error: &JoinError) {
+        tracing::error!(error = %error, "the task of a call broke down: {error}");
+    }
+
+    /// The event of a report; a report that is no step forward has none.
+    fn event(&mut self, report: Progress) -> Option<Event> {
+        let Progress { progress, total, message } = report;
+        if !progress.is_finite() || self.reached.is_some_and(|reached| progress <= reached) {
+            return None;
+        }
+        self.reached = Some(progress);
+        let mut params = ProgressNotificationParam::new(self.token.clone(), progress);
+        params.total = total.filter(|total| total.is_finite());
+        params.message = message.map(|message| message.chars().take(MESSAGE_CHARS_MAX).collect());
+        let notification = Notification { jsonrpc: "2.0", method: ProgressNotificationMethod, params };
+        serde_json::to_string(&notification).ok().map(event)
+    }
+
+    fn last_event(&self, result: Result<String, Refusal>) -> Event {
+        event(result.unwrap_or_else(|refusal| {
+            // An error's data are what serde_json read itself: they can be written.
+            serde_json::to_string(&refusal.of(self.question.id.clone()).into_message()).unwrap_or_default()
+        }))
+    }
+}
+
+fn event(message: String) -> Event {
+    Event::default().event("message").data(message)
+}

@@ -1,0 +1,206 @@
+//! Why a message got an error in place of a result, as JSON-RPC and HTTP have it.
+
+use app::AppError;
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use domain::{LimitExceeded, RequestId};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId as MessageId};
+use serde_json::{Map, Value, json};
+
+/// JSON-RPC leaves -32000 to -32099 to servers; MCP has taken -32002 and -32020 to -32022 of them. What it was exactly is in
+/// `data.error_code`, with the words of the REST doors.
+const SERVER_ERROR: ErrorCode = ErrorCode(-32000);
+
+/// The code of a request that was taken back, as the official servers of 2025-11-25 answer it (it is the Language Server
+/// Protocol's `RequestCancelled`).
+const REQUEST_CANCELLED: ErrorCode = ErrorCode(-32800);
+
+/// Seconds after which it is worth trying again when something that Toolwright stands on is away.
+const UNAVAILABLE_RETRY_S: u32 = 5;
+
+/// Characters of a parser's own message that are shown: it may repeat what was given.
+const REASON_CHARS_MAX: usize = 300;
+
+/// Why a message got an error in place of a result.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    error: ErrorData,
+    /// Absent as long as the message has not been read; the protocol then leaves the member out (2025-11-25, `JSONRPCErrorResponse`).
+    message_id: Option<MessageId>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { status, error: ErrorData::new(code, message.into(), None), message_id: None, headers: Vec::new() }
+    }
+
+    /// The body is not JSON, or is JSON that no program can read without loss.
+    pub(super) fn unreadable(reason: &serde_json::Error) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::PARSE_ERROR, format!("the body is not JSON: {}", shown(reason)))
+    }
+
+    /// The request breaks the rules of JSON-RPC or of the transport.
+    pub(super) fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, message)
+    }
+
+    /// The parameters cannot be right. The message itself was, so HTTP has nothing to complain of.
+    pub(super) fn invalid_params(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::OK, ErrorCode::INVALID_PARAMS, message)
+    }
+
+    /// Parameters that cannot be read: not JSON after all, or of another shape.
+    pub(super) fn params(reason: &serde_json::Error) -> Self {
+        if reason.is_data() {
+            Self::invalid_params(format!("the parameters are not right: {}", shown(reason)))
+        } else {
+            Self::unreadable(reason)
+        }
+    }
+
+    /// A request of 2026-07-28 without what each of them must carry.
+    pub(super) fn missing_meta(fields: &[&str]) -> Self {
+        let message =
+            format!("params._meta has no valid {}; each request of this protocol version carries it", fields.join(" and "));
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::INVALID_PARAMS, message)
+    }
+
+    /// The headers say something else than the body.
+    pub(super) fn header_mismatch(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::HEADER_MISMATCH, message)
+    }
+
+    /// A protocol version that is not spoken here; the data name those that are.
+    pub(super) fn unsupported_version(requested: &str) -> Self {
+        let supported = rmcp::model::ProtocolVersion::KNOWN_VERSIONS;
+        let requested: String = requested.chars().take(64).collect();
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::UNSUPPORTED_PROTOCOL_VERSION, "this protocol version is not supported")
+            .with_data(json!({ "requested": requested, "supported": supported }))
+    }
+
+    /// The client took the request back.
+    pub(super) fn cancelled() -> Self {
+        Self::new(StatusCode::OK, REQUEST_CANCELLED, "the request was cancelled")
+    }
+
+    /// A fault of the platform: nothing of it is shown but the id that finds it in the log.
+    pub(super) fn internal(request_id: RequestId) -> Self {
+        let message =
+            format!("something went wrong on our side; the installation's log explains it under the request id {request_id}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::INTERNAL_ERROR, message)
+            .with_data(json!({ "error_code": "internal", "request_id": request_id }))
+    }
+
+    /// What a use case answered in place of a result.
+    pub(super) fn from_app(error: &AppError, request_id: RequestId) -> Self {
+        let server_error = |status, word: &str, details| {
+            Self::new(status, SERVER_ERROR, error.to_string()).with_data(data(word, request_id, details))
+        };
+        match error {
+            AppError::Unauthenticated => server_error(StatusCode::UNAUTHORIZED, "unauthenticated", Map::new()),
+            AppError::Forbidden { .. } => server_error(StatusCode::FORBIDDEN, "forbidden", Map::new()),
+            // The protocol has a code of its own for a tool that does not exist, and HTTP no objection to the address.
+            AppError::NotFound { what: "tool", .. } => Self::invalid_params(error.to_string()),
+            AppError::NotFound { .. } => server_error(StatusCode::NOT_FOUND, "not_found", Map::new()),
+            AppError::Conflict { .. } => server_error(StatusCode::CONFLICT, "conflict", Map::new()),
+            AppError::Invalid { details, .. } => Self::invalid_params(error.to_string()).with_details(details),
+            AppError::Build { diagnostics } => {
+                Self::invalid_params(error.to_string()).with_data(json!({ "diagnostics": diagnostics }))
+            }
+            AppError::Limit(limit) => server_error(StatusCode::TOO_MANY_REQUESTS, "limit_reached", limit_details(limit)),
+            AppError::RateLimited { limit, retry_after_s } => {
+                server_error(StatusCode::TOO_MANY_REQUESTS, "rate_limited", limit_details(limit)).with_retry_after(*retry_after_s)
+            }
+            AppError::Busy { limit, retry_after_s } => {
+                let details = limit.as_ref().map(limit_details).unwrap_or_default();
+                server_error(StatusCode::TOO_MANY_REQUESTS, "busy", details).with_retry_after(*retry_after_s)
+            }
+            AppError::Unavailable { .. } => {
+                tracing::warn!(error = chain(error), "something is away: {}", chain(error));
+                server_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", Map::new()).with_retry_after(UNAVAILABLE_RETRY_S)
+            }
+            AppError::Internal { .. } => {
+                tracing::error!(error = chain(error), "a fault of ours: {}", chain(error));
+                Self::internal(request_id)
+            }
+        }
+    }
+
+    pub(super) fn with_data(mut self, data: Value) -> Self {
+        self.error.data = Some(data);
+        self
+    }
+
+    fn with_details(self, details: &Value) -> Self {
+        if details.is_null() { self } else { self.with_data(details.clone()) }
+    }
+
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    fn with_retry_after(mut self, seconds: u32) -> Self {
+        let seconds = seconds.max(1);
+        if let Some(Value::Object(data)) = &mut self.error.data {
+            data.insert("retry_after_s".into(), seconds.into());
+        }
+        self.with_header(header::RETRY_AFTER, seconds.into())
+    }
+
+    /// Says which message is refused.
+    pub(super) fn of(mut self, message_id: MessageId) -> Self {
+        self.message_id = Some(message_id);
+        self
+    }
+
+    /// The error as the JSON-RPC message that a stream ends with.
+    pub(super) fn into_message(self) -> JsonRpcError {
+        JsonRpcError::new(self.message_id, self.error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(mut self) -> Response {
+        let (status, headers) = (self.status, std::mem::take(&mut self.headers));
+        // The data are strings, numbers and what serde_json read itself: they can be written.
+        let body = serde_json::to_vec(&self.into_message()).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().extend(headers);
+        response
+    }
+}
+
+fn data(word: &str, request_id: RequestId, details: Map<String, Value>) -> Value {
+    let mut data = details;
+    data.insert("error_code".into(), word.into());
+    data.insert("request_id".into(), request_id.to_string().into());
+    Value::Object(data)
+}
+
+fn limit_details(limit: &LimitExceeded) -> Map<String, Value> {
+    let LimitExceeded { limit, value, tier } = limit;
+    [("limit", json!(limit)), ("value", json!(value)), ("tier", json!(tier))]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// An error with every cause below it, for the log.
+fn chain(error: &AppError) -> String {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// A parser's message, cut and without control characters.
+fn shown(reason: &serde_json::Error) -> String {
+    let text = reason.to_string();
+    text.chars().take(REASON_CHARS_MAX).map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
