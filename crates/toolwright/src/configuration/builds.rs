@@ -1,0 +1,44 @@
+//! `[builds]`: the worker processes that compile.
+
+use super::{Machine, Reader, Setting};
+
+const WORKERS: Setting = Setting::new(
+    "builds.workers",
+    "TOOLWRIGHT_BUILD_WORKERS",
+    "worker processes, and so builds at one time; default: half of the machine's cores",
+);
+const QUEUE_MAX: Setting =
+    Setting::new("builds.queue_max", "TOOLWRIGHT_BUILD_QUEUE_MAX", "builds that may wait for a worker; one more is answered busy");
+const WALL_MS_MAX: Setting =
+    Setting::new("builds.wall_ms_max", "TOOLWRIGHT_BUILD_WALL_MS_MAX", "time of one build; then its worker is killed");
+const CPU_S_MAX: Setting = Setting::new("builds.cpu_s_max", "TOOLWRIGHT_BUILD_CPU_S_MAX", "CPU time of one build");
+const MEMORY_BYTES_MAX: Setting =
+    Setting::new("builds.memory_bytes_max", "TOOLWRIGHT_BUILD_MEMORY_BYTES_MAX", "memory of one worker");
+
+/// The worker processes that compile.
+#[derive(Debug, Clone)]
+pub(crate) struct Builds {
+    /// Worker processes that are kept ready.
+    pub(crate) workers: usize,
+    /// Builds that may wait for one.
+    pub(crate) queue_max: usize,
+    /// Wall time of one build in milliseconds.
+    pub(crate) wall_ms_max: u32,
+    /// CPU time of one build in seconds.
+    pub(crate) cpu_s_max: u64,
+    /// Memory of one worker in bytes.
+    pub(crate) memory_bytes_max: u64,
+}
+
+impl Builds {
+    pub(super) fn read(reader: &mut Reader<'_>, machine: Machine) -> Self {
+        Self {
+            workers: reader.number(&WORKERS, 1..=64, (machine.cores / 2).clamp(1, 8)),
+            queue_max: reader.number(&QUEUE_MAX, 1..=10_000, 64),
+            // An ordinary build takes some 50 ms; the largest artifact of the largest tier takes seconds.
+            wall_ms_max: reader.number(&WALL_MS_MAX, 100..=600_000, 30_000),
+            cpu_s_max: reader.number(&CPU_S_MAX, 1..=600, 30),
+            memory_bytes_max: reader.number(&MEMORY_BYTES_MAX, 128 << 20..=1 << 40, 1 << 30),
+        }
+    }
+}

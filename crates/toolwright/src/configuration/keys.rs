@@ -1,0 +1,243 @@
+//! `[keys]`: the admin's key, and the key that proves that native code on the disk is ours (RUN-10).
+
+use std::{
+    fmt::Write as _,
+    io,
+    path::{Path, PathBuf},
+};
+
+use sandbox::CacheKey;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{
+    Profile, Reader, Setting,
+    admin_key::{self, AdminKeyError},
+    key_file,
+};
+
+const ADMIN_KEY: Setting = Setting::secret(
+    "keys.admin_key",
+    "TOOLWRIGHT_ADMIN_KEY",
+    "key of /admin/v1: 32 characters at least; local makes one",
+);
+const ADMIN_KEY_FILE: Setting = Setting::new("keys.admin_key_file", "TOOLWRIGHT_ADMIN_KEY_FILE", "a file that has it");
+const CACHE_KEY: Setting = Setting::secret(
+    "keys.cache_key",
+    "TOOLWRIGHT_CACHE_KEY",
+    "key that marks native code on the disk as ours: 64 hexadecimal digits; local makes one",
+);
+const CACHE_KEY_FILE: Setting = Setting::new("keys.cache_key_file", "TOOLWRIGHT_CACHE_KEY_FILE", "a file that has it");
+
+/// Where the keys come from.
+#[derive(Debug, Clone)]
+pub(crate) struct KeysSource {
+    admin: KeySource<SecretString>,
+    cache: KeySource<CacheKey>,
+}
+
+/// The keys.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// What the admin shows.
+    pub(crate) admin: SecretString,
+    /// What marks native code on the disk as ours.
+    pub(crate) cache: CacheKey,
+    /// Where the admin's key is, if it is in a file.
+    pub(crate) admin_file: Option<PathBuf>,
+    /// Files that this start made.
+    pub(crate) made: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+enum KeySource<K> {
+    Given(K),
+    /// A file that somebody wrote.
+    File(PathBuf),
+    /// A file of ours, made if it is missing.
+    OwnFile(PathBuf),
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    /// The file is missing or not readable.
+    #[error("cannot read the key file {path}", path = path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file cannot be made.
+    #[error("cannot write the key file {path}", path = path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others can read a file that this program made for itself.
+    #[error("others can read the key file {path}: take that from them with `chmod 600 {path}`, or delete it to have a new key made", path = path.display())]
+    Open {
+        /// Which.
+        path: PathBuf,
+    },
+    /// What is in the file is no admin key.
+    #[error("the admin key in {path} {source}", path = path.display())]
+    Admin {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: AdminKeyError,
+    },
+    /// What is in the file is no cache key.
+    #[error("the cache key in {path} is not 64 hexadecimal digits", path = path.display())]
+    Cache {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The system gave no random bytes.
+    #[error("cannot make a key: the system gave no random bytes")]
+    Random(getrandom::Error),
+}
+
+impl KeysSource {
+    pub(super) fn read(reader: &mut Reader<'_>, profile: Profile, data_dir: &Path) -> Self {
+        let own = |name: &str| (profile == Profile::Local).then(|| data_dir.join(name));
+        let admin = read_source(reader, &ADMIN_KEY, &ADMIN_KEY_FILE, own("admin.key"), |text| {
+            admin_key::parse(text).map_err(|error| error.to_string())
+        });
+        let cache = read_source(reader, &CACHE_KEY, &CACHE_KEY_FILE, own("cache.key"), |text| {
+            parse_cache_key(text).ok_or_else(|| "is not 64 hexadecimal digits: make them with `openssl rand -hex 32`".to_owned())
+        });
+        Self { admin, cache }
+    }
+
+    /// Reads the files, and makes those of ours that are missing.
+    pub(crate) fn load(&self) -> Result<Keys, KeyError> {
+        let mut made = Vec::new();
+        let admin = self.admin.load(parse_admin_file, &mut made)?;
+        let cache = self.cache.load(parse_cache_file, &mut made)?;
+        Ok(Keys { admin, cache, admin_file: self.admin.path().map(Path::to_owned), made })
+    }
+
+    /// Reads the files and makes none.
+    pub(crate) fn check(&self) -> Result<(), KeyError> {
+        self.admin.check(parse_admin_file)?;
+        self.cache.check(parse_cache_file)
+    }
+}
+
+impl<K: Clone> KeySource<K> {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Given(_) => None,
+            Self::File(path) | Self::OwnFile(path) => Some(path),
+        }
+    }
+
+    fn load(&self, parse: fn(&Path, &str) -> Result<K, KeyError>, made: &mut Vec<PathBuf>) -> Result<K, KeyError> {
+        if let Self::OwnFile(path) = self
+            && make_if_missing(path)?
+        {
+            made.push(path.clone());
+        }
+        match self {
+            Self::Given(key) => Ok(key.clone()),
+            Self::File(path) | Self::OwnFile(path) => self.read_file(path, parse),
+        }
+    }
+
+    fn check(&self, parse: fn(&Path, &str) -> Result<K, KeyError>) -> Result<(), KeyError> {
+        match self {
+            Self::Given(_) => Ok(()),
+            Self::OwnFile(path) if !path.exists() => Ok(()),
+            Self::File(path) | Self::OwnFile(path) => self.read_file(path, parse).map(drop),
+        }
+    }
+
+    fn read_file(&self, path: &Path, parse: fn(&Path, &str) -> Result<K, KeyError>) -> Result<K, KeyError> {
+        let failed = |source| KeyError::Read { path: path.to_owned(), source };
+        // A secret that an orchestrator mounts is often readable for all in its container; a file of ours never is.
+        if matches!(self, Self::OwnFile(_)) && !key_file::is_private(path).map_err(failed)? {
+            return Err(KeyError::Open { path: path.to_owned() });
+        }
+        parse(path, &key_file::read(path).map_err(failed)?)
+    }
+}
+
+/// One of the two settings, or the file of our own.
+fn read_source<K>(
+    reader: &mut Reader<'_>,
+    key: &Setting,
+    file: &Setting,
+    own: Option<PathBuf>,
+    parse: impl Fn(&str) -> Result<K, String>,
+) -> KeySource<K> {
+    let text: Option<SecretString> = reader.read_optional(key);
+    let given_file = reader.is_set(file);
+    if text.is_some() && given_file {
+        reader.refuse(format!("{} and {} are both set: one is enough", key.variable, file.variable));
+    }
+    if text.is_none() && !given_file && own.is_none() {
+        reader.refuse(format!("neither {} nor {} is set: production makes no key of its own", key.variable, file.variable));
+    }
+    let path: Option<PathBuf> = match &own {
+        Some(own) if text.is_none() => Some(reader.read(file, || own.clone())),
+        _ => reader.read_optional(file),
+    };
+    if let Some(text) = text {
+        match parse(text.expose_secret()) {
+            Ok(key) => return KeySource::Given(key),
+            Err(problem) => reader.refuse(format!("`{}` ({}) {problem}", key.key, reader.origin(key))),
+        }
+    }
+    match path {
+        Some(path) if own.as_ref() == Some(&path) => KeySource::OwnFile(path),
+        // Without a path the configuration was refused above.
+        path => KeySource::File(path.unwrap_or_default()),
+    }
+}
+
+/// Two processes that start at one time end with the same key: only one file can be put in place.
+fn make_if_missing(path: &Path) -> Result<bool, KeyError> {
+    if path.exists() {
+        return Ok(false);
+    }
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(KeyError::Random)?;
+    match key_file::write(path, &hexadecimal(&bytes)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(KeyError::Write { path: path.to_owned(), source }),
+    }
+}
+
+fn parse_admin_file(path: &Path, text: &str) -> Result<SecretString, KeyError> {
+    admin_key::parse(text).map_err(|source| KeyError::Admin { path: path.to_owned(), source })
+}
+
+fn parse_cache_file(path: &Path, text: &str) -> Result<CacheKey, KeyError> {
+    parse_cache_key(text).ok_or_else(|| KeyError::Cache { path: path.to_owned() })
+}
+
+fn parse_cache_key(text: &str) -> Option<CacheKey> {
+    let mut bytes = [0; 32];
+    let pairs = text.as_bytes().chunks_exact(2);
+    if text.len() != 2 * bytes.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    // A key of one byte over and over was not drawn.
+    (bytes.iter().any(|byte| Some(byte) != bytes.first())).then(|| CacheKey::new(bytes))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,276 @@
+//! The layers, the refusals, and what is told of them.
+
+use std::{os::unix::fs::PermissionsExt as _, path::Path};
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+const ADMIN_KEY: &str = "f3a9c07be51d2846f3b1908d7ce2a645";
+const CACHE_KEY: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn surroundings(environment: &[(&str, &str)]) -> Surroundings {
+    let pairs = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Surroundings { environment: pairs.collect(), root: true }
+}
+
+fn file(folder: &Path, text: &str) -> Flags {
+    let path = folder.join("settings.toml");
+    std::fs::write(&path, text).unwrap();
+    Flags { file: Some(path), ..Flags::default() }
+}
+
+fn load(flags: &Flags, environment: &[(&str, &str)]) -> Result<(Configuration, Vec<Effective>), String> {
+    Configuration::load(flags, &surroundings(environment)).map_err(|error| error.to_string())
+}
+
+fn problems(environment: &[(&str, &str)]) -> String {
+    load(&Flags::default(), environment).map(drop).unwrap_err()
+}
+
+fn production() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("TOOLWRIGHT_PROFILE", "production"),
+        ("TOOLWRIGHT_PUBLIC_URL", "https://tools.example.com"),
+        ("TOOLWRIGHT_ADMIN_KEY", ADMIN_KEY),
+        ("TOOLWRIGHT_CACHE_KEY", CACHE_KEY),
+        ("DATABASE_URL", "postgres://app:hush@db.example.com/app"),
+    ]
+}
+
+#[test]
+fn nothing_set_is_the_local_profile_on_loopback() {
+    let (configuration, effective) = load(&Flags::default(), &[]).unwrap();
+
+    assert_eq!(configuration.profile, Profile::Local);
+    assert_eq!(configuration.http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(configuration.http.metrics, MetricsReaders::Anyone);
+    assert_eq!(configuration.data_dir, Path::new("/var/lib/toolwright"));
+    assert_eq!(configuration.sandbox.cache_dir, Path::new("/var/lib/toolwright/cache"));
+    assert!(configuration.database.url.is_none());
+    assert!(effective.iter().all(|effective| effective.origin == Origin::Default), "{effective:?}");
+}
+
+#[test]
+fn a_flag_beats_the_environment_which_beats_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[http]\nlisten = \"127.0.0.1:1\"\nstreams_max = 10\nidle_timeout_s = 11\n";
+    let mut flags = file(folder.path(), text);
+    flags.set(&http::LISTEN, Some("127.0.0.1:3".to_owned()));
+
+    let environment = [("TOOLWRIGHT_LISTEN", "127.0.0.1:2"), ("TOOLWRIGHT_STREAMS_MAX", "20")];
+    let (configuration, effective) = load(&flags, &environment).unwrap();
+
+    assert_eq!(configuration.http.listen.port(), 3);
+    assert_eq!(configuration.http.streams_max, 20);
+    assert_eq!(configuration.http.idle_timeout.as_secs(), 11);
+    let origin = |key: &str| effective.iter().find(|effective| effective.setting.key == key).unwrap().origin.clone();
+    assert_eq!(origin("http.listen"), Origin::Flag);
+    assert_eq!(origin("http.streams_max"), Origin::Environment("TOOLWRIGHT_STREAMS_MAX"));
+    assert_eq!(origin("http.idle_timeout_s"), Origin::File(folder.path().join("settings.toml")));
+    assert_eq!(origin("http.header_timeout_ms"), Origin::Default);
+}
+
+#[test]
+fn a_users_data_is_in_the_xdg_data_home() {
+    let data_dir = |environment: &[(&str, &str)]| {
+        let surroundings = Surroundings { root: false, ..surroundings(environment) };
+        Configuration::load(&Flags::default(), &surroundings).map(|(configuration, _)| configuration.data_dir)
+    };
+
+    assert_eq!(data_dir(&[("HOME", "/home/eve")]).unwrap(), Path::new("/home/eve/.local/share/toolwright"));
+    assert_eq!(data_dir(&[("HOME", "/home/eve"), ("XDG_DATA_HOME", "/data")]).unwrap(), Path::new("/data/toolwright"));
+    assert_eq!(data_dir(&[("HOME", "/home/eve"), ("XDG_DATA_HOME", "not/absolute")]).unwrap(), Path::new("/home/eve/.local/share/toolwright"));
+    assert!(data_dir(&[]).unwrap_err().to_string().contains("TOOLWRIGHT_DATA_DIR"));
+}
+
+#[test]
+fn an_unknown_name_is_refused_with_the_nearest_known_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = file(folder.path(), "[http]\nlissten = \"127.0.0.1:1\"\n[htp]\nx = 1\n[database]\nurls = [1]\n");
+
+    let error = load(&flags, &[("TOOLWRIGHT_LISTN", "127.0.0.1:1"), ("TOOLWRIGHT_ZEBRA", "1"), ("OTHER", "1")]).map(drop).unwrap_err();
+
+    assert!(error.contains("TOOLWRIGHT_LISTN is not a setting: did you mean `TOOLWRIGHT_LISTEN`?"), "{error}");
+    assert!(error.contains("`http.lissten` in"), "{error}");
+    assert!(error.contains("did you mean `http.listen`?"), "{error}");
+    assert!(error.contains("`htp.x` in"), "{error}");
+    assert!(error.contains("`database.urls` in"), "{error}");
+    assert!(error.contains("TOOLWRIGHT_ZEBRA is not a setting: `toolwright --help` lists them all"), "{error}");
+    assert!(!error.contains("OTHER"), "{error}");
+}
+
+#[test]
+fn a_value_of_another_form_is_refused_with_what_would_be_right() {
+    for (name, value, right) in [
+        ("TOOLWRIGHT_LISTEN", "8080", "an address and a port, such as 127.0.0.1:8080"),
+        ("TOOLWRIGHT_PROFILE", "prod", "`local` or `production`"),
+        ("TOOLWRIGHT_PUBLIC_URL", "tools.example.com", "without a path, such as https://tools.example.com"),
+        ("TOOLWRIGHT_PUBLIC_URL", "https://tools.example.com/base", "without a path"),
+        ("TOOLWRIGHT_PUBLIC_URL", "https://user@tools.example.com", "without a path"),
+        ("TOOLWRIGHT_STREAMS_MAX", "many", "a whole number"),
+        ("TOOLWRIGHT_STREAMS_MAX", "-1", "a whole number"),
+        ("TOOLWRIGHT_STREAMS_MAX", "0", "from 1 to 10000"),
+        ("TOOLWRIGHT_START_TIMEOUT_S", "0", "from 1 to 3600"),
+        ("TOOLWRIGHT_LOG", "info,=wat=", "`info,sandbox=debug`"),
+        ("TOOLWRIGHT_LOG_FORMAT", "xml", "`auto`, `json` or `human`"),
+        ("TOOLWRIGHT_METRICS", "everyone", "`anyone` or `admin`"),
+        ("DATABASE_URL", "mysql://db.example.com/app", "begins with postgres://"),
+        ("TOOLWRIGHT_CACHE_KEY", "abc", "64 hexadecimal digits"),
+        ("TOOLWRIGHT_CACHE_KEY", &"00".repeat(32), "64 hexadecimal digits"),
+    ] {
+        let error = problems(&[(name, value)]);
+
+        assert!(error.contains(right), "{name}={value}: {error}");
+        assert!(error.contains(name), "{name}={value}: {error}");
+    }
+}
+
+#[test]
+fn an_empty_variable_counts_as_none() {
+    let (configuration, _) = load(&Flags::default(), &[("TOOLWRIGHT_LISTEN", ""), ("DATABASE_URL", "")]).unwrap();
+
+    assert_eq!(configuration.http.listen.port(), 8080);
+    assert!(configuration.database.url.is_none());
+}
+
+#[test]
+fn production_says_all_that_is_missing_at_once() {
+    let error = problems(&[("TOOLWRIGHT_PROFILE", "production")]);
+
+    for name in ["TOOLWRIGHT_PUBLIC_URL", "TOOLWRIGHT_ADMIN_KEY", "TOOLWRIGHT_CACHE_KEY", "DATABASE_URL"] {
+        assert!(error.contains(name), "{name} is not in: {error}");
+    }
+    assert_eq!(error.matches("\n  - ").count(), 4, "{error}");
+}
+
+#[test]
+fn production_starts_when_it_is_told_everything() {
+    let (configuration, _) = load(&Flags::default(), &production()).unwrap();
+
+    assert_eq!(configuration.profile, Profile::Production);
+    assert_eq!(configuration.http.metrics, MetricsReaders::Admin);
+    let keys = configuration.keys.load().unwrap();
+    assert_eq!(keys.admin.expose_secret(), ADMIN_KEY);
+    assert!(keys.made.is_empty());
+}
+
+#[test]
+fn production_refuses_a_weak_admin_key_and_an_open_public_url() {
+    for key in ["changeme", "API_KEY_SECURITY", "short", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+        let mut environment = production();
+        environment.retain(|(name, _)| *name != "TOOLWRIGHT_ADMIN_KEY");
+        environment.push(("TOOLWRIGHT_ADMIN_KEY", key));
+
+        let error = problems(&environment);
+
+        assert!(error.contains("keys.admin_key"), "{key}: {error}");
+        assert!(!error.contains(&format!("`{key}`")), "{error}");
+    }
+    let mut environment = production();
+    environment.retain(|(name, _)| *name != "TOOLWRIGHT_PUBLIC_URL");
+    environment.push(("TOOLWRIGHT_PUBLIC_URL", "http://tools.example.com"));
+    assert!(problems(&environment).contains("must be https"));
+}
+
+#[test]
+fn a_weak_admin_key_is_refused_in_the_local_profile_as_well() {
+    assert!(problems(&[("TOOLWRIGHT_ADMIN_KEY", "changeme")]).contains("well-known"));
+}
+
+#[test]
+fn a_key_and_its_file_are_one_too_many() {
+    let error = problems(&[("TOOLWRIGHT_ADMIN_KEY", ADMIN_KEY), ("TOOLWRIGHT_ADMIN_KEY_FILE", "/run/secrets/admin")]);
+
+    assert!(error.contains("TOOLWRIGHT_ADMIN_KEY and TOOLWRIGHT_ADMIN_KEY_FILE are both set"), "{error}");
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let (configuration, effective) = load(&Flags::default(), &production()).unwrap();
+
+    let shown: String = effective.iter().map(|effective| format!("{} {}\n", effective.setting.key, effective.value)).collect();
+
+    for text in [shown, format!("{effective:?}"), format!("{configuration:?}")] {
+        for secret in [ADMIN_KEY, CACHE_KEY, "hush"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_local_profile_makes_its_keys_once_and_for_their_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().to_str().unwrap();
+    let load = || load(&Flags::default(), &[("TOOLWRIGHT_DATA_DIR", data_dir)]).unwrap().0.keys.load();
+
+    let first = load().unwrap();
+    let second = load().unwrap();
+
+    assert_eq!(first.made, [folder.path().join("admin.key"), folder.path().join("cache.key")]);
+    assert!(second.made.is_empty());
+    assert_eq!(first.admin.expose_secret(), second.admin.expose_secret());
+    assert_eq!(first.cache.as_bytes(), second.cache.as_bytes());
+    assert_ne!(first.admin.expose_secret(), CACHE_KEY);
+    for path in &first.made {
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing half-written is left");
+}
+
+#[test]
+fn a_key_file_of_our_own_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = load(&Flags::default(), &[("TOOLWRIGHT_DATA_DIR", folder.path().to_str().unwrap())]).unwrap().0.keys;
+    keys.load().unwrap();
+    std::fs::set_permissions(folder.path().join("admin.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+
+    let error = keys.load().map(drop).unwrap_err().to_string();
+
+    assert!(error.contains("chmod 600"), "{error}");
+}
+
+#[test]
+fn a_key_can_be_in_a_file_that_somebody_else_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin");
+    std::fs::write(&path, format!("{ADMIN_KEY}\n")).unwrap();
+    let keys = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let environment = [("TOOLWRIGHT_ADMIN_KEY_FILE", path.to_str().unwrap()), ("TOOLWRIGHT_CACHE_KEY", CACHE_KEY)];
+        load(&Flags::default(), &environment).unwrap().0.keys.load()
+    };
+
+    assert_eq!(keys(&format!("{ADMIN_KEY}\n")).unwrap().admin.expose_secret(), ADMIN_KEY);
+    assert!(matches!(keys("changeme"), Err(KeyError::Admin { .. })));
+}
+
+#[test]
+fn checking_makes_no_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = load(&Flags::default(), &[("TOOLWRIGHT_DATA_DIR", folder.path().to_str().unwrap())]).unwrap().0.keys;
+
+    keys.check().unwrap();
+
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there_and_be_toml() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Flags { file: Some(folder.path().join("missing.toml")), ..Flags::default() };
+
+    assert!(load(&missing, &[]).map(drop).unwrap_err().contains("cannot read the configuration file"));
+    assert!(load(&file(folder.path(), "listen"), &[]).map(drop).unwrap_err().contains("is not TOML"));
+}
+
+#[test]
+fn every_setting_has_names_of_its_own() {
+    let settings = Configuration::defaults();
+
+    let keys: std::collections::BTreeSet<_> = settings.iter().map(|effective| effective.setting.key).collect();
+    let variables: std::collections::BTreeSet<_> = settings.iter().map(|effective| effective.setting.variable).collect();
+
+    assert_eq!(keys.len(), settings.len());
+    assert_eq!(variables.len(), settings.len());
+}
