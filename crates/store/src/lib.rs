@@ -1,1 +1,37 @@
+//! What stays: Postgres, and the bytes of artifacts.
 //!
+//! Functions are named with their module, `store::tools::find`, and take a connection (a [`Transaction`] is one, too), then the
+//! customer where the row is somebody's, then the subject. What is another customer's is absent: `None` or `false`, exactly as
+//! if it did not exist (SEC-17). SQL is written out, checked against the schema when it is compiled (`scripts/prepare-queries`),
+//! and only this crate speaks it.
+//!
+//! Lists come in pages by key: `after` is the id or name of the last item that was seen, `limit` the most items to give.
+
+pub mod api_keys;
+pub mod artifacts;
+pub mod blobs;
+pub mod changes;
+pub mod cluster;
+pub mod customers;
+mod database;
+pub mod environment;
+mod error;
+pub mod executions;
+pub mod migrate;
+pub mod monthly_calls;
+mod number;
+mod pool;
+pub mod releases;
+pub mod roles;
+pub mod servers;
+pub mod serving;
+pub mod tiers;
+pub mod tools;
+pub mod versions;
+
+pub use database::{Database, DatabaseUrlError};
+pub use error::StoreError;
+pub use pool::{Connection, Pool, PoolSettings, PoolUsage, Transaction};
+/// What every function works on.
+pub use sqlx::PgConnection;
+

@@ -1,0 +1,147 @@
+//! API keys. A key itself is never kept, only its SHA-256: it has 256 random bits, which nobody guesses back.
+
+use chrono::{DateTime, Utc};
+use domain::{ApiKeyId, ApiKeyName, CustomerId, Digest, TierName};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::StoreError;
+
+/// A key that is in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// What it is called.
+    pub name: ApiKeyName,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Whose a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKeyOwner {
+    /// The key.
+    pub api_key: ApiKeyId,
+    /// Its customer.
+    pub customer: CustomerId,
+    /// What that customer pays for.
+    pub tier: TierName,
+}
+
+/// Keeps a new key by its digest; `false` if there is no such customer.
+pub async fn insert(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    api_key: &ApiKey,
+    sha256: &Digest,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "INSERT INTO api_keys (api_key_id, customer_id, name, sha256, created_at)
+        SELECT $2, customer_id, $3, $4, $5 FROM customers WHERE customer_id = $1",
+        customer.as_uuid(),
+        api_key.id.as_uuid(),
+        api_key.name.as_str(),
+        sha256.as_bytes().as_slice(),
+        api_key.created_at
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("insert an API key"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whose the key with this digest is; `None` if there is none, or it was revoked.
+pub async fn find_by_sha256(connection: &mut PgConnection, sha256: &Digest) -> Result<Option<ApiKeyOwner>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT api_key_id, customer_id, tier FROM api_keys JOIN customers USING (customer_id)
+        WHERE sha256 = $1 AND revoked_at IS NULL",
+        sha256.as_bytes().as_slice()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("find an API key"))?;
+    row.map(|row| {
+        Ok(ApiKeyOwner {
+            api_key: ApiKeyId::from_uuid(row.api_key_id),
+            customer: CustomerId::from_uuid(row.customer_id),
+            tier: row.tier.parse().map_err(StoreError::corrupt("tier name"))?,
+        })
+    })
+    .transpose()
+}
+
+/// One key of a customer, unless it was revoked.
+pub async fn find(connection: &mut PgConnection, customer: CustomerId, api_key: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT api_key_id, name, created_at FROM api_keys
+        WHERE customer_id = $1 AND api_key_id = $2 AND revoked_at IS NULL",
+        customer.as_uuid(),
+        api_key.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("find an API key"))?;
+    row.map(ApiKey::try_from).transpose()
+}
+
+/// A customer's keys but the revoked ones, newest first.
+pub async fn list(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    after: Option<ApiKeyId>,
+    limit: i64,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT api_key_id, name, created_at FROM api_keys
+        WHERE customer_id = $1 AND revoked_at IS NULL
+            AND api_key_id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+        ORDER BY api_key_id DESC LIMIT $3",
+        customer.as_uuid(),
+        after.map(ApiKeyId::as_uuid),
+        limit
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::during("list API keys"))?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// Revokes a key for good; `false` if the customer has no such key in use.
+pub async fn revoke(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    api_key: ApiKeyId,
+    at: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE api_keys SET revoked_at = $3 WHERE customer_id = $1 AND api_key_id = $2 AND revoked_at IS NULL",
+        customer.as_uuid(),
+        api_key.as_uuid(),
+        at
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("revoke an API key"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+struct Row {
+    api_key_id: Uuid,
+    name: String,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for ApiKey {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: ApiKeyId::from_uuid(row.api_key_id),
+            name: row.name.parse().map_err(StoreError::corrupt("API key name"))?,
+            created_at: row.created_at,
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Which bytes a source became under an engine. The bytes themselves are blobs ([`crate::blobs`]).
+
+use chrono::{DateTime, Utc};
+use domain::Digest;
+use sqlx::PgConnection;
+
+use crate::{StoreError, number};
+
+/// What an artifact is found by. A new engine finds none and makes its own, while nodes with the old one go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ArtifactKey {
+    /// Over source and language.
+    pub source: Digest,
+    /// Of the engine that is in the artifact.
+    pub engine: Digest,
+}
+
+/// What a source became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Artifact {
+    /// Of its bytes, which are the blob of this name.
+    pub digest: Digest,
+    /// How many they are.
+    pub bytes: u64,
+}
+
+/// Writes what a source became; what it became before is forgotten.
+pub async fn upsert(
+    connection: &mut PgConnection,
+    key: &ArtifactKey,
+    artifact: &Artifact,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO artifacts (source_digest, engine_digest, artifact_digest, artifact_bytes, created_at)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (source_digest, engine_digest) DO UPDATE SET artifact_digest = $3, artifact_bytes = $4, created_at = $5",
+        key.source.as_bytes().as_slice(),
+        key.engine.as_bytes().as_slice(),
+        artifact.digest.as_bytes().as_slice(),
+        number::write("artifact_bytes", artifact.bytes)?,
+        at
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("write an artifact"))?;
+    Ok(())
+}
+
+/// What a source became under an engine, if it was ever built with it.
+pub async fn find(connection: &mut PgConnection, key: &ArtifactKey) -> Result<Option<Artifact>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT artifact_digest, artifact_bytes FROM artifacts WHERE source_digest = $1 AND engine_digest = $2",
+        key.source.as_bytes().as_slice(),
+        key.engine.as_bytes().as_slice()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("find an artifact"))?;
+    row.map(|row| read(&row.artifact_digest, row.artifact_bytes)).transpose()
+}
+
+/// Forgets up to `limit` artifacts that no version has the source of and that were made before `made_before`, and gives the
+/// digests that no artifact has any more: their blobs can be deleted. The span of grace keeps a build apart from the version
+/// that follows it; should one be forgotten all the same, it is made again from source.
+pub async fn delete_orphans(
+    connection: &mut PgConnection,
+    made_before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Digest>, StoreError> {
+    let rows = sqlx::query_scalar!(
+        r#"WITH orphans AS (
+            SELECT source_digest, engine_digest FROM artifacts
+            WHERE created_at < $1
+                AND NOT EXISTS (SELECT FROM versions WHERE versions.source_digest = artifacts.source_digest)
+            LIMIT $2
+        ), deleted AS (
+            DELETE FROM artifacts USING orphans
+            WHERE artifacts.source_digest = orphans.source_digest AND artifacts.engine_digest = orphans.engine_digest
+            RETURNING artifacts.source_digest, artifacts.engine_digest, artifact_digest
+        )
+        SELECT DISTINCT artifact_digest AS "artifact_digest!" FROM deleted
+        WHERE NOT EXISTS (
+            SELECT FROM artifacts AS kept
+            WHERE kept.artifact_digest = deleted.artifact_digest
+                AND (kept.source_digest, kept.engine_digest) NOT IN (SELECT source_digest, engine_digest FROM deleted)
+        )"#,
+        made_before,
+        limit
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::during("delete orphaned artifacts"))?;
+    rows.iter().map(|digest| digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))).collect()
+}
+
+pub(crate) fn read(digest: &[u8], bytes: i64) -> Result<Artifact, StoreError> {
+    Ok(Artifact {
+        digest: digest.try_into().map_err(StoreError::corrupt("digest"))?,
+        bytes: number::read("artifact_bytes", bytes)?,
+    })
+}

@@ -1,0 +1,133 @@
+//! Change notices: what nodes keep in memory is dropped when somebody, on whichever node, changes it.
+
+use std::time::Duration;
+
+use domain::{ApiKeyId, CustomerId, ServerId, Slug, TierName};
+use serde::Deserialize;
+use sqlx::{
+    Executor,
+    postgres::{PgListener, PgPoolOptions},
+};
+use uuid::Uuid;
+
+use crate::{Database, StoreError};
+
+const CHANNEL: &str = "toolwright_changes";
+/// A connection that is dead without a word (a router forgot it) is found out after this much silence.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long the database has to answer when it is asked after such a silence.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Between two attempts to listen again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A tier: its limits.
+    Tier(TierName),
+    /// A customer: its tier.
+    Customer(CustomerId),
+    /// An API key was made or revoked.
+    ApiKey(ApiKeyId),
+    /// A server was made, changed or deleted, took up another release, or had its tools or environment changed.
+    Server {
+        /// Its id.
+        id: ServerId,
+        /// Its public name.
+        slug: Slug,
+    },
+    /// Notices may have been missed: anything may have changed. Comes when the connection is lost and once more when there is
+    /// a new one, because of what changed in between.
+    Lost,
+}
+
+/// Listens for changes on a connection of its own.
+#[derive(Debug)]
+pub struct Listener {
+    database: Database,
+    /// Absent between a lost connection and the next.
+    listening: Option<PgListener>,
+}
+
+impl Listener {
+    /// Listens from now on: what is read from the database after this came back is told of when it changes.
+    pub async fn connect(database: &Database) -> Result<Self, StoreError> {
+        let listening = listen(database).await.map_err(StoreError::during("listen for changes"))?;
+        Ok(Self { database: database.clone(), listening: Some(listening) })
+    }
+
+    /// The next change, however long it takes. A lost connection is told ([`Change::Lost`]) and made again.
+    pub async fn next(&mut self) -> Change {
+        loop {
+            let Some(listening) = &mut self.listening else {
+                match listen(&self.database).await {
+                    Ok(listening) => {
+                        self.listening = Some(listening);
+                        return Change::Lost;
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = %error, "cannot listen for changes in the database: trying again");
+                        tokio::time::sleep(RETRY_AFTER).await;
+                        continue;
+                    }
+                }
+            };
+            match tokio::time::timeout(SILENCE_MAX, listening.try_recv()).await {
+                // A notice that is not understood comes from a newer program: anything may be meant.
+                Ok(Ok(Some(notice))) => {
+                    return serde_json::from_str::<Notice>(notice.payload()).map_or(Change::Lost, Change::from);
+                }
+                Ok(Ok(None)) => return self.lose("the connection was closed"),
+                Ok(Err(error)) => return self.lose(&error.to_string()),
+                Err(_) => match tokio::time::timeout(ANSWER_MAX, listening.execute("SELECT")).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => return self.lose(&error.to_string()),
+                    Err(_) => return self.lose("the database does not answer"),
+                },
+            }
+        }
+    }
+
+    fn lose(&mut self, reason: &str) -> Change {
+        tracing::warn!(reason, "lost the connection that tells of changes in the database: caches are dropped");
+        self.listening = None;
+        Change::Lost
+    }
+}
+
+async fn listen(database: &Database) -> Result<PgListener, sqlx::Error> {
+    // A pool of one, never shared: the listener wants one and holds the connection for good.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(ANSWER_MAX)
+        .connect_with(database.options().clone().options([("role", crate::roles::RUNTIME)]))
+        .await?;
+    let mut listening = PgListener::connect_with(&pool).await?;
+    listening.ignore_pool_close_event(true);
+    listening.eager_reconnect(false);
+    listening.listen(CHANNEL).await?;
+    Ok(listening)
+}
+
+/// A notice as the triggers write it.
+#[derive(Deserialize)]
+#[serde(tag = "table", rename_all = "snake_case")]
+enum Notice {
+    Tiers { name: TierName },
+    Customers { customer_id: Uuid },
+    ApiKeys { api_key_id: Uuid },
+    Servers { server_id: Uuid, slug: Slug },
+}
+
+impl From<Notice> for Change {
+    fn from(notice: Notice) -> Self {
+        match notice {
+            Notice::Tiers { name } => Self::Tier(name),
+            Notice::Customers { customer_id } => Self::Customer(CustomerId::from_uuid(customer_id)),
+            Notice::ApiKeys { api_key_id } => Self::ApiKey(ApiKeyId::from_uuid(api_key_id)),
+            Notice::Servers { server_id, slug } => Self::Server { id: ServerId::from_uuid(server_id), slug },
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Bringing a database to the schema of this program.
+
+use sqlx::{ConnectOptions, Connection, PgConnection, migrate::Migrator};
+
+use crate::{Database, StoreError, roles, roles::RoleError};
+
+/// The files of `migrations/`, in their order.
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+
+/// Why a database could not be brought to this program's schema.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database cannot be reached.
+    #[error("cannot connect to the database")]
+    Connect(#[source] StoreError),
+    /// The role that the program works as is missing.
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    /// A migration failed; what it did was rolled back. Or the database is newer than this program.
+    #[error("cannot migrate the database")]
+    Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Brings the database to this program's schema, as its owner. Several programs may do this at one time: an advisory lock
+/// lets one through and the others find it done.
+pub async fn run(database: &Database) -> Result<(), MigrateError> {
+    let mut connection = connect(database).await.map_err(MigrateError::Connect)?;
+    roles::prepare(&mut connection).await?;
+    MIGRATIONS.run(&mut connection).await.map_err(|error| MigrateError::Migrate(error.into()))?;
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// The migrations of this program that the database has not seen; for a program that must not migrate itself.
+pub async fn count_pending(connection: &mut PgConnection) -> Result<usize, StoreError> {
+    let act = "read which migrations have run";
+    // Before the first migration, even the table of migrations is missing.
+    let has_table = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "has_table!""#)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(StoreError::during(act))?;
+    let applied: Vec<i64> = if has_table {
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(connection)
+            .await
+            .map_err(StoreError::during(act))?
+    } else {
+        Vec::new()
+    };
+    Ok(MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version)).count())
+}
+
+async fn connect(database: &Database) -> Result<PgConnection, StoreError> {
+    database.options().connect().await.map_err(StoreError::during("connect to the database"))
+}

@@ -1,0 +1,88 @@
+//! Calls of a calendar month, counted in blocks: a node leases some, answers that many calls without asking again, and gives
+//! the rest back when it stops. A node that is killed takes its rest with it, so that the count is never too low.
+
+use chrono::NaiveDate;
+use domain::CustomerId;
+use sqlx::{Connection, PgConnection};
+
+use crate::{StoreError, number};
+
+/// A block of calls that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// For whom.
+    pub customer: CustomerId,
+    /// The first day of the month (UTC).
+    pub month: NaiveDate,
+    /// How many calls.
+    pub wanted: u64,
+    /// How many the customer's tier allows in that month.
+    pub calls_max: u64,
+}
+
+/// Leases calls: as many of the wanted ones as are left, also when several nodes ask at once. Nought means that the month is
+/// used up.
+pub async fn lease(connection: &mut PgConnection, lease: &Lease) -> Result<u64, StoreError> {
+    let during = || StoreError::during("lease calls of a month");
+    let mut transaction = connection.begin().await.map_err(during())?;
+    sqlx::query!(
+        "INSERT INTO monthly_calls (customer_id, month, calls) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING",
+        lease.customer.as_uuid(),
+        lease.month
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(during())?;
+    let used = sqlx::query_scalar!(
+        "SELECT calls FROM monthly_calls WHERE customer_id = $1 AND month = $2 FOR UPDATE",
+        lease.customer.as_uuid(),
+        lease.month
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(during())?;
+    let used: u64 = number::read("calls", used)?;
+    let granted = lease.wanted.min(lease.calls_max.saturating_sub(used));
+    if granted > 0 {
+        sqlx::query!(
+            "UPDATE monthly_calls SET calls = $3 WHERE customer_id = $1 AND month = $2",
+            lease.customer.as_uuid(),
+            lease.month,
+            number::write("calls", used.saturating_add(granted))?
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(during())?;
+    }
+    transaction.commit().await.map_err(during())?;
+    Ok(granted)
+}
+
+/// Gives back leased calls that were not used.
+pub async fn give_back(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    month: NaiveDate,
+    calls: u64,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE monthly_calls SET calls = greatest(calls - $3, 0) WHERE customer_id = $1 AND month = $2",
+        customer.as_uuid(),
+        month,
+        number::write("calls", calls)?
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("give back calls of a month"))?;
+    Ok(())
+}
+
+/// Calls that were leased in a month.
+pub async fn find(connection: &mut PgConnection, customer: CustomerId, month: NaiveDate) -> Result<u64, StoreError> {
+    let calls =
+        sqlx::query_scalar!("SELECT calls FROM monthly_calls WHERE customer_id = $1 AND month = $2", customer.as_uuid(), month)
+            .fetch_optional(connection)
+            .await
+            .map_err(StoreError::during("find the calls of a month"))?;
+    number::read("calls", calls.unwrap_or_default())
+}

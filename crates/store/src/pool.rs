@@ -1,0 +1,136 @@
+//! Connections, shared.
+
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+use sqlx::{PgConnection, Postgres, pool::PoolConnection, postgres::PgPoolOptions};
+
+use crate::{Database, StoreError, roles};
+
+/// How many connections a program holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// The most at one time. 16 to 32 saturate a database of few cores; more only wait there.
+    pub connections_max: u32,
+    /// Those that stay open when nothing goes on.
+    pub connections_min: u32,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self { connections_max: 16, connections_min: 2 }
+    }
+}
+
+/// Connections as the runtime role, shared by everything in the program. Clones are the same pool.
+#[derive(Debug, Clone)]
+pub struct Pool(sqlx::PgPool);
+
+/// A connection from the pool, which goes back when it is dropped.
+#[derive(Debug)]
+pub struct Connection(PoolConnection<Postgres>);
+
+/// A transaction: undone when it is dropped without [`Transaction::commit`].
+#[derive(Debug)]
+pub struct Transaction(sqlx::Transaction<'static, Postgres>);
+
+/// How full a pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUsage {
+    /// Connections open now.
+    pub connections: u32,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// The most there can be.
+    pub connections_max: u32,
+}
+
+impl Pool {
+    /// How long somebody waits for a connection before the database counts as away: a call has better things to do.
+    pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+    /// A pool on `database`, with one connection made, so that a wrong URL is told at the start.
+    pub async fn connect(database: &Database, settings: &PoolSettings) -> Result<Self, StoreError> {
+        // The role comes with the connection, so that RESET ROLE leads back to it. No statement of ours takes seconds: one
+        // that does is stuck behind a lock, and so is whoever waits for it.
+        let options = database.options().clone().options([
+            ("role", roles::RUNTIME),
+            ("timezone", "UTC"),
+            ("statement_timeout", "15s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
+        PgPoolOptions::new()
+            .max_connections(settings.connections_max)
+            .min_connections(settings.connections_min.min(settings.connections_max))
+            .acquire_timeout(Self::ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await
+            .map(Self)
+            .map_err(StoreError::during("connect to the database as the role toolwright_runtime"))
+    }
+
+    /// A connection, as soon as one is free; [`StoreError::Unavailable`] after [`Pool::ACQUIRE_TIMEOUT`].
+    pub async fn acquire(&self) -> Result<Connection, StoreError> {
+        self.0.acquire().await.map(Connection).map_err(StoreError::during("get a connection"))
+    }
+
+    /// A transaction on a connection of its own.
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        self.0.begin().await.map(Transaction).map_err(StoreError::during("begin a transaction"))
+    }
+
+    /// Asks the database for an answer: whether it is there.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let mut connection = self.acquire().await?;
+        sqlx::query("SELECT").execute(&mut *connection).await.map(|_| ()).map_err(StoreError::during("ask the database"))
+    }
+
+    /// How full it is now.
+    #[must_use]
+    pub fn usage(&self) -> PoolUsage {
+        PoolUsage { connections: self.0.size(), idle: self.0.num_idle(), connections_max: self.0.options().get_max_connections() }
+    }
+
+    /// Closes every connection, after those in use came back.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+impl Transaction {
+    /// Makes it lasting.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.0.commit().await.map_err(StoreError::during("commit a transaction"))
+    }
+}
+
+impl Deref for Connection {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}

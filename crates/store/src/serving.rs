@@ -1,0 +1,152 @@
+//! What the call path needs of a server, read at once and kept in memory until a change notice.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, TierName, ToolId,
+    ToolInterface, ToolName, VersionId,
+};
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    StoreError,
+    artifacts::{self, Artifact},
+    versions,
+};
+
+/// A server as it is served.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServedServer {
+    /// Its id.
+    pub id: ServerId,
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// What that customer paid for when this was read.
+    pub tier: TierName,
+    /// Its public name.
+    pub slug: Slug,
+    /// What it is called.
+    pub title: ServerTitle,
+    /// What it is for.
+    pub description: String,
+    /// What it serves; without a release, no tools.
+    pub release: Option<ReleaseId>,
+    /// The tools of that release, by name.
+    pub tools: BTreeMap<ToolName, ServedTool>,
+    /// All its environment values; a tool may read those that its grants name.
+    pub environment: BTreeMap<EnvName, EnvValue>,
+}
+
+/// A tool as it is served: one version of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServedTool {
+    /// The tool.
+    pub id: ToolId,
+    /// The version.
+    pub version: VersionId,
+    /// What its source is written in.
+    pub language: Language,
+    /// The version's digest.
+    pub digest: Digest,
+    /// Half of the key of its artifact.
+    pub source_digest: Digest,
+    /// What it says of itself.
+    pub interface: ToolInterface,
+    /// What it may use.
+    pub grants: Grants,
+    /// What it became under the engine that was asked for; absent if it must be built from source first.
+    pub artifact: Option<Artifact>,
+}
+
+/// The server of this name, whosever it is: the caller compares [`ServedServer::customer`]. Two queries, however many tools.
+pub async fn find_by_slug(
+    connection: &mut PgConnection,
+    slug: &Slug,
+    engine: &Digest,
+) -> Result<Option<ServedServer>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT server_id, customer_id, tier, title, description, current_release_id,
+            (SELECT coalesce(json_object_agg(environment.name, value), '{}') FROM environment
+                WHERE environment.server_id = servers.server_id) AS "environment!: Json<BTreeMap<EnvName, EnvValue>>"
+        FROM servers JOIN customers USING (customer_id) WHERE slug = $1"#,
+        slug.as_str()
+    )
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(StoreError::during("load a served server"))?;
+    let Some(row) = row else { return Ok(None) };
+    let tools = match row.current_release_id {
+        Some(release) => list_tools(connection, release, engine).await?,
+        None => BTreeMap::new(),
+    };
+    Ok(Some(ServedServer {
+        id: ServerId::from_uuid(row.server_id),
+        customer: CustomerId::from_uuid(row.customer_id),
+        tier: row.tier.parse().map_err(StoreError::corrupt("tier name"))?,
+        slug: slug.clone(),
+        title: row.title.parse().map_err(StoreError::corrupt("server title"))?,
+        description: row.description,
+        release: row.current_release_id.map(ReleaseId::from_uuid),
+        tools,
+        environment: row.environment.0,
+    }))
+}
+
+/// A release does not change, so that this needs no transaction with what came before.
+async fn list_tools(
+    connection: &mut PgConnection,
+    release: Uuid,
+    engine: &Digest,
+) -> Result<BTreeMap<ToolName, ServedTool>, StoreError> {
+    let rows = sqlx::query_as!(
+        ToolRow,
+        r#"SELECT tool_id, tools.name, version_id, language, digest, versions.source_digest,
+            interface AS "interface: Json<ToolInterface>", grants AS "grants: Json<Grants>",
+            artifact_digest AS "artifact_digest?", artifact_bytes AS "artifact_bytes?"
+        FROM release_tools
+            JOIN tools USING (tool_id)
+            JOIN versions USING (tool_id, version_id)
+            LEFT JOIN artifacts ON artifacts.source_digest = versions.source_digest AND engine_digest = $2
+        WHERE release_id = $1"#,
+        release,
+        engine.as_bytes().as_slice()
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::during("load a served server's tools"))?;
+    rows.into_iter().map(ToolRow::read).collect()
+}
+
+struct ToolRow {
+    tool_id: Uuid,
+    name: String,
+    version_id: Uuid,
+    language: String,
+    digest: Vec<u8>,
+    source_digest: Vec<u8>,
+    interface: Json<ToolInterface>,
+    grants: Json<Grants>,
+    artifact_digest: Option<Vec<u8>>,
+    artifact_bytes: Option<i64>,
+}
+
+impl ToolRow {
+    fn read(self) -> Result<(ToolName, ServedTool), StoreError> {
+        let artifact = match (self.artifact_digest, self.artifact_bytes) {
+            (Some(digest), Some(bytes)) => Some(artifacts::read(&digest, bytes)?),
+            _ => None,
+        };
+        let tool = ServedTool {
+            id: ToolId::from_uuid(self.tool_id),
+            version: VersionId::from_uuid(self.version_id),
+            language: versions::read_language(&self.language)?,
+            digest: self.digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
+            source_digest: self.source_digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
+            interface: self.interface.0,
+            grants: self.grants.0,
+            artifact,
+        };
+        Ok((self.name.parse().map_err(StoreError::corrupt("tool name"))?, tool))
+    }
+}

@@ -1,0 +1,128 @@
+//! Tiers: what customers may use.
+
+use domain::{LibraryModules, Limits, Tier, TierName};
+use sqlx::PgConnection;
+
+use crate::{StoreError, number};
+
+/// The most tiers that a list gives; an operator makes a handful.
+const LIST_MAX: i64 = 1000;
+
+/// Every tier, by name.
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<Tier>, StoreError> {
+    let rows = sqlx::query_as!(Row, "SELECT * FROM tiers ORDER BY name LIMIT $1", LIST_MAX)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::during("list tiers"))?;
+    rows.into_iter().map(Tier::try_from).collect()
+}
+
+/// One tier.
+pub async fn find(connection: &mut PgConnection, name: &TierName) -> Result<Option<Tier>, StoreError> {
+    let row = sqlx::query_as!(Row, "SELECT * FROM tiers WHERE name = $1", name.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::during("find a tier"))?;
+    row.map(Tier::try_from).transpose()
+}
+
+/// Writes a tier, whether it was there or not. Fails with [`StoreError::Number`] on a limit above 2^63 - 1.
+pub async fn upsert(connection: &mut PgConnection, tier: &Tier) -> Result<(), StoreError> {
+    let limits = &tier.limits;
+    sqlx::query!(
+        "INSERT INTO tiers (
+            name, servers_max, tools_per_server_max, artifact_bytes_max, fuel_per_call_max, memory_bytes_max, wall_ms_max,
+            output_bytes_max, log_lines_max, host_calls_max, egress_bytes_max, concurrent_calls_max, queue_wait_ms_max,
+            calls_per_minute_max, calls_per_month_max, builds_per_hour_max, generations_per_month_max, granted_hosts_max,
+            library_modules, record_days_max
+        )
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        ON CONFLICT (name) DO UPDATE SET (
+            servers_max, tools_per_server_max, artifact_bytes_max, fuel_per_call_max, memory_bytes_max, wall_ms_max,
+            output_bytes_max, log_lines_max, host_calls_max, egress_bytes_max, concurrent_calls_max, queue_wait_ms_max,
+            calls_per_minute_max, calls_per_month_max, builds_per_hour_max, generations_per_month_max, granted_hosts_max,
+            library_modules, record_days_max
+        ) = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+        tier.name.as_str(),
+        i64::from(limits.servers_max),
+        i64::from(limits.tools_per_server_max),
+        number::write("artifact_bytes_max", limits.artifact_bytes_max)?,
+        number::write("fuel_per_call_max", limits.fuel_per_call_max)?,
+        number::write("memory_bytes_max", limits.memory_bytes_max)?,
+        i64::from(limits.wall_ms_max),
+        number::write("output_bytes_max", limits.output_bytes_max)?,
+        i64::from(limits.log_lines_max),
+        i64::from(limits.host_calls_max),
+        number::write("egress_bytes_max", limits.egress_bytes_max)?,
+        i64::from(limits.concurrent_calls_max),
+        i64::from(limits.queue_wait_ms_max),
+        i64::from(limits.calls_per_minute_max),
+        limits.calls_per_month_max.map(|calls| number::write("calls_per_month_max", calls)).transpose()?,
+        i64::from(limits.builds_per_hour_max),
+        i64::from(limits.generations_per_month_max),
+        i64::from(limits.granted_hosts_max),
+        limits.library_modules.as_str(),
+        i64::from(limits.record_days_max),
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("write a tier"))?;
+    Ok(())
+}
+
+struct Row {
+    name: String,
+    servers_max: i64,
+    tools_per_server_max: i64,
+    artifact_bytes_max: i64,
+    fuel_per_call_max: i64,
+    memory_bytes_max: i64,
+    wall_ms_max: i64,
+    output_bytes_max: i64,
+    log_lines_max: i64,
+    host_calls_max: i64,
+    egress_bytes_max: i64,
+    concurrent_calls_max: i64,
+    queue_wait_ms_max: i64,
+    calls_per_minute_max: i64,
+    calls_per_month_max: Option<i64>,
+    builds_per_hour_max: i64,
+    generations_per_month_max: i64,
+    granted_hosts_max: i64,
+    library_modules: String,
+    record_days_max: i64,
+}
+
+impl TryFrom<Row> for Tier {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let library_modules = match row.library_modules.as_str() {
+            "basic" => LibraryModules::Basic,
+            "all" => LibraryModules::All,
+            other => return Err(StoreError::Corrupt { what: "set of library modules", source: other.into() }),
+        };
+        let limits = Limits {
+            servers_max: number::read("servers_max", row.servers_max)?,
+            tools_per_server_max: number::read("tools_per_server_max", row.tools_per_server_max)?,
+            artifact_bytes_max: number::read("artifact_bytes_max", row.artifact_bytes_max)?,
+            fuel_per_call_max: number::read("fuel_per_call_max", row.fuel_per_call_max)?,
+            memory_bytes_max: number::read("memory_bytes_max", row.memory_bytes_max)?,
+            wall_ms_max: number::read("wall_ms_max", row.wall_ms_max)?,
+            output_bytes_max: number::read("output_bytes_max", row.output_bytes_max)?,
+            log_lines_max: number::read("log_lines_max", row.log_lines_max)?,
+            host_calls_max: number::read("host_calls_max", row.host_calls_max)?,
+            egress_bytes_max: number::read("egress_bytes_max", row.egress_bytes_max)?,
+            concurrent_calls_max: number::read("concurrent_calls_max", row.concurrent_calls_max)?,
+            queue_wait_ms_max: number::read("queue_wait_ms_max", row.queue_wait_ms_max)?,
+            calls_per_minute_max: number::read("calls_per_minute_max", row.calls_per_minute_max)?,
+            calls_per_month_max: row.calls_per_month_max.map(|calls| number::read("calls_per_month_max", calls)).transpose()?,
+            builds_per_hour_max: number::read("builds_per_hour_max", row.builds_per_hour_max)?,
+            generations_per_month_max: number::read("generations_per_month_max", row.generations_per_month_max)?,
+            granted_hosts_max: number::read("granted_hosts_max", row.granted_hosts_max)?,
+            library_modules,
+            record_days_max: number::read("record_days_max", row.record_days_max)?,
+        };
+        Ok(Self { name: row.name.parse().map_err(StoreError::corrupt("tier name"))?, limits })
+    }
+}
