@@ -101,7 +101,10 @@ impl Artifacts {
             self.counts.memory_hits.fetch_add(1, Ordering::Relaxed);
             return Ok(tool);
         }
-        self.tools.try_get_with(artifact, self.find_or_make(artifact, make)).await.map_err(|error| LoadError::clone(&error))
+        let tool = self.tools.try_get_with(artifact, self.find_or_make(artifact, make)).await;
+        // Left alone, the cache evicts after 64 loads or 300 ms: so many tools more than the bound.
+        self.tools.run_pending_tasks().await;
+        tool.map_err(|error| LoadError::clone(&error))
     }
 
     pub(crate) fn label(&self, artifact: Digest) -> Label {
@@ -125,16 +128,13 @@ impl Artifacts {
         let label = self.label(artifact);
         let disk = self.disk.clone();
         let found = tokio::task::spawn_blocking(move || disk.load_with_size(&label)).await;
-        let loaded = match found.map_err(|error| LoadError::Task(Arc::new(error)))? {
-            Some(loaded) => {
-                self.counts.disk_hits.fetch_add(1, Ordering::Relaxed);
-                loaded
-            }
-            None => {
-                let native = make.await.map_err(|error| LoadError::Make(Arc::new(error)))?;
-                self.counts.made.fetch_add(1, Ordering::Relaxed);
-                self.keep_and_load(label, native).await?
-            }
+        let loaded = if let Some(loaded) = found.map_err(|error| LoadError::Task(Arc::new(error)))? {
+            self.counts.disk_hits.fetch_add(1, Ordering::Relaxed);
+            loaded
+        } else {
+            let native = make.await.map_err(|error| LoadError::Make(Arc::new(error)))?;
+            self.counts.made.fetch_add(1, Ordering::Relaxed);
+            self.keep_and_load(label, native).await?
         };
         let tool = self.runtime.tool(&loaded.module, loaded.bytes).map_err(|error| LoadError::Link(Arc::new(error)))?;
         self.counts.bytes.fetch_add(tool.bytes(), Ordering::Relaxed);

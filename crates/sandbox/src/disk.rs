@@ -20,7 +20,7 @@ use crate::{
 /// The suffix of a file that is being written.
 const UNFINISHED: &str = "unfinished";
 /// A write takes milliseconds: what is older was left by a process that died.
-const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(600);
+const UNFINISHED_AGE_MAX: Duration = Duration::from_mins(10);
 
 /// Where native code is kept.
 #[derive(Debug, Clone)]

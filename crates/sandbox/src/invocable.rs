@@ -7,6 +7,9 @@ use wasmtime::{
 
 use crate::{host, js_engine::WRAPPER, state::GuestState};
 
+/// A memory of one page, exported as `memory`: joined with the engine at the start, it shows whether that fits the wrapper.
+const EMPTY_TOOL: &[u8] = b"\0asm\x01\0\0\0\x05\x03\x01\0\x01\x07\x0a\x01\x06memory\x02\0";
+
 /// A tool whose native code is loaded and linked: what remains for a call is a fresh instance. Its form stays in here, so that
 /// callers do not tell a tool of ours from an upload.
 pub struct Invocable {
@@ -59,7 +62,9 @@ impl JsRuntime {
         let mut linker = Linker::new(engine);
         host::link(&mut linker)?;
         linker.root().module("js-engine", js_engine)?;
-        Ok(Self { linker, wrapper, call })
+        let runtime = Self { linker, wrapper, call };
+        runtime.tool(&Module::new(engine, EMPTY_TOOL)?, 0)?;
+        Ok(runtime)
     }
 
     /// A tool from the native code of its data module; `bytes` is its size on disk.

@@ -51,7 +51,7 @@ mod tests {
         let mut metered = Metered::new(Box::pin(async {
             tokio::time::sleep(Duration::from_millis(60)).await;
             let begun = thread_cpu_time();
-            while thread_cpu_time() - begun < Duration::from_millis(5) {}
+            while thread_cpu_time().saturating_sub(begun) < Duration::from_millis(5) {}
         }));
 
         (&mut metered).await;

@@ -1,1 +1,12 @@
+//! The sandbox against hostile guests. Each guest is a small "engine" written by hand, which takes the place of the JavaScript engine,
+//! so that these tests need no compiler and a guest can do what JavaScript cannot.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod cache;
+mod cpu;
+mod host;
+mod memory;
+mod output;
+mod room;
+mod slots;

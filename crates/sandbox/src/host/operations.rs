@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use futures_util::{
     StreamExt as _,
-    future::{AbortHandle, Abortable, Aborted, BoxFuture},
+    future::{AbortHandle, Abortable, BoxFuture},
     stream::FuturesUnordered,
 };
 use serde::Deserialize;
@@ -27,12 +27,14 @@ enum Operation {
 }
 
 type Answer = Result<String, String>;
+/// An operation under way; gives its handle and its answer.
+type Running = Abortable<BoxFuture<'static, (u32, Answer)>>;
 
 /// The operations of one guest that are under way. They end with it.
 #[derive(Default)]
 pub(crate) struct Operations {
     /// Absent until the first operation: most calls have none.
-    running: Option<FuturesUnordered<Abortable<BoxFuture<'static, (u32, Answer)>>>>,
+    running: Option<FuturesUnordered<Running>>,
     cancellers: HashMap<u32, AbortHandle>,
     /// Handles count from 1 and are never given twice; `host_calls_max` bounds them.
     handle_last: u32,
@@ -45,10 +47,10 @@ impl std::fmt::Debug for Operations {
 }
 
 impl Operations {
-    fn start(&mut self, operation: Operation) -> u32 {
+    fn start(&mut self, operation: &Operation) -> u32 {
         self.handle_last += 1;
         let handle = self.handle_last;
-        let work: BoxFuture<'static, (u32, Answer)> = match operation {
+        let work: BoxFuture<'static, (u32, Answer)> = match *operation {
             Operation::Sleep { ms } => {
                 let duration = Duration::from_secs_f64(ms.clamp(0.0, SLEEP_MS_MAX) / 1000.0);
                 let sleep = tokio::time::sleep(duration);
@@ -73,12 +75,10 @@ impl Operations {
     async fn wait(&mut self) -> Option<(u32, Answer)> {
         let running = self.running.as_mut()?;
         loop {
-            match running.next().await? {
-                Ok((handle, answer)) => {
-                    self.cancellers.remove(&handle);
-                    return Some((handle, answer));
-                }
-                Err(Aborted) => {}
+            // One that was cancelled ends as `Aborted`, and is passed over.
+            if let Ok((handle, answer)) = running.next().await? {
+                self.cancellers.remove(&handle);
+                return Some((handle, answer));
             }
         }
     }
@@ -95,7 +95,7 @@ pub(super) fn start(
         return Ok((Err(format!("an operation may have {OPERATION_BYTES_MAX} bytes at most")),));
     }
     Ok((match serde_json::from_str(&text) {
-        Ok(operation) => Ok(guest.data_mut().operations.start(operation)),
+        Ok(operation) => Ok(guest.data_mut().operations.start(&operation)),
         Err(error) => Err(format!("the host does not know this operation: {error}")),
     },))
 }

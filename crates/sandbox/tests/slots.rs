@@ -1,0 +1,80 @@
+//! The node's slots, and the end of the sandbox.
+
+use std::time::Duration;
+
+use domain::Outcome;
+use sandbox::InvokeError;
+use serde_json::json;
+
+use crate::room::{ENDLESS, QUICK, Room, invocation};
+
+#[tokio::test]
+async fn a_call_waits_for_a_slot_as_long_as_it_may() {
+    let room = Room::with(ENDLESS, "", |config| config.slots_max = 1).await;
+    let (sandbox, tool) = (room.sandbox.clone(), room.tool.clone());
+    let first = tokio::spawn(async move { sandbox.invoke(&tool, invocation()).await });
+    while room.sandbox.usage().slots_taken == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut second = invocation();
+    second.limits.queue_wait_ms_max = 40;
+
+    let second = room.try_call(second).await;
+
+    assert!(matches!(second, Err(InvokeError::Busy { slots_max: 1, waited_ms: 40 })), "{second:?}");
+    first.abort();
+    room.is_empty_soon().await;
+}
+
+#[tokio::test]
+async fn a_call_that_waited_runs_and_says_how_long() {
+    let room = Room::with(ENDLESS, "", |config| config.slots_max = 1).await;
+    let mut first = invocation();
+    first.limits.wall_ms_max = 100;
+    let mut second = invocation();
+    second.limits.wall_ms_max = 1;
+    second.queue_us = 1_000_000;
+
+    let (_, second) = tokio::join!(room.try_call(first), async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        room.try_call(second).await.unwrap()
+    });
+
+    assert!(second.receipt.queue_us > 1_000_000, "both waits are told: {}", second.receipt.queue_us);
+    assert!(second.receipt.queue_us < 5_000_000, "{}", second.receipt.queue_us);
+}
+
+#[tokio::test]
+async fn every_slot_can_be_taken_and_is_given_back() {
+    let room = Room::with(QUICK, "", |config| config.slots_max = 4).await;
+
+    for _ in 0..20 {
+        let invoked = futures_util::future::join_all((0..8).map(|_| room.call())).await;
+        assert!(invoked.iter().all(|invoked| invoked.outcome == Outcome::Success(json!(42))));
+    }
+
+    room.is_empty_soon().await;
+}
+
+#[tokio::test]
+async fn shutting_down_ends_the_guests_and_refuses_calls() {
+    let room = Room::with(ENDLESS, "", |config| config.slots_max = 2).await;
+    let running: Vec<_> = (0..3)
+        .map(|_| {
+            let (sandbox, tool) = (room.sandbox.clone(), room.tool.clone());
+            tokio::spawn(async move { sandbox.invoke(&tool, invocation()).await })
+        })
+        .collect();
+    while room.sandbox.usage().slots_taken < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    tokio::time::timeout(Duration::from_secs(10), room.sandbox.shut_down()).await.unwrap();
+
+    for call in running {
+        let ended = call.await.unwrap();
+        assert!(matches!(ended, Err(InvokeError::ShutDown)), "{ended:?}");
+    }
+    assert!(matches!(room.try_call(invocation()).await, Err(InvokeError::ShutDown)));
+    room.is_empty_soon().await;
+}
