@@ -1,0 +1,270 @@
+#include "natives.h"
+
+#include "utf8.h"
+#include "values.h"
+
+#define NATIVE(name) static JSValue name(JSContext *context, JSValueConst this, int count, JSValueConst *arguments)
+#define UNUSED (void)this, (void)count
+
+/* The host's texts are its own allocations, made through `cabi_realloc`. */
+static JSValue take_string(JSContext *context, struct text text) {
+    JSValue string = JS_NewStringLen(context, text.start, text.length);
+    abi_free(text);
+    return string;
+}
+
+static JSValue throw_text(JSContext *context, struct text message) {
+    JSValue thrown = JS_ThrowPlainError(context, "%.*s", (int)message.length, message.start);
+    abi_free(message);
+    return thrown;
+}
+
+/* log(level: 0..3, message) */
+NATIVE(native_log) {
+    UNUSED;
+    uint32_t level = LOG_INFO;
+    if (JS_ToUint32(context, &level, arguments[0]) < 0) {
+        return JS_EXCEPTION;
+    }
+    struct text message = text_of(context, arguments[1]);
+    if (message.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    host_log(level > LOG_ERROR ? LOG_ERROR : level, message.start, message.length);
+    text_free(context, message);
+    return JS_UNDEFINED;
+}
+
+/* progress(progress, total | undefined, message | undefined) */
+NATIVE(native_progress) {
+    UNUSED;
+    double progress = 0, total = 0;
+    bool has_total = !JS_IsUndefined(arguments[1]), has_message = !JS_IsUndefined(arguments[2]);
+    if (JS_ToFloat64(context, &progress, arguments[0]) < 0 || (has_total && JS_ToFloat64(context, &total, arguments[1]) < 0)) {
+        return JS_EXCEPTION;
+    }
+    struct text message = {"", 0};
+    if (has_message && (message = text_of(context, arguments[2])).start == NULL) {
+        return JS_EXCEPTION;
+    }
+    host_progress(progress, has_total, total, has_message, message.start, message.length);
+    if (has_message) {
+        text_free(context, message);
+    }
+    return JS_UNDEFINED;
+}
+
+/* config(name) -> string | undefined */
+NATIVE(native_config) {
+    UNUSED;
+    struct text name = text_of(context, arguments[0]);
+    if (name.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct optional_text value;
+    host_config(name.start, name.length, &value);
+    text_free(context, name);
+    return value.is_some ? take_string(context, value.text) : JS_UNDEFINED;
+}
+
+/* now() -> milliseconds since the epoch, with their fraction */
+NATIVE(native_now) {
+    UNUSED, (void)arguments, (void)context;
+    return JS_NewFloat64(context, (double)host_now() / 1000.0);
+}
+
+/* randomFill(bytes: Uint8Array of 65536 at most) */
+NATIVE(native_random_fill) {
+    UNUSED;
+    struct text target = bytes_of(context, arguments[0]);
+    if (target.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct text bytes;
+    host_random((uint32_t)target.length, &bytes);
+    if (bytes.length != target.length) {
+        __builtin_trap();
+    }
+    memcpy(target.start, bytes.start, bytes.length);
+    abi_free(bytes);
+    return JS_UNDEFINED;
+}
+
+/* digest(algorithm, data: Uint8Array) -> ArrayBuffer */
+NATIVE(native_digest) {
+    UNUSED;
+    struct text algorithm = text_of(context, arguments[0]);
+    if (algorithm.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct text data = bytes_of(context, arguments[1]);
+    struct text_result digest = {1, {NULL, 0}};
+    if (data.start != NULL) {
+        host_digest(algorithm.start, algorithm.length, (const uint8_t *)data.start, data.length, &digest);
+    }
+    text_free(context, algorithm);
+    if (data.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    if (digest.is_error) {
+        return throw_text(context, digest.text);
+    }
+    JSValue buffer = JS_NewArrayBufferCopy(context, (const uint8_t *)digest.text.start, digest.text.length);
+    abi_free(digest.text);
+    return buffer;
+}
+
+/* start(operation: string of JSON) -> handle */
+NATIVE(native_start) {
+    UNUSED;
+    struct text operation = text_of(context, arguments[0]);
+    if (operation.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct start_result result;
+    host_start(operation.start, operation.length, &result);
+    text_free(context, operation);
+    return result.is_error ? throw_text(context, result.error) : JS_NewUint32(context, result.handle);
+}
+
+/* cancel(handle) */
+NATIVE(native_cancel) {
+    UNUSED;
+    uint32_t handle = 0;
+    if (JS_ToUint32(context, &handle, arguments[0]) < 0) {
+        return JS_EXCEPTION;
+    }
+    host_cancel(handle);
+    return JS_UNDEFINED;
+}
+
+/* isBuilding() -> whether this is the build of a tool, for which the host does nothing but log */
+NATIVE(native_is_building) {
+    UNUSED, (void)arguments, (void)context;
+    return JS_NewBool(context, engine.phase != PHASE_RUN);
+}
+
+/* classOf(value) -> the name of the object's internal class ("Map", "Error", "Uint8Array"), which no tool can change;
+ * undefined for what is not an object */
+NATIVE(native_class_of) {
+    UNUSED;
+    JSAtom name = JS_GetClassName(engine.runtime, JS_GetClassID(arguments[0]));
+    if (name == JS_ATOM_NULL) {
+        return JS_UNDEFINED;
+    }
+    JSValue string = JS_AtomToString(context, name);
+    JS_FreeAtom(context, name);
+    return string;
+}
+
+/* encodeUtf8(string) -> Uint8Array */
+NATIVE(native_encode_utf8) {
+    UNUSED;
+    struct text text = text_of(context, arguments[0]);
+    if (text.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    JSValue bytes = JS_NewUint8ArrayCopy(context, (const uint8_t *)text.start, text.length);
+    text_free(context, text);
+    return bytes;
+}
+
+/* decodeUtf8(bytes: Uint8Array) -> string, with U+FFFD for what is not UTF-8 */
+NATIVE(native_decode_utf8) {
+    UNUSED;
+    struct text bytes = bytes_of(context, arguments[0]);
+    if (bytes.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    if (utf8_is_well_formed(bytes)) {
+        return JS_NewStringLen(context, bytes.start, bytes.length);
+    }
+    char *repaired = js_malloc(context, utf8_repaired_bytes_max(bytes.length));
+    if (repaired == NULL) {
+        return JS_EXCEPTION;
+    }
+    JSValue string = JS_NewStringLen(context, repaired, utf8_repair(bytes, repaired));
+    js_free(context, repaired);
+    return string;
+}
+
+/* isUtf8(bytes: Uint8Array) -> boolean */
+NATIVE(native_is_utf8) {
+    UNUSED;
+    struct text bytes = bytes_of(context, arguments[0]);
+    return bytes.start == NULL ? JS_EXCEPTION : JS_NewBool(context, utf8_is_well_formed(bytes));
+}
+
+/* unfinishedUtf8(bytes: Uint8Array) -> how many bytes at the end begin a character whose rest is missing */
+NATIVE(native_unfinished_utf8) {
+    UNUSED;
+    struct text bytes = bytes_of(context, arguments[0]);
+    return bytes.start == NULL ? JS_EXCEPTION : JS_NewUint32(context, (uint32_t)utf8_unfinished(bytes));
+}
+
+/* The generator behind `Math.random`: xorshift128+, as in other engines. It is not for keys; `crypto` is. */
+static struct {
+    uint64_t a, b;
+    bool is_seeded;
+} generator;
+
+void natives_forget_seed(void) {
+    generator.is_seeded = false;
+}
+
+/* While a tool is built the seed is fixed, so that the same source gives the same snapshot. A running tool takes its seed from the host,
+ * at the first use: otherwise all calls of a tool would see the numbers that the snapshot froze. */
+static void seed_generator(void) {
+    generator.a = 0x9E3779B97F4A7C15, generator.b = 0xD1B54A32D192ED03;
+    if (engine.phase == PHASE_RUN) {
+        struct text bytes;
+        host_random(16, &bytes);
+        memcpy(&generator.a, bytes.start, 8);
+        memcpy(&generator.b, bytes.start + 8, 8);
+        abi_free(bytes);
+        generator.b |= 1; /* all zeros would stay zeros */
+    }
+    generator.is_seeded = true;
+}
+
+/* random() -> 0 <= number < 1 */
+NATIVE(native_random) {
+    UNUSED, (void)arguments;
+    if (!generator.is_seeded) {
+        seed_generator();
+    }
+    uint64_t a = generator.a, b = generator.b;
+    generator.a = b;
+    a ^= a << 23;
+    generator.b = a ^ b ^ (a >> 17) ^ (b >> 26);
+    return JS_NewFloat64(context, (double)((generator.b + b) >> 11) * 0x1p-53);
+}
+
+static const JSCFunctionListEntry NATIVES[] = {
+    JS_CFUNC_DEF("log", 2, native_log),
+    JS_CFUNC_DEF("progress", 3, native_progress),
+    JS_CFUNC_DEF("config", 1, native_config),
+    JS_CFUNC_DEF("now", 0, native_now),
+    JS_CFUNC_DEF("randomFill", 1, native_random_fill),
+    JS_CFUNC_DEF("digest", 2, native_digest),
+    JS_CFUNC_DEF("start", 1, native_start),
+    JS_CFUNC_DEF("cancel", 1, native_cancel),
+    JS_CFUNC_DEF("isBuilding", 0, native_is_building),
+    JS_CFUNC_DEF("classOf", 1, native_class_of),
+    JS_CFUNC_DEF("encodeUtf8", 1, native_encode_utf8),
+    JS_CFUNC_DEF("decodeUtf8", 1, native_decode_utf8),
+    JS_CFUNC_DEF("isUtf8", 1, native_is_utf8),
+    JS_CFUNC_DEF("unfinishedUtf8", 1, native_unfinished_utf8),
+    JS_CFUNC_DEF("random", 0, native_random),
+};
+
+enum { NATIVES_COUNT = sizeof NATIVES / sizeof NATIVES[0] };
+
+static int natives_fill(JSContext *context, JSModuleDef *module) {
+    return JS_SetModuleExportList(context, module, NATIVES, NATIVES_COUNT);
+}
+
+bool natives_declare(JSContext *context) {
+    JSModuleDef *module = JS_NewCModule(context, NATIVE_MODULE, natives_fill);
+    return module != NULL && JS_AddModuleExportList(context, module, NATIVES, NATIVES_COUNT) == 0;
+}

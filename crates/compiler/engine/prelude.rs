@@ -1,0 +1,35 @@
+//! The JavaScript part of the engine, in the order in which its files make one module. A file uses at its top level only what a file
+//! before it declares; inside functions it may use all.
+
+/// Name and text of each file.
+pub(crate) const FILES: &[(&str, &str)] = &[
+    ("platform.js", include_str!("prelude/platform.js")),
+    ("evaluation.js", include_str!("prelude/evaluation.js")),
+    ("random.js", include_str!("prelude/random.js")),
+    ("source_map.js", include_str!("prelude/source_map.js")),
+    ("failure.js", include_str!("prelude/failure.js")),
+    ("inspect.js", include_str!("prelude/inspect.js")),
+    ("console.js", include_str!("prelude/console.js")),
+    ("operations.js", include_str!("prelude/operations.js")),
+    ("timers.js", include_str!("prelude/timers.js")),
+    ("performance.js", include_str!("prelude/performance.js")),
+    ("encoding.js", include_str!("prelude/encoding.js")),
+    ("events.js", include_str!("prelude/events.js")),
+    ("abort.js", include_str!("prelude/abort.js")),
+    ("crypto.js", include_str!("prelude/crypto.js")),
+    ("percent.js", include_str!("prelude/percent.js")),
+    ("punycode.js", include_str!("prelude/punycode.js")),
+    ("url_host.js", include_str!("prelude/url_host.js")),
+    ("url_parser.js", include_str!("prelude/url_parser.js")),
+    ("url_search_params.js", include_str!("prelude/url_search_params.js")),
+    ("url.js", include_str!("prelude/url.js")),
+    ("clone.js", include_str!("prelude/clone.js")),
+    ("tool.js", include_str!("prelude/tool.js")),
+    ("context.js", include_str!("prelude/context.js")),
+    ("exports.js", include_str!("prelude/exports.js")),
+];
+
+/// All files as the one module that `boot` takes.
+pub(crate) fn module() -> String {
+    FILES.iter().flat_map(|(name, text)| ["// ", name, "\n", text, "\n"]).collect()
+}
