@@ -1,1 +1,16 @@
-//!
+//! From a customer's source to what the sandbox runs: TypeScript to JavaScript, JavaScript to a snapshot of the engine's memory, the
+//! snapshot to native code. All that touches a customer's source happens in worker processes, which can be killed.
+
+mod build;
+mod data_module;
+pub mod engine;
+mod frame;
+mod snapshot;
+mod source;
+mod worker;
+mod workers;
+
+pub use build::{BuildError, BuildRequest, Built, WorkerError};
+pub use snapshot::PreparationError;
+pub use worker::run_worker;
+pub use workers::{StartError, Workers, WorkersConfig, WorkersUsage};

@@ -1,0 +1,75 @@
+//! What a build is asked for and what it answers.
+
+use domain::{Diagnostic, Digest, Language, ToolInterface};
+
+/// A source to build.
+#[derive(Debug, Clone)]
+pub struct BuildRequest {
+    /// What the source is written in.
+    pub language: Language,
+    /// The customer's text, [`BuildRequest::SOURCE_BYTES_MAX`] bytes at most.
+    pub source: String,
+    /// Bytes that the artifact may have, from the customer's tier.
+    pub artifact_bytes_max: u64,
+}
+
+impl BuildRequest {
+    /// A source that people or models write is far below this; a bundle of this size is no longer one tool.
+    pub const SOURCE_BYTES_MAX: usize = 1024 * 1024;
+}
+
+/// A tool that was built.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The data module: the tool's memory as WebAssembly. It is what is stored.
+    pub artifact: Vec<u8>,
+    /// The artifact as native code of this machine.
+    pub native: Vec<u8>,
+    /// What the tool says of itself; checked.
+    pub interface: ToolInterface,
+    /// The engine whose memory it is ([`crate::engine::digest`]).
+    pub engine: Digest,
+}
+
+/// Why there is no artifact.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The source is at fault; 1 to 20 reasons.
+    #[error("the source has {} errors", .0.len())]
+    Rejected(Vec<Diagnostic>),
+    /// The artifact is larger than the tier allows.
+    #[error("the artifact has {bytes} bytes, more than the tier allows")]
+    ArtifactSize {
+        /// What it has.
+        bytes: u64,
+    },
+    /// As many builds wait as may wait.
+    #[error("too many builds wait")]
+    Busy,
+    /// The platform is at fault.
+    #[error("the build worker failed")]
+    Worker(#[source] WorkerError),
+}
+
+/// What went wrong in or with a worker process.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The pool was shut down.
+    #[error("the build workers were shut down")]
+    ShutDown,
+    /// The engine's native code could not be handed to a new worker.
+    #[error("cannot hand the engine to a build worker")]
+    Handover(#[source] std::io::Error),
+    /// The worker process could not be started.
+    #[error("cannot start a build worker")]
+    Start(#[source] std::io::Error),
+    /// None can be started just now; another attempt follows within seconds.
+    #[error("no build worker is ready: {0}")]
+    NotReady(String),
+    /// The worker ended, or said what makes no sense.
+    #[error("a build worker ended: {0}")]
+    Ended(String),
+    /// The worker met a fault that is not the customer's.
+    #[error("a build worker met a fault of the platform: {0}")]
+    Internal(String),
+}

@@ -1,0 +1,184 @@
+//! What a worker process and its parent say to each other: frames on the worker's standard input and output.
+//!
+//! A frame is `length of the rest (u32, little-endian) || length of the head (u32) || head (JSON) || body`.
+
+use std::io::{self, Read, Write};
+
+use domain::{Diagnostic, Digest, Language, ToolInterface};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// The largest artifact of the largest tier is 32 MiB; its native code is twice as large at most, and both go in one frame.
+pub(crate) const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+const LENGTH_BYTES: usize = 4;
+
+/// What a worker is asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Comes first, once. The native code of the engine lies in `dir`, signed with a key that is this worker's own.
+    Prepare { dir: std::path::PathBuf, key: [u8; 32], js_engine: Digest, engine: Digest },
+    /// The body is the source.
+    Build { language: Language, artifact_bytes_max: u64 },
+    /// The body is the artifact.
+    Precompile,
+}
+
+/// What a worker answers. Each request gets one answer; `Phase` may come before it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// To `Prepare`.
+    Ready,
+    /// What a build does now: what killed it, if it goes no further.
+    Phase(Phase),
+    /// To `Build`. The body is the artifact and then its native code.
+    Built { interface: ToolInterface, artifact_bytes: usize },
+    /// To `Build`: the source is at fault.
+    Rejected { diagnostics: Vec<Diagnostic> },
+    /// To `Build`: the artifact is larger than it may be.
+    ArtifactSize { bytes: u64 },
+    /// To `Precompile`. The body is the native code.
+    Precompiled,
+    /// To anything: the platform is at fault.
+    Internal { message: String },
+}
+
+/// What a build does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// TypeScript to JavaScript.
+    Translating,
+    /// The source's top level runs.
+    Evaluating,
+    /// Native code is made.
+    Compiling,
+}
+
+/// A frame that was read.
+#[derive(Debug)]
+pub(crate) struct Frame<H> {
+    pub(crate) head: H,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The bytes of a frame.
+pub(crate) fn encode(head: &impl Serialize, body: &[&[u8]]) -> io::Result<Vec<u8>> {
+    let head = serde_json::to_vec(head)?;
+    let body_bytes: usize = body.iter().map(|part| part.len()).sum();
+    let rest = LENGTH_BYTES + head.len() + body_bytes;
+    if rest > FRAME_BYTES_MAX {
+        return Err(too_large(rest));
+    }
+    let mut frame = Vec::with_capacity(LENGTH_BYTES + rest);
+    frame.extend_from_slice(&length(rest));
+    frame.extend_from_slice(&length(head.len()));
+    frame.extend_from_slice(&head);
+    for part in body {
+        frame.extend_from_slice(part);
+    }
+    Ok(frame)
+}
+
+/// Reads a frame; `None` at the end of the input.
+pub(crate) fn read<H: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<Frame<H>>> {
+    let mut prefix = [0; LENGTH_BYTES];
+    match input.read_exact(&mut prefix) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let expected = check_length(prefix)?;
+    // Memory is taken as bytes come, not as they are promised.
+    let mut rest = Vec::new();
+    input.take(expected as u64).read_to_end(&mut rest)?;
+    decode(rest, expected).map(Some)
+}
+
+/// Writes a frame.
+pub(crate) fn write(output: &mut impl Write, head: &impl Serialize, body: &[&[u8]]) -> io::Result<()> {
+    output.write_all(&encode(head, body)?)?;
+    output.flush()
+}
+
+/// As [`read`], without holding a thread.
+pub(crate) async fn read_async<H: DeserializeOwned>(input: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Frame<H>>> {
+    let mut prefix = [0; LENGTH_BYTES];
+    match input.read_exact(&mut prefix).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let expected = check_length(prefix)?;
+    let mut rest = Vec::new();
+    input.take(expected as u64).read_to_end(&mut rest).await?;
+    decode(rest, expected).map(Some)
+}
+
+fn check_length(prefix: [u8; LENGTH_BYTES]) -> io::Result<usize> {
+    let length = usize::try_from(u32::from_le_bytes(prefix)).unwrap_or(usize::MAX);
+    if length > FRAME_BYTES_MAX { Err(too_large(length)) } else { Ok(length) }
+}
+
+fn decode<H: DeserializeOwned>(mut rest: Vec<u8>, expected: usize) -> io::Result<Frame<H>> {
+    let broken = || io::Error::new(io::ErrorKind::InvalidData, "a frame breaks off");
+    if rest.len() != expected {
+        return Err(broken());
+    }
+    let (prefix, inner) = rest.split_first_chunk::<LENGTH_BYTES>().ok_or_else(broken)?;
+    let head_bytes = u32::from_le_bytes(*prefix) as usize;
+    let head = serde_json::from_slice(inner.get(..head_bytes).ok_or_else(broken)?)?;
+    rest.drain(..LENGTH_BYTES + head_bytes);
+    Ok(Frame { head, body: rest })
+}
+
+/// Lengths are below [`FRAME_BYTES_MAX`] wherever this is called.
+fn length(bytes: usize) -> [u8; LENGTH_BYTES] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+fn too_large(bytes: usize) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {bytes} bytes, of {FRAME_BYTES_MAX} at most"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_reads_back_as_it_was_written() {
+        let frame = encode(&Request::Precompile, &[b"some ", b"bytes"]).unwrap();
+
+        let read = read::<Request>(&mut frame.as_slice()).unwrap().unwrap();
+
+        assert!(matches!(read.head, Request::Precompile));
+        assert_eq!(read.body, b"some bytes");
+    }
+
+    #[tokio::test]
+    async fn a_frame_reads_back_without_a_thread_too() {
+        let frame = encode(&Answer::Phase(Phase::Compiling), &[]).unwrap();
+
+        let mut input = frame.as_slice();
+
+        assert!(matches!(read_async(&mut input).await.unwrap().unwrap().head, Answer::Phase(Phase::Compiling)));
+        assert!(read_async::<Answer>(&mut input).await.unwrap().is_none());
+    }
+
+    #[test]
+    fn a_frame_that_is_too_large_breaks_off_or_makes_no_sense_is_an_error() {
+        let whole = encode(&Request::Precompile, &[b"body"]).unwrap();
+        let mut head_too_long = whole.clone();
+        head_too_long[4..8].copy_from_slice(&1000_u32.to_le_bytes());
+
+        for wrong in [
+            u32::MAX.to_le_bytes().to_vec(),
+            whole[..whole.len() - 1].to_vec(),
+            head_too_long,
+            [4_u32.to_le_bytes(), 0_u32.to_le_bytes()].concat(),
+            [2_u32.to_le_bytes(), 0_u32.to_le_bytes()].concat(),
+        ] {
+            assert!(read::<Request>(&mut wrong.as_slice()).is_err(), "{wrong:?}");
+        }
+        assert!(read::<Request>(&mut [].as_slice()).unwrap().is_none());
+    }
+}

@@ -1,0 +1,169 @@
+//! The worker process: reads requests from standard input, answers on standard output, and knows nothing else of the world.
+
+use std::{
+    io::{self, Stdout},
+    process::ExitCode,
+    thread,
+};
+
+use domain::{Diagnostic, Digest, Language};
+use sandbox::{
+    CacheKey, NativeCache, NativeCacheConfig,
+    native::{self, Label},
+};
+use wasmtime::Engine;
+
+use crate::{
+    data_module,
+    frame::{self, Answer, Frame, Phase, Request},
+    snapshot::{self, SnapshotError, Workshop},
+    source,
+};
+
+/// The parser and what walks its tree recurse as deep as a source is nested. Measured: a hundred thousand brackets, of any sort, fit
+/// in 256 MiB with room to spare. What is nested deeper kills the process, and its parent says why. The kernel gives memory as
+/// it is touched, and takes it back after each build.
+const STACK_BYTES: usize = 256 * 1024 * 1024;
+
+/// The engine's own memory, and what a source needs while it is read.
+const MEMORY_BYTES_BASE: u64 = 16 * 1024 * 1024;
+/// What a source may use at its top level for each byte that its artifact may have: objects are garbage before they are data.
+const MEMORY_BYTES_PER_ARTIFACT_BYTE: u64 = 4;
+/// The memory of the largest tier.
+const MEMORY_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// What a worker builds with.
+struct Bench {
+    engine: Engine,
+    workshop: Workshop,
+}
+
+/// What an answer carries.
+struct Reply {
+    head: Answer,
+    body: Vec<Vec<u8>>,
+}
+
+/// Serves builds on standard input and output until the input ends: the body of the command `compile-worker`. It needs no
+/// environment, no configuration and no other descriptor.
+#[must_use]
+pub fn run_worker() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The parent reads what its workers write here.
+            let _ = io::Write::write_all(&mut io::stderr(), format!("the build worker ends: {error}\n").as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> io::Result<()> {
+    let mut input = io::stdin().lock();
+    let mut output = io::stdout();
+    let Some(first) = frame::read::<Request>(&mut input)? else { return Ok(()) };
+    let Request::Prepare { dir, key, js_engine, engine } = first.head else {
+        return Err(io::Error::other("the first request does not prepare"));
+    };
+    let bench = prepare(dir, CacheKey::new(key), js_engine, engine).map_err(io::Error::other)?;
+    frame::write(&mut output, &Answer::Ready, &[])?;
+    while let Some(request) = frame::read::<Request>(&mut input)? {
+        let reply = answer_on_a_large_stack(&bench, request, &output)?;
+        let body: Vec<&[u8]> = reply.body.iter().map(Vec::as_slice).collect();
+        frame::write(&mut output, &reply.head, &body)?;
+    }
+    Ok(())
+}
+
+fn prepare(dir: std::path::PathBuf, key: CacheKey, js_engine: Digest, engine_digest: Digest) -> Result<Bench, String> {
+    let engine = native::compile_engine().map_err(|error| error.to_string())?;
+    let config = NativeCacheConfig { dir, key, bytes_max: u64::MAX };
+    let cache = NativeCache::open(&engine, config).map_err(|error| error.to_string())?;
+    let load = |label: &Label| cache.load(label).ok_or_else(|| format!("`{}` cannot be loaded", label.kind));
+    let shared = load(&snapshot::js_engine_label(js_engine, engine_digest))?;
+    let base = load(&snapshot::base_label(engine_digest))?;
+    let workshop = Workshop::new(&engine, shared, base).map_err(|error| error.to_string())?;
+    Ok(Bench { engine, workshop })
+}
+
+/// Each request gets a thread of its own: what it did to its stack is gone with it, and a panic ends it alone.
+fn answer_on_a_large_stack(bench: &Bench, request: Frame<Request>, output: &Stdout) -> io::Result<Reply> {
+    thread::scope(|scope| {
+        let answering = thread::Builder::new()
+            .name("build".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, || answer(bench, request, output))?;
+        answering.join().unwrap_or_else(|_| {
+            let message = "the compiler cannot handle this source: it broke off without a reason that could be shown";
+            Ok(Reply::from(rejected(vec![Diagnostic::without_place(message)])))
+        })
+    })
+}
+
+fn answer(bench: &Bench, request: Frame<Request>, output: &Stdout) -> io::Result<Reply> {
+    match request.head {
+        Request::Prepare { .. } => Err(io::Error::other("the worker is prepared already")),
+        Request::Precompile => Ok(precompile(bench, &request.body)),
+        Request::Build { language, artifact_bytes_max } => match String::from_utf8(request.body) {
+            Ok(source) => build(bench, language, &source, artifact_bytes_max, output),
+            Err(_) => Ok(rejected(vec![Diagnostic::without_place("the source is not text in UTF-8")]).into()),
+        },
+    }
+}
+
+fn build(bench: &Bench, language: Language, source: &str, artifact_bytes_max: u64, output: &Stdout) -> io::Result<Reply> {
+    let enter = |phase| frame::write(&mut output.lock(), &Answer::Phase(phase), &[]);
+    enter(Phase::Translating)?;
+    let script = match source::translate(language, source) {
+        Ok(script) => script,
+        Err(diagnostics) => return Ok(rejected(diagnostics).into()),
+    };
+    enter(Phase::Evaluating)?;
+    let snapshot = match bench.workshop.build(language, source, &script, memory_bytes_max(artifact_bytes_max)) {
+        Ok(snapshot) => snapshot,
+        Err(SnapshotError::Rejected(diagnostics)) => return Ok(rejected(diagnostics).into()),
+        Err(SnapshotError::Internal(message)) => return Ok(Answer::Internal { message }.into()),
+    };
+    let bytes = snapshot.artifact.len() as u64;
+    if bytes > artifact_bytes_max {
+        return Ok(Answer::ArtifactSize { bytes }.into());
+    }
+    enter(Phase::Compiling)?;
+    Ok(match native::precompile_module(&bench.engine, &snapshot.artifact) {
+        Ok(native) => Reply {
+            head: Answer::Built { interface: snapshot.interface, artifact_bytes: snapshot.artifact.len() },
+            body: vec![snapshot.artifact, native],
+        },
+        Err(error) => Answer::Internal { message: explain(&error) }.into(),
+    })
+}
+
+fn precompile(bench: &Bench, artifact: &[u8]) -> Reply {
+    if let Err(error) = data_module::inspect(artifact, MEMORY_BYTES_MAX) {
+        return Answer::Internal { message: format!("the artifact is not one of ours: {error}") }.into();
+    }
+    match native::precompile_module(&bench.engine, artifact) {
+        Ok(native) => Reply { head: Answer::Precompiled, body: vec![native] },
+        Err(error) => Answer::Internal { message: explain(&error) }.into(),
+    }
+}
+
+const fn memory_bytes_max(artifact_bytes_max: u64) -> u64 {
+    let bytes = MEMORY_BYTES_BASE.saturating_add(artifact_bytes_max.saturating_mul(MEMORY_BYTES_PER_ARTIFACT_BYTE));
+    if bytes < MEMORY_BYTES_MAX { bytes } else { MEMORY_BYTES_MAX }
+}
+
+const fn rejected(diagnostics: Vec<Diagnostic>) -> Answer {
+    Answer::Rejected { diagnostics }
+}
+
+fn explain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |error| error.source())
+        .fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}
+
+impl From<Answer> for Reply {
+    fn from(head: Answer) -> Self {
+        Self { head, body: Vec::new() }
+    }
+}

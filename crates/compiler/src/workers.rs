@@ -1,0 +1,227 @@
+//! The pool of worker processes.
+
+mod handover;
+mod process;
+mod slot;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use child::Launcher;
+use domain::{Diagnostic, Digest};
+use sandbox::{
+    CacheKey, NativeCache, NativeCacheConfig, NativeCacheError,
+    native::{self, NativeError},
+};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    BuildError, BuildRequest, Built, WorkerError, engine,
+    frame::{Answer, Frame, Request},
+    snapshot::{self, PreparationError},
+};
+use handover::Estate;
+use process::ProcessLimits;
+use slot::{Job, Slot};
+
+/// A worker is replaced when it has used the CPU time of one build, so that each build has between one and two times of it.
+const CPU_SHARES_PER_WORKER: u64 = 2;
+
+/// How builds are bounded.
+#[derive(Debug, Clone)]
+pub struct WorkersConfig {
+    /// Worker processes that are kept ready: as many builds run at one time. 1 at least.
+    pub workers: usize,
+    /// Builds that may wait for a worker. 1 at least.
+    pub queue_max: usize,
+    /// Wall time of one build in milliseconds; then its worker is killed. More than the 5 s that a source's top level may take.
+    pub wall_ms_max: u32,
+    /// CPU time of one build in seconds, up to twice as much when a fresh worker makes it.
+    pub cpu_s_max: u64,
+    /// Bytes of memory that a worker may have (`RLIMIT_DATA`). 512 MiB are the stack of 256 MiB on which sources are parsed and room for a
+    /// usual build; the largest tier's need 2 GiB.
+    pub data_bytes_max: u64,
+    /// Where the prepared engine is kept: the sandbox's own directory, so that the engine is compiled once for both.
+    pub cache_dir: PathBuf,
+    /// Proves that a file there is ours.
+    pub cache_key: CacheKey,
+}
+
+/// Why the pool could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The compiler cannot be set up on this machine.
+    #[error("cannot set up the compiler")]
+    Compiler(#[source] NativeError),
+    /// The directory cannot be used.
+    #[error("cannot open the cache of native code")]
+    Cache(#[source] NativeCacheError),
+    /// The engine could not be prepared.
+    #[error("cannot prepare the JavaScript engine")]
+    Engine(#[source] PreparationError),
+}
+
+/// What the pool does, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkersUsage {
+    /// Worker processes that live.
+    pub workers: usize,
+    /// Requests that a worker has.
+    pub running: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+    /// Worker processes that were started since the pool was.
+    pub started_total: u64,
+}
+
+/// The pool of worker processes. Whoever drops it without [`Workers::shut_down`] leaves its processes to their parent's end.
+#[derive(Debug)]
+pub struct Workers {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+    stop: watch::Sender<bool>,
+    slots: std::sync::Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What all slots know.
+#[derive(Debug)]
+struct Shared {
+    config: WorkersConfig,
+    launcher: Launcher,
+    estate: Estate,
+    living: AtomicUsize,
+    running: AtomicUsize,
+    started_total: AtomicU64,
+}
+
+impl Workers {
+    /// Prepares the engine and starts the worker processes. Blocks for some milliseconds, and for a second the first time on a machine.
+    /// Must be called within a tokio runtime, which drives the pool.
+    pub fn start(config: WorkersConfig, launcher: Launcher) -> Result<Arc<Self>, StartError> {
+        let workers = config.workers.max(1);
+        let (jobs, received) = mpsc::channel(config.queue_max.max(1));
+        let received = Arc::new(Mutex::new(received));
+        let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            estate: prepare(&config)?,
+            config,
+            launcher,
+            living: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            started_total: AtomicU64::new(0),
+        });
+        let start_slot = |_| tokio::spawn(Slot::new(shared.clone(), received.clone()).run(stopped.clone()));
+        let slots = (0..workers).map(start_slot).collect();
+        Ok(Arc::new(Self { shared, jobs, stop, slots: std::sync::Mutex::new(slots) }))
+    }
+
+    /// Builds a source. A build whose caller goes away while it waits is not begun.
+    pub async fn build(&self, request: BuildRequest) -> Result<Built, BuildError> {
+        let BuildRequest { language, source, artifact_bytes_max } = request;
+        if source.len() > BuildRequest::SOURCE_BYTES_MAX {
+            let message = format!("the source has {} bytes; {} are allowed", source.len(), BuildRequest::SOURCE_BYTES_MAX);
+            return Err(BuildError::Rejected(vec![Diagnostic::without_place(message)]));
+        }
+        let Frame { head, body } = self.ask(Request::Build { language, artifact_bytes_max }, source.into_bytes()).await?;
+        match head {
+            Answer::Built { interface, artifact_bytes } => {
+                let built = assemble(interface, artifact_bytes, body)?;
+                let bytes = built.artifact.len() as u64;
+                if bytes > artifact_bytes_max { Err(BuildError::ArtifactSize { bytes }) } else { Ok(built) }
+            }
+            Answer::Rejected { diagnostics } => Err(BuildError::Rejected(diagnostics)),
+            Answer::ArtifactSize { bytes } => Err(BuildError::ArtifactSize { bytes }),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Makes native code of an artifact that a build made before.
+    pub async fn precompile(&self, artifact: Vec<u8>) -> Result<Vec<u8>, BuildError> {
+        match self.ask(Request::Precompile, artifact).await {
+            Ok(Frame { head: Answer::Precompiled, body }) => Ok(body),
+            Ok(Frame { head, .. }) => Err(unexpected(head)),
+            // An artifact is the platform's own: whatever is wrong with it is no customer's fault.
+            Err(BuildError::Rejected(reasons)) => {
+                let reasons: Vec<_> = reasons.into_iter().map(|reason| reason.message).collect();
+                Err(BuildError::Worker(WorkerError::Ended(reasons.join("; "))))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Kills all workers and waits until they are gone. What waits or runs fails with [`WorkerError::ShutDown`], and so does whatever comes
+    /// after.
+    pub async fn shut_down(&self) {
+        self.stop.send_replace(true);
+        let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        for slot in slots {
+            let _ = slot.await;
+        }
+    }
+
+    /// What the pool does now.
+    #[must_use]
+    pub fn usage(&self) -> WorkersUsage {
+        WorkersUsage {
+            workers: self.shared.living.load(Ordering::Relaxed),
+            running: self.shared.running.load(Ordering::Relaxed),
+            waiting: self.jobs.max_capacity() - self.jobs.capacity(),
+            started_total: self.shared.started_total.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn ask(&self, request: Request, body: Vec<u8>) -> Result<Frame<Answer>, BuildError> {
+        let shut_down = || BuildError::Worker(WorkerError::ShutDown);
+        let (reply, answer) = oneshot::channel();
+        self.jobs.try_send(Job { request, body, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => BuildError::Busy,
+            mpsc::error::TrySendError::Closed(_) => shut_down(),
+        })?;
+        answer.await.map_err(|_| shut_down())?
+    }
+}
+
+impl Shared {
+    fn limits(&self) -> ProcessLimits {
+        ProcessLimits {
+            data_bytes_max: self.config.data_bytes_max,
+            cpu_s_max: self.config.cpu_s_max.saturating_mul(CPU_SHARES_PER_WORKER),
+        }
+    }
+}
+
+fn prepare(config: &WorkersConfig) -> Result<Estate, StartError> {
+    let engine = native::compile_engine().map_err(StartError::Compiler)?;
+    // What goes when the directory is full is the sandbox's affair.
+    let cache = NativeCacheConfig { dir: config.cache_dir.clone(), key: config.cache_key.clone(), bytes_max: u64::MAX };
+    let cache = NativeCache::open(&engine, cache).map_err(StartError::Cache)?;
+    let js_engine = engine::shared();
+    let prepared = snapshot::prepare(&engine, &cache, &js_engine).map_err(StartError::Engine)?;
+    Ok(Estate::new(engine, prepared, Digest::of(&js_engine.module), js_engine.digest, &config.cache_dir))
+}
+
+/// A worker has a customer's source in it: what it says is checked again.
+fn assemble(interface: domain::ToolInterface, artifact_bytes: usize, mut artifact: Vec<u8>) -> Result<Built, BuildError> {
+    let broken = |what: String| BuildError::Worker(WorkerError::Ended(what));
+    interface.check().map_err(|error| broken(format!("it gave an interface that is wrong: {error}")))?;
+    if artifact_bytes > artifact.len() {
+        return Err(broken("it gave less than it said".to_owned()));
+    }
+    let native = artifact.split_off(artifact_bytes);
+    Ok(Built { artifact, native, interface, engine: engine::digest() })
+}
+
+fn unexpected(answer: Answer) -> BuildError {
+    BuildError::Worker(match answer {
+        Answer::Internal { message } => WorkerError::Internal(message),
+        other => WorkerError::Ended(format!("it gave an answer to another question: {other:?}")),
+    })
+}

@@ -1,0 +1,243 @@
+//! One worker process, as its parent sees it.
+
+use std::{
+    io,
+    os::unix::process::ExitStatusExt as _,
+    path::Path,
+    process::{Child, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use child::{ChildLimits, DeathSignal, Launcher};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{ChildStderr, ChildStdin, ChildStdout},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::handover::Handover;
+use crate::{
+    WorkerError,
+    frame::{self, Answer, Frame, Phase, Request},
+};
+
+/// A worker loads two files and is ready. On a machine under load that takes longer; without a bound, a worker that hangs would
+/// hold its place for ever.
+const START_MAX: Duration = Duration::from_secs(20);
+
+/// What is kept of what a worker writes to its standard error.
+const STDERR_BYTES_MAX: usize = 8 * 1024;
+
+/// Standard input, output and error, what wasmtime opens to load native code, and some to spare.
+const DESCRIPTORS_MAX: u64 = 64;
+
+/// A worker that is ready.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    stderr: JoinHandle<String>,
+    phase: Option<Phase>,
+    is_reaped: bool,
+}
+
+/// How a worker ended.
+#[derive(Debug)]
+pub(super) struct Death {
+    pub(super) status: Option<ExitStatus>,
+    /// What it did last of the request that it had.
+    pub(super) phase: Option<Phase>,
+    /// CPU time of its whole life.
+    pub(super) cpu: Duration,
+}
+
+impl Process {
+    /// Starts a worker and waits until it is ready.
+    pub(super) async fn start(launcher: &Launcher, limits: &ProcessLimits, handover: Handover) -> Result<Self, WorkerError> {
+        let mut process = Self::spawn(launcher, limits).map_err(WorkerError::Start)?;
+        let ready = timeout(START_MAX, process.ask(&handover.request(), &[])).await;
+        let failure = match ready {
+            Ok(Ok(Frame { head: Answer::Ready, .. })) => return Ok(process),
+            Ok(Ok(other)) => format!("it answered {:?}", other.head),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it was not ready after {} s", START_MAX.as_secs()),
+        };
+        let death = process.end().await;
+        Err(WorkerError::Ended(format!("{failure}; {death}")))
+    }
+
+    fn spawn(launcher: &Launcher, limits: &ProcessLimits) -> io::Result<Self> {
+        let limits = ChildLimits {
+            data_bytes_max: Some(limits.data_bytes_max),
+            cpu_s_max: Some(limits.cpu_s_max),
+            descriptors_max: Some(DESCRIPTORS_MAX),
+            death_signal: DeathSignal::Kill,
+        };
+        // `exec-child` is the program itself, and becomes it again.
+        let mut command = launcher.command(Path::new("/proc/self/exe"), &limits);
+        command.arg("compile-worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = launcher.spawn(command)?;
+        match take_streams(&mut child) {
+            Ok((stdin, stdout, stderr)) => {
+                let stderr = tokio::spawn(read_stderr(stderr));
+                Ok(Self { child, stdin, stdout: BufReader::new(stdout), stderr, phase: None, is_reaped: false })
+            }
+            Err(error) => {
+                reap(&mut child);
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends a request and gives its answer. An error means that the worker is of no more use: [`Process::end`] says why.
+    pub(super) async fn ask(&mut self, request: &Request, body: &[u8]) -> io::Result<Frame<Answer>> {
+        self.phase = None;
+        let frame = frame::encode(request, &[body])?;
+        self.stdin.write_all(&frame).await?;
+        self.stdin.flush().await?;
+        loop {
+            let answer = frame::read_async::<Answer>(&mut self.stdout).await?;
+            match answer.ok_or(io::ErrorKind::UnexpectedEof)? {
+                Frame { head: Answer::Phase(phase), .. } => self.phase = Some(phase),
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    /// CPU time of the worker's whole life, all its threads together.
+    pub(super) fn cpu(&self) -> Duration {
+        read_cpu(self.child.id()).unwrap_or_default()
+    }
+
+    /// Whether it still lives.
+    pub(super) fn lives(&mut self) -> bool {
+        let ended = matches!(self.child.try_wait(), Ok(Some(_)));
+        self.is_reaped |= ended;
+        !ended
+    }
+
+    /// Kills the worker, waits until it is gone, and says what there is to say about it. A worker that died by itself a moment ago
+    /// keeps its own status.
+    pub(super) async fn end(mut self) -> Death {
+        let pid = self.child.id();
+        // The kernel keeps these numbers until the process is waited for.
+        let mut cpu = self.cpu();
+        if self.lives() {
+            let _ = self.child.kill();
+            cpu = cpu.max(read_cpu(pid).unwrap_or_default());
+        }
+        let phase = self.phase;
+        let status = wait(&mut self.child).await;
+        self.is_reaped = true;
+        let stderr = (&mut self.stderr).await.unwrap_or_default();
+        let death = Death { status, phase, cpu };
+        tracing::debug!(worker.pid = pid, worker.stderr = %stderr.escape_debug(), "build worker ended: {death}");
+        death
+    }
+}
+
+/// Whoever drops a worker without ending it (a task that is aborted) leaves no process behind.
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.is_reaped {
+            reap(&mut self.child);
+        }
+        self.stderr.abort();
+    }
+}
+
+/// What a worker may use in its whole life.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProcessLimits {
+    pub(super) data_bytes_max: u64,
+    pub(super) cpu_s_max: u64,
+}
+
+impl std::fmt::Display for Death {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.status {
+            Some(status) => write!(out, "{status}")?,
+            None => out.write_str("its status is not known")?,
+        }
+        match self.phase {
+            Some(phase) => write!(out, ", while {phase:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Death {
+    /// The signal that ended it, if one did.
+    pub(super) fn signal(&self) -> Option<i32> {
+        self.status.and_then(|status| status.signal())
+    }
+}
+
+type Streams = (ChildStdin, ChildStdout, ChildStderr);
+
+fn take_streams(child: &mut Child) -> io::Result<Streams> {
+    let missing = || io::Error::other("a pipe to the worker is missing");
+    Ok((
+        ChildStdin::from_std(child.stdin.take().ok_or_else(missing)?)?,
+        ChildStdout::from_std(child.stdout.take().ok_or_else(missing)?)?,
+        ChildStderr::from_std(child.stderr.take().ok_or_else(missing)?)?,
+    ))
+}
+
+/// Reads to the end, so that the worker is never held up by a full pipe, and keeps the beginning.
+async fn read_stderr(mut stderr: ChildStderr) -> String {
+    let mut kept = Vec::new();
+    let mut chunk = [0; 1024];
+    while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
+        let room = STDERR_BYTES_MAX.saturating_sub(kept.len());
+        kept.extend(chunk.iter().take(length.min(room)));
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// A process that was killed ends within milliseconds, most of them spent on giving its memory back.
+async fn wait(child: &mut Child) -> Option<ExitStatus> {
+    const STEP: Duration = Duration::from_millis(2);
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) => tokio::time::sleep(STEP).await,
+            Err(_) => return None,
+        }
+    }
+}
+
+fn reap(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// User and system time of a process, from proc(5), `/proc/pid/stat`, fields 14 and 15. The second field, its name in brackets, can hold
+/// anything, so that fields are counted from the last bracket.
+fn read_cpu(pid: u32) -> Option<Duration> {
+    /// `USER_HZ` is 100 on every architecture that this program runs on (time(7)).
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let user: u32 = fields.get(11)?.parse().ok()?;
+    let system: u32 = fields.get(12)?.parse().ok()?;
+    Some(TICK * user.saturating_add(system))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_time_of_a_process_is_read_from_the_kernel() {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_millis(60) {
+            std::hint::spin_loop();
+        }
+
+        assert!(read_cpu(std::process::id()).unwrap() >= Duration::from_millis(10));
+        assert_eq!(read_cpu(u32::MAX), None);
+    }
+}

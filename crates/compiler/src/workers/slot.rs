@@ -1,0 +1,216 @@
+//! One place of the pool: a worker process, replaced whenever it is used up or dies.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use domain::Diagnostic;
+use tokio::{
+    sync::{Mutex, mpsc, oneshot, watch},
+    task::spawn_blocking,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    Shared,
+    process::{Death, Process},
+};
+use crate::{
+    BuildError, WorkerError,
+    frame::{Answer, Frame, Phase, Request},
+};
+
+/// What one customer's source may have done to a worker ends here. A new worker costs some tens of milliseconds, while nobody waits.
+const BUILDS_PER_WORKER_MAX: u32 = 64;
+
+/// The wait after a worker could not be started; doubled each time, up to the longest.
+const BACK_OFF_FIRST: Duration = Duration::from_millis(100);
+const BACK_OFF_MAX: Duration = Duration::from_secs(10);
+
+/// A stop from outside is not the source's fault, and may be chance: the build is tried once more.
+const ATTEMPTS_MAX: u32 = 2;
+
+/// From signal(7), on every architecture that this program runs on.
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
+
+/// A request and who waits for its answer.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request: Request,
+    pub(super) body: Vec<u8>,
+    pub(super) reply: oneshot::Sender<Result<Frame<Answer>, BuildError>>,
+}
+
+/// The queue that all slots take from.
+pub(super) type Jobs = Arc<Mutex<mpsc::Receiver<Job>>>;
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    shared: Arc<Shared>,
+    jobs: Jobs,
+    process: Option<Process>,
+    builds: u32,
+}
+
+impl Slot {
+    pub(super) const fn new(shared: Arc<Shared>, jobs: Jobs) -> Self {
+        Self { shared, jobs, process: None, builds: 0 }
+    }
+
+    /// Works until `stop` changes or the queue is closed; then no process is left.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped) => {}
+            () = self.work() => {}
+        }
+        self.end().await;
+    }
+
+    async fn work(&mut self) {
+        let mut back_off = BACK_OFF_FIRST;
+        loop {
+            match self.make_ready().await {
+                Ok(()) => back_off = BACK_OFF_FIRST,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "cannot start a build worker");
+                    self.wait_out(back_off, &error.to_string()).await;
+                    back_off = (back_off * 2).min(BACK_OFF_MAX);
+                    continue;
+                }
+            }
+            let Some(job) = next(&self.jobs).await else { return };
+            if !job.reply.is_closed() {
+                self.shared.running.fetch_add(1, Ordering::Relaxed);
+                self.serve(job).await;
+                self.shared.running.fetch_sub(1, Ordering::Relaxed);
+            }
+            self.retire_if_used_up().await;
+        }
+    }
+
+    /// Waits before the next attempt to start a worker. If there is no other worker, those who ask meanwhile are told at once.
+    async fn wait_out(&self, back_off: Duration, reason: &str) {
+        let until = Instant::now() + back_off;
+        loop {
+            if self.shared.living.load(Ordering::Relaxed) > 0 {
+                return sleep_until(until).await;
+            }
+            tokio::select! {
+                () = sleep_until(until) => return,
+                job = next(&self.jobs) => {
+                    let Some(job) = job else { return };
+                    let _ = job.reply.send(Err(BuildError::Worker(WorkerError::NotReady(reason.to_owned()))));
+                }
+            }
+        }
+    }
+
+    async fn make_ready(&mut self) -> Result<(), WorkerError> {
+        if self.process.as_mut().is_some_and(Process::lives) {
+            return Ok(());
+        }
+        self.end().await;
+        let shared = self.shared.clone();
+        let handover = spawn_blocking(move || shared.estate.hand_over());
+        let handover =
+            handover.await.map_err(|error| WorkerError::Internal(error.to_string()))?.map_err(WorkerError::Handover)?;
+        let process = Process::start(&self.shared.launcher, &self.shared.limits(), handover).await?;
+        self.process = Some(process);
+        self.builds = 0;
+        self.shared.living.fetch_add(1, Ordering::Relaxed);
+        self.shared.started_total.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn serve(&mut self, job: Job) {
+        let mut answer = Err(BuildError::Worker(WorkerError::NotReady("it does not live".to_owned())));
+        for attempt in 1..=ATTEMPTS_MAX {
+            if let Err(error) = self.make_ready().await {
+                answer = Err(BuildError::Worker(error));
+                break;
+            }
+            let (tried, is_final) = self.attempt(&job).await;
+            answer = tried;
+            if is_final {
+                break;
+            }
+            tracing::warn!(attempt, "a build worker was stopped from outside");
+        }
+        let _ = job.reply.send(answer);
+    }
+
+    /// The answer, and whether another attempt would not change it.
+    async fn attempt(&mut self, job: &Job) -> (Result<Frame<Answer>, BuildError>, bool) {
+        let Some(process) = self.process.as_mut() else {
+            return (Err(BuildError::Worker(WorkerError::NotReady("it does not live".to_owned()))), true);
+        };
+        self.builds += 1;
+        let wall_max = Duration::from_millis(self.shared.config.wall_ms_max.into());
+        match timeout(wall_max, process.ask(&job.request, &job.body)).await {
+            Ok(Ok(answer)) => (Ok(answer), true),
+            Ok(Err(error)) => {
+                let death = self.end().await;
+                tracing::warn!(%error, death = death.as_ref().map(tracing::field::display), "a build worker died");
+                let is_final = !death.as_ref().is_some_and(|death| self.was_stopped_from_outside(death));
+                (Err(rejected(self.explain(death.as_ref()))), is_final)
+            }
+            Err(_) => {
+                self.end().await;
+                let message = format!("the build took longer than {} ms and was stopped", wall_max.as_millis());
+                (Err(rejected(message)), true)
+            }
+        }
+    }
+
+    /// Killed by a hand, or by the kernel for want of memory on the node. The bound on CPU kills as well, and is the build's own doing.
+    fn was_stopped_from_outside(&self, death: &Death) -> bool {
+        matches!(death.signal(), Some(SIGKILL | SIGTERM)) && !self.used_its_cpu(death)
+    }
+
+    /// The kernel counts finer than it tells: a second is left for that.
+    fn used_its_cpu(&self, death: &Death) -> bool {
+        death.cpu + Duration::from_secs(1) >= Duration::from_secs(self.shared.limits().cpu_s_max)
+    }
+
+    fn explain(&self, death: Option<&Death>) -> String {
+        let Some(death) = death else { return "the compiler broke off".to_owned() };
+        if self.used_its_cpu(death) {
+            return format!("the build used more than {} s of CPU and was stopped", self.shared.config.cpu_s_max);
+        }
+        let memory = self.shared.config.data_bytes_max;
+        match death.phase {
+            Some(Phase::Translating) => {
+                format!("the source is nested too deeply, or takes more than the {memory} bytes of memory that a build may have")
+            }
+            Some(Phase::Evaluating | Phase::Compiling) => {
+                format!("the compiler broke off: a build may have {memory} bytes of memory, and this one may have needed more")
+            }
+            None => "the compiler broke off before it began".to_owned(),
+        }
+    }
+
+    async fn retire_if_used_up(&mut self) {
+        let cpu_max = Duration::from_secs(self.shared.config.cpu_s_max);
+        let is_used_up = |process: &Process, builds: u32| builds >= BUILDS_PER_WORKER_MAX || process.cpu() >= cpu_max;
+        if self.process.as_ref().is_some_and(|process| is_used_up(process, self.builds)) {
+            self.end().await;
+        }
+    }
+
+    async fn end(&mut self) -> Option<Death> {
+        let process = self.process.take()?;
+        self.shared.living.fetch_sub(1, Ordering::Relaxed);
+        Some(process.end().await)
+    }
+}
+
+async fn next(jobs: &Jobs) -> Option<Job> {
+    jobs.lock().await.recv().await
+}
+
+fn rejected(message: String) -> BuildError {
+    BuildError::Rejected(vec![Diagnostic::without_place(message)])
+}
