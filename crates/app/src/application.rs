@@ -1,0 +1,236 @@
+//! The application: everything the use cases work with, started and stopped as one.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use compiler::Workers;
+use domain::{Clock, Digest};
+use sandbox::Sandbox;
+use secrecy::{ExposeSecret as _, SecretString};
+use store::{Pool, blobs::Blobs};
+use telemetry::{Metrics, Readings};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
+use uuid::Uuid;
+
+use crate::{
+    AppError, background,
+    limits::{Permits, Quotas, Rates},
+    memory::Memory,
+    records::Records,
+};
+
+/// Calls that are interrupted have nothing more to wait for: this is for a machine that is slow.
+const INTERRUPT_MAX: Duration = Duration::from_secs(2);
+
+/// What an application is made of; the program makes the parts, and closes the pool after [`App::shut_down`].
+pub struct AppParts {
+    /// The database, migrated.
+    pub pool: Pool,
+    /// What changes in it.
+    pub changes: store::changes::Listener,
+    /// Where artifacts are.
+    pub blobs: Blobs,
+    /// Where guests run.
+    pub sandbox: Arc<Sandbox>,
+    /// Where sources are built.
+    pub workers: Arc<Workers>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where things are counted.
+    pub metrics: Arc<Metrics>,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// What whoever runs the platform decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// This node: the same after a restart, so that it closes its own open records, and another on every node of one database.
+    pub node: Uuid,
+    /// Where clients reach the platform, such as `https://tools.example.com`, without a slash at its end.
+    pub public_url: String,
+    /// What the admin shows.
+    pub admin_key: SecretString,
+    /// Records that may wait for the database; then calls are refused.
+    pub records_waiting_max: usize,
+    /// How long a shutdown waits for running calls, and then again for their records to be written.
+    pub drain_max: Duration,
+}
+
+/// The application.
+pub struct App {
+    pub(crate) pool: Pool,
+    pub(crate) blobs: Blobs,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) workers: Arc<Workers>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) settings: Settings,
+    /// The digest of the admin key, made once.
+    pub(crate) admin_key: Digest,
+    /// The JavaScript engine that artifacts must be of.
+    pub(crate) engine: Digest,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) call_rates: Rates,
+    pub(crate) build_rates: Rates,
+    pub(crate) permits: Permits,
+    pub(crate) quotas: Quotas,
+    pub(crate) records: Records,
+    /// Calls and builds that run.
+    work: TaskTracker,
+    background: TaskTracker,
+    /// No new work is taken, and what runs in the background ends.
+    stop: CancellationToken,
+    /// Work that still runs is given up.
+    interrupt: CancellationToken,
+    /// The last record has come.
+    stop_records: CancellationToken,
+}
+
+impl Settings {
+    /// Records that may wait for the database if nobody says otherwise: about 50 MB, and a minute of a busy node.
+    pub const RECORDS_WAITING_MAX: usize = 100_000;
+    /// How long a shutdown waits if nobody says otherwise.
+    pub const DRAIN_MAX: Duration = Duration::from_secs(15);
+}
+
+impl App {
+    /// Starts the application and what it does of its own accord: writing records, hearing of changes, sweeping. Records that an earlier run
+    /// of this node left open are closed first.
+    pub async fn start(parts: AppParts) -> Result<Arc<Self>, AppError> {
+        let AppParts { pool, changes, blobs, sandbox, workers, clock, metrics, settings } = parts;
+        let closed = store::executions::close_open(&mut *pool.acquire().await?, settings.node, clock.now()).await?;
+        if closed > 0 {
+            tracing::warn!(calls = closed, "closed the records of calls that an earlier run of this node left open");
+        }
+        let stop_records = CancellationToken::new();
+        let (records, writing) =
+            Records::start(pool.clone(), settings.node, Arc::clone(&clock), settings.records_waiting_max, stop_records.clone());
+        let app = Arc::new(Self {
+            quotas: Quotas::new(pool.clone()),
+            admin_key: Digest::of(settings.admin_key.expose_secret().as_bytes()),
+            engine: compiler::engine::digest(),
+            memory: Arc::new(Memory::new()),
+            call_rates: Rates::per(Duration::from_mins(1)),
+            build_rates: Rates::per(Duration::from_hours(1)),
+            permits: Permits::default(),
+            records,
+            work: TaskTracker::new(),
+            background: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            interrupt: CancellationToken::new(),
+            stop_records,
+            pool,
+            blobs,
+            sandbox,
+            workers,
+            clock,
+            metrics,
+            settings,
+        });
+        app.background.spawn(writing);
+        app.spawn_until_stop(background::hear_of_changes(Arc::clone(&app.memory), changes));
+        app.spawn_until_stop(background::sweep(Arc::clone(&app)));
+        Ok(app)
+    }
+
+    /// Takes no more work, lets what runs end, and writes every record, each within [`Settings::drain_max`]; then stops the guests and the
+    /// workers. The pool stays open.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.work.close();
+        let drain_max = self.settings.drain_max;
+        if tokio::time::timeout(drain_max, self.work.wait()).await.is_err() {
+            tracing::warn!(calls = self.work.len(), "calls that did not end in time are interrupted");
+            self.interrupt.cancel();
+            // They only have to let go.
+            let _ = tokio::time::timeout(INTERRUPT_MAX, self.work.wait()).await;
+        }
+        self.sandbox.shut_down().await;
+        self.workers.shut_down().await;
+        if let Err(error) = self.quotas.give_back_all().await {
+            tracing::warn!(%error, "leased calls of this month were not given back");
+        }
+        self.stop_records.cancel();
+        self.background.close();
+        if tokio::time::timeout(drain_max, self.background.wait()).await.is_err() {
+            tracing::error!(records = self.records.waiting(), "records were not written in time and are lost");
+        }
+    }
+
+    /// Where things are counted.
+    #[must_use]
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The metrics as text, with the levels of this moment.
+    #[must_use]
+    pub fn encode_metrics(&self) -> String {
+        self.metrics.encode(&self.readings())
+    }
+
+    /// What whoever runs the platform decided.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Counts a call or a build as running until the token is dropped; refused when the node stops.
+    pub(crate) fn begin_work(&self) -> Result<TaskTrackerToken, AppError> {
+        // The token first: a shutdown that begins now waits for it.
+        let token = self.work.token();
+        if self.is_stopping() {
+            return Err(AppError::Unavailable { message: "this node is shutting down".to_owned() });
+        }
+        Ok(token)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Comes back when work that still runs is to be given up.
+    pub(crate) async fn interrupted(&self) {
+        self.interrupt.cancelled().await;
+    }
+
+    fn spawn_until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stopped = self.stop.clone();
+        self.background.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = stopped.cancelled() => {}
+            }
+        });
+    }
+
+    fn readings(&self) -> Readings {
+        let guests = self.sandbox.usage();
+        let database = self.pool.usage();
+        Readings {
+            guests_running: guests.slots_taken.into(),
+            guest_slots: guests.slots_max.into(),
+            guest_memory_bytes: guests.memory_bytes,
+            guest_memory_bytes_max: guests.memory_bytes_max,
+            artifact_hits: guests.memory_hits_total,
+            artifact_misses: guests.disk_hits_total + guests.made_total,
+            artifact_evictions: guests.evicted_total,
+            artifact_bytes: guests.cached_bytes,
+            artifact_entries: guests.cached_tools,
+            records_queued: self.records.waiting(),
+            records_dropped: self.records.lost(),
+            database_connections: database.connections.into(),
+            database_connections_idle: database.idle as u64,
+            database_connections_max: database.connections_max.into(),
+        }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("App").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

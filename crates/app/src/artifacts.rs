@@ -1,0 +1,182 @@
+//! From a version to code that runs: the artifact that is stored, else made again from source; its native code from the sandbox's cache,
+//! else made by a worker process (RUN-2, RUN-9).
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::{DateTime, Utc};
+use compiler::{BuildError, BuildRequest};
+use domain::{CustomerId, Digest, Tier};
+use sandbox::{Invocable, LoadError};
+use store::{
+    artifacts::{Artifact, ArtifactKey},
+    blobs::BlobError,
+};
+use tokio::sync::Mutex;
+
+use crate::{App, AppError, catalogue::ServedTool};
+
+/// Orphaned artifacts that one statement deletes; a sweep runs as many statements as it needs.
+const SWEEP_BATCH: i64 = 100;
+
+/// What a version became under this program's engine, once that is known.
+#[derive(Debug, Default)]
+pub(crate) struct ArtifactSlot {
+    known: RwLock<Option<Digest>>,
+    /// Held by whoever finds it out, so that one builds for all who wait.
+    finding: Mutex<()>,
+}
+
+/// Code that is ready to run.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// The artifact.
+    pub(crate) digest: Digest,
+    /// Its code.
+    pub(crate) code: Arc<Invocable>,
+}
+
+/// Why native code could not be made; shared by all who waited for it.
+#[derive(Debug, thiserror::Error)]
+enum MakeError {
+    /// The blob is gone: the artifact must be built again.
+    #[error("artifact {0} is not in the blob store")]
+    Missing(Digest),
+    #[error("cannot read an artifact")]
+    Read(#[source] BlobError),
+    #[error("cannot make native code of an artifact")]
+    Build(#[source] BuildError),
+}
+
+impl ArtifactSlot {
+    pub(crate) fn of(known: Option<Digest>) -> Self {
+        Self { known: RwLock::new(known), finding: Mutex::default() }
+    }
+
+    fn known(&self) -> Option<Digest> {
+        *self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, digest: Digest) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+    }
+}
+
+/// The code of `tool`, a version of `customer`.
+pub(crate) async fn prepare(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Ready, AppError> {
+    let digest = match tool.artifact.known() {
+        Some(digest) => digest,
+        None => find_or_build(app, customer, tier, tool).await?,
+    };
+    match app.sandbox.load(digest, make_native(app, digest)).await {
+        Ok(code) => Ok(Ready { digest, code }),
+        Err(LoadError::Make(error)) if matches!(*error, MakeError::Missing(_) | MakeError::Read(BlobError::Damaged { .. })) => {
+            tracing::warn!(%error, version_id = %tool.version_id, "building version {} again", tool.version_id);
+            let digest = replace(app, customer, tier, tool, digest).await?;
+            let code = app.sandbox.load(digest, make_native(app, digest)).await.map_err(load_error)?;
+            Ok(Ready { digest, code })
+        }
+        Err(error) => Err(load_error(error)),
+    }
+}
+
+/// Stores an artifact that a worker built, and gives its digest. The row comes first: a sweep finds what has a row.
+pub(crate) async fn keep(app: &App, source: Digest, artifact: Vec<u8>, native: Vec<u8>) -> Result<Digest, AppError> {
+    let row = Artifact { digest: Digest::of(&artifact), bytes: artifact.len() as u64 };
+    let key = ArtifactKey { source, engine: app.engine };
+    store::artifacts::upsert(&mut *app.pool.acquire().await?, &key, &row, app.clock.now()).await?;
+    let digest = app.blobs.put(artifact).await.map_err(blob_error)?;
+    let sandbox = Arc::clone(&app.sandbox);
+    let kept = tokio::task::spawn_blocking(move || sandbox.keep(digest, &native).map_err(|error| error.to_string())).await;
+    if let Err(error) = kept.unwrap_or_else(|error| Err(error.to_string())) {
+        // The first call makes it instead.
+        tracing::warn!(error, "native code of a new artifact was not kept");
+    }
+    Ok(digest)
+}
+
+/// Deletes the artifacts, rows and blobs, that were made before `made_before` and whose source no version has (RUN-4). Should one go that a
+/// version is just about to have, it is built again when it is called.
+pub(crate) async fn sweep(app: &App, made_before: DateTime<Utc>) -> Result<(), AppError> {
+    loop {
+        let orphans = store::artifacts::delete_orphans(&mut *app.pool.acquire().await?, made_before, SWEEP_BATCH).await?;
+        for digest in &orphans {
+            app.blobs.delete(digest).await.map_err(blob_error)?;
+        }
+        if orphans.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+async fn find_or_build(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Digest, AppError> {
+    let _finding = tool.artifact.finding.lock().await;
+    if let Some(digest) = tool.artifact.known() {
+        return Ok(digest);
+    }
+    let key = ArtifactKey { source: tool.source_digest, engine: app.engine };
+    let found = store::artifacts::find(&mut *app.pool.acquire().await?, &key).await?;
+    let digest = match found {
+        Some(artifact) => artifact.digest,
+        None => build_again(app, customer, tier, tool).await?,
+    };
+    tool.artifact.set(digest);
+    Ok(digest)
+}
+
+/// Builds an artifact whose bytes are lost.
+async fn replace(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool, lost: Digest) -> Result<Digest, AppError> {
+    let _finding = tool.artifact.finding.lock().await;
+    if let Some(digest) = tool.artifact.known().filter(|digest| *digest != lost) {
+        return Ok(digest);
+    }
+    let digest = build_again(app, customer, tier, tool).await?;
+    tool.artifact.set(digest);
+    Ok(digest)
+}
+
+/// Builds the version's source with this program's engine.
+async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Digest, AppError> {
+    let found = store::versions::find(&mut *app.pool.acquire().await?, customer, tool.version_id).await?;
+    let version = found.ok_or_else(|| AppError::not_found("version", tool.version_id))?;
+    let artifact_bytes_max = tier.limits.artifact_bytes_max;
+    let request = BuildRequest { language: tool.language, source: version.source, artifact_bytes_max };
+    let built = app.workers.build(request).await.map_err(|error| match error {
+        // It was taken when it was put: that this engine does not take it is for the operator to know.
+        BuildError::Rejected(_) => AppError::internal(format!("version {} does not build any more", tool.version_id), error),
+        error => build_error(tier, error),
+    })?;
+    keep(app, tool.source_digest, built.artifact, built.native).await
+}
+
+async fn make_native(app: &App, digest: Digest) -> Result<Vec<u8>, MakeError> {
+    let artifact = app.blobs.get(&digest).await.map_err(MakeError::Read)?.ok_or(MakeError::Missing(digest))?;
+    app.workers.precompile(artifact.into()).await.map_err(MakeError::Build)
+}
+
+/// A build's error as a use case answers it.
+pub(crate) fn build_error(tier: &Tier, error: BuildError) -> AppError {
+    match error {
+        BuildError::Rejected(diagnostics) => AppError::Build { diagnostics },
+        BuildError::ArtifactSize { .. } => AppError::Limit(domain::LimitExceeded {
+            limit: domain::LimitName::ArtifactBytesMax,
+            value: tier.limits.artifact_bytes_max,
+            tier: tier.name.clone(),
+        }),
+        BuildError::Busy => AppError::Busy { limit: None, retry_after_s: 1 },
+        BuildError::Worker(source) => AppError::internal("the build worker failed", source),
+    }
+}
+
+fn blob_error(error: BlobError) -> AppError {
+    AppError::internal(error.to_string(), error)
+}
+
+fn load_error(error: LoadError<MakeError>) -> AppError {
+    match &error {
+        LoadError::Make(made) => match &**made {
+            MakeError::Build(BuildError::Busy) => AppError::Busy { limit: None, retry_after_s: 1 },
+            _ => AppError::internal("cannot make a tool's native code", error),
+        },
+        _ => AppError::internal("cannot load a tool's native code", error),
+    }
+}

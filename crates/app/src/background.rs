@@ -1,0 +1,45 @@
+//! What the application does of its own accord.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use store::changes::Listener;
+
+use crate::{App, AppError, artifacts, memory::Memory};
+
+/// Between two sweeps. What a sweep finds is old by hours or days.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
+/// Records that one statement deletes.
+const EXPIRED_BATCH: i64 = 5_000;
+/// A build's artifact is older than its version: what is younger than this may have one coming.
+const ORPHAN_AGE_MIN: TimeDelta = TimeDelta::hours(1);
+
+/// Drops from memory what changes in the database, for ever.
+pub(crate) async fn hear_of_changes(memory: Arc<Memory>, mut changes: Listener) {
+    loop {
+        let change = changes.next().await;
+        memory.forget(&change);
+    }
+}
+
+/// Deletes records that are older than their customer's tier keeps them, and artifacts that belong to nothing, for ever.
+pub(crate) async fn sweep(app: Arc<App>) {
+    let mut due = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        due.tick().await;
+        if let Err(error) = sweep_once(&app).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a sweep did not end: the next one goes on");
+        }
+    }
+}
+
+async fn sweep_once(app: &App) -> Result<(), AppError> {
+    let now = app.clock.now();
+    loop {
+        let deleted = store::executions::delete_expired(&mut *app.pool.acquire().await?, now, EXPIRED_BATCH).await?;
+        if deleted < EXPIRED_BATCH.unsigned_abs() {
+            break;
+        }
+    }
+    artifacts::sweep(app, now - ORPHAN_AGE_MIN).await
+}

@@ -1,0 +1,142 @@
+//! What each server serves, as snapshots in memory: nothing on the way of a call grows with the number of servers (RUN-4).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{
+    CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface, ToolName,
+    VersionId,
+};
+use store::serving;
+
+use crate::{
+    App, AppError, Caller,
+    access::{self, Operation},
+    artifacts::ArtifactSlot,
+    schemas::{Schema, SchemaError},
+};
+
+/// What a server serves now.
+#[derive(Debug)]
+pub struct ServedServer {
+    /// The server.
+    pub server_id: ServerId,
+    /// Its public name.
+    pub slug: Slug,
+    /// What people see.
+    pub title: ServerTitle,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// The release; absent before the first one, and then there are no tools.
+    pub release_id: Option<ReleaseId>,
+    /// Its tools, by name.
+    pub tools: BTreeMap<ToolName, Arc<ServedTool>>,
+    /// Whose it is.
+    pub(crate) customer: CustomerId,
+    /// All its environment values.
+    pub(crate) environment: BTreeMap<EnvName, EnvValue>,
+}
+
+/// A version that is ready to be called.
+#[derive(Debug)]
+pub struct ServedTool {
+    /// The version that runs.
+    pub version_id: VersionId,
+    /// The version's digest.
+    pub digest: Digest,
+    /// What it says of itself.
+    pub interface: Arc<ToolInterface>,
+    pub(crate) language: Language,
+    pub(crate) source_digest: Digest,
+    pub(crate) artifact: ArtifactSlot,
+    pub(crate) input: Arc<Schema>,
+    pub(crate) output: Option<Arc<Schema>>,
+    /// The values that it was granted.
+    pub(crate) environment: Arc<BTreeMap<EnvName, EnvValue>>,
+}
+
+/// What a [`ServedTool`] is made of.
+#[derive(Debug)]
+pub(crate) struct ToolParts<'a> {
+    pub(crate) version_id: VersionId,
+    pub(crate) digest: Digest,
+    pub(crate) language: Language,
+    pub(crate) source_digest: Digest,
+    pub(crate) artifact: Option<Digest>,
+    pub(crate) interface: ToolInterface,
+    pub(crate) grants: &'a Grants,
+    pub(crate) environment: &'a BTreeMap<EnvName, EnvValue>,
+}
+
+/// A schema of a tool that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("`{field}` cannot be used: {source}")]
+pub(crate) struct ToolSchemaError {
+    /// `input` or `output`
+    field: &'static str,
+    source: SchemaError,
+}
+
+/// What the caller's server `slug` serves: what tools/list shows.
+pub async fn find(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+    let customer = access::require_customer(caller, Operation::FindServed)?;
+    find_own(app, customer, slug).await
+}
+
+/// As [`find`], for those who know the customer.
+pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+    let read = async {
+        let found = serving::find_by_slug(&mut *app.pool.acquire().await?, slug, &app.engine).await?;
+        let found = found.ok_or_else(|| AppError::not_found("server", slug))?;
+        ServedServer::try_from(found).map(Arc::new)
+    };
+    let server = app.memory.servers.get(slug, read).await?;
+    if server.customer == customer { Ok(server) } else { Err(AppError::not_found("server", slug)) }
+}
+
+impl TryFrom<serving::ServedServer> for ServedServer {
+    type Error = AppError;
+
+    fn try_from(server: serving::ServedServer) -> Result<Self, AppError> {
+        let serving::ServedServer { id, customer, slug, title, description, release, tools, environment, .. } = server;
+        let mut ready = BTreeMap::new();
+        for (name, tool) in tools {
+            let parts = ToolParts {
+                version_id: tool.version,
+                digest: tool.digest,
+                language: tool.language,
+                source_digest: tool.source_digest,
+                artifact: tool.artifact.map(|artifact| artifact.digest),
+                interface: tool.interface,
+                grants: &tool.grants,
+                environment: &environment,
+            };
+            // It was compiled when the version was put: only another version of the library could refuse it now.
+            let tool = ServedTool::new(parts)
+                .map_err(|error| AppError::internal(format!("cannot serve version {} of tool `{name}`", tool.version), error))?;
+            ready.insert(name, Arc::new(tool));
+        }
+        Ok(Self { server_id: id, slug, title, description, release_id: release, tools: ready, customer, environment })
+    }
+}
+
+impl ServedTool {
+    /// Compiles the schemas and picks out the granted values.
+    pub(crate) fn new(parts: ToolParts<'_>) -> Result<Self, ToolSchemaError> {
+        let interface = parts.interface;
+        let input = Schema::compile(&interface.input).map_err(|source| ToolSchemaError { field: "input", source })?;
+        let output = interface.output.as_ref().map(Schema::compile).transpose();
+        let output = output.map_err(|source| ToolSchemaError { field: "output", source })?;
+        let granted = parts.environment.iter().filter(|(name, _)| parts.grants.env.contains(*name));
+        Ok(Self {
+            version_id: parts.version_id,
+            digest: parts.digest,
+            interface: Arc::new(interface),
+            language: parts.language,
+            source_digest: parts.source_digest,
+            artifact: ArtifactSlot::of(parts.artifact),
+            input: Arc::new(input),
+            output: output.map(Arc::new),
+            environment: Arc::new(granted.map(|(name, value)| (name.clone(), value.clone())).collect()),
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! Why a use case could not be done: one type, matched exhaustively by each door.
+
+use domain::{Diagnostic, LimitExceeded};
+use serde_json::Value;
+use store::StoreError;
+
+/// Why a use case could not be done. The text of every variant but [`AppError::Internal`] is safe to show to whoever asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Nobody showed who they are, or showed a key that is not known (RFC 9110, section 15.5.2).
+    #[error("a bearer token is needed that this service gave out and that has not been deleted")]
+    Unauthenticated,
+    /// The caller is known, and another kind of caller may do this.
+    #[error("this needs {needed}")]
+    Forbidden {
+        /// Which key would be right.
+        needed: &'static str,
+    },
+    /// It is not there, or is another customer's, which answers exactly the same (SEC-17).
+    #[error("there is no {what} `{name}`")]
+    NotFound {
+        /// What was looked for, such as `server`.
+        what: &'static str,
+        /// Its name or id, as it was asked for.
+        name: String,
+    },
+    /// It contradicts what is there.
+    #[error("{message}")]
+    Conflict {
+        /// What it contradicts and what would be right.
+        message: String,
+    },
+    /// The request itself cannot be right.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong and what would be right.
+        message: String,
+        /// More of it, for programs; `null` if there is none.
+        details: Value,
+    },
+    /// A source did not become a tool.
+    #[error("the source did not become a tool: {}", first_message(diagnostics))]
+    Build {
+        /// What is wrong with it; one at least.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The tier allows no more of something; waiting does not help.
+    #[error("{0}: stay within it, or ask for another tier")]
+    Limit(LimitExceeded),
+    /// The tier allows no more of something in a span of time.
+    #[error("{limit}; try again in {retry_after_s} s")]
+    RateLimited {
+        /// The limit.
+        limit: LimitExceeded,
+        /// Seconds until it is worth trying again, 1 at least.
+        retry_after_s: u32,
+    },
+    /// All places were taken for as long as the request was allowed to wait.
+    #[error("{}", busy_text(limit.as_ref(), *retry_after_s))]
+    Busy {
+        /// The limit of the customer's tier; absent if it was the node that had no place.
+        limit: Option<LimitExceeded>,
+        /// Seconds until it is worth trying again, 1 at least.
+        retry_after_s: u32,
+    },
+    /// Something that this needs is away for now.
+    #[error("{message}; try again in a few seconds")]
+    Unavailable {
+        /// What is away.
+        message: String,
+    },
+    /// A fault of the platform. Only the request id is for the outside.
+    #[error("{context}")]
+    Internal {
+        /// What was being done.
+        context: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl AppError {
+    /// Something that is not there for this caller.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass ids, which are copied, and names, which they lend")]
+    pub(crate) fn not_found(what: &'static str, name: impl ToString) -> Self {
+        Self::NotFound { what, name: name.to_string() }
+    }
+
+    /// A request that cannot be right, without details.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into(), details: Value::Null }
+    }
+
+    /// A fault of the platform.
+    pub(crate) fn internal(context: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal { context: context.into(), source: source.into() }
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(source) => {
+                tracing::warn!(error = %source, "the database is not available");
+                Self::Unavailable { message: "the database is not available".to_owned() }
+            }
+            StoreError::Limit(limit) => Self::Limit(limit),
+            StoreError::SlugTaken(_) | StoreError::EnvironmentFull { .. } => Self::Conflict { message: error.to_string() },
+            StoreError::UnknownTier(_) | StoreError::UnknownVersion { .. } | StoreError::Number { .. } => {
+                Self::invalid(error.to_string())
+            }
+            StoreError::Query { .. } | StoreError::Corrupt { .. } => {
+                Self::Internal { context: error.to_string(), source: error.into() }
+            }
+        }
+    }
+}
+
+fn first_message(diagnostics: &[Diagnostic]) -> &str {
+    diagnostics.first().map_or("no reason was given", |diagnostic| diagnostic.message.as_str())
+}
+
+fn busy_text(limit: Option<&LimitExceeded>, retry_after_s: u32) -> String {
+    match limit {
+        Some(limit) => format!("{limit} and no place became free in time; try again in {retry_after_s} s"),
+        None => format!("this node has no free place for a call; try again in {retry_after_s} s"),
+    }
+}

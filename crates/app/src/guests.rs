@@ -1,0 +1,176 @@
+//! One run of a tool's code, from arguments to a judged result: what calls, tries and examples have in common.
+
+use std::{sync::Arc, time::Instant};
+
+use domain::{CustomerId, LimitExceeded, LimitName, LogLine, Outcome, Receipt, Status, Tier, ToolFailure};
+use sandbox::{CallLimits, Invocation, InvokeError, Invoked};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{App, AppError, Progress, artifacts::Ready, catalogue::ServedTool, limits::Permit};
+
+/// Reports of progress that wait to be passed on. A tool that reports faster loses reports, not time.
+const REPORTS_MAX: usize = 16;
+
+/// Arguments that a tool takes.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    /// A JSON object.
+    text: String,
+}
+
+/// A run that ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: Status,
+    pub(crate) outcome: Outcome,
+    /// Absent if nothing ran.
+    pub(crate) receipt: Option<Receipt>,
+    pub(crate) log: Vec<LogLine>,
+}
+
+/// A place for a call, and how long it was waited for.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: Permit,
+    pub(crate) queue_us: u64,
+}
+
+/// Checks `given` against the tool's input schema; what is wrong comes as the end of the run.
+pub(crate) async fn check_arguments(tool: &ServedTool, given: Value) -> Result<Arguments, Box<Finished>> {
+    if !given.is_object() {
+        let message = format!("the arguments must be a JSON object, not {}", kind_of(&given));
+        return Err(Box::new(Finished::invalid_arguments(message)));
+    }
+    let text = given.to_string();
+    let (_, violations) = tool.input.check(given, text.len()).await;
+    if violations.is_empty() {
+        return Ok(Arguments { text });
+    }
+    let message = format!("the arguments do not match the tool's input schema: {}", violations.join("; "));
+    Err(Box::new(Finished::invalid_arguments(message)))
+}
+
+/// Waits for one of the customer's places.
+pub(crate) async fn take_place(app: &App, customer: CustomerId, tier: &Tier) -> Result<Place, AppError> {
+    let limits = &tier.limits;
+    let began = Instant::now();
+    let wait_max = std::time::Duration::from_millis(limits.queue_wait_ms_max.into());
+    let permit = app.permits.take(customer, limits.concurrent_calls_max, wait_max).await.map_err(|_| AppError::Busy {
+        limit: Some(LimitExceeded {
+            limit: LimitName::ConcurrentCallsMax,
+            value: limits.concurrent_calls_max.into(),
+            tier: tier.name.clone(),
+        }),
+        retry_after_s: 1,
+    })?;
+    let queue_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Ok(Place { _permit: permit, queue_us })
+}
+
+/// Runs the code and judges its result. `report` hears of progress; no database connection is held meanwhile.
+pub(crate) async fn run(
+    app: &App,
+    tool: &ServedTool,
+    ready: &Ready,
+    run: Run<'_>,
+    mut report: impl FnMut(Progress),
+) -> Result<Finished, AppError> {
+    let (sender, mut reports) = mpsc::channel(REPORTS_MAX);
+    let invocation = Invocation {
+        arguments: run.arguments.text,
+        environment: Arc::clone(&tool.environment),
+        limits: CallLimits::from(run.tier),
+        progress: Some(sender),
+        cancelled: run.cancelled,
+        queue_us: run.place.queue_us,
+        digest: ready.digest,
+    };
+    let invoking = app.sandbox.invoke(&ready.code, invocation);
+    tokio::pin!(invoking);
+    let invoked = loop {
+        tokio::select! {
+            biased;
+            Some(progress) = reports.recv() => report(progress),
+            invoked = &mut invoking => break invoked.map_err(invoke_error)?,
+        }
+    };
+    while let Ok(progress) = reports.try_recv() {
+        report(progress);
+    }
+    // The guest is gone: its place is free while the result is looked at.
+    drop(run.place);
+    Ok(judge(tool, invoked).await)
+}
+
+/// What a run is given.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) tier: &'a Tier,
+    pub(crate) arguments: Arguments,
+    pub(crate) place: Place,
+    pub(crate) cancelled: CancellationToken,
+}
+
+impl Finished {
+    /// The caller went away before anything ran.
+    pub(crate) fn cancelled() -> Self {
+        Self { status: Status::Cancelled, outcome: Outcome::Cancelled, receipt: None, log: Vec::new() }
+    }
+
+    fn invalid_arguments(message: String) -> Self {
+        let outcome = failure("InvalidArguments", message);
+        Self { status: Status::InvalidArguments, outcome, receipt: None, log: Vec::new() }
+    }
+
+    /// What went wrong, in a sentence; nothing if it went well.
+    pub(crate) fn error(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Success(_) | Outcome::Cancelled => None,
+            Outcome::ToolError(failure) => Some(format!("{}: {}", failure.name, failure.message)),
+            Outcome::LimitExceeded(limit) => Some(limit.to_string()),
+            Outcome::Trap(text) => Some(text.clone()),
+        }
+    }
+}
+
+/// Holds a result against what the tool promised.
+async fn judge(tool: &ServedTool, invoked: Invoked) -> Finished {
+    let Invoked { mut outcome, receipt, log } = invoked;
+    let mut status = outcome.status();
+    if let (Outcome::Success(result), Some(schema)) = (&mut outcome, &tool.output) {
+        let bytes = usize::try_from(receipt.output_bytes).unwrap_or(usize::MAX);
+        let (checked, violations) = schema.check(result.take(), bytes).await;
+        *result = checked;
+        if !violations.is_empty() {
+            status = Status::InvalidResult;
+            let message = format!("the tool's result does not match its own output schema: {}", violations.join("; "));
+            outcome = failure("InvalidResult", message);
+        }
+    }
+    Finished { status, outcome, receipt: Some(receipt), log }
+}
+
+fn failure(name: &str, message: String) -> Outcome {
+    Outcome::ToolError(ToolFailure { name: name.to_owned(), message, line: None, column: None, stack: String::new() })
+}
+
+const fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn invoke_error(error: InvokeError) -> AppError {
+    match error {
+        InvokeError::Busy { .. } | InvokeError::NodeMemory => AppError::Busy { limit: None, retry_after_s: 1 },
+        InvokeError::ShutDown => AppError::Unavailable { message: "this node is shutting down".to_owned() },
+        InvokeError::Internal(_) | InvokeError::Task(_) => AppError::internal("the sandbox could not run a tool", error),
+    }
+}

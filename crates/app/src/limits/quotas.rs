@@ -1,0 +1,156 @@
+//! How many a month: calls counted over all nodes, in blocks that a node leases, so that a call seldom asks the database.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
+use domain::CustomerId;
+use moka::sync::Cache;
+use store::{Pool, StoreError, monthly_calls};
+
+/// The calls that this node has leased, by customer.
+#[derive(Debug)]
+pub(crate) struct Quotas {
+    pool: Pool,
+    accounts: Cache<CustomerId, Arc<Account>>,
+}
+
+/// Why a call is not covered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum QuotaError {
+    /// The month is used up.
+    #[error("the calls of this month are used up")]
+    Exceeded {
+        /// Seconds until the next month.
+        retry_after_s: u32,
+    },
+    /// The database could not be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    held: Mutex<Held>,
+    /// Held by whoever asks the database, so that others wait for its answer and do not ask as well.
+    leasing: tokio::sync::Mutex<()>,
+}
+
+/// Leased calls that were not used yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Held {
+    /// What they were leased under; absent before the first lease.
+    terms: Option<Terms>,
+    calls: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Terms {
+    /// Its first day.
+    month: NaiveDate,
+    calls_max: u64,
+}
+
+impl Quotas {
+    /// Accounts in memory. One that has to go takes its leased calls with it: a hundredth of a month at most.
+    const ACCOUNTS_MAX: u64 = 100_000;
+    /// Calls of one lease. Larger ones would save nothing more.
+    const LEASE_MAX: u64 = 1_000;
+    /// The part of a month that one lease takes at most: what nodes hold and do not use is lacking elsewhere.
+    const LEASES_A_MONTH: u64 = 100;
+
+    pub(crate) fn new(pool: Pool) -> Self {
+        Self { pool, accounts: Cache::new(Self::ACCOUNTS_MAX) }
+    }
+
+    /// Takes one of the `calls_max` calls that `customer` has in the month of `now`.
+    pub(crate) async fn take(&self, customer: CustomerId, calls_max: u64, now: DateTime<Utc>) -> Result<(), QuotaError> {
+        let terms = Terms { month: first_day(now), calls_max };
+        let account = self.accounts.get_with(customer, Arc::default);
+        if account.take(terms) {
+            return Ok(());
+        }
+        let _leasing = account.leasing.lock().await;
+        if account.take(terms) {
+            return Ok(());
+        }
+        let mut connection = self.pool.acquire().await?;
+        let left = account.set(Held { terms: Some(terms), calls: 0 });
+        give_back(&mut connection, customer, left).await?;
+        let wanted = (calls_max / Self::LEASES_A_MONTH).clamp(1, Self::LEASE_MAX);
+        let lease = monthly_calls::Lease { customer, month: terms.month, wanted, calls_max };
+        let calls = monthly_calls::lease(&mut connection, &lease).await?;
+        account.set(Held { terms: Some(terms), calls });
+        if account.take(terms) { Ok(()) } else { Err(QuotaError::Exceeded { retry_after_s: seconds_to_next_month(now) }) }
+    }
+
+    /// Gives back what was leased and not used: when the node stops.
+    pub(crate) async fn give_back_all(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        for (customer, account) in &self.accounts {
+            give_back(&mut connection, *customer, account.set(Held::default())).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Account {
+    fn take(&self, terms: Terms) -> bool {
+        let mut held = self.held();
+        let covered = held.terms == Some(terms) && held.calls > 0;
+        if covered {
+            held.calls -= 1;
+        }
+        covered
+    }
+
+    /// Puts other calls in the place of those that are held, which it gives.
+    fn set(&self, other: Held) -> Held {
+        std::mem::replace(&mut *self.held(), other)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn give_back(connection: &mut store::PgConnection, customer: CustomerId, held: Held) -> Result<(), StoreError> {
+    match held.terms {
+        Some(terms) if held.calls > 0 => monthly_calls::give_back(connection, customer, terms.month, held.calls).await,
+        _ => Ok(()),
+    }
+}
+
+fn first_day(now: DateTime<Utc>) -> NaiveDate {
+    let today = now.date_naive();
+    today.with_day(1).unwrap_or(today)
+}
+
+fn seconds_to_next_month(now: DateTime<Utc>) -> u32 {
+    let next = first_day(now).checked_add_months(Months::new(1)).map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc());
+    let seconds = next.map_or(1, |next| (next - now).num_seconds().saturating_add(1));
+    u32::try_from(seconds).unwrap_or(1).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_month_is_counted_over_the_end_of_a_year() {
+        let now = "2026-12-31T23:59:00Z".parse().unwrap();
+
+        assert_eq!(first_day(now).to_string(), "2026-12-01");
+        assert_eq!(seconds_to_next_month(now), 61);
+    }
+
+    #[test]
+    fn calls_that_were_leased_under_other_terms_do_not_count() {
+        let account = Account::default();
+        let terms = Terms { month: NaiveDate::MIN, calls_max: 5 };
+        account.set(Held { terms: Some(terms), calls: 1 });
+
+        assert!(!account.take(Terms { calls_max: 6, ..terms }));
+        assert!(account.take(terms));
+        assert!(!account.take(terms));
+    }
+}

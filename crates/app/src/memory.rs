@@ -1,0 +1,61 @@
+//! What this node keeps in memory of the database, and when it is dropped (TIER-3): at once by this node's own writes, by notice when
+//! another node writes.
+
+use std::sync::Arc;
+
+use domain::{CustomerId, Digest, Slug, Tier, TierName};
+use store::changes::Change;
+
+use crate::{Caller, catalogue::ServedServer, snapshots::Snapshots};
+
+/// The node's memory of the database.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    /// Who shows an API key, by the key's digest.
+    pub(crate) api_keys: Snapshots<Digest, Caller>,
+    /// Each customer's tier, by name.
+    pub(crate) customer_tiers: Snapshots<CustomerId, TierName>,
+    /// The tiers' limits.
+    pub(crate) tiers: Snapshots<TierName, Arc<Tier>>,
+    /// What each server serves.
+    pub(crate) servers: Snapshots<Slug, Arc<ServedServer>>,
+}
+
+impl Memory {
+    /// A hundred bytes each.
+    const API_KEYS_MAX: u64 = 100_000;
+    /// A hundred bytes each.
+    const CUSTOMERS_MAX: u64 = 100_000;
+    /// There are a handful.
+    const TIERS_MAX: u64 = 1_000;
+    /// Some ten kilobytes each, with the compiled schemas.
+    const SERVERS_MAX: u64 = 10_000;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            api_keys: Snapshots::with_room_for(Self::API_KEYS_MAX),
+            customer_tiers: Snapshots::with_room_for(Self::CUSTOMERS_MAX),
+            tiers: Snapshots::with_room_for(Self::TIERS_MAX),
+            servers: Snapshots::with_room_for(Self::SERVERS_MAX),
+        }
+    }
+
+    /// Drops what `change` makes untrue.
+    pub(crate) fn forget(&self, change: &Change) {
+        match change {
+            Change::Tier(name) => self.tiers.drop_one(name),
+            Change::Customer(customer) => self.customer_tiers.drop_one(customer),
+            Change::ApiKey(_) => self.api_keys.drop_all(),
+            Change::Server { slug, .. } => self.servers.drop_one(slug),
+            Change::Lost => self.forget_all(),
+        }
+    }
+
+    /// Drops everything.
+    pub(crate) fn forget_all(&self) {
+        self.api_keys.drop_all();
+        self.customer_tiers.drop_all();
+        self.tiers.drop_all();
+        self.servers.drop_all();
+    }
+}

@@ -1,0 +1,99 @@
+//! Releases: the set of versions that a server serves from one moment on.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::{ReleaseId, Slug, ToolName, VersionId};
+use store::releases::{NewRelease, Release};
+
+use crate::{
+    App, AppError, Caller, Page, PageRequest,
+    access::{self, Operation},
+    servers::{self, find_own},
+};
+
+/// A release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseView {
+    /// Its id.
+    pub release_id: ReleaseId,
+    /// Where MCP clients find the server.
+    pub url: String,
+    /// The version of each tool that it serves.
+    pub tools: BTreeMap<ToolName, VersionId>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Whether the server serves it now.
+    pub current: bool,
+}
+
+/// Makes a release and serves it: of `tools`, or else of the newest version of each tool of the server. All or nothing; without any
+/// tool, the server serves an empty list.
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    slug: &Slug,
+    tools: Option<BTreeMap<ToolName, VersionId>>,
+) -> Result<ReleaseView, AppError> {
+    let customer = access::require_customer(caller, Operation::CreateRelease)?;
+    let mut transaction = app.pool.begin().await?;
+    let server = find_own(&mut transaction, customer, slug).await?;
+    let tools = match tools {
+        Some(tools) => tools,
+        None => store::versions::list_newest_of_server(&mut transaction, customer, server.id).await?,
+    };
+    let release = NewRelease { id: ReleaseId::new(), tools, created_at: app.clock.now() };
+    if !store::releases::insert(&mut transaction, customer, server.id, &release).await? {
+        return Err(AppError::not_found("server", slug));
+    }
+    transaction.commit().await?;
+    app.memory.servers.drop_one(slug);
+    Ok(ReleaseView {
+        release_id: release.id,
+        url: servers::url(app, slug),
+        tools: release.tools,
+        created_at: release.created_at,
+        current: true,
+    })
+}
+
+/// The releases of a server, newest first.
+pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -> Result<Page<ReleaseView>, AppError> {
+    let customer = access::require_customer(caller, Operation::ListReleases)?;
+    let mut connection = app.pool.acquire().await?;
+    let server = find_own(&mut connection, customer, slug).await?;
+    let found = store::releases::list(&mut connection, customer, server.id, page.after()?, page.fetch_max()).await?;
+    Ok(page.page(found, |release| release.id).map(|release| view(app, slug, release)))
+}
+
+/// One release of a server.
+pub async fn load(app: &App, caller: &Caller, slug: &Slug, release: ReleaseId) -> Result<ReleaseView, AppError> {
+    let customer = access::require_customer(caller, Operation::LoadRelease)?;
+    let mut connection = app.pool.acquire().await?;
+    let server = find_own(&mut connection, customer, slug).await?;
+    let found = store::releases::find(&mut connection, customer, server.id, release).await?;
+    found.map(|release| view(app, slug, release)).ok_or_else(|| AppError::not_found("release", release))
+}
+
+/// Serves an earlier release again; or a later one, after that.
+pub async fn roll_back(app: &App, caller: &Caller, slug: &Slug, release: ReleaseId) -> Result<ReleaseView, AppError> {
+    let customer = access::require_customer(caller, Operation::RollBack)?;
+    let mut connection = app.pool.acquire().await?;
+    let server = find_own(&mut connection, customer, slug).await?;
+    if !store::releases::set_current(&mut connection, customer, server.id, release).await? {
+        return Err(AppError::not_found("release", release));
+    }
+    app.memory.servers.drop_one(slug);
+    let found = store::releases::find(&mut connection, customer, server.id, release).await?;
+    found.map(|release| view(app, slug, release)).ok_or_else(|| AppError::not_found("release", release))
+}
+
+fn view(app: &App, slug: &Slug, release: Release) -> ReleaseView {
+    ReleaseView {
+        release_id: release.id,
+        url: servers::url(app, slug),
+        tools: release.tools,
+        created_at: release.created_at,
+        current: release.is_current,
+    }
+}

@@ -1,0 +1,221 @@
+//! JSON Schemas (2020-12) of arguments and results. They are the customers' own, and are compiled and run in this process: so their patterns
+//! are matched in linear time, they refer to nothing outside themselves, and what checking one value may cost is bounded.
+
+mod cost;
+
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
+
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use serde_json::{Map, Value};
+
+use self::cost::{Cost, CostError};
+
+/// A schema that was compiled.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    validator: Validator,
+    document: Value,
+    /// Subschemas that stand one within another for one place of a value, at most.
+    in_place_depth: u32,
+}
+
+/// Why a schema cannot be used; the text is for its author.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SchemaError {
+    /// The library does not take it.
+    #[error("it is not a JSON Schema of draft 2020-12: {0}")]
+    Invalid(String),
+    /// Checking a value could take too long.
+    #[error(transparent)]
+    Cost(#[from] CostError),
+}
+
+impl Schema {
+    /// Violations that are told of one value: as many as a model needs to mend its call.
+    pub(crate) const VIOLATIONS_MAX: usize = 10;
+    /// Characters of one violation: it shows the value that is wrong, which may be a megabyte.
+    const VIOLATION_CHARS_MAX: usize = 240;
+    /// Bytes of a compiled pattern; the library's own default would be ten times that for each.
+    const PATTERN_BYTES_MAX: usize = 1024 * 1024;
+    /// Visits (subschemas times parts of the value) up to which violations are listed one by one: each may become an error in memory.
+    const LISTED_VISITS_MAX: u64 = 200_000;
+    /// Levels of a value times subschemas one within another: each takes about a kilobyte of the stack while a value is checked.
+    const NESTED_MAX: u32 = 512;
+    /// Bytes of a value from which on it is checked on a thread of its own: a small one takes some microseconds.
+    const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+    /// Compiles a schema.
+    pub(crate) fn compile(document: &Map<String, Value>) -> Result<Self, SchemaError> {
+        let document = Value::Object(document.clone());
+        let in_place_depth = Cost::of(&document).check()?;
+        let patterns = PatternOptions::regex().size_limit(Self::PATTERN_BYTES_MAX).dfa_size_limit(Self::PATTERN_BYTES_MAX);
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .offline()
+            .with_pattern_options(patterns)
+            .build(&document)
+            .map_err(|error| SchemaError::Invalid(text_of(&error)))?;
+        Ok(Self { validator, document, in_place_depth })
+    }
+
+    /// What is wrong with `value`, which has about `bytes` as JSON: nothing, or some of it, each with its place. Gives the value back.
+    pub(crate) async fn check(self: &Arc<Self>, value: Value, bytes: usize) -> (Value, Vec<String>) {
+        if bytes <= Self::INLINE_BYTES_MAX {
+            let violations = self.violations(&value);
+            return (value, violations);
+        }
+        let schema = Arc::clone(self);
+        let checked = tokio::task::spawn_blocking(move || {
+            let violations = schema.violations(&value);
+            (value, violations)
+        });
+        checked.await.unwrap_or_else(|_| (Value::Null, vec!["the value could not be checked".to_owned()]))
+    }
+
+    fn violations(&self, value: &Value) -> Vec<String> {
+        let size = Size::of(value);
+        let depth_max = Self::NESTED_MAX / self.in_place_depth.max(1);
+        if size.depth > depth_max {
+            return vec![format!("it is nested {} levels deep; {depth_max} are allowed", size.depth)];
+        }
+        if self.validator.is_valid(value) {
+            return Vec::new();
+        }
+        if Cost::of(&self.document).paths(size.depth).saturating_mul(size.parts) > Self::LISTED_VISITS_MAX {
+            return vec!["it does not match the schema, and is too large to say where".to_owned()];
+        }
+        let mut errors = self.validator.iter_errors(value);
+        let mut violations: Vec<String> = errors.by_ref().take(Self::VIOLATIONS_MAX).map(|error| text_of(&error)).collect();
+        let more = errors.count();
+        if more > 0 {
+            violations.push(format!("and {more} more"));
+        }
+        violations
+    }
+}
+
+/// A violation, with its place as a JSON pointer (RFC 6901).
+fn text_of(error: &ValidationError<'_>) -> String {
+    let mut text = Cut { text: String::new(), chars_left: Schema::VIOLATION_CHARS_MAX };
+    let place = error.instance_path();
+    let written = if place.as_str().is_empty() { write!(text, "{error}") } else { write!(text, "at `{place}`: {error}") };
+    if written.is_err() {
+        text.text.push('…');
+    }
+    text.text
+}
+
+/// A text that takes so many characters and then refuses.
+struct Cut {
+    text: String,
+    chars_left: usize,
+}
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        for character in more.chars() {
+            self.chars_left = self.chars_left.checked_sub(1).ok_or(fmt::Error)?;
+            self.text.push(character);
+        }
+        Ok(())
+    }
+}
+
+/// How large a value is.
+struct Size {
+    /// Levels of arrays and objects. The JSON parser allows 128.
+    depth: u32,
+    /// Values in it, itself included.
+    parts: u64,
+}
+
+impl Size {
+    fn of(value: &Value) -> Self {
+        let mut size = Self { depth: 0, parts: 1 };
+        let mut add = |inner: &Value| {
+            let inner = Self::of(inner);
+            size.depth = size.depth.max(inner.depth + 1);
+            size.parts += inner.parts;
+        };
+        match value {
+            Value::Array(items) => items.iter().for_each(&mut add),
+            Value::Object(members) => members.values().for_each(&mut add),
+            _ => {}
+        }
+        size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn compile(schema: &Value) -> Result<Schema, SchemaError> {
+        Schema::compile(schema.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_violation_names_its_place_and_what_would_be_right() {
+        let schema = compile(&json!({"type": "object", "properties": {"days": {"type": "integer", "maximum": 7}}})).unwrap();
+
+        assert_eq!(schema.violations(&json!({"days": 9})), ["at `/days`: 9 is greater than the maximum of 7"]);
+        assert_eq!(schema.violations(&json!({"days": 7})), [""; 0]);
+    }
+
+    #[test]
+    fn many_violations_are_counted_and_long_ones_cut() {
+        let schema = compile(&json!({"type": "object", "additionalProperties": {"type": "integer"}})).unwrap();
+        let value: Map<String, Value> = (0..15).map(|index| (format!("a{index}"), json!("x".repeat(5_000)))).collect();
+
+        let violations = schema.violations(&Value::Object(value));
+
+        assert_eq!(violations.len(), 11);
+        assert_eq!(violations[10], "and 5 more");
+        assert!(violations[0].chars().count() <= 241, "{}", violations[0]);
+    }
+
+    #[test]
+    fn a_pattern_that_needs_backtracking_is_refused() {
+        let error = compile(&json!({"type": "object", "properties": {"a": {"pattern": "^(?=a)b\\1"}}})).unwrap_err();
+
+        assert!(error.to_string().contains("it is not a JSON Schema"), "{error}");
+    }
+
+    #[test]
+    fn a_pattern_takes_linear_time() {
+        let schema = compile(&json!({"type": "object", "properties": {"a": {"pattern": "^(a+)+$"}}})).unwrap();
+
+        assert_eq!(schema.violations(&json!({"a": format!("{}!", "a".repeat(50_000))})).len(), 1);
+    }
+
+    #[test]
+    fn a_chain_of_references_as_long_as_is_allowed_fits_on_a_stack() {
+        let mut definitions: Map<String, Value> = (0..127)
+            .map(|at| (format!("d{at}"), json!({"properties": {"a": {"$ref": format!("#/$defs/d{}", at + 1)}}})))
+            .collect();
+        definitions.insert("d127".to_owned(), json!({"type": "integer"}));
+        let schema =
+            compile(&json!({"type": "object", "$defs": definitions, "properties": {"a": {"$ref": "#/$defs/d0"}}})).unwrap();
+        let deep = (0..127).fold(json!("x"), |inner, _| json!({"a": inner}));
+
+        assert_eq!(schema.violations(&json!({"a": deep})).len(), 1);
+    }
+
+    #[test]
+    fn a_deep_value_of_a_branching_recursive_schema_is_checked_in_little_time() {
+        let branch = json!({"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}, "required": ["next"]});
+        let node = json!({"anyOf": [{"const": 0}, branch, branch]});
+        let schema =
+            compile(&json!({"type": "object", "$defs": {"node": node}, "properties": {"a": {"$ref": "#/$defs/node"}}})).unwrap();
+        let deep = (0..60).fold(json!(1), |inner, _| json!({"next": inner}));
+
+        let violations = schema.violations(&json!({"a": deep}));
+
+        assert_eq!(violations, ["it does not match the schema, and is too large to say where"]);
+    }
+}

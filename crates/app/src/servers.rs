@@ -1,0 +1,136 @@
+//! Servers: what `/mcp/<slug>` serves.
+
+use chrono::{DateTime, Utc};
+use domain::{CustomerId, ReleaseId, ServerId, ServerTitle, Slug};
+
+use store::{PgConnection, servers::Server};
+
+use crate::{
+    App, AppError, Caller, Page, PageRequest,
+    access::{self, Operation},
+    artifacts,
+};
+
+/// A server that is to be.
+#[derive(Debug, Clone)]
+pub struct NewServer {
+    /// Its public name: unique over the platform, and never given out twice (SEC-17).
+    pub slug: Slug,
+    /// What people see.
+    pub title: ServerTitle,
+    /// What it is for, [`NewServer::DESCRIPTION_CHARS_MAX`] characters at most.
+    pub description: String,
+}
+
+impl NewServer {
+    /// Clients show it beside the title, and some give it to the model as instructions.
+    pub const DESCRIPTION_CHARS_MAX: usize = 4_000;
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerView {
+    /// Its id.
+    pub server_id: ServerId,
+    /// Its public name.
+    pub slug: Slug,
+    /// What people see.
+    pub title: ServerTitle,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// What it serves; absent before the first release.
+    pub release_id: Option<ReleaseId>,
+    /// Where MCP clients find it.
+    pub url: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Makes a server, which serves nothing until its first release.
+pub async fn create(app: &App, caller: &Caller, new: NewServer) -> Result<ServerView, AppError> {
+    let customer = access::require_customer(caller, Operation::CreateServer)?;
+    check_description(&new.description)?;
+    let server = store::servers::NewServer {
+        id: ServerId::new(),
+        slug: new.slug,
+        title: new.title,
+        description: new.description,
+        created_at: app.clock.now(),
+    };
+    if !store::servers::insert(&mut *app.pool.acquire().await?, customer, &server).await? {
+        return Err(AppError::not_found("customer", customer));
+    }
+    Ok(ServerView {
+        server_id: server.id,
+        url: url(app, &server.slug),
+        slug: server.slug,
+        title: server.title,
+        description: server.description,
+        release_id: None,
+        created_at: server.created_at,
+    })
+}
+
+/// The caller's servers, newest first.
+pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<ServerView>, AppError> {
+    let customer = access::require_customer(caller, Operation::ListServers)?;
+    let found = store::servers::list(&mut *app.pool.acquire().await?, customer, page.after()?, page.fetch_max()).await?;
+    Ok(page.page(found, |server| server.id).map(|server| view(app, server)))
+}
+
+/// One server of the caller.
+pub async fn load(app: &App, caller: &Caller, slug: &Slug) -> Result<ServerView, AppError> {
+    let customer = access::require_customer(caller, Operation::LoadServer)?;
+    let server = find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
+    Ok(view(app, server))
+}
+
+/// Deletes a server with its tools, versions, releases, environment and artifacts (RUN-4). Its slug stays taken, and records of its calls
+/// stay for as long as the tier keeps them.
+pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<(), AppError> {
+    let customer = access::require_customer(caller, Operation::DeleteServer)?;
+    let deleted = store::servers::delete(&mut *app.pool.acquire().await?, customer, slug).await?;
+    app.memory.servers.drop_one(slug);
+    if !deleted {
+        return Err(AppError::not_found("server", slug));
+    }
+    // The server is gone, whatever comes of its artifacts: the sweeper comes by again.
+    if let Err(error) = artifacts::sweep(app, app.clock.now()).await {
+        tracing::warn!(%error, "artifacts of a deleted server wait for the sweeper");
+    }
+    Ok(())
+}
+
+/// The customer's server of this name, for use cases on what belongs to it.
+pub(crate) async fn find_own(connection: &mut PgConnection, customer: CustomerId, slug: &Slug) -> Result<Server, AppError> {
+    let found = store::servers::find_by_slug(connection, customer, slug).await?;
+    found.ok_or_else(|| AppError::not_found("server", slug))
+}
+
+/// Where MCP clients find the server `slug`.
+pub(crate) fn url(app: &App, slug: &Slug) -> String {
+    format!("{}/mcp/{slug}", app.settings.public_url)
+}
+
+fn view(app: &App, server: Server) -> ServerView {
+    ServerView {
+        server_id: server.id,
+        url: url(app, &server.slug),
+        slug: server.slug,
+        title: server.title,
+        description: server.description,
+        release_id: server.current_release,
+        created_at: server.created_at,
+    }
+}
+
+fn check_description(text: &str) -> Result<(), AppError> {
+    let has_control = text.chars().any(|character| character.is_control() && character != '\n' && character != '\t');
+    if has_control || text.chars().count() > NewServer::DESCRIPTION_CHARS_MAX {
+        return Err(AppError::invalid(format!(
+            "`description` must be {} characters at most, without control characters other than tab and line feed",
+            NewServer::DESCRIPTION_CHARS_MAX
+        )));
+    }
+    Ok(())
+}

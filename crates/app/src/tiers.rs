@@ -1,0 +1,47 @@
+//! Tiers: the limits that customers are held to, each a row of the database (TIER-1).
+
+use std::sync::Arc;
+
+use domain::{CustomerId, Limits, Tier, TierName};
+
+use crate::{
+    App, AppError, Caller,
+    access::{self, Operation},
+};
+
+/// Every tier, by name. There are few of them: no pages.
+pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Tier>, AppError> {
+    access::require(caller, Operation::ListTiers)?;
+    Ok(store::tiers::list(&mut *app.pool.acquire().await?).await?)
+}
+
+/// One tier.
+pub async fn load(app: &App, caller: &Caller, name: &TierName) -> Result<Tier, AppError> {
+    access::require(caller, Operation::LoadTier)?;
+    let found = store::tiers::find(&mut *app.pool.acquire().await?, name).await?;
+    found.ok_or_else(|| AppError::not_found("tier", name))
+}
+
+/// Sets the limits of a tier, which is made if it is not there. They count on the next call on this node, and within a second
+/// on others (TIER-3).
+pub async fn put(app: &App, caller: &Caller, name: TierName, limits: Limits) -> Result<Tier, AppError> {
+    access::require(caller, Operation::PutTier)?;
+    let tier = Tier { name, limits };
+    store::tiers::upsert(&mut *app.pool.acquire().await?, &tier).await?;
+    app.memory.tiers.drop_one(&tier.name);
+    Ok(tier)
+}
+
+/// The tier that `customer` has now, from memory if it is there: every limit is read through this (TIER-1).
+pub(crate) async fn of_customer(app: &App, customer: CustomerId) -> Result<Arc<Tier>, AppError> {
+    let read_name = async {
+        let found = store::customers::find(&mut *app.pool.acquire().await?, customer).await?;
+        found.map(|customer| customer.tier).ok_or_else(|| AppError::not_found("customer", customer))
+    };
+    let name = app.memory.customer_tiers.get(&customer, read_name).await?;
+    let read_tier = async {
+        let found = store::tiers::find(&mut *app.pool.acquire().await?, &name).await?;
+        found.map(Arc::new).ok_or_else(|| AppError::not_found("tier", &name))
+    };
+    app.memory.tiers.get(&name, read_tier).await
+}

@@ -1,0 +1,83 @@
+//! Versions of a tool: immutable.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use domain::{Digest, Grants, Language, Slug, ToolInterface, ToolName, VersionId};
+use store::versions::VersionSummary;
+
+use crate::{
+    App, AppError, Caller, Page, PageRequest,
+    access::{self, Operation},
+    tools,
+};
+
+/// A version, without its source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionView {
+    /// Its id.
+    pub version_id: VersionId,
+    /// Its digest: over source, language, grants and interface.
+    pub digest: Digest,
+    /// What its source is written in.
+    pub language: Language,
+    /// What it may use.
+    pub grants: Grants,
+    /// What it says of itself.
+    pub interface: Arc<ToolInterface>,
+    /// When it was put.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A version with its source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionSource {
+    /// The version.
+    pub version: VersionView,
+    /// Its source, as it was put.
+    pub source: String,
+}
+
+/// The versions of a tool, newest first.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    slug: &Slug,
+    tool: &ToolName,
+    page: &PageRequest,
+) -> Result<Page<VersionView>, AppError> {
+    let customer = access::require_customer(caller, Operation::ListVersions)?;
+    let mut connection = app.pool.acquire().await?;
+    let (_, tool) = tools::find_own(&mut connection, customer, slug, tool).await?;
+    let found = store::versions::list(&mut connection, customer, tool.id, page.after()?, page.fetch_max()).await?;
+    Ok(page.page(found, |version| version.id).map(VersionView::from))
+}
+
+/// One version of a tool, with its source.
+pub async fn load(
+    app: &App,
+    caller: &Caller,
+    slug: &Slug,
+    tool: &ToolName,
+    version: VersionId,
+) -> Result<VersionSource, AppError> {
+    let customer = access::require_customer(caller, Operation::LoadVersion)?;
+    let mut connection = app.pool.acquire().await?;
+    let (_, tool) = tools::find_own(&mut connection, customer, slug, tool).await?;
+    let found = store::versions::find(&mut connection, customer, version).await?;
+    let found = found.filter(|found| found.summary.tool == tool.id).ok_or_else(|| AppError::not_found("version", version))?;
+    Ok(VersionSource { version: found.summary.into(), source: found.source })
+}
+
+impl From<VersionSummary> for VersionView {
+    fn from(version: VersionSummary) -> Self {
+        Self {
+            version_id: version.id,
+            digest: version.digest,
+            language: version.language,
+            grants: version.grants,
+            interface: Arc::new(version.interface),
+            created_at: version.created_at,
+        }
+    }
+}
