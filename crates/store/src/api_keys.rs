@@ -145,3 +145,55 @@ impl TryFrom<Row> for ApiKey {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::{self, at, connect};
+
+    fn new_key() -> ApiKey {
+        ApiKey { id: ApiKeyId::new(), name: "laptop".parse().unwrap(), created_at: at(0) }
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_key_is_found_by_its_digest_until_it_is_revoked(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "pro").await;
+        let key = new_key();
+        let sha256 = Digest::of(b"tw_secret");
+        assert!(insert(&mut connection, customer, &key, &sha256).await.unwrap());
+
+        let owner = find_by_sha256(&mut connection, &sha256).await.unwrap().unwrap();
+        assert_eq!(owner, ApiKeyOwner { api_key: key.id, customer, tier: "pro".parse().unwrap() });
+        assert_eq!(list(&mut connection, customer, None, 10).await.unwrap(), [key.clone()]);
+
+        assert!(revoke(&mut connection, customer, key.id, at(1)).await.unwrap());
+        assert!(!revoke(&mut connection, customer, key.id, at(2)).await.unwrap());
+        assert_eq!(find_by_sha256(&mut connection, &sha256).await.unwrap(), None);
+        assert_eq!(find(&mut connection, customer, key.id).await.unwrap(), None);
+        assert!(list(&mut connection, customer, None, 10).await.unwrap().is_empty());
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn another_customer_does_not_see_the_key(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let owner = fixtures::customer(&mut connection, "free").await;
+        let other = fixtures::customer(&mut connection, "free").await;
+        let key = new_key();
+        insert(&mut connection, owner, &key, &Digest::of(b"key")).await.unwrap();
+
+        assert_eq!(find(&mut connection, other, key.id).await.unwrap(), None);
+        assert!(list(&mut connection, other, None, 10).await.unwrap().is_empty());
+        assert!(!revoke(&mut connection, other, key.id, at(1)).await.unwrap());
+        assert!(find(&mut connection, owner, key.id).await.unwrap().is_some());
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_key_of_nobody_is_not_kept(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+
+        assert!(!insert(&mut connection, CustomerId::new(), &new_key(), &Digest::of(b"key")).await.unwrap());
+    }
+}

@@ -100,3 +100,50 @@ pub(crate) fn read(digest: &[u8], bytes: i64) -> Result<Artifact, StoreError> {
         bytes: number::read("artifact_bytes", bytes)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::{self, at, connect};
+
+    fn key(source: &str, engine: &str) -> ArtifactKey {
+        ArtifactKey { source: Digest::of(source.as_bytes()), engine: Digest::of(engine.as_bytes()) }
+    }
+
+    fn artifact(bytes: &str) -> Artifact {
+        Artifact { digest: Digest::of(bytes.as_bytes()), bytes: bytes.len() as u64 }
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn an_artifact_is_found_by_source_and_engine(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        upsert(&mut connection, &key("source", "old"), &artifact("one"), at(0)).await.unwrap();
+        upsert(&mut connection, &key("source", "old"), &artifact("other"), at(0)).await.unwrap();
+
+        assert_eq!(find(&mut connection, &key("source", "old")).await.unwrap(), Some(artifact("other")));
+        assert_eq!(find(&mut connection, &key("source", "new")).await.unwrap(), None);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn only_what_no_version_needs_is_forgotten(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        fixtures::version(&mut connection, customer, tool, "forecast", "kept").await;
+        for (source, bytes, made_at) in
+            [("kept", "shared", 0), ("gone", "shared", 0), ("gone too", "alone", 0), ("recent", "recent", 100)]
+        {
+            upsert(&mut connection, &key(source, "engine"), &artifact(bytes), at(made_at)).await.unwrap();
+        }
+
+        let unneeded = delete_orphans(&mut connection, at(50), 10).await.unwrap();
+
+        assert_eq!(unneeded, [artifact("alone").digest], "the bytes that `kept` and `gone` share are needed still");
+        for (source, is_left) in [("kept", true), ("gone", false), ("gone too", false), ("recent", true)] {
+            assert_eq!(find(&mut connection, &key(source, "engine")).await.unwrap().is_some(), is_left, "{source}");
+        }
+    }
+}

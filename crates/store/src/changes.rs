@@ -131,3 +131,89 @@ impl From<Notice> for Change {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::{
+        api_keys::{self, ApiKey},
+        customers, environment,
+        fixtures::{self, at, connect},
+        releases, servers, tools,
+    };
+
+    async fn listener(pool: &PgPool) -> Listener {
+        Listener::connect(&Database::from((*pool.connect_options()).clone())).await.unwrap()
+    }
+
+    async fn next(listener: &mut Listener) -> Change {
+        tokio::time::timeout(Duration::from_secs(10), listener.next()).await.unwrap()
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn every_change_is_told(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let (slug, tool): (Slug, _) = ("weather".parse().unwrap(), "forecast".parse().unwrap());
+        let first = fixtures::release(&mut connection, customer, server, &[]).await;
+        fixtures::release(&mut connection, customer, server, &[]).await;
+        let key = ApiKey { id: ApiKeyId::new(), name: "laptop".parse().unwrap(), created_at: at(0) };
+        let mut listener = listener(&pool).await;
+        let of_server = Change::Server { id: server, slug: slug.clone() };
+
+        fixtures::tier(&mut connection, "other", |_| {}).await;
+        assert_eq!(next(&mut listener).await, Change::Tier("other".parse().unwrap()));
+        customers::set_tier(&mut connection, customer, &"pro".parse().unwrap()).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::Customer(customer));
+        api_keys::insert(&mut connection, customer, &key, &domain::Digest::of(b"key")).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::ApiKey(key.id));
+        api_keys::revoke(&mut connection, customer, key.id, at(1)).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::ApiKey(key.id));
+        fixtures::tool(&mut connection, customer, server, "forecast").await;
+        assert_eq!(next(&mut listener).await, of_server);
+        tools::remove(&mut connection, customer, server, &tool, at(1)).await.unwrap();
+        assert_eq!(next(&mut listener).await, of_server);
+        fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;
+        assert_eq!(next(&mut listener).await, of_server);
+        environment::delete(&mut connection, customer, server, &"CITY".parse().unwrap()).await.unwrap();
+        assert_eq!(next(&mut listener).await, of_server);
+        fixtures::release(&mut connection, customer, server, &[]).await;
+        assert_eq!(next(&mut listener).await, of_server);
+        releases::set_current(&mut connection, customer, server, first).await.unwrap();
+        assert_eq!(next(&mut listener).await, of_server);
+        servers::delete(&mut connection, customer, &slug).await.unwrap();
+        assert_eq!(next(&mut listener).await, of_server);
+        fixtures::tier(&mut connection, "last", |_| {}).await;
+        assert_eq!(next(&mut listener).await, Change::Tier("last".parse().unwrap()), "a deletion is told once");
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_lost_connection_is_told_before_and_after_the_next(pool: PgPool) {
+        let mut connection = pool.acquire().await.unwrap();
+        let mut listener = listener(&pool).await;
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()",
+        )
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+
+        assert_eq!(next(&mut listener).await, Change::Lost);
+        assert_eq!(next(&mut listener).await, Change::Lost);
+
+        fixtures::tier(&mut connection, "other", |_| {}).await;
+        assert_eq!(next(&mut listener).await, Change::Tier("other".parse().unwrap()));
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_notice_that_is_not_understood_counts_as_lost(pool: PgPool) {
+        let mut listener = listener(&pool).await;
+
+        sqlx::query(r#"SELECT pg_notify('toolwright_changes', '{"table": "of_tomorrow"}')"#).execute(&pool).await.unwrap();
+
+        assert_eq!(next(&mut listener).await, Change::Lost);
+    }
+}

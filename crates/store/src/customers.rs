@@ -109,3 +109,50 @@ impl TryFrom<Row> for Customer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::{self, connect};
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_customer_gets_another_tier(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let id = fixtures::customer(&mut connection, "free").await;
+
+        let changed = set_tier(&mut connection, id, &"pro".parse().unwrap()).await.unwrap().unwrap();
+
+        assert_eq!(changed.tier.as_str(), "pro");
+        assert_eq!(find(&mut connection, id).await.unwrap(), Some(changed));
+        assert_eq!(set_tier(&mut connection, CustomerId::new(), &"pro".parse().unwrap()).await.unwrap(), None);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_tier_that_is_not_there_is_named(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let id = fixtures::customer(&mut connection, "free").await;
+
+        let error = set_tier(&mut connection, id, &"gold".parse().unwrap()).await.unwrap_err();
+
+        assert!(matches!(&error, StoreError::UnknownTier(tier) if tier.as_str() == "gold"), "{error}");
+        assert_eq!(find(&mut connection, id).await.unwrap().unwrap().tier.as_str(), "free");
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn pages_join_without_gap_or_overlap(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let mut made = Vec::new();
+        for _ in 0..5 {
+            made.push(fixtures::customer(&mut connection, "free").await);
+        }
+        made.reverse();
+
+        let first = list(&mut connection, None, 3).await.unwrap();
+        let second = list(&mut connection, first.last().map(|customer| customer.id), 3).await.unwrap();
+
+        let seen: Vec<_> = first.iter().chain(&second).map(|customer| customer.id).collect();
+        assert_eq!(seen, made, "newest first");
+    }
+}

@@ -149,3 +149,64 @@ impl TryFrom<Row> for EnvironmentValue {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::{self, at, connect};
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_value_is_written_over_and_deleted(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let city = "CITY".parse().unwrap();
+        fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;
+        fixtures::environment(&mut connection, customer, server, "CITY", "Rome").await;
+        fixtures::environment(&mut connection, customer, server, "AREA", "").await;
+
+        let names: Vec<_> =
+            list(&mut connection, customer, server, None, 10).await.unwrap().into_iter().map(|value| value.name).collect();
+        assert_eq!(names, ["AREA".parse().unwrap(), "CITY".parse().unwrap()]);
+        assert_eq!(find(&mut connection, customer, server, &city).await.unwrap().unwrap().value.as_str(), "Rome");
+
+        assert!(delete(&mut connection, customer, server, &city).await.unwrap());
+        assert!(!delete(&mut connection, customer, server, &city).await.unwrap());
+        assert_eq!(find(&mut connection, customer, server, &city).await.unwrap(), None);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn another_customer_does_not_see_the_value(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let owner = fixtures::customer(&mut connection, "free").await;
+        let other = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, owner, "weather").await;
+        fixtures::environment(&mut connection, owner, server, "CITY", "Oslo").await;
+        let city: EnvName = "CITY".parse().unwrap();
+        let value = EnvironmentValue { name: city.clone(), value: "Rome".parse().unwrap(), updated_at: at(1) };
+
+        assert!(!upsert(&mut connection, other, server, &value).await.unwrap());
+        assert!(!delete(&mut connection, other, server, &city).await.unwrap());
+        assert_eq!(find(&mut connection, other, server, &city).await.unwrap(), None);
+        assert!(list(&mut connection, other, server, None, 10).await.unwrap().is_empty());
+        assert_eq!(find(&mut connection, owner, server, &city).await.unwrap().unwrap().value.as_str(), "Oslo");
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_full_environment_takes_changes_and_nothing_new(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        for index in 0..VALUES_MAX {
+            fixtures::environment(&mut connection, customer, server, &format!("V{index}"), "").await;
+        }
+        fixtures::environment(&mut connection, customer, server, "V0", "changed").await;
+
+        let more = EnvironmentValue { name: "MORE".parse().unwrap(), value: "".parse().unwrap(), updated_at: at(1) };
+        let refused = upsert(&mut connection, customer, server, &more).await;
+
+        assert!(matches!(refused, Err(StoreError::EnvironmentFull { max: VALUES_MAX })), "{refused:?}");
+    }
+}

@@ -165,3 +165,6 @@ pub async fn list(
     let rows = row::list(connection, customer, filter, after, limit).await.map_err(StoreError::during("list executions"))?;
     rows.into_iter().map(Row::read).collect()
 }
+
+#[cfg(test)]
+mod tests;

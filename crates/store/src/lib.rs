@@ -35,3 +35,5 @@ pub use pool::{Connection, Pool, PoolSettings, PoolUsage, Transaction};
 /// What every function works on.
 pub use sqlx::PgConnection;
 
+#[cfg(test)]
+mod fixtures;

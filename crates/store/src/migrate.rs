@@ -10,8 +10,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 /// Why a database could not be brought to this program's schema.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The database cannot be reached.
-    #[error("cannot connect to the database")]
+    /// The database cannot be reached, or does not say which migrations have run.
+    #[error("cannot reach the database")]
     Connect(#[source] StoreError),
     /// The role that the program works as is missing.
     #[error(transparent)]
@@ -32,7 +32,14 @@ pub async fn run(database: &Database) -> Result<(), MigrateError> {
 }
 
 /// The migrations of this program that the database has not seen; for a program that must not migrate itself.
-pub async fn count_pending(connection: &mut PgConnection) -> Result<usize, StoreError> {
+pub async fn count_pending(database: &Database) -> Result<usize, MigrateError> {
+    let mut connection = connect(database).await.map_err(MigrateError::Connect)?;
+    let pending = count_not_applied(&mut connection).await.map_err(MigrateError::Connect)?;
+    let _ = connection.close().await;
+    Ok(pending)
+}
+
+async fn count_not_applied(connection: &mut PgConnection) -> Result<usize, StoreError> {
     let act = "read which migrations have run";
     // Before the first migration, even the table of migrations is missing.
     let has_table = sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "has_table!""#)
@@ -52,4 +59,32 @@ pub async fn count_pending(connection: &mut PgConnection) -> Result<usize, Store
 
 async fn connect(database: &Database) -> Result<PgConnection, StoreError> {
     database.options().connect().await.map_err(StoreError::during("connect to the database"))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::{Pool, PoolSettings, tiers};
+
+    #[sqlx::test(migrations = false)]
+    async fn an_empty_database_becomes_ready_by_several_programs_at_once(pool: PgPool) {
+        let database = Database::from((*pool.connect_options()).clone());
+        assert_eq!(count_pending(&database).await.unwrap(), MIGRATIONS.iter().count());
+
+        let (first, second) = tokio::join!(run(&database), run(&database));
+        first.unwrap();
+        second.unwrap();
+
+        let pool = Pool::connect(&database, &PoolSettings::default()).await.unwrap();
+        let mut connection = pool.acquire().await.unwrap();
+        assert_eq!(count_pending(&database).await.unwrap(), 0);
+        assert_eq!(tiers::list(&mut connection).await.unwrap().len(), 3);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_second_run_changes_nothing(pool: PgPool) {
+        run(&Database::from((*pool.connect_options()).clone())).await.unwrap();
+    }
 }

@@ -86,3 +86,70 @@ pub async fn find(connection: &mut PgConnection, customer: CustomerId, month: Na
             .map_err(StoreError::during("find the calls of a month"))?;
     number::read("calls", calls.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::{self, connect};
+
+    fn month(month: u32) -> NaiveDate {
+        NaiveDate::from_ymd_opt(2027, month, 1).unwrap()
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn blocks_are_granted_until_the_month_is_used_up(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let block = Lease { customer, month: month(1), wanted: 40, calls_max: 100 };
+
+        let mut granted = Vec::new();
+        for _ in 0..4 {
+            granted.push(lease(&mut connection, &block).await.unwrap());
+        }
+
+        assert_eq!(granted, [40, 40, 20, 0]);
+        assert_eq!(find(&mut connection, customer, month(1)).await.unwrap(), 100);
+        assert_eq!(lease(&mut connection, &Lease { month: month(2), ..block }).await.unwrap(), 40, "a new month begins anew");
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn nodes_that_lease_at_once_get_no_more_than_there_is(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let block = Lease { customer, month: month(1), wanted: 7, calls_max: 100 };
+        let nodes = (0..4).map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                let mut connection = connect(&pool).await;
+                let mut granted = 0;
+                for _ in 0..10 {
+                    granted += lease(&mut connection, &block).await.unwrap();
+                }
+                granted
+            })
+        });
+        let nodes: Vec<_> = nodes.collect();
+
+        let mut granted = 0;
+        for node in nodes {
+            granted += node.await.unwrap();
+        }
+
+        assert_eq!(granted, 100);
+        assert_eq!(find(&mut connection, customer, month(1)).await.unwrap(), 100);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn what_is_given_back_can_be_leased_again(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let block = Lease { customer, month: month(1), wanted: 100, calls_max: 100 };
+        lease(&mut connection, &block).await.unwrap();
+
+        give_back(&mut connection, customer, month(1), 30).await.unwrap();
+
+        assert_eq!(lease(&mut connection, &block).await.unwrap(), 30);
+    }
+}

@@ -134,3 +134,50 @@ impl DerefMut for Transaction {
         &mut self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn connect(pool: &sqlx::PgPool) -> Pool {
+        let database = Database::from((*pool.connect_options()).clone());
+        Pool::connect(&database, &PoolSettings { connections_max: 1, connections_min: 0 }).await.unwrap()
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_transaction_that_is_dropped_is_undone(pool: sqlx::PgPool) {
+        let pool = connect(&pool).await;
+        let mut kept = pool.begin().await.unwrap();
+        crate::fixtures::customer(&mut kept, "free").await;
+        kept.commit().await.unwrap();
+        let mut dropped = pool.begin().await.unwrap();
+        crate::fixtures::customer(&mut dropped, "free").await;
+        drop(dropped);
+
+        let customers = crate::customers::list(&mut *pool.acquire().await.unwrap(), None, 10).await.unwrap();
+
+        assert_eq!(customers.len(), 1);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_pool_without_a_free_connection_counts_as_away(pool: sqlx::PgPool) {
+        let pool = connect(&pool).await;
+        pool.check().await.unwrap();
+        let held = pool.acquire().await.unwrap();
+        assert_eq!(pool.usage(), PoolUsage { connections: 1, idle: 0, connections_max: 1 });
+
+        let error = pool.check().await.unwrap_err();
+
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        drop(held);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_not_there_counts_as_away() {
+        let database = Database::from_url("postgres://nobody@127.0.0.1:1/none").unwrap();
+
+        let error = Pool::connect(&database, &PoolSettings::default()).await.unwrap_err();
+
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    }
+}

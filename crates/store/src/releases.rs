@@ -184,3 +184,103 @@ impl From<Row> for Release {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::{self, at, connect};
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_release_is_served_until_another_is_and_again_after_a_roll_back(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let versions = [
+            fixtures::version(&mut connection, customer, tool, "forecast", "1").await,
+            fixtures::version(&mut connection, customer, tool, "forecast", "2").await,
+        ];
+        let first = fixtures::release(&mut connection, customer, server, &[("forecast", versions[0])]).await;
+        let second = fixtures::release(&mut connection, customer, server, &[("forecast", versions[1])]).await;
+        let current = async |connection: &mut PgConnection| {
+            let releases = list(connection, customer, server, None, 10).await.unwrap();
+            assert_eq!(releases.iter().map(|release| release.id).collect::<Vec<_>>(), [second, first]);
+            releases.into_iter().filter(|release| release.is_current).map(|release| release.id).collect::<Vec<_>>()
+        };
+        assert_eq!(current(&mut connection).await, [second]);
+
+        assert!(set_current(&mut connection, customer, server, first).await.unwrap());
+
+        assert_eq!(current(&mut connection).await, [first]);
+        let found = find(&mut connection, customer, server, first).await.unwrap().unwrap();
+        assert_eq!(found.tools, BTreeMap::from([("forecast".parse().unwrap(), versions[0])]));
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_version_of_another_tool_server_or_customer_is_refused(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let other_server = fixtures::server(&mut connection, customer, "climate").await;
+        let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        fixtures::tool(&mut connection, customer, server, "history").await;
+        fixtures::tool(&mut connection, customer, other_server, "forecast").await;
+        let version = fixtures::version(&mut connection, customer, tool, "forecast", "1").await;
+
+        let wrong: [(ServerId, &[&str]); 3] =
+            [(server, &["forecast", "history"]), (other_server, &["forecast"]), (server, &["forecast", "unheard_of"])];
+        for (server, names) in wrong {
+            let tools = names.iter().map(|name| (name.parse().unwrap(), version)).collect();
+            let release = NewRelease { id: ReleaseId::new(), tools, created_at: at(0) };
+            let error = insert(&mut connection, customer, server, &release).await.unwrap_err();
+            assert!(matches!(error, StoreError::UnknownVersion { .. }), "{names:?}: {error}");
+            assert_eq!(find(&mut connection, customer, server, release.id).await.unwrap(), None, "it left nothing behind");
+        }
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_deleted_tool_stays_in_earlier_releases_and_in_no_later(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let version = fixtures::version(&mut connection, customer, tool, "forecast", "1").await;
+        let name: ToolName = "forecast".parse().unwrap();
+        let earlier = fixtures::release(&mut connection, customer, server, &[("forecast", version)]).await;
+        crate::tools::remove(&mut connection, customer, server, &name, at(1)).await.unwrap();
+
+        let later = NewRelease { id: ReleaseId::new(), tools: BTreeMap::from([(name, version)]), created_at: at(2) };
+        let refused = insert(&mut connection, customer, server, &later).await;
+
+        assert!(matches!(refused, Err(StoreError::UnknownVersion { .. })), "{refused:?}");
+        assert_eq!(find(&mut connection, customer, server, earlier).await.unwrap().unwrap().tools.len(), 1);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn another_customer_does_not_see_the_release(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let owner = fixtures::customer(&mut connection, "free").await;
+        let other = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, owner, "weather").await;
+        let release = fixtures::release(&mut connection, owner, server, &[]).await;
+        let new = NewRelease { id: ReleaseId::new(), tools: BTreeMap::new(), created_at: at(0) };
+
+        assert!(!insert(&mut connection, other, server, &new).await.unwrap());
+        assert!(list(&mut connection, other, server, None, 10).await.unwrap().is_empty());
+        assert_eq!(find(&mut connection, other, server, release).await.unwrap(), None);
+        assert!(!set_current(&mut connection, other, server, release).await.unwrap());
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_server_does_not_serve_the_release_of_another(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let other_server = fixtures::server(&mut connection, customer, "climate").await;
+        let release = fixtures::release(&mut connection, customer, server, &[]).await;
+
+        assert!(!set_current(&mut connection, customer, other_server, release).await.unwrap());
+    }
+}

@@ -66,3 +66,64 @@ pub async fn prepare(connection: &mut PgConnection) -> Result<(), RoleError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, postgres::PgConnectOptions};
+
+    use super::*;
+    use crate::{Database, Pool, PoolSettings};
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn the_program_can_do_nothing_to_the_tables(pool: PgPool) {
+        let database = Database::from((*pool.connect_options()).clone());
+        let pool = Pool::connect(&database, &PoolSettings::default()).await.unwrap();
+
+        for statement in [
+            "UPDATE versions SET source = ''",
+            "DELETE FROM versions",
+            "UPDATE releases SET created_at = now()",
+            "DELETE FROM releases",
+            "UPDATE release_tools SET version_id = version_id",
+            "DELETE FROM tools",
+            "DELETE FROM slugs",
+            "UPDATE slugs SET slug = 'other'",
+            "DELETE FROM tiers",
+            "DELETE FROM customers",
+            "DELETE FROM api_keys",
+            "DELETE FROM monthly_calls",
+            "UPDATE _sqlx_migrations SET success = false",
+            "TRUNCATE executions",
+            "ALTER TABLE versions ADD COLUMN other text",
+            "ALTER TABLE versions DISABLE TRIGGER ALL",
+            "DROP TABLE executions",
+            "DROP TRIGGER versions_are_immutable ON versions",
+            "CREATE TABLE mine (id uuid)",
+            "CREATE OR REPLACE FUNCTION refuse_update() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            "CREATE ROLE other",
+            "RESET ROLE; DELETE FROM versions",
+        ] {
+            let mut connection = pool.acquire().await.unwrap();
+
+            let refused = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await;
+
+            let code = refused.err().and_then(|error| error.into_database_error()?.code().map(String::from));
+            assert_eq!(code.as_deref(), Some("42501"), "insufficient privilege for: {statement}");
+        }
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_user_who_may_not_become_the_role_is_told_what_to_do(pool: PgPool) {
+        let user = format!("stranger_{}", uuid::Uuid::now_v7().simple());
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE ROLE {user} LOGIN"))).execute(&pool).await.unwrap();
+        let options: PgConnectOptions = (*pool.connect_options()).clone().username(&user);
+        let mut connection = options.connect().await.unwrap();
+
+        let error = prepare(&mut connection).await.unwrap_err();
+
+        assert!(matches!(error, RoleError::NotMember { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("GRANT toolwright_runtime TO \"{user}\";")), "{error}");
+        drop(connection);
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE {user}"))).execute(&pool).await.unwrap();
+    }
+}

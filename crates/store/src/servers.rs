@@ -170,3 +170,131 @@ impl TryFrom<Row> for Server {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::{self, connect, new_server};
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_server_reads_back_as_it_was_made(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = new_server("weather");
+        assert!(insert(&mut connection, customer, &server).await.unwrap());
+
+        let found = find_by_slug(&mut connection, customer, &server.slug).await.unwrap().unwrap();
+
+        assert_eq!((found.id, &found.title, &found.description), (server.id, &server.title, &server.description));
+        assert_eq!(found.current_release, None);
+        assert_eq!(list(&mut connection, customer, None, 10).await.unwrap(), [found]);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn another_customer_does_not_see_the_server(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let owner = fixtures::customer(&mut connection, "free").await;
+        let other = fixtures::customer(&mut connection, "free").await;
+        fixtures::server(&mut connection, owner, "weather").await;
+        let slug = "weather".parse().unwrap();
+
+        assert_eq!(find_by_slug(&mut connection, other, &slug).await.unwrap(), None);
+        assert!(list(&mut connection, other, None, 10).await.unwrap().is_empty());
+        assert!(!delete(&mut connection, other, &slug).await.unwrap());
+        assert!(find_by_slug(&mut connection, owner, &slug).await.unwrap().is_some());
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_slug_is_never_given_out_twice(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        fixtures::server(&mut connection, customer, "weather").await;
+        assert!(delete(&mut connection, customer, &"weather".parse().unwrap()).await.unwrap());
+
+        for asking in [customer, fixtures::customer(&mut connection, "free").await] {
+            let error = insert(&mut connection, asking, &new_server("weather")).await.unwrap_err();
+            assert!(matches!(&error, StoreError::SlugTaken(slug) if slug.as_str() == "weather"), "{error}");
+        }
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn the_limit_names_itself_and_its_tier(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        for slug in ["one", "two", "three"] {
+            fixtures::server(&mut connection, customer, slug).await;
+        }
+
+        let error = insert(&mut connection, customer, &new_server("four")).await.unwrap_err();
+
+        assert_eq!(error.to_string(), "the limit of 3 servers (servers_max) of tier `free` is reached");
+        // The slug was not given out with it.
+        let other = fixtures::customer(&mut connection, "free").await;
+        assert!(insert(&mut connection, other, &new_server("four")).await.unwrap());
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn of_two_servers_at_the_limit_one_is_made(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        fixtures::tier(&mut connection, "single", |tier| tier.limits.servers_max = 1).await;
+
+        for round in 0..10 {
+            let customer = fixtures::customer(&mut connection, "single").await;
+            let (mut one, mut other) = (connect(&pool).await, connect(&pool).await);
+            let (first, second) = (new_server(&format!("first-{round}")), new_server(&format!("second-{round}")));
+
+            let (first, second) = tokio::join!(insert(&mut one, customer, &first), insert(&mut other, customer, &second));
+
+            let made = [&first, &second].into_iter().filter(|made| made.is_ok()).count();
+            assert_eq!(made, 1, "{first:?} {second:?}");
+        }
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn of_two_servers_with_one_slug_one_is_made(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customers = [fixtures::customer(&mut connection, "pro").await, fixtures::customer(&mut connection, "pro").await];
+
+        for round in 0..10 {
+            let (mut one, mut other) = (connect(&pool).await, connect(&pool).await);
+            let (first, second) = (new_server(&format!("slug-{round}")), new_server(&format!("slug-{round}")));
+
+            let (first, second) = tokio::join!(insert(&mut one, customers[0], &first), insert(&mut other, customers[1], &second));
+
+            assert!(
+                matches!(
+                    (&first, &second),
+                    (Ok(true), Err(StoreError::SlugTaken(_))) | (Err(StoreError::SlugTaken(_)), Ok(true))
+                ),
+                "{first:?} {second:?}"
+            );
+        }
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_deleted_server_takes_along_all_but_its_records(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let version = fixtures::version(&mut connection, customer, tool, "forecast", "1").await;
+        fixtures::release(&mut connection, customer, server, &[("forecast", version)]).await;
+        fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;
+        let record = fixtures::execution(customer, 0);
+        crate::executions::write(&mut connection, std::slice::from_ref(&record)).await.unwrap();
+
+        assert!(delete(&mut connection, customer, &"weather".parse().unwrap()).await.unwrap());
+
+        let left: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM servers) + (SELECT count(*) FROM tools) + (SELECT count(*) FROM versions)
+                + (SELECT count(*) FROM releases) + (SELECT count(*) FROM release_tools) + (SELECT count(*) FROM environment)",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+        assert_eq!(left, 0);
+        assert!(crate::executions::find(&mut connection, customer, record.call).await.unwrap().is_some());
+    }
+}

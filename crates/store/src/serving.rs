@@ -150,3 +150,58 @@ impl ToolRow {
         Ok((self.name.parse().map_err(StoreError::corrupt("tool name"))?, tool))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::{
+        artifacts::ArtifactKey,
+        fixtures::{self, at, connect},
+    };
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_server_is_read_whole(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "pro").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let (forecast, history) = (
+            fixtures::tool(&mut connection, customer, server, "forecast").await,
+            fixtures::tool(&mut connection, customer, server, "history").await,
+        );
+        let built = fixtures::version(&mut connection, customer, forecast, "forecast", "built").await;
+        let unbuilt = fixtures::version(&mut connection, customer, history, "history", "unbuilt").await;
+        let release = fixtures::release(&mut connection, customer, server, &[("forecast", built), ("history", unbuilt)]).await;
+        fixtures::version(&mut connection, customer, history, "history", "not released").await;
+        fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;
+        let engine = Digest::of(b"engine");
+        let artifact = Artifact { digest: Digest::of(b"artifact"), bytes: 8 };
+        for (source, engine) in [("built", engine), ("built", Digest::of(b"old")), ("unbuilt", Digest::of(b"old"))] {
+            let key = ArtifactKey { source: Digest::of(source.as_bytes()), engine };
+            artifacts::upsert(&mut connection, &key, &artifact, at(0)).await.unwrap();
+        }
+
+        let served = find_by_slug(&mut connection, &"weather".parse().unwrap(), &engine).await.unwrap().unwrap();
+
+        assert_eq!((served.id, served.customer, served.tier.as_str()), (server, customer, "pro"));
+        assert_eq!(served.release, Some(release));
+        assert_eq!(served.environment, BTreeMap::from([("CITY".parse().unwrap(), "Oslo".parse().unwrap())]));
+        let tools: Vec<_> = served.tools.iter().map(|(name, tool)| (name.as_str(), tool.version, tool.artifact)).collect();
+        assert_eq!(tools, [("forecast", built, Some(artifact)), ("history", unbuilt, None)]);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_server_without_a_release_has_no_tools(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let engine = Digest::of(b"engine");
+
+        let served = find_by_slug(&mut connection, &"weather".parse().unwrap(), &engine).await.unwrap().unwrap();
+
+        assert_eq!((served.release, served.tools.len()), (None, 0));
+        assert_eq!(find_by_slug(&mut connection, &"climate".parse().unwrap(), &engine).await.unwrap(), None);
+    }
+}

@@ -126,3 +126,71 @@ impl TryFrom<Row> for Tier {
         Ok(Self { name: row.name.parse().map_err(StoreError::corrupt("tier name"))?, limits })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::connect;
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn the_seeded_tiers_have_their_numbers(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+
+        let tiers = list(&mut connection).await.unwrap();
+
+        let numbers = |column: fn(&Limits) -> u64| tiers.iter().map(|tier| column(&tier.limits)).collect::<Vec<_>>();
+        assert_eq!(tiers.iter().map(|tier| tier.name.as_str()).collect::<Vec<_>>(), ["enterprise", "free", "pro"]);
+        assert_eq!(numbers(|limits| limits.servers_max.into()), [500, 3, 25]);
+        assert_eq!(numbers(|limits| limits.tools_per_server_max.into()), [200, 10, 50]);
+        assert_eq!(numbers(|limits| limits.artifact_bytes_max), [32 << 20, 2 << 20, 8 << 20]);
+        assert_eq!(numbers(|limits| limits.fuel_per_call_max), [500_000_000_000, 5_000_000_000, 50_000_000_000]);
+        assert_eq!(numbers(|limits| limits.memory_bytes_max), [512 << 20, 32 << 20, 128 << 20]);
+        assert_eq!(numbers(|limits| limits.wall_ms_max.into()), [300_000, 10_000, 60_000]);
+        assert_eq!(numbers(|limits| limits.output_bytes_max), [4 << 20, 256 << 10, 1 << 20]);
+        assert_eq!(numbers(|limits| limits.log_lines_max.into()), [10_000, 100, 1_000]);
+        assert_eq!(numbers(|limits| limits.host_calls_max.into()), [5_000, 50, 500]);
+        assert_eq!(numbers(|limits| limits.egress_bytes_max), [256 << 20, 1 << 20, 16 << 20]);
+        assert_eq!(numbers(|limits| limits.concurrent_calls_max.into()), [256, 4, 32]);
+        assert_eq!(numbers(|limits| limits.queue_wait_ms_max.into()), [10_000, 1_000, 5_000]);
+        assert_eq!(numbers(|limits| limits.calls_per_minute_max.into()), [60_000, 120, 3_000]);
+        assert_eq!(numbers(|limits| limits.builds_per_hour_max.into()), [6_000, 60, 600]);
+        assert_eq!(numbers(|limits| limits.generations_per_month_max.into()), [10_000, 20, 500]);
+        assert_eq!(numbers(|limits| limits.granted_hosts_max.into()), [100, 3, 20]);
+        assert_eq!(numbers(|limits| limits.record_days_max.into()), [180, 3, 30]);
+        let months: Vec<_> = tiers.iter().map(|tier| tier.limits.calls_per_month_max).collect();
+        assert_eq!(months, [None, Some(10_000), Some(1_000_000)]);
+        let modules: Vec<_> = tiers.iter().map(|tier| tier.limits.library_modules).collect();
+        assert_eq!(modules, [LibraryModules::All, LibraryModules::Basic, LibraryModules::All]);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_tier_reads_back_as_it_was_written(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let mut tier = find(&mut connection, &"enterprise".parse().unwrap()).await.unwrap().unwrap();
+        tier.name = "other".parse().unwrap();
+        tier.limits.servers_max = u32::MAX;
+        tier.limits.fuel_per_call_max = i64::MAX as u64;
+        tier.limits.library_modules = LibraryModules::Basic;
+
+        upsert(&mut connection, &tier).await.unwrap();
+        assert_eq!(find(&mut connection, &tier.name).await.unwrap().as_ref(), Some(&tier));
+
+        tier.limits.calls_per_month_max = Some(0);
+        upsert(&mut connection, &tier).await.unwrap();
+        assert_eq!(find(&mut connection, &tier.name).await.unwrap().as_ref(), Some(&tier));
+        assert_eq!(list(&mut connection).await.unwrap().len(), 4);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_number_that_does_not_fit_is_named(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let mut tier = find(&mut connection, &"free".parse().unwrap()).await.unwrap().unwrap();
+        tier.limits.memory_bytes_max = u64::MAX;
+
+        let error = upsert(&mut connection, &tier).await.unwrap_err();
+
+        assert!(error.to_string().starts_with("memory_bytes_max is too large"), "{error}");
+    }
+}

@@ -176,3 +176,120 @@ impl TryFrom<Row> for Tool {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::{self, at, connect};
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_tool_shows_its_newest_and_its_served_version(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let id = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let served = fixtures::version(&mut connection, customer, id, "forecast", "1").await;
+        fixtures::release(&mut connection, customer, server, &[("forecast", served)]).await;
+        let newest = fixtures::version(&mut connection, customer, id, "forecast", "2").await;
+
+        let tool = find(&mut connection, customer, server, &"forecast".parse().unwrap()).await.unwrap().unwrap();
+
+        assert_eq!((tool.newest_version, tool.served_version), (Some(newest), Some(served)));
+        assert_eq!(list(&mut connection, customer, server, None, 10).await.unwrap(), [tool]);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn tools_are_listed_by_name_in_pages(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        for name in ["b", "a_", "a-", "B", "a"] {
+            fixtures::tool(&mut connection, customer, server, name).await;
+        }
+
+        let first = list(&mut connection, customer, server, None, 3).await.unwrap();
+        let second = list(&mut connection, customer, server, first.last().map(|tool| &tool.name), 3).await.unwrap();
+
+        let names: Vec<_> = first.iter().chain(&second).map(|tool| tool.name.as_str()).collect();
+        assert_eq!(names, ["B", "a", "a-", "a_", "b"]);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn another_customer_does_not_see_the_tool(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let owner = fixtures::customer(&mut connection, "free").await;
+        let other = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, owner, "weather").await;
+        fixtures::tool(&mut connection, owner, server, "forecast").await;
+        let name = "forecast".parse().unwrap();
+
+        assert_eq!(upsert(&mut connection, other, server, &name, at(1)).await.unwrap(), None);
+        assert_eq!(find(&mut connection, other, server, &name).await.unwrap(), None);
+        assert!(list(&mut connection, other, server, None, 10).await.unwrap().is_empty());
+        assert!(!remove(&mut connection, other, server, &name, at(1)).await.unwrap());
+        assert!(find(&mut connection, owner, server, &name).await.unwrap().is_some());
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_deleted_tool_comes_back_as_the_same(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let id = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let name = "forecast".parse().unwrap();
+
+        assert!(remove(&mut connection, customer, server, &name, at(1)).await.unwrap());
+        assert!(!remove(&mut connection, customer, server, &name, at(2)).await.unwrap());
+        assert_eq!(find(&mut connection, customer, server, &name).await.unwrap(), None);
+
+        assert_eq!(fixtures::tool(&mut connection, customer, server, "forecast").await, id);
+        assert!(find(&mut connection, customer, server, &name).await.unwrap().is_some());
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn of_two_tools_at_the_limit_one_is_made(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        fixtures::tier(&mut connection, "single", |tier| {
+            tier.limits.tools_per_server_max = 1;
+            tier.limits.servers_max = 10;
+        })
+        .await;
+        let customer = fixtures::customer(&mut connection, "single").await;
+
+        for round in 0..10 {
+            let server = fixtures::server(&mut connection, customer, &format!("server-{round}")).await;
+            let (mut one, mut other) = (connect(&pool).await, connect(&pool).await);
+            let (first, second) = ("first".parse().unwrap(), "second".parse().unwrap());
+
+            let (first, second) = tokio::join!(
+                upsert(&mut one, customer, server, &first, at(0)),
+                upsert(&mut other, customer, server, &second, at(0))
+            );
+
+            let refused = [&first, &second].into_iter().find_map(|made| made.as_ref().err()).unwrap();
+            assert_eq!(
+                refused.to_string(),
+                "the limit of 1 tools on a server (tools_per_server_max) of tier `single` is reached"
+            );
+            assert!(first.is_ok() || second.is_ok());
+        }
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_deleted_tool_makes_room_and_a_new_version_needs_none(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        fixtures::tier(&mut connection, "single", |tier| tier.limits.tools_per_server_max = 1).await;
+        let customer = fixtures::customer(&mut connection, "single").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        fixtures::tool(&mut connection, customer, server, "old").await;
+        fixtures::tool(&mut connection, customer, server, "old").await;
+        remove(&mut connection, customer, server, &"old".parse().unwrap(), at(1)).await.unwrap();
+
+        fixtures::tool(&mut connection, customer, server, "new").await;
+
+        let revived = upsert(&mut connection, customer, server, &"old".parse().unwrap(), at(2)).await;
+        assert!(matches!(revived, Err(StoreError::Limit(_))), "{revived:?}");
+    }
+}

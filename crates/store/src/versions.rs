@@ -42,9 +42,13 @@ pub struct Version {
 /// Keeps a version; `false` if the customer has no such tool.
 pub async fn insert(connection: &mut PgConnection, customer: CustomerId, version: &Version) -> Result<bool, StoreError> {
     let Version { summary, source } = version;
+    // As text, because what sqlx sends of a `Json` is jsonb, which does not keep it as it was written.
+    let written = |error: serde_json::Error| StoreError::Query { act: "write a version as JSON", source: error.into() };
+    let interface = serde_json::to_string(&summary.interface).map_err(written)?;
+    let grants = serde_json::to_string(&summary.grants).map_err(written)?;
     let done = sqlx::query!(
         "INSERT INTO versions (version_id, tool_id, language, source, digest, source_digest, interface, grants, created_at)
-        SELECT $3, tool_id, $4, $5, $6, $7, $8, $9, $10 FROM tools JOIN servers USING (server_id)
+        SELECT $3, tool_id, $4, $5, $6, $7, $8::text::json, $9::text::json, $10 FROM tools JOIN servers USING (server_id)
         WHERE customer_id = $1 AND tool_id = $2",
         customer.as_uuid(),
         summary.tool.as_uuid(),
@@ -53,8 +57,8 @@ pub async fn insert(connection: &mut PgConnection, customer: CustomerId, version
         source,
         summary.digest.as_bytes().as_slice(),
         summary.source_digest.as_bytes().as_slice(),
-        Json(&summary.interface) as _,
-        Json(&summary.grants) as _,
+        interface,
+        grants,
         summary.created_at
     )
     .execute(connection)
@@ -130,6 +134,28 @@ pub async fn find_newest(
     Ok(list(connection, customer, tool, None, 1).await?.pop())
 }
 
+/// The versions of a customer's with these ids, in no order; those that it does not have are left out.
+pub async fn list_by_ids(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    versions: &[VersionId],
+) -> Result<Vec<VersionSummary>, StoreError> {
+    let versions: Vec<Uuid> = versions.iter().map(|version| version.as_uuid()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT version_id, tool_id, language, digest, source_digest, interface AS "interface: Json<ToolInterface>",
+            grants AS "grants: Json<Grants>", versions.created_at
+        FROM versions JOIN tools USING (tool_id) JOIN servers USING (server_id)
+        WHERE customer_id = $1 AND version_id = ANY($2)"#,
+        customer.as_uuid(),
+        &versions
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::during("list versions by their ids"))?;
+    rows.into_iter().map(VersionSummary::try_from).collect()
+}
+
 /// The newest version of each tool of a customer's server that was not deleted: what a release has if nobody says otherwise.
 /// The tier bounds how many there are.
 pub async fn list_newest_of_server(
@@ -188,4 +214,77 @@ impl TryFrom<Row> for VersionSummary {
 
 pub(crate) fn read_language(word: &str) -> Result<Language, StoreError> {
     Language::find(word).ok_or_else(|| StoreError::Corrupt { what: "language", source: word.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::fixtures::{self, at, connect, new_version};
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_version_reads_back_as_it_was_made(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let version = new_version(tool, "forecast", "export default 'ä';\n");
+
+        assert!(insert(&mut connection, customer, &version).await.unwrap());
+
+        assert_eq!(find(&mut connection, customer, version.summary.id).await.unwrap().as_ref(), Some(&version));
+        assert_eq!(find_newest(&mut connection, customer, tool).await.unwrap(), Some(version.summary));
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn another_customer_does_not_see_the_version(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let owner = fixtures::customer(&mut connection, "free").await;
+        let other = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, owner, "weather").await;
+        let tool = fixtures::tool(&mut connection, owner, server, "forecast").await;
+        let version = fixtures::version(&mut connection, owner, tool, "forecast", "1").await;
+
+        assert!(!insert(&mut connection, other, &new_version(tool, "forecast", "2")).await.unwrap());
+        assert_eq!(find(&mut connection, other, version).await.unwrap(), None);
+        assert_eq!(find_newest(&mut connection, other, tool).await.unwrap(), None);
+        assert!(list_newest_of_server(&mut connection, other, server).await.unwrap().is_empty());
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_release_is_made_of_the_newest_of_each_tool_that_is_left(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let forecast = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let deleted = fixtures::tool(&mut connection, customer, server, "deleted").await;
+        fixtures::tool(&mut connection, customer, server, "without_version").await;
+        fixtures::version(&mut connection, customer, forecast, "forecast", "1").await;
+        let newest = fixtures::version(&mut connection, customer, forecast, "forecast", "2").await;
+        fixtures::version(&mut connection, customer, deleted, "deleted", "1").await;
+        crate::tools::remove(&mut connection, customer, server, &"deleted".parse().unwrap(), at(1)).await.unwrap();
+
+        let newest_of_each = list_newest_of_server(&mut connection, customer, server).await.unwrap();
+
+        assert_eq!(newest_of_each, BTreeMap::from([("forecast".parse().unwrap(), newest)]));
+    }
+
+    /// Not even its owner can: the runtime role has no right to, and the trigger refuses everybody.
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_version_does_not_change(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        fixtures::version(&mut connection, customer, tool, "forecast", "1").await;
+        let change = "UPDATE versions SET source = 'other'";
+
+        let as_runtime = sqlx::query(change).execute(&mut *connection).await.unwrap_err();
+        sqlx::query("RESET ROLE").execute(&mut *connection).await.unwrap();
+        let as_owner = sqlx::query(change).execute(&mut *connection).await.unwrap_err();
+
+        assert!(as_runtime.to_string().contains("permission denied"), "{as_runtime}");
+        assert!(as_owner.to_string().contains("a row of versions does not change"), "{as_owner}");
+    }
 }

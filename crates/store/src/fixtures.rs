@@ -1,0 +1,139 @@
+//! Rows that tests begin with, and the connection that they work on.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    CallId, CustomerId, Digest, Grants, Language, Receipt, ReleaseId, RequestId, ServerId, Slug, Status, Tier, ToolId,
+    ToolInterface, ToolName, VersionId,
+};
+use serde_json::json;
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
+use uuid::Uuid;
+
+use crate::{
+    customers::{self, Customer},
+    environment::{self, EnvironmentValue},
+    executions::Execution,
+    releases::{self, NewRelease},
+    servers::{self, NewServer},
+    tiers, tools,
+    versions::{self, Version, VersionSummary},
+};
+
+/// A connection as the program has it: what passes here, the runtime role may do.
+pub(crate) async fn connect(pool: &PgPool) -> PoolConnection<Postgres> {
+    let mut connection = pool.acquire().await.unwrap();
+    sqlx::query("SET ROLE toolwright_runtime").execute(&mut *connection).await.unwrap();
+    connection
+}
+
+/// An hour of tests, moved by seconds.
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+pub(crate) async fn customer(connection: &mut PgConnection, tier: &str) -> CustomerId {
+    let customer =
+        Customer { id: CustomerId::new(), name: "Somebody".parse().unwrap(), tier: tier.parse().unwrap(), created_at: at(0) };
+    customers::insert(connection, &customer).await.unwrap();
+    customer.id
+}
+
+/// A tier that is as free but for what `change` does to it.
+pub(crate) async fn tier(connection: &mut PgConnection, name: &str, change: impl FnOnce(&mut Tier)) {
+    let mut tier = tiers::find(connection, &"free".parse().unwrap()).await.unwrap().unwrap();
+    tier.name = name.parse().unwrap();
+    change(&mut tier);
+    tiers::upsert(connection, &tier).await.unwrap();
+}
+
+pub(crate) fn new_server(slug: &str) -> NewServer {
+    NewServer {
+        id: ServerId::new(),
+        slug: slug.parse().unwrap(),
+        title: "A server".parse().unwrap(),
+        description: "What it is for".to_owned(),
+        created_at: at(0),
+    }
+}
+
+pub(crate) async fn server(connection: &mut PgConnection, customer: CustomerId, slug: &str) -> ServerId {
+    let server = new_server(slug);
+    assert!(servers::insert(connection, customer, &server).await.unwrap());
+    server.id
+}
+
+pub(crate) async fn tool(connection: &mut PgConnection, customer: CustomerId, server: ServerId, name: &str) -> ToolId {
+    tools::upsert(connection, customer, server, &name.parse().unwrap(), at(0)).await.unwrap().unwrap()
+}
+
+/// A version whose source is `source`, so that equal sources share an artifact.
+pub(crate) fn new_version(tool: ToolId, name: &str, source: &str) -> Version {
+    let interface: ToolInterface = serde_json::from_value(
+        json!({"name": name, "description": "does it", "input": {"type": "object", "b": 1, "a": "\u{0}"}}),
+    )
+    .unwrap();
+    let summary = VersionSummary {
+        id: VersionId::new(),
+        tool,
+        language: Language::TypeScript,
+        digest: Digest::of_parts([source.as_bytes(), name.as_bytes()]),
+        source_digest: Digest::of(source.as_bytes()),
+        interface,
+        grants: Grants::default(),
+        created_at: at(0),
+    };
+    Version { summary, source: source.to_owned() }
+}
+
+pub(crate) async fn version(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    tool: ToolId,
+    name: &str,
+    source: &str,
+) -> VersionId {
+    let version = new_version(tool, name, source);
+    assert!(versions::insert(connection, customer, &version).await.unwrap());
+    version.summary.id
+}
+
+/// The record of a call that ended well at `at(seconds)`.
+pub(crate) fn execution(customer: CustomerId, seconds: i64) -> Execution {
+    Execution {
+        call: CallId::new(),
+        request: RequestId::new(),
+        node: Uuid::from_u128(1),
+        customer,
+        api_key: None,
+        server: ServerId::new(),
+        server_slug: "some-server".parse::<Slug>().unwrap(),
+        tool: "some_tool".parse::<ToolName>().unwrap(),
+        version: VersionId::new(),
+        status: Status::Success,
+        stage: None,
+        progress: None,
+        progress_total: None,
+        queued_at: at(seconds - 2),
+        started_at: Some(at(seconds - 1)),
+        completed_at: Some(at(seconds)),
+        receipt: Some(Receipt { fuel: 7, log_lines: 3, ..Receipt::empty(Digest::of(b"artifact")) }),
+        error_message: None,
+    }
+}
+
+pub(crate) async fn release(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    server: ServerId,
+    tools: &[(&str, VersionId)],
+) -> ReleaseId {
+    let tools = tools.iter().map(|(name, version)| (name.parse().unwrap(), *version)).collect();
+    let release = NewRelease { id: ReleaseId::new(), tools, created_at: at(0) };
+    assert!(releases::insert(connection, customer, server, &release).await.unwrap());
+    release.id
+}
+
+pub(crate) async fn environment(connection: &mut PgConnection, customer: CustomerId, server: ServerId, name: &str, value: &str) {
+    let value = EnvironmentValue { name: name.parse().unwrap(), value: value.parse().unwrap(), updated_at: at(0) };
+    assert!(environment::upsert(connection, customer, server, &value).await.unwrap());
+}
