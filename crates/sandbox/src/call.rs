@@ -32,14 +32,14 @@ enum End {
     Deadline,
 }
 
-/// Runs a call that has its slot.
+/// Runs a call that has had its slot since `begun`.
 pub(crate) async fn run(
     engine: Engine,
     budget: Arc<MemoryBudget>,
     tool: Arc<Invocable>,
     call: Invocation,
+    begun: Instant,
 ) -> Result<Invoked, InvokeError> {
-    let begun = Instant::now();
     let deadline = begun + call.limits.wall_max();
     let fuel_max = call.limits.fuel_per_call_max;
     let state = GuestState::new(call.limits, call.environment, call.progress, budget, begun);

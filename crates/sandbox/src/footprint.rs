@@ -1,12 +1,13 @@
 //! What a guest takes of the machine's memory, and the bounds on it.
 
+use std::sync::Arc;
+
 use wasmtime::ResourceLimiter;
 
 use crate::{
     budget::{MemoryBudget, Reservation},
-    engine::{CORE_INSTANCES_PER_GUEST, TABLE_ELEMENTS_MAX, TABLES_PER_GUEST},
+    engine::{CORE_INSTANCES_PER_GUEST, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, TABLES_PER_GUEST},
 };
-use std::sync::Arc;
 
 /// Who refused a guest more memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +29,18 @@ pub(crate) struct Footprint {
 
 impl Footprint {
     pub(crate) fn new(memory_bytes_max: u64, budget: Arc<MemoryBudget>) -> Self {
+        let memory_bytes_max = memory_bytes_max.min(MEMORY_BYTES_MAX as u64);
         Self { memory_bytes_max, memory: Reservation::empty(budget), table_elements: 0, refusal: None }
     }
 
     /// Bytes of linear memory. It never shrinks, so this is its peak as well.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.memory.bytes()
+    }
+
+    /// Bytes of linear memory that the guest may have.
+    pub(crate) fn memory_bytes_max(&self) -> u64 {
+        self.memory_bytes_max
     }
 
     /// Who refused memory last, if anyone did.
@@ -51,11 +58,8 @@ impl Footprint {
 
 impl ResourceLimiter for Footprint {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            // The pool's bound is that of the largest tier; a module's own bound may be lower, and is no limit of ours.
-            if desired as u64 > self.memory_bytes_max {
-                self.refusal = Some(Refusal::Tier);
-            }
+        if desired as u64 <= self.memory_bytes_max && maximum.is_some_and(|maximum| desired > maximum) {
+            // The module's own bound, which is no limit of ours.
             return Ok(false);
         }
         match self.reserve(desired.saturating_sub(current) as u64) {

@@ -23,6 +23,7 @@ mod ticker;
 
 pub use artifacts::LoadError;
 pub use disk::{KeepError, NativeCache, NativeCacheConfig, NativeCacheError};
+pub use engine::MEMORY_BYTES_MAX;
 pub use invocable::Invocable;
 pub use invocation::{CallLimits, Invocation, InvokeError, Invoked, Progress};
 pub use js_engine::{JsEngine, WRAPPER};

@@ -46,7 +46,7 @@ pub struct SandboxConfig {
     pub slots_max: u32,
     /// Bytes of linear memory of all guests together.
     pub memory_bytes_max: u64,
-    /// Tools whose native code is in memory, at most.
+    /// Tools whose native code is in memory, at most. Each holds one descriptor.
     pub cached_tools_max: u64,
     /// Bytes of native code in memory, at most.
     pub cached_bytes_max: u64,
@@ -174,8 +174,9 @@ impl Sandbox {
     pub async fn invoke(&self, tool: &Arc<Invocable>, mut call: Invocation) -> Result<Invoked, InvokeError> {
         let waiting = Instant::now();
         let slot = self.take_slot(&call).await?;
-        call.queue_us = call.queue_us.saturating_add(micros(waiting.elapsed()));
-        let guest = call::run(self.engine.clone(), self.budget.clone(), tool.clone(), call);
+        let begun = Instant::now();
+        call.queue_us = call.queue_us.saturating_add(micros(begun.saturating_duration_since(waiting)));
+        let guest = call::run(self.engine.clone(), self.budget.clone(), tool.clone(), call, begun);
         let task = self.guests.spawn(async move {
             let invoked = guest.await;
             // The slot of the pool is free before another call is let in.

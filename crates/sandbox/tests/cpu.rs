@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use domain::{LimitName, Outcome};
 use serde_json::json;
 
-use crate::room::{ENDLESS, QUICK, Room, invocation, limit};
+use crate::room::{ENDLESS, LOOPS_UNLESS_ASKED, QUICK, Room, invocation, limit};
 
 #[tokio::test]
 async fn a_call_answers_and_says_what_it_used() {
@@ -107,11 +107,6 @@ async fn more_loops_than_threads_leave_room_for_another_call() {
     busy.iter().for_each(tokio::task::JoinHandle::abort);
     loops.is_empty_soon().await;
 }
-
-/// Loops if its arguments are `{}`, answers otherwise.
-const LOOPS_UNLESS_ASKED: &str = r#"(func (export "call") (param $text i32) (param $bytes i32) (result i32)
-  (if (i32.eq (local.get $bytes) (i32.const 2)) (then (loop $again (br $again))))
-  (call $number (i64.const 42)))"#;
 
 #[tokio::test]
 async fn every_loop_gets_its_share() {

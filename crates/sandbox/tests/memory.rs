@@ -61,6 +61,22 @@ async fn an_engine_that_is_out_of_memory_by_its_own_limit_reached_the_tiers() {
 }
 
 #[tokio::test]
+async fn a_tier_that_allows_more_than_any_guest_can_have_is_told_what_there_is() {
+    let code = r#"(func (export "call") (param $text i32) (param $bytes i32) (result i32)
+      (if (i32.eq (local.get $bytes) (i32.const 2)) (then (return (call $number (call $memory-limit)))))
+      (if (i32.eq (memory.grow (i32.const 20000)) (i32.const -1)) (then (unreachable)))
+      (call $number (i64.const 1)))"#;
+    let room = Room::new(code, "").await;
+    let mut call = invocation();
+    call.limits.memory_bytes_max = u64::MAX;
+    let mut grows = call.clone();
+    grows.arguments = r#"{"grow":true}"#.into();
+
+    assert_eq!(room.try_call(call).await.unwrap().outcome, Outcome::Success(json!(512 * 1024 * 1024)));
+    assert_eq!(room.try_call(grows).await.unwrap().outcome, limit(LimitName::MemoryBytesMax, u64::MAX));
+}
+
+#[tokio::test]
 async fn a_tool_that_begins_with_more_than_its_tier_allows_reached_its_limit() {
     let mut room = Room::new(QUICK, "").await;
     room.tool = load(&room.sandbox, &data_module(100, "")).await;

@@ -174,3 +174,7 @@ pub(crate) fn limit(limit: LimitName, value: u64) -> Outcome {
 pub(crate) const ENDLESS: &str = r#"(func (export "call") (param i32 i32) (result i32) (loop $again (br $again)) (unreachable))"#;
 /// A guest that answers at once.
 pub(crate) const QUICK: &str = r#"(func (export "call") (param i32 i32) (result i32) (call $number (i64.const 42)))"#;
+/// Loops if its arguments are `{}`, answers otherwise.
+pub(crate) const LOOPS_UNLESS_ASKED: &str = r#"(func (export "call") (param $text i32) (param $bytes i32) (result i32)
+  (if (i32.eq (local.get $bytes) (i32.const 2)) (then (loop $again (br $again))))
+  (call $number (i64.const 42)))"#;

@@ -6,7 +6,7 @@ use domain::Outcome;
 use sandbox::InvokeError;
 use serde_json::json;
 
-use crate::room::{ENDLESS, QUICK, Room, invocation};
+use crate::room::{ENDLESS, LOOPS_UNLESS_ASKED, QUICK, Room, invocation};
 
 #[tokio::test]
 async fn a_call_waits_for_a_slot_as_long_as_it_may() {
@@ -54,6 +54,21 @@ async fn every_slot_can_be_taken_and_is_given_back() {
     }
 
     room.is_empty_soon().await;
+}
+
+#[tokio::test]
+async fn the_slot_of_a_guest_that_was_left_is_whole_for_the_next() {
+    let room = Room::with(LOOPS_UNLESS_ASKED, "", |config| config.slots_max = 1).await;
+
+    for _ in 0..20 {
+        let left = tokio::time::timeout(Duration::from_millis(3), room.call()).await;
+        let mut quick = invocation();
+        quick.arguments = r#"{"quick":true}"#.into();
+        let next = room.try_call(quick).await;
+
+        assert!(left.is_err());
+        assert_eq!(next.unwrap().outcome, Outcome::Success(json!(42)));
+    }
 }
 
 #[tokio::test]

@@ -56,5 +56,5 @@ pub(super) fn random(mut guest: StoreContextMut<'_, GuestState>, (length,): (u32
 /// `memory-limit: func() -> u64`, in bytes
 pub(super) fn memory_limit(mut guest: StoreContextMut<'_, GuestState>, (): ()) -> wasmtime::Result<(u64,)> {
     charge(&mut guest, 0, 0)?;
-    Ok((guest.data().limits.memory_bytes_max,))
+    Ok((guest.data().footprint.memory_bytes_max(),))
 }
