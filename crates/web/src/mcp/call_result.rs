@@ -74,3 +74,80 @@ fn failure_text(failure: &ToolFailure) -> String {
         (name, None, _) => format!("{name}: {message}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use domain::{CallId, Digest, LimitExceeded, LimitName, Receipt, RequestId};
+    use rmcp::model::{CallToolResult, RequestId as MessageId, ServerConfig};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_result_is_what_rmcp_would_write() {
+        for (outcome, wanted) in [
+            (Outcome::Success(json!({"a": 1.5})), CallToolResult::structured(json!({"a": 1.5}))),
+            (Outcome::Success(json!("a")), CallToolResult::success(vec![rmcp::model::ContentBlock::text("a")])),
+            (tool_error("ToolError", None), CallToolResult::error(vec![rmcp::model::ContentBlock::text("no")])),
+        ] {
+            let mut written: CallToolResult = serde_json::from_value(result(Era::PerRequest, outcome)).unwrap();
+
+            assert!(written.meta.take().unwrap().contains_key("io.modelcontextprotocol/serverInfo"));
+            assert_eq!(written, wanted);
+        }
+    }
+
+    #[test]
+    fn what_a_tool_did_wrong_is_a_result() {
+        let limit = LimitExceeded { limit: LimitName::WallMsMax, value: 10_000, tier: "free".parse().unwrap() };
+        for (outcome, text) in [
+            (tool_error("ToolError", Some(3)), "no"),
+            (tool_error("TypeError", None), "TypeError: no"),
+            (tool_error("TypeError", Some(3)), "TypeError: no (line 3, column 7)"),
+            (Outcome::LimitExceeded(limit), "the limit of 10000 milliseconds of a call (wall_ms_max) of tier `free` is reached"),
+            (Outcome::Trap("out of stack".to_owned()), "the tool broke down: out of stack"),
+        ] {
+            let written = result(Era::Handshake, outcome);
+
+            assert_eq!(written, json!({"content": [{"type": "text", "text": text}], "isError": true}));
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_taken_back_has_no_result() {
+        let refusal = message(&question(Era::Handshake), &presentation(), &answer(Outcome::Cancelled)).unwrap_err();
+
+        assert_eq!(refusal.into_message().error.code.0, -32800);
+    }
+
+    fn result(era: Era, outcome: Outcome) -> Value {
+        let message = message(&question(era), &presentation(), &answer(outcome)).unwrap();
+        serde_json::from_str::<Value>(&message).unwrap()["result"].clone()
+    }
+
+    fn tool_error(name: &str, line: Option<u32>) -> Outcome {
+        let column = line.map(|_| 7);
+        Outcome::ToolError(ToolFailure { name: name.to_owned(), message: "no".to_owned(), line, column, stack: String::new() })
+    }
+
+    fn answer(outcome: Outcome) -> CallAnswer {
+        let interface = json!({"name": "a", "description": "b", "input": {"type": "object"}});
+        CallAnswer {
+            call_id: CallId::new(),
+            status: outcome.status(),
+            outcome,
+            interface: Arc::new(serde_json::from_value(interface).unwrap()),
+            receipt: Receipt::empty(Digest::of(b"")),
+        }
+    }
+
+    fn presentation() -> Presentation {
+        Presentation::with_tools(ServerConfig::default(), Vec::new())
+    }
+
+    fn question(era: Era) -> Question {
+        Question { id: MessageId::Number(1), request_id: RequestId::new(), era }
+    }
+}

@@ -65,3 +65,76 @@ fn read_cursor(cursor: &str) -> Result<ToolName, Refusal> {
         URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|name| name.parse().ok());
     name.ok_or_else(|| Refusal::invalid_params("`cursor` is not one that this server gave out; leave it out to begin anew"))
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::RequestId;
+    use http_body_util::BodyExt;
+    use rmcp::model::{ListToolsResult, RequestId as MessageId, ServerConfig};
+    use serde_json::{Value, json, value::to_raw_value};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_hold_every_tool_once_and_in_order() {
+        let (presentation, question) = (presentation(0..250), question(Era::PerRequest));
+        let mut seen = Vec::new();
+        let mut sizes = Vec::new();
+        let mut cursor = None::<String>;
+        loop {
+            let page = page(list(&presentation, &question, cursor.as_deref())).await;
+            sizes.push(page.tools.len());
+            seen.extend(page.tools.into_iter().map(|tool| tool.name));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+
+        assert_eq!(sizes, [100, 100, 50]);
+        assert_eq!(seen, (0..250).map(name).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_full_page_may_be_the_last() {
+        let page = page(list(&presentation(0..100), &question(Era::Handshake), None)).await;
+
+        assert_eq!((page.tools.len(), page.next_cursor), (100, None));
+    }
+
+    #[tokio::test]
+    async fn a_release_between_two_pages_repeats_nothing_and_leaves_out_nothing() {
+        let question = question(Era::Handshake);
+        let first = page(list(&presentation(0..200), &question, None)).await;
+
+        // Tool 99, which the cursor names, is gone; so is 150.
+        let next = presentation((0..99).chain(100..150).chain(151..200));
+        let second = page(list(&next, &question, first.next_cursor.as_deref())).await;
+
+        let names: Vec<_> = second.tools.into_iter().map(|tool| tool.name).collect();
+        assert_eq!(names, (100..150).chain(151..200).map(name).collect::<Vec<_>>());
+    }
+
+    async fn page(listed: Result<Response, Refusal>) -> ListToolsResult {
+        let body = listed.unwrap().into_body().collect().await.unwrap().to_bytes();
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        serde_json::from_value(answer["result"].clone()).unwrap()
+    }
+
+    fn presentation(numbers: impl Iterator<Item = u32>) -> Presentation {
+        let tool = |number| PresentedTool {
+            name: name(number).parse().unwrap(),
+            entry: to_raw_value(&json!({"name": name(number), "inputSchema": {"type": "object"}})).unwrap(),
+            param_headers: Vec::new(),
+        };
+        Presentation::with_tools(ServerConfig::default(), numbers.map(tool).collect())
+    }
+
+    fn name(number: u32) -> String {
+        format!("tool_{number:03}")
+    }
+
+    fn question(era: Era) -> Question {
+        Question { id: MessageId::Number(1), request_id: RequestId::new(), era }
+    }
+}

@@ -96,6 +96,12 @@ impl Presentation {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn with_tools(config: ServerConfig, tools: Vec<PresentedTool>) -> Self {
+        let meta = to_raw_value(&json!({ SERVER_INFO_KEY: config.server_info })).unwrap();
+        Self { snapshot: Weak::new(), config, meta, tools }
+    }
+
     /// The tool of that name.
     pub(super) fn tool(&self, name: &ToolName) -> Option<&PresentedTool> {
         let place = self.tools.binary_search_by(|tool| tool.name.cmp(name)).ok()?;
