@@ -167,7 +167,7 @@ mod tests {
 
         let owner = find_by_sha256(&mut connection, &sha256).await.unwrap().unwrap();
         assert_eq!(owner, ApiKeyOwner { api_key: key.id, customer, tier: "pro".parse().unwrap() });
-        assert_eq!(list(&mut connection, customer, None, 10).await.unwrap(), [key.clone()]);
+        assert_eq!(list(&mut connection, customer, None, 10).await.unwrap(), std::slice::from_ref(&key));
 
         assert!(revoke(&mut connection, customer, key.id, at(1)).await.unwrap());
         assert!(!revoke(&mut connection, customer, key.id, at(2)).await.unwrap());

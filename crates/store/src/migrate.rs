@@ -83,6 +83,31 @@ mod tests {
         assert_eq!(tiers::list(&mut connection).await.unwrap().len(), 3);
     }
 
+    #[sqlx::test(migrations = false)]
+    async fn an_owner_who_is_no_superuser_will_do(pool: PgPool) {
+        let owner = format!("owner_{}", uuid::Uuid::now_v7().simple());
+        let options = (*pool.connect_options()).clone();
+        roles::prepare(&mut pool.acquire().await.unwrap()).await.unwrap();
+        let make = format!(
+            "CREATE ROLE {owner} LOGIN; GRANT toolwright_runtime TO {owner}; ALTER DATABASE {:?} OWNER TO {owner}",
+            options.get_database().unwrap()
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(make)).execute(&pool).await.unwrap();
+        let database = Database::from(options.username(&owner));
+
+        run(&database).await.unwrap();
+
+        let runtime = Pool::connect(&database, &PoolSettings::default()).await.unwrap();
+        let mut connection = runtime.acquire().await.unwrap();
+        crate::fixtures::customer(&mut connection, "free").await;
+        let refused = sqlx::query("DROP TABLE tiers").execute(&mut *connection).await;
+        assert!(refused.is_err(), "the rights of the owner were given up");
+        drop(connection);
+        runtime.close().await;
+        let clean_up = format!("REASSIGN OWNED BY {owner} TO CURRENT_USER; DROP OWNED BY {owner}; DROP ROLE {owner}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(clean_up)).execute(&pool).await.unwrap();
+    }
+
     #[sqlx::test(migrations = "../../migrations")]
     async fn a_second_run_changes_nothing(pool: PgPool) {
         run(&Database::from((*pool.connect_options()).clone())).await.unwrap();

@@ -154,7 +154,7 @@ mod tests {
         crate::fixtures::customer(&mut dropped, "free").await;
         drop(dropped);
 
-        let customers = crate::customers::list(&mut *pool.acquire().await.unwrap(), None, 10).await.unwrap();
+        let customers = crate::customers::list(&mut pool.acquire().await.unwrap(), None, 10).await.unwrap();
 
         assert_eq!(customers.len(), 1);
     }
