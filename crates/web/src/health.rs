@@ -25,7 +25,8 @@ pub(crate) async fn live() -> Answer<Health> {
 
 /// Tells whether this node can do its work
 ///
-/// The database, the compiler's workers and the sandbox are asked; the message of a 503 says which of them is away.
+/// The message of a 503 says what keeps it from that: the database does not answer, too many records wait for it, or the node is
+/// shutting down.
 #[utoipa::path(get, path = "/health/ready", tag = "operation",
     responses(
         (status = 200, description = "It can", body = Health),

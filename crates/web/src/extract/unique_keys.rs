@@ -7,6 +7,9 @@ use serde::{
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 
+/// What the parser itself marks a text of JSON with, which it would read as what the text says: unchecked by then.
+const RESERVED: &str = "$serde_json::private::";
+
 /// Checks that `bytes` are one JSON value in which no object has a key twice. Depth is bounded by the parser (128).
 pub(super) fn check(bytes: &[u8]) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -64,6 +67,9 @@ impl<'de> Visitor<'de> for Walk {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unique, A::Error> {
         let mut seen = HashSet::new();
         while let Some(key) = members.next_key::<String>()? {
+            if key.starts_with(RESERVED) {
+                return Err(A::Error::custom(format_args!("a key must not begin with `{RESERVED}`")));
+            }
             if seen.contains(&key) {
                 let shown: String = key.chars().take(64).collect();
                 return Err(A::Error::custom(format_args!("the key `{shown}` stands twice")));
@@ -83,6 +89,13 @@ mod tests {
     fn a_key_may_stand_once_in_each_object() {
         assert!(check(br#"{"a": {"a": [1, {"a": null}]}, "b": {"a": 1.5e3}}"#).is_ok());
         assert!(check(br#"{"a": [{"b": 1, "\u0062": 2}]}"#).is_err());
+    }
+
+    #[test]
+    fn a_text_cannot_pass_for_checked_json() {
+        let smuggled = r#"{"$serde_json::private::RawValue": "{\"a\": 1, \"a\": 2}"}"#;
+
+        assert!(check(smuggled.as_bytes()).is_err());
     }
 
     #[test]
