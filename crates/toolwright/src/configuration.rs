@@ -6,10 +6,10 @@ mod builds;
 mod database;
 mod file;
 mod http;
-mod key_file;
 mod keys;
 mod log;
 mod machine;
+mod mcp;
 mod profile;
 mod reader;
 mod sandbox;
@@ -25,9 +25,10 @@ use std::{
 pub(crate) use self::{
     builds::Builds,
     database::Database,
-    http::{Http, MetricsReaders},
-    keys::{KeyError, Keys, KeysSource},
+    http::{Http, LISTEN, MetricsReaders, PUBLIC_URL},
+    keys::{FOLDER as KEYS_FOLDER, Keys, KeysSource},
     log::Log,
+    mcp::Mcp,
     profile::Profile,
     reader::{ConfigurationError, Flags},
     sandbox::Sandbox,
@@ -65,6 +66,8 @@ pub(crate) struct Configuration {
     pub(crate) stop_timeout: Duration,
     /// The listener.
     pub(crate) http: Http,
+    /// The MCP door.
+    pub(crate) mcp: Mcp,
     /// Where the keys come from.
     pub(crate) keys: KeysSource,
     /// Postgres.
@@ -139,10 +142,12 @@ impl Configuration {
         Self {
             profile,
             start_timeout: Duration::from_secs(reader.number(&START_TIMEOUT_S, 1..=3_600, 120)),
-            stop_timeout: Duration::from_secs(reader.number(&STOP_TIMEOUT_S, 0..=3_600, 30)),
+            // Docker kills what is not gone after 10 s; the records want the rest.
+            stop_timeout: Duration::from_secs(reader.number(&STOP_TIMEOUT_S, 0..=3_600, 8)),
             http: Http::read(reader, profile),
+            mcp: Mcp::read(reader),
             keys: KeysSource::read(reader, profile, &data_dir),
-            database: Database::read(reader, profile),
+            database: Database::read(reader, surroundings, profile),
             sandbox: Sandbox::read(reader, machine, &data_dir),
             builds: Builds::read(reader, machine),
             log: Log::read(reader, profile),

@@ -71,7 +71,7 @@ impl Listener {
                     Err(error) => {
                         warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(REST).await;
-                    },
+                    }
                 }
             }
         };
@@ -106,7 +106,10 @@ fn refuse(stream: TcpStream, refusals: &Arc<Semaphore>, metrics: &Metrics) {
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
     )
 }
 

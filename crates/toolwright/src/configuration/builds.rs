@@ -7,8 +7,11 @@ const WORKERS: Setting = Setting::new(
     "TOOLWRIGHT_BUILD_WORKERS",
     "worker processes, and so builds at one time; default: half of the machine's cores",
 );
-const QUEUE_MAX: Setting =
-    Setting::new("builds.queue_max", "TOOLWRIGHT_BUILD_QUEUE_MAX", "builds that may wait for a worker; one more is answered busy");
+const QUEUE_MAX: Setting = Setting::new(
+    "builds.queue_max",
+    "TOOLWRIGHT_BUILD_QUEUE_MAX",
+    "builds that may wait for a worker; one more is answered busy",
+);
 const WALL_MS_MAX: Setting =
     Setting::new("builds.wall_ms_max", "TOOLWRIGHT_BUILD_WALL_MS_MAX", "time of one build; then its worker is killed");
 const CPU_S_MAX: Setting = Setting::new("builds.cpu_s_max", "TOOLWRIGHT_BUILD_CPU_S_MAX", "CPU time of one build");

@@ -1,10 +1,10 @@
 //! `[database]`: Postgres.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Profile, Reader, Setting};
+use super::{Profile, Reader, Setting, Surroundings};
 
 const URL: Setting = Setting::secret(
     "database.url",
@@ -26,15 +26,21 @@ pub(crate) struct Database {
     pub(crate) url: Option<SecretString>,
     /// Where the programs of the private cluster are, if somebody says so.
     pub(crate) postgres_dir: Option<PathBuf>,
+    /// Where those programs are looked for otherwise: `PATH`.
+    pub(crate) search_path: Option<OsString>,
+    /// A folder with a short path, for the private cluster's socket if the data directory's is too long: `TMPDIR`, or `/tmp`.
+    pub(crate) runtime_dir: PathBuf,
     /// Connections at one time.
     pub(crate) connections_max: u32,
 }
 
 impl Database {
-    pub(super) fn read(reader: &mut Reader<'_>, profile: Profile) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, surroundings: &Surroundings, profile: Profile) -> Self {
         Self {
             url: read_url(reader, profile),
             postgres_dir: reader.read_optional(&POSTGRES_DIR),
+            search_path: surroundings.variable("PATH").map(OsString::from),
+            runtime_dir: surroundings.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
             connections_max: reader.number(&CONNECTIONS_MAX, 4..=1_000, 16),
         }
     }
@@ -45,7 +51,8 @@ fn read_url(reader: &mut Reader<'_>, profile: Profile) -> Option<SecretString> {
         Profile::Production => reader.require(&URL, "production keeps its state in a database that is run and backed up apart"),
         Profile::Local => reader.read_optional(&URL),
     };
-    let is_postgres = |url: &SecretString| ["postgres://", "postgresql://"].iter().any(|start| url.expose_secret().starts_with(start));
+    let is_postgres =
+        |url: &SecretString| ["postgres://", "postgresql://"].iter().any(|start| url.expose_secret().starts_with(start));
     if url.as_ref().is_some_and(|url| !is_postgres(url)) {
         reader.refuse(format!("`{}` ({}) is not a URL that begins with postgres://", URL.key, reader.origin(&URL)));
     }

@@ -46,7 +46,7 @@ impl File {
                     for (name, value) in section {
                         file.keep(format!("{key}.{name}"), value);
                     }
-                },
+                }
                 value => file.keep(key, value),
             }
         }

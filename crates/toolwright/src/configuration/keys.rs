@@ -12,14 +12,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{
     Profile, Reader, Setting,
     admin_key::{self, AdminKeyError},
-    key_file,
 };
+use crate::private_file;
 
-const ADMIN_KEY: Setting = Setting::secret(
-    "keys.admin_key",
-    "TOOLWRIGHT_ADMIN_KEY",
-    "key of /admin/v1: 32 characters at least; local makes one",
-);
+const ADMIN_KEY: Setting =
+    Setting::secret("keys.admin_key", "TOOLWRIGHT_ADMIN_KEY", "key of /admin/v1: 32 characters at least; local makes one");
 const ADMIN_KEY_FILE: Setting = Setting::new("keys.admin_key_file", "TOOLWRIGHT_ADMIN_KEY_FILE", "a file that has it");
 const CACHE_KEY: Setting = Setting::secret(
     "keys.cache_key",
@@ -27,6 +24,9 @@ const CACHE_KEY: Setting = Setting::secret(
     "key that marks native code on the disk as ours: 64 hexadecimal digits; local makes one",
 );
 const CACHE_KEY_FILE: Setting = Setting::new("keys.cache_key_file", "TOOLWRIGHT_CACHE_KEY_FILE", "a file that has it");
+
+/// The folder of keys in the data directory.
+pub(crate) const FOLDER: &str = "keys";
 
 /// Where the keys come from.
 #[derive(Debug, Clone)]
@@ -103,11 +103,11 @@ pub(crate) enum KeyError {
 
 impl KeysSource {
     pub(super) fn read(reader: &mut Reader<'_>, profile: Profile, data_dir: &Path) -> Self {
-        let own = |name: &str| (profile == Profile::Local).then(|| data_dir.join(name));
-        let admin = read_source(reader, &ADMIN_KEY, &ADMIN_KEY_FILE, own("admin.key"), |text| {
+        let own = |name: &str| (profile == Profile::Local).then(|| data_dir.join(FOLDER).join(name));
+        let admin = read_source(reader, &ADMIN_KEY, &ADMIN_KEY_FILE, own("admin-key").as_deref(), |text| {
             admin_key::parse(text).map_err(|error| error.to_string())
         });
-        let cache = read_source(reader, &CACHE_KEY, &CACHE_KEY_FILE, own("cache.key"), |text| {
+        let cache = read_source(reader, &CACHE_KEY, &CACHE_KEY_FILE, own("cache-key").as_deref(), |text| {
             parse_cache_key(text).ok_or_else(|| "is not 64 hexadecimal digits: make them with `openssl rand -hex 32`".to_owned())
         });
         Self { admin, cache }
@@ -159,10 +159,10 @@ impl<K: Clone> KeySource<K> {
     fn read_file(&self, path: &Path, parse: fn(&Path, &str) -> Result<K, KeyError>) -> Result<K, KeyError> {
         let failed = |source| KeyError::Read { path: path.to_owned(), source };
         // A secret that an orchestrator mounts is often readable for all in its container; a file of ours never is.
-        if matches!(self, Self::OwnFile(_)) && !key_file::is_private(path).map_err(failed)? {
+        if matches!(self, Self::OwnFile(_)) && !private_file::is_private(path).map_err(failed)? {
             return Err(KeyError::Open { path: path.to_owned() });
         }
-        parse(path, &key_file::read(path).map_err(failed)?)
+        parse(path, &private_file::read(path).map_err(failed)?)
     }
 }
 
@@ -171,7 +171,7 @@ fn read_source<K>(
     reader: &mut Reader<'_>,
     key: &Setting,
     file: &Setting,
-    own: Option<PathBuf>,
+    own: Option<&Path>,
     parse: impl Fn(&str) -> Result<K, String>,
 ) -> KeySource<K> {
     let text: Option<SecretString> = reader.read_optional(key);
@@ -182,8 +182,8 @@ fn read_source<K>(
     if text.is_none() && !given_file && own.is_none() {
         reader.refuse(format!("neither {} nor {} is set: production makes no key of its own", key.variable, file.variable));
     }
-    let path: Option<PathBuf> = match &own {
-        Some(own) if text.is_none() => Some(reader.read(file, || own.clone())),
+    let path: Option<PathBuf> = match own {
+        Some(own) if text.is_none() => Some(reader.read(file, || own.to_owned())),
         _ => reader.read_optional(file),
     };
     if let Some(text) = text {
@@ -193,7 +193,7 @@ fn read_source<K>(
         }
     }
     match path {
-        Some(path) if own.as_ref() == Some(&path) => KeySource::OwnFile(path),
+        Some(path) if own == Some(path.as_path()) => KeySource::OwnFile(path),
         // Without a path the configuration was refused above.
         path => KeySource::File(path.unwrap_or_default()),
     }
@@ -206,7 +206,7 @@ fn make_if_missing(path: &Path) -> Result<bool, KeyError> {
     }
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(KeyError::Random)?;
-    match key_file::write(path, &hexadecimal(&bytes)) {
+    match private_file::write(path, &hexadecimal(&bytes)) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(source) => Err(KeyError::Write { path: path.to_owned(), source }),

@@ -9,7 +9,11 @@ const FORMAT: Setting = Setting::new(
     "TOOLWRIGHT_LOG_FORMAT",
     "`json` (one object a line), `human`, or `auto`: human in profile local on a terminal, else json",
 );
-const FILTER: Setting = Setting::new("log.filter", "TOOLWRIGHT_LOG", "what is logged, in the form of RUST_LOG: info,sandbox=debug");
+const FILTER: Setting =
+    Setting::new("log.filter", "TOOLWRIGHT_LOG", "what is logged, in the form of RUST_LOG: info,sandbox=debug");
+
+/// Everything that a person who runs this wants to know, but for what the database remarks on migrations that are there already.
+const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn";
 
 /// What is logged, and how.
 #[derive(Debug, Clone)]
@@ -33,7 +37,7 @@ impl Log {
     pub(super) fn read(reader: &mut Reader<'_>, profile: Profile) -> Self {
         Self {
             format: reader.read(&FORMAT, || Format::Auto),
-            filter: reader.read(&FILTER, || Filter("info".to_owned())),
+            filter: reader.read(&FILTER, || Filter(DEFAULT_FILTER.to_owned())),
             profile,
         }
     }
@@ -41,10 +45,9 @@ impl Log {
     /// What `telemetry` is told. `terminal` is whether the log goes to one.
     pub(crate) fn settings(&self, terminal: bool) -> LogSettings {
         let format = match self.format {
-            Format::Json => LogFormat::Json,
             Format::Human => LogFormat::Human,
             Format::Auto if terminal && self.profile == Profile::Local => LogFormat::Human,
-            Format::Auto => LogFormat::Json,
+            Format::Auto | Format::Json => LogFormat::Json,
         };
         LogSettings { format, filter: self.filter.0.clone() }
     }

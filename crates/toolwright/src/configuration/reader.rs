@@ -56,7 +56,7 @@ pub(crate) enum ConfigurationError {
         source: Box<toml::de::Error>,
     },
     /// Settings are missing, unknown or not what they should be.
-    #[error("the configuration is not usable:{}", problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>())]
+    #[error("the configuration is not usable:\n  - {}", problems.join("\n  - "))]
     Settings {
         /// A sentence for each.
         problems: Vec<String>,
@@ -80,18 +80,14 @@ impl<'a> Reader<'a> {
 
     /// The value, or its default.
     pub(super) fn read<T: Value>(&mut self, setting: &Setting, default: impl FnOnce() -> T) -> T {
-        match self.find(setting) {
-            Some((text, origin)) => {
-                let value = self.parse(setting, &text, &origin);
-                self.keep(setting, setting.shown(&text), origin);
-                value.unwrap_or_else(default)
-            },
-            None => {
-                let value = default();
-                self.keep(setting, setting.shown(&value.show()), Origin::Default);
-                value
-            },
+        if let Some((text, origin)) = self.find(setting) {
+            let value = self.parse(setting, &text, &origin);
+            self.keep(setting, setting.shown(&text), origin);
+            return value.unwrap_or_else(default);
         }
+        let value = default();
+        self.keep(setting, setting.shown(&value.show()), Origin::Default);
+        value
     }
 
     /// The value, if there is one.
@@ -149,11 +145,7 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(mut self) -> Result<Vec<Effective>, ConfigurationError> {
         self.refuse_unknown_keys();
         self.refuse_unknown_variables();
-        if self.problems.is_empty() {
-            Ok(self.effective)
-        } else {
-            Err(ConfigurationError::Settings { problems: self.problems })
-        }
+        if self.problems.is_empty() { Ok(self.effective) } else { Err(ConfigurationError::Settings { problems: self.problems }) }
     }
 
     /// Everything that was read, right or wrong.
@@ -161,7 +153,8 @@ impl<'a> Reader<'a> {
         self.effective
     }
 
-    /// The strongest layer that has it. An empty variable counts as none: that is how compose files and unit files leave one out.
+    /// The strongest layer that has it. An empty variable counts as none: that is how compose files and unit files leave one out. Only a
+    /// secret must not be left out so: more likely, the place that it comes from had none.
     fn find(&self, setting: &Setting) -> Option<(String, Origin)> {
         if let Some(text) = self.flags.values.get(setting.key) {
             return Some((text.clone(), Origin::Flag));
@@ -186,6 +179,9 @@ impl<'a> Reader<'a> {
     }
 
     fn keep(&mut self, setting: &Setting, value: Shown, origin: Origin) {
+        if setting.is_secret() && self.environment.get(setting.variable).is_some_and(String::is_empty) {
+            self.refuse(format!("the environment's {} is set and empty: give it a value, or unset it", setting.variable));
+        }
         self.effective.push(Effective { setting: *setting, value, origin });
     }
 
@@ -197,7 +193,9 @@ impl<'a> Reader<'a> {
             problems.push(format!("`{key}` in {path} is not a setting{}", suggestion(key, &known)));
         }
         for key in &self.file.misshapen {
-            problems.push(format!("`{key}` in {path} has a value of another kind: settings are texts, whole numbers and true or false"));
+            problems.push(format!(
+                "`{key}` in {path} has a value of another kind: settings are texts, whole numbers and true or false"
+            ));
         }
         self.problems.append(&mut problems);
     }

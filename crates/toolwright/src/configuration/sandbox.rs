@@ -26,8 +26,7 @@ const DISK_BYTES_MAX: Setting =
     Setting::new("sandbox.disk_bytes_max", "TOOLWRIGHT_CACHE_DISK_BYTES_MAX", "bytes of native code that are kept on disk");
 const THREADS: Setting =
     Setting::new("sandbox.threads", "TOOLWRIGHT_GUEST_THREADS", "threads that run guests; default: the machine's cores");
-const TICK_MS: Setting =
-    Setting::new("sandbox.tick_ms", "TOOLWRIGHT_TICK_MS", "how long a guest runs before it lets others run");
+const TICK_MS: Setting = Setting::new("sandbox.tick_ms", "TOOLWRIGHT_TICK_MS", "how long a guest runs before it lets others run");
 
 /// What all guests of the node have together.
 #[derive(Debug, Clone)]

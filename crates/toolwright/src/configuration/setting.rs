@@ -24,6 +24,11 @@ impl Setting {
         Self { key, variable, about, secret: true }
     }
 
+    /// Whether its value is never shown.
+    pub(crate) const fn is_secret(&self) -> bool {
+        self.secret
+    }
+
     /// What may be shown of a value.
     pub(crate) fn shown(&self, value: &str) -> Shown {
         if self.secret { Shown::Hidden } else { Shown::Value(value.to_owned()) }
@@ -79,6 +84,7 @@ impl fmt::Display for Origin {
 impl fmt::Display for Shown {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Value(value) if value.is_empty() => out.write_str("(none)"),
             Self::Value(value) => out.write_str(value),
             Self::Hidden => out.write_str("(hidden)"),
             Self::Unset => out.write_str("(not set)"),

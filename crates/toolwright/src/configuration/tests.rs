@@ -4,7 +4,7 @@ use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
 use secrecy::ExposeSecret as _;
 
-use super::*;
+use super::{keys::KeyError, *};
 
 const ADMIN_KEY: &str = "f3a9c07be51d2846f3b1908d7ce2a645";
 const CACHE_KEY: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -80,7 +80,10 @@ fn a_users_data_is_in_the_xdg_data_home() {
 
     assert_eq!(data_dir(&[("HOME", "/home/eve")]).unwrap(), Path::new("/home/eve/.local/share/toolwright"));
     assert_eq!(data_dir(&[("HOME", "/home/eve"), ("XDG_DATA_HOME", "/data")]).unwrap(), Path::new("/data/toolwright"));
-    assert_eq!(data_dir(&[("HOME", "/home/eve"), ("XDG_DATA_HOME", "not/absolute")]).unwrap(), Path::new("/home/eve/.local/share/toolwright"));
+    assert_eq!(
+        data_dir(&[("HOME", "/home/eve"), ("XDG_DATA_HOME", "not/absolute")]).unwrap(),
+        Path::new("/home/eve/.local/share/toolwright")
+    );
     assert!(data_dir(&[]).unwrap_err().to_string().contains("TOOLWRIGHT_DATA_DIR"));
 }
 
@@ -89,7 +92,8 @@ fn an_unknown_name_is_refused_with_the_nearest_known_one() {
     let folder = tempfile::tempdir().unwrap();
     let flags = file(folder.path(), "[http]\nlissten = \"127.0.0.1:1\"\n[htp]\nx = 1\n[database]\nurls = [1]\n");
 
-    let error = load(&flags, &[("TOOLWRIGHT_LISTN", "127.0.0.1:1"), ("TOOLWRIGHT_ZEBRA", "1"), ("OTHER", "1")]).map(drop).unwrap_err();
+    let error =
+        load(&flags, &[("TOOLWRIGHT_LISTN", "127.0.0.1:1"), ("TOOLWRIGHT_ZEBRA", "1"), ("OTHER", "1")]).map(drop).unwrap_err();
 
     assert!(error.contains("TOOLWRIGHT_LISTN is not a setting: did you mean `TOOLWRIGHT_LISTEN`?"), "{error}");
     assert!(error.contains("`http.lissten` in"), "{error}");
@@ -114,6 +118,8 @@ fn a_value_of_another_form_is_refused_with_what_would_be_right() {
         ("TOOLWRIGHT_START_TIMEOUT_S", "0", "from 1 to 3600"),
         ("TOOLWRIGHT_LOG", "info,=wat=", "`info,sandbox=debug`"),
         ("TOOLWRIGHT_LOG_FORMAT", "xml", "`auto`, `json` or `human`"),
+        ("TOOLWRIGHT_MCP_ALLOWED_ORIGINS", "https://a.example.com, nowhere", "origins separated by commas"),
+        ("TOOLWRIGHT_MCP_ALLOWED_HOSTS", "a b", "hosts separated by commas"),
         ("TOOLWRIGHT_METRICS", "everyone", "`anyone` or `admin`"),
         ("DATABASE_URL", "mysql://db.example.com/app", "begins with postgres://"),
         ("TOOLWRIGHT_CACHE_KEY", "abc", "64 hexadecimal digits"),
@@ -128,10 +134,18 @@ fn a_value_of_another_form_is_refused_with_what_would_be_right() {
 
 #[test]
 fn an_empty_variable_counts_as_none() {
-    let (configuration, _) = load(&Flags::default(), &[("TOOLWRIGHT_LISTEN", ""), ("DATABASE_URL", "")]).unwrap();
+    let (configuration, _) = load(&Flags::default(), &[("TOOLWRIGHT_LISTEN", "")]).unwrap();
 
     assert_eq!(configuration.http.listen.port(), 8080);
-    assert!(configuration.database.url.is_none());
+}
+
+#[test]
+fn an_empty_secret_is_refused_because_it_was_meant_to_be_one() {
+    for name in ["TOOLWRIGHT_ADMIN_KEY", "TOOLWRIGHT_CACHE_KEY", "DATABASE_URL"] {
+        let error = problems(&[(name, "")]);
+
+        assert!(error.contains(&format!("{name} is set and empty")), "{error}");
+    }
 }
 
 #[test]
@@ -189,9 +203,9 @@ fn a_key_and_its_file_are_one_too_many() {
 fn secrets_are_not_shown() {
     let (configuration, effective) = load(&Flags::default(), &production()).unwrap();
 
-    let shown: String = effective.iter().map(|effective| format!("{} {}\n", effective.setting.key, effective.value)).collect();
+    let shown: Vec<_> = effective.iter().map(|effective| format!("{} {}", effective.setting.key, effective.value)).collect();
 
-    for text in [shown, format!("{effective:?}"), format!("{configuration:?}")] {
+    for text in [shown.join("\n"), format!("{effective:?}"), format!("{configuration:?}")] {
         for secret in [ADMIN_KEY, CACHE_KEY, "hush"] {
             assert!(!text.contains(secret), "{text}");
         }
@@ -207,7 +221,7 @@ fn the_local_profile_makes_its_keys_once_and_for_their_owner_alone() {
     let first = load().unwrap();
     let second = load().unwrap();
 
-    assert_eq!(first.made, [folder.path().join("admin.key"), folder.path().join("cache.key")]);
+    assert_eq!(first.made, [folder.path().join("keys/admin-key"), folder.path().join("keys/cache-key")]);
     assert!(second.made.is_empty());
     assert_eq!(first.admin.expose_secret(), second.admin.expose_secret());
     assert_eq!(first.cache.as_bytes(), second.cache.as_bytes());
@@ -215,7 +229,7 @@ fn the_local_profile_makes_its_keys_once_and_for_their_owner_alone() {
     for path in &first.made {
         assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing half-written is left");
+    assert_eq!(std::fs::read_dir(folder.path().join("keys")).unwrap().count(), 2, "nothing half-written is left");
 }
 
 #[test]
@@ -223,7 +237,7 @@ fn a_key_file_of_our_own_that_others_can_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let keys = load(&Flags::default(), &[("TOOLWRIGHT_DATA_DIR", folder.path().to_str().unwrap())]).unwrap().0.keys;
     keys.load().unwrap();
-    std::fs::set_permissions(folder.path().join("admin.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(folder.path().join("keys/admin-key"), std::fs::Permissions::from_mode(0o644)).unwrap();
 
     let error = keys.load().map(drop).unwrap_err().to_string();
 

@@ -64,7 +64,8 @@ impl Connection {
         let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity)));
         let mut connection = std::pin::pin!(self.builder.serve_connection(stream, service));
         // A verdict comes up to half a header time-out late; a precise one would cost two timers a request.
-        let mut watch = interval(self.settings.header_timeout.min(self.settings.idle_timeout).min(self.settings.write_timeout) / 2);
+        let mut watch =
+            interval(self.settings.header_timeout.min(self.settings.idle_timeout).min(self.settings.write_timeout) / 2);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut closing = false;
         loop {
@@ -141,10 +142,7 @@ impl hyper::body::Body for Answer {
     type Data = <Body as hyper::body::Body>::Data;
     type Error = axum::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 

@@ -45,16 +45,13 @@ async fn start(settings: Http) -> Running {
     let release = Arc::new(Notify::new());
     let waiting = Arc::clone(&release);
     let endless = || async { axum::body::Body::from(Bytes::from(vec![b'x'; 64 << 20])) };
-    let router = Router::new()
-        .route("/", get(|| async { "hello" }))
-        .route("/large", get(endless))
-        .route(
-            "/slow",
-            get(|| async move {
-                waiting.notified().await;
-                "at last"
-            }),
-        );
+    let router = Router::new().route("/", get(|| async { "hello" })).route("/large", get(endless)).route(
+        "/slow",
+        get(|| async move {
+            waiting.notified().await;
+            "at last"
+        }),
+    );
     let metrics = Arc::new(Metrics::new(telemetry::ProcessFacts { version: "0", started_at_s: 0.0 }));
     let listener = Listener::bind(settings.listen).await.unwrap();
     let address = listener.address();

@@ -1,0 +1,19 @@
+//! `toolwright check-config`
+
+use std::io::Write as _;
+
+use super::CommandError;
+use crate::configuration::{Configuration, Flags, Surroundings};
+
+/// Checks all settings, and the key files that are there; makes and starts nothing.
+pub(super) fn run(flags: &Flags) -> Result<(), CommandError> {
+    let (configuration, effective) = Configuration::load(flags, &Surroundings::of_process())?;
+    configuration.keys.check()?;
+    let width = effective.iter().map(|effective| effective.setting.key.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for effective in &effective {
+        let line = format!("{:width$} = {}  # {}\n", effective.setting.key, effective.value, effective.origin);
+        text.push_str(&line);
+    }
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}

@@ -1,0 +1,205 @@
+//! `toolwright serve`
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::Arc,
+    time::Duration,
+};
+
+use app::App;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use telemetry::logging;
+use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
+use tracing::{error, info, warn};
+use url::Url;
+use web::{McpSettings, WebSettings};
+
+use super::CommandError;
+use crate::{
+    banner,
+    configuration::{Configuration, Flags, Keys, MetricsReaders, Profile, Surroundings},
+    database::Migration,
+    examples,
+    listener::{Listener, Stop},
+    node::{self, Node},
+    signals::Signals,
+};
+
+/// How long the runtime's own threads may take to end when everything else has.
+const THREADS_END_MAX: Duration = Duration::from_secs(1);
+
+/// Serves until a signal.
+pub(super) fn run(flags: &Flags, migrate: bool) -> Result<(), CommandError> {
+    let (configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
+    start_logging(&configuration)?;
+    log_panics();
+    raise_descriptors();
+    let runtime = runtime()?;
+    let migration = Migration::of(configuration.profile, migrate);
+    let result = runtime.block_on(serve(configuration, migration));
+    runtime.shutdown_timeout(THREADS_END_MAX);
+    result
+}
+
+/// Sends the log to stderr.
+pub(super) fn start_logging(configuration: &Configuration) -> Result<(), CommandError> {
+    Ok(logging::start(&configuration.log.settings(io::stderr().is_terminal()))?)
+}
+
+/// The runtime of everything but the guests, who have their own.
+pub(super) fn runtime() -> Result<Runtime, CommandError> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+async fn serve(configuration: Configuration, migration: Migration) -> Result<(), CommandError> {
+    let mut signals = Signals::listen()?;
+    let mut node = Node::new();
+    let started = tokio::select! {
+        started = timeout(configuration.start_timeout, start(&mut node, &configuration, migration)) => started,
+        signal = signals.next() => {
+            info!(signal, "stopping in the middle of the start");
+            signals.exit_at_the_next();
+            node.stop().await;
+            return Ok(());
+        },
+    };
+    let Ok(started) = started else {
+        let (seconds, step) = (configuration.start_timeout.as_secs(), node.step);
+        node.stop().await;
+        return Err(format!("the start took longer than {seconds} s (TOOLWRIGHT_START_TIMEOUT_S); it was {step}").into());
+    };
+    let result = match started {
+        Ok(open) => serve_until_signal(open, signals, &configuration).await,
+        Err(error) => Err(error),
+    };
+    node.stop().await;
+    if result.is_ok() {
+        info!("stopped");
+    }
+    result
+}
+
+/// The doors, open.
+struct Open {
+    stop: Stop,
+    serving: JoinHandle<()>,
+}
+
+async fn start(node: &mut Node, configuration: &Configuration, migration: Migration) -> Result<Open, CommandError> {
+    node.step = "making the data directory and the keys";
+    node::make_data_dir(&configuration.data_dir)?;
+    let keys = configuration.keys.load()?;
+    for path in &keys.made {
+        info!(path = %path.display(), "made a key");
+    }
+    // The port is taken first: a port that is in use is told at once. Whoever connects before the end of the start waits.
+    let listener = bind(configuration).await?;
+    let public_url = public_url(configuration, &listener)?;
+    let app = node.start(configuration, &keys, &public_url, migration).await?;
+    node.step = "deploying the example server";
+    let examples = match configuration.profile {
+        Profile::Local => deploy_examples(&app, configuration).await,
+        Profile::Production => None,
+    };
+    let address = listener.address();
+    let stop = Stop::default();
+    let router = web::router(Arc::clone(&app), web_settings(configuration, public_url.clone()));
+    let serving = tokio::spawn(listener.serve(router, configuration.http.clone(), Arc::clone(app.metrics()), stop.clone()));
+    info!(%address, %public_url, version = env!("CARGO_PKG_VERSION"), "ready");
+    if configuration.profile == Profile::Local {
+        print_banner(&public_url, &keys, examples.as_ref());
+        if !address.ip().is_loopback() {
+            warn!(%address, "profile local is meant for loopback, and listens where others can reach it");
+        }
+    }
+    Ok(Open { stop, serving })
+}
+
+async fn serve_until_signal(open: Open, mut signals: Signals, configuration: &Configuration) -> Result<(), CommandError> {
+    let Open { stop, mut serving } = open;
+    tokio::select! {
+        signal = signals.next() => info!(signal, "stopping: requests that run may end"),
+        ended = &mut serving => return Err(ended.err().map_or_else(|| "the listener ended".into(), CommandError::from)),
+    }
+    signals.exit_at_the_next();
+    stop.drain.cancel();
+    if timeout(configuration.stop_timeout, &mut serving).await.is_err() {
+        warn!("requests still run after {} s and are cut off", configuration.stop_timeout.as_secs());
+        stop.cut.cancel();
+        serving.await?;
+    }
+    Ok(())
+}
+
+async fn bind(configuration: &Configuration) -> Result<Listener, CommandError> {
+    let address = configuration.http.listen;
+    let bound = Listener::bind(address).await;
+    bound.map_err(|error| format!("cannot listen on {address} (TOOLWRIGHT_LISTEN): {error}").into())
+}
+
+/// In profile local, the address that is listened on; an address of all interfaces is shown as loopback, where it answers as well.
+fn public_url(configuration: &Configuration, listener: &Listener) -> Result<Url, CommandError> {
+    if let Some(url) = &configuration.http.public_url {
+        return Ok(url.clone());
+    }
+    let mut address = listener.address();
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Ok(format!("http://{address}").parse()?)
+}
+
+fn web_settings(configuration: &Configuration, public_url: Url) -> WebSettings {
+    WebSettings {
+        public_url,
+        metrics: match configuration.http.metrics {
+            MetricsReaders::Anyone => web::MetricsReaders::Anyone,
+            MetricsReaders::Admin => web::MetricsReaders::Admin,
+        },
+        types: compiler::TYPES,
+        version: env!("CARGO_PKG_VERSION"),
+        mcp: McpSettings {
+            allowed_origins: configuration.mcp.allowed_origins.clone(),
+            allowed_hosts: configuration.mcp.allowed_hosts.clone(),
+        },
+    }
+}
+
+/// The platform does its work without the examples as well.
+async fn deploy_examples(app: &App, configuration: &Configuration) -> Option<examples::Examples> {
+    match examples::deploy(app, &configuration.data_dir).await {
+        Ok(examples) => examples,
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            warn!(%error, source, "the example server is not there");
+            None
+        }
+    }
+}
+
+fn print_banner(public_url: &Url, keys: &Keys, examples: Option<&examples::Examples>) {
+    let text = banner::text(public_url, keys.admin_file.as_deref(), examples);
+    // Nobody reads it where standard output is closed.
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// As many descriptors as the system lets this process have: each connection and each cached tool takes some.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(%error, "cannot raise the number of descriptors (RLIMIT_NOFILE)");
+    }
+}
+
+/// A panic is a fault of ours, and belongs into the log in its form.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let message = panic.payload_as_str();
+        error!(place, reason = message, thread = std::thread::current().name(), "a part of the program panicked");
+    }));
+}

@@ -1,0 +1,153 @@
+//! The layers of the house (ARCHITECTURE.md), read off the manifests and the sources. `deny.toml` says some of this again, for whoever runs
+//! `make lint`; this runs with every test.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Rooms, and the rooms that each may stand on. A room that is not named here has no place yet.
+const ROOMS: [(&str, &[&str]); 12] = [
+    ("domain", &[]),
+    ("child", &[]),
+    ("telemetry", &["domain"]),
+    ("store", &["child", "domain"]),
+    ("sandbox", &["domain"]),
+    ("compiler", &["child", "domain", "sandbox"]),
+    ("app", &["compiler", "domain", "sandbox", "store", "telemetry"]),
+    ("web", &["app", "domain", "telemetry"]),
+    ("toolwright", &["app", "child", "compiler", "domain", "sandbox", "store", "telemetry", "web"]),
+    // Not part of the program.
+    ("testkit", &["app", "child", "compiler", "domain", "sandbox", "store", "telemetry", "web"]),
+    ("bench", &["child", "compiler", "domain", "sandbox"]),
+    ("cli", &["domain"]),
+];
+
+/// Crates from outside, and the rooms that may name them.
+const OUTSIDE: [(&str, &[&str]); 10] = [
+    ("sqlx", &["store"]),
+    ("object_store", &["store"]),
+    ("wasmtime", &["compiler", "sandbox"]),
+    ("wasmtime-wizer", &["compiler"]),
+    ("axum", &["bench", "testkit", "toolwright", "web"]),
+    ("hyper", &["bench", "toolwright"]),
+    ("rmcp", &["web"]),
+    ("prometheus-client", &["telemetry"]),
+    ("tracing-subscriber", &["telemetry"]),
+    ("clap", &["bench", "toolwright"]),
+];
+
+/// Clients: nothing opens an outbound connection but the database's own.
+const CLIENTS: [&str; 5] = ["curl", "hyper-tls", "isahc", "reqwest", "ureq"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The rooms by name, each with the crates that its program (not its tests) stands on.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let folders = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    let manifests = folders.map(|folder| folder.join("Cargo.toml")).filter(|path| path.exists());
+    let rooms = manifests.map(|path| {
+        let manifest: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let name = manifest["package"]["name"].as_str().unwrap().to_owned();
+        let folder = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        assert_eq!(name, folder, "a room is named as its folder");
+        let sections = ["dependencies", "build-dependencies"].into_iter().filter_map(|section| manifest.get(section));
+        let names = sections.flat_map(|section| section.as_table().unwrap()).map(|(name, dependency)| {
+            // A crate that is renamed is the crate that it was.
+            dependency.get("package").and_then(toml::Value::as_str).unwrap_or(name).to_owned()
+        });
+        (name, names.collect())
+    });
+    rooms.collect()
+}
+
+/// The sources of one room, by path.
+fn sources(room: &str) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![root().join("crates").join(room).join("src")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    found
+}
+
+/// Lines of code that hold `word`, but for comments and for this file, which names them all.
+fn uses(room: &str, word: &str) -> Vec<String> {
+    let files = sources(room).into_iter().filter(|(path, _)| !path.ends_with("toolwright/src/layers.rs"));
+    let lines = files.flat_map(|(path, text)| {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//") && line.contains(word));
+        code.map(|line| format!("{}: {}", path.display(), line.trim())).collect::<Vec<_>>()
+    });
+    lines.collect()
+}
+
+#[test]
+fn a_room_stands_only_on_rooms_below_it() {
+    let rooms = dependencies();
+    let allowed: BTreeMap<_, _> = ROOMS.into_iter().collect();
+
+    for (room, dependencies) in &rooms {
+        let below =
+            allowed.get(room.as_str()).unwrap_or_else(|| panic!("`{room}` has no place in the house: name it in {}", file!()));
+        let wrong: Vec<_> =
+            dependencies.iter().filter(|name| rooms.contains_key(*name) && !below.contains(&name.as_str())).collect();
+        assert!(wrong.is_empty(), "`{room}` must not stand on {wrong:?}");
+    }
+}
+
+#[test]
+fn a_crate_from_outside_is_named_only_where_it_belongs() {
+    for (room, dependencies) in dependencies() {
+        for (name, rooms) in OUTSIDE {
+            assert!(
+                !dependencies.contains(name) || rooms.contains(&room.as_str()),
+                "`{room}` must not stand on `{name}`: only {rooms:?} do"
+            );
+        }
+        for name in CLIENTS {
+            assert!(!dependencies.contains(name), "`{room}` must not stand on `{name}`: nothing connects to the outside");
+        }
+    }
+}
+
+#[test]
+fn the_mcp_library_stands_behind_one_module() {
+    let outside: Vec<_> = uses("web", "rmcp::").into_iter().filter(|line| !line.contains("/src/mcp")).collect();
+
+    assert!(outside.is_empty(), "{outside:?}");
+}
+
+#[test]
+fn the_domain_never_waits() {
+    for word in [".await", "async ", "std::fs", "std::net", "std::process"] {
+        let found = uses("domain", word);
+        assert!(found.is_empty(), "`{word}`: {found:?}");
+    }
+}
+
+#[test]
+fn the_only_unsafe_code_loads_native_code() {
+    let rooms = dependencies();
+    let found: Vec<_> = rooms.keys().flat_map(|room| uses(room, "unsafe {").into_iter().chain(uses(room, "pre_exec"))).collect();
+
+    assert!(found.len() <= 1 && found.iter().all(|line| line.contains("sandbox/src/native")), "{found:?}");
+}
+
+#[test]
+fn the_environment_is_read_in_one_place() {
+    for room in dependencies().keys().filter(|room| !["bench", "testkit"].contains(&room.as_str())) {
+        let found: Vec<_> = uses(room, "env::var").into_iter().filter(|line| !line.contains("src/configuration.rs")).collect();
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
