@@ -1,4 +1,5 @@
 //! The pool with real processes.
+#![expect(clippy::unwrap_used, reason = "what a test's helper cannot do fails the test")]
 
 use std::{
     collections::BTreeMap,
@@ -267,6 +268,24 @@ async fn a_worker_has_no_environment_no_descriptors_and_its_limits() {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
         assert!(line.split_whitespace().filter(|word| *word == value).count() >= 2, "{line}");
     }
+    pool.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_without_room_for_a_build_does_not_start() {
+    let config = WorkersConfig { data_bytes_max: WorkersConfig::DATA_BYTES_MIN - 1, ..config() };
+
+    let error = Workers::start(config, Launcher::new(program())).unwrap_err();
+
+    assert_eq!(error.to_string(), "536870911 bytes of memory are too few for a build worker: 536870912 are needed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_least_memory_is_enough_for_a_usual_build() {
+    let pool = Pool::start(WorkersConfig { data_bytes_max: WorkersConfig::DATA_BYTES_MIN, ..config() }).await;
+
+    pool.build(&tool_that("return {};")).await.unwrap();
+
     pool.end().await;
 }
 

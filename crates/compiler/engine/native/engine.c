@@ -13,48 +13,99 @@ enum {
     STACK_BYTES_MAX = 256 * 1024,
     /* Held back from JavaScript: texts on their way from and to the host, and the report of an error after memory ran out. */
     RESERVE_BYTES_MIN = 256 * 1024,
-    /* And this part of the whole, because memory is fragmented sooner or later. */
+    /* And at least this part of the whole, because memory is fragmented sooner or later. */
     RESERVE_FRACTION = 16,
+    /* A part of the reserve: for the error object that says that memory ran out. */
+    GRACE_BYTES = 64 * 1024,
     /* A call makes this much before the first collection of cycles. A collection touches every object of the snapshot, which costs a
      * fresh instance a page fault for each page of it, and most calls are over long before. */
     BYTES_BEFORE_COLLECTION = 4 * 1024 * 1024,
 };
 
+/* JavaScript's memory. It is counted here and not by QuickJS: this counts what it takes of the linear memory, and it leaves room for the
+ * error that says that there is no more. */
+static struct {
+    size_t used;
+    size_t limit;
+    /* Above the limit, after an allocation was refused: without it there would be no memory for the error object, and JavaScript would
+     * catch `null`. */
+    size_t grace;
+} memory;
+
 /* Memory that was used in a phase that ends in a snapshot is cleared when it is freed: zeros are left out of a snapshot. */
 static void clear_before_snapshot(void *block) {
-    if (engine.phase != PHASE_RUN && block != NULL) {
+    if (engine.phase != PHASE_RUN) {
         memset(block, 0, malloc_usable_size(block));
+    }
+}
+
+static size_t size_of_block(const void *block) {
+    return block == NULL ? 0 : malloc_usable_size((void *)block) + sizeof(size_t);
+}
+
+static bool is_granted(size_t size) {
+    if (memory.used + size <= memory.limit + memory.grace && size <= memory.limit) {
+        return true;
+    }
+    memory.grace = GRACE_BYTES;
+    return false;
+}
+
+static void *count_in(void *block) {
+    memory.used += size_of_block(block);
+    return block;
+}
+
+static void count_out(void *block) {
+    memory.used -= size_of_block(block);
+    if (memory.used + GRACE_BYTES < memory.limit) {
+        memory.grace = 0;
     }
 }
 
 static void *allocate(void *opaque, size_t size) {
     (void)opaque;
-    return malloc(size);
+    return is_granted(size) ? count_in(malloc(size)) : NULL;
 }
 
 static void *allocate_cleared(void *opaque, size_t count, size_t size) {
     (void)opaque;
-    return calloc(count, size);
+    return is_granted(count * size) ? count_in(calloc(count, size)) : NULL;
 }
 
 static void release(void *opaque, void *block) {
     (void)opaque;
-    clear_before_snapshot(block);
-    free(block);
+    if (block != NULL) {
+        count_out(block);
+        clear_before_snapshot(block);
+        free(block);
+    }
 }
 
-static void *resize(void *opaque, void *block, size_t size) {
-    if (engine.phase == PHASE_RUN || block == NULL) {
-        return realloc(block, size);
-    }
+/* Before a snapshot the block moves by hand, so that its old place is cleared. */
+static void *move(void *block, size_t size) {
     size_t old_size = malloc_usable_size(block);
-    if (size <= old_size && old_size - size < old_size / 2) {
-        return block;
-    }
     void *moved = malloc(size);
     if (moved != NULL) {
         memcpy(moved, block, old_size < size ? old_size : size);
-        release(opaque, block);
+        clear_before_snapshot(block);
+        free(block);
+    }
+    return moved;
+}
+
+static void *resize(void *opaque, void *block, size_t size) {
+    if (block == NULL) {
+        return allocate(opaque, size);
+    }
+    size_t old_size = size_of_block(block);
+    if (size > old_size && !is_granted(size - old_size)) {
+        return NULL;
+    }
+    void *moved = engine.phase == PHASE_RUN ? realloc(block, size) : move(block, size);
+    if (moved != NULL) {
+        memory.used -= old_size;
+        count_in(moved);
     }
     return moved;
 }
@@ -71,21 +122,23 @@ static const JSMallocFunctions MEMORY = {
     .js_malloc_usable_size = usable_size,
 };
 
-/* What JavaScript may use of the linear memory, and what of that is held back. */
-struct allowance {
-    size_t bytes;
-    size_t reserve;
-};
-
-static struct allowance memory_allowance(void) {
+/* What the host grants, less the stack and the static data. */
+static size_t granted_bytes(void) {
     uint64_t granted = host_memory_limit();
     uint64_t heap_start = (uintptr_t)&__heap_base;
-    size_t bytes = granted > UINT32_MAX ? UINT32_MAX - (size_t)heap_start : granted > heap_start ? (size_t)(granted - heap_start) : 1;
+    uint64_t bytes = granted > heap_start ? granted - heap_start : 0;
+    return bytes > UINT32_MAX / 2 ? UINT32_MAX / 2 : (size_t)bytes;
+}
+
+static void limit_memory(void) {
+    size_t bytes = granted_bytes();
     size_t fraction = bytes / RESERVE_FRACTION;
-    return (struct allowance){bytes, fraction > RESERVE_BYTES_MIN ? fraction : RESERVE_BYTES_MIN};
+    size_t reserve = fraction > RESERVE_BYTES_MIN ? fraction : RESERVE_BYTES_MIN;
+    memory.limit = bytes > reserve ? bytes - reserve : 0;
 }
 
 void engine_create(void) {
+    limit_memory();
     engine.runtime = JS_NewRuntime2(&MEMORY, NULL);
     if (engine.runtime == NULL) {
         __builtin_trap();
@@ -105,13 +158,11 @@ void engine_create(void) {
 
 void engine_enter(void) {
     JS_UpdateStackTop(engine.runtime);
-    struct allowance allowance = memory_allowance();
-    /* Zero would mean no limit. */
-    JS_SetMemoryLimit(engine.runtime, allowance.bytes > allowance.reserve ? allowance.bytes - allowance.reserve : 1);
+    limit_memory();
 }
 
 void engine_use_reserve(void) {
-    JS_SetMemoryLimit(engine.runtime, memory_allowance().bytes);
+    memory.limit = granted_bytes();
 }
 
 void engine_settle_down(enum phase phase) {

@@ -15,8 +15,8 @@ static struct call_result *fail(const char *doing) {
     return &call_result;
 }
 
-static struct call_result *succeed(JSValueConst text) {
-    call_result.text = text_of(engine.context, text);
+static struct call_result *succeed(JSValueConst json) {
+    call_result.text = json_of(engine.context, json);
     call_result.is_error = 0;
     return call_result.text.start == NULL ? fail(NULL) : &call_result;
 }
@@ -180,7 +180,7 @@ EXPORT("call") struct call_result *call(char *start, size_t length) {
 
 EXPORT("describe") struct text *describe(void) {
     engine_enter();
-    describe_result = text_of(engine.context, engine.interface);
+    describe_result = json_of(engine.context, engine.interface);
     return &describe_result;
 }
 

@@ -144,10 +144,13 @@ NATIVE(native_is_building) {
     return JS_NewBool(context, engine.phase != PHASE_RUN);
 }
 
-/* classOf(value) -> the name of the object's internal class ("Map", "Error", "Uint8Array"), which no tool can change;
- * undefined for what is not an object */
+/* classOf(value) -> the name of the object's internal class ("Map", "Error", "Uint8Array"), which no tool can change; "Proxy" for a proxy
+ * of anything; undefined for what is not an object */
 NATIVE(native_class_of) {
     UNUSED;
+    if (JS_IsProxy(arguments[0])) {
+        return JS_NewString(context, "Proxy");
+    }
     JSAtom name = JS_GetClassName(engine.runtime, JS_GetClassID(arguments[0]));
     if (name == JS_ATOM_NULL) {
         return JS_UNDEFINED;

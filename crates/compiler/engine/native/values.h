@@ -10,6 +10,10 @@ struct text text_of(JSContext *context, JSValueConst value);
 
 void text_free(JSContext *context, struct text text);
 
+/* The same for what `JSON.stringify` has just made: half a surrogate pair is an escape there, which becomes that of U+FFFD, because other
+ * readers of JSON refuse it. */
+struct text json_of(JSContext *context, JSValueConst json);
+
 /* The bytes that `value`, a Uint8Array, looks at. `start` is NULL where it is something else (and JavaScript threw). */
 struct text bytes_of(JSContext *context, JSValueConst value);
 

@@ -20,7 +20,10 @@ function addTimer(what, callback, delay, values, repeats) {
   lastTimerId += 1;
   // A repeated timer without a delay would leave no time for anything else.
   const interval = repeats ? Math.max(delayMs, 1) : null;
-  timers.set(lastTimerId, { id: lastTimerId, due: native.now() + (interval ?? delayMs), interval, callback, values });
+  const now = native.now();
+  // Whole milliseconds, so that timers which were set together are due together; those without a delay are due at once.
+  const due = delayMs === 0 && !repeats ? now : Math.ceil(now) + (interval ?? delayMs);
+  timers.set(lastTimerId, { id: lastTimerId, due, interval, callback, values });
   return lastTimerId;
 }
 

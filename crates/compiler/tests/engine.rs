@@ -1,0 +1,18 @@
+//! The checked-in JavaScript engine as a core module, with the host's side of it played by the tests: what the web's functions do,
+//! how tools are read and called, and how whatever goes wrong comes out.
+
+#[path = "../engine/prelude.rs"]
+mod prelude;
+
+mod engine {
+    mod calls;
+    mod console;
+    mod declarations;
+    mod errors;
+    mod globals;
+    mod limits;
+    mod machine;
+    mod tools;
+    mod url;
+    mod web;
+}

@@ -1,0 +1,409 @@
+//! An instance of the engine and its host.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::OnceLock,
+};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use wasmtime::{
+    Caller, Config, Engine, Instance, Linker, Memory, Module, Result, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
+    WasmParams, WasmResults, bail,
+};
+
+use crate::prelude;
+
+const CORE: &[u8] = include_bytes!("../../engine/engine.wasm");
+const HOST: &str = "toolwright:tool/host@0.1.0";
+
+/// Far more than any test but the endless ones needs.
+const FUEL: u64 = 10_000_000_000;
+/// The memory of the smallest tier.
+const MEMORY_BYTES: u64 = 32 * 1024 * 1024;
+/// When a test's clock begins: 2025-01-01T00:00:00Z in microseconds.
+pub(crate) const START_US: u64 = 1_735_689_600_000_000;
+
+/// What the host does for a guest, and what it saw of it.
+#[derive(Default)]
+pub(crate) struct Host {
+    /// Level and text of each line.
+    pub(crate) log: Vec<(u32, String)>,
+    pub(crate) progress: Vec<(f64, Option<f64>, Option<String>)>,
+    pub(crate) environment: BTreeMap<&'static str, &'static str>,
+    /// How often each function was called.
+    pub(crate) calls: BTreeMap<&'static str, u32>,
+    /// It stands still but for sleeps and for a microsecond at each look.
+    pub(crate) now_us: u64,
+    pub(crate) memory_bytes: u64,
+    sleeps: VecDeque<(u32, u64)>,
+    handles: u32,
+    randoms: u64,
+    limits: StoreLimits,
+}
+
+/// What a call gave: the result, or the record `tool-error`.
+pub(crate) type Answer = std::result::Result<Value, Failure>;
+
+/// The record `tool-error`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) name: String,
+    pub(crate) message: String,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) stack: String,
+}
+
+/// A guest.
+pub(crate) struct Machine {
+    pub(crate) store: Store<Host>,
+    instance: Instance,
+    memory: Memory,
+}
+
+/// Native code of the engine, and its memory after it has read the prelude: made once for all tests.
+struct Prepared {
+    engine: Engine,
+    module: Module,
+    memory: Vec<u8>,
+    boot_fuel: u64,
+}
+
+fn prepared() -> &'static Prepared {
+    static PREPARED: OnceLock<Prepared> = OnceLock::new();
+    PREPARED.get_or_init(|| {
+        let mut config = Config::new();
+        config.consume_fuel(true).max_wasm_stack(1024 * 1024);
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, CORE).unwrap();
+        let mut machine = Machine::bare(&engine, &module);
+        let before = machine.store.get_fuel().unwrap();
+        machine.boot(&prelude::module());
+        let boot_fuel = before - machine.store.get_fuel().unwrap();
+        let memory = machine.memory.data(&machine.store).to_vec();
+        Prepared { engine, module, memory, boot_fuel }
+    })
+}
+
+/// Fuel that reading the prelude takes.
+pub(crate) fn boot_fuel() -> u64 {
+    prepared().boot_fuel
+}
+
+/// The names of the core's imports and exports.
+pub(crate) fn borders() -> (Vec<String>, Vec<String>) {
+    let module = &prepared().module;
+    let imports = module.imports().map(|import| format!("{} {}", import.module(), import.name())).collect();
+    (imports, module.exports().map(|export| export.name().to_owned()).collect())
+}
+
+impl Machine {
+    fn bare(engine: &Engine, module: &Module) -> Self {
+        let host = Host { now_us: START_US, memory_bytes: MEMORY_BYTES, ..Host::default() };
+        let mut store = Store::new(engine, host);
+        store.set_fuel(FUEL).unwrap();
+        let mut linker = Linker::new(engine);
+        add_host(&mut linker).unwrap();
+        let instance = linker.instantiate(&mut store, module).unwrap();
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        Self { store, instance, memory }
+    }
+
+    /// A fresh instance with this memory, as one is made from a snapshot.
+    fn from_memory(bytes: &[u8]) -> Self {
+        let prepared = prepared();
+        let mut machine = Self::bare(&prepared.engine, &prepared.module);
+        let missing = bytes.len() - machine.memory.data_size(&machine.store);
+        machine.memory.grow(&mut machine.store, missing as u64 / 65_536).unwrap();
+        machine.memory.write(&mut machine.store, 0, bytes).unwrap();
+        machine
+    }
+
+    /// An engine that has read its prelude and no tool.
+    pub(crate) fn new() -> Self {
+        Self::from_memory(&prepared().memory)
+    }
+
+    /// An engine with the tool of this module. What it throws is the test's failure.
+    pub(crate) fn with_tool(source: &str) -> Self {
+        let mut machine = Self::new();
+        machine.init(source).unwrap();
+        machine
+    }
+
+    /// An engine with a tool whose `run(input, ctx)` has this body.
+    pub(crate) fn with_body(body: &str) -> Self {
+        Self::with_tool(&tool_with_body(body))
+    }
+
+    /// A fresh instance that begins as this one is now.
+    pub(crate) fn snapshot(&self) -> Self {
+        Self::from_memory(self.memory.data(&self.store))
+    }
+
+    /// The memory that the store's limiter and the host's `memory-limit` both grant from here on.
+    pub(crate) fn limit_memory(mut self, bytes: u64) -> Self {
+        let host = self.store.data_mut();
+        host.memory_bytes = bytes;
+        host.limits = StoreLimitsBuilder::new().memory_size(usize::try_from(bytes).unwrap()).build();
+        self.store.limiter(|host| &mut host.limits);
+        self
+    }
+
+    fn boot(&mut self, prelude: &str) {
+        let parameters = self.write(prelude.as_bytes());
+        if let Err(error) = self.call_export::<(u32, u32), ()>("boot", parameters) {
+            panic!("the prelude cannot be read: {error:?}: {:?}", self.store.data().log);
+        }
+    }
+
+    /// Has the engine read a tool; gives its interface.
+    pub(crate) fn init(&mut self, source: &str) -> Answer {
+        self.init_request(&json!({"source": source, "map": null, "file": "tool.js"})).unwrap()
+    }
+
+    /// As `init`, with a request of the test's own; the outer error is a trap.
+    pub(crate) fn init_request(&mut self, request: &Value) -> Result<Answer> {
+        let globals = self.mutable_globals();
+        let parameters = self.write(request.to_string().as_bytes());
+        let result = self.call_export("init", parameters)?;
+        let answer = self.read_answer(result);
+        assert_eq!(self.mutable_globals(), globals, "a snapshot keeps the memory alone");
+        Ok(answer)
+    }
+
+    /// Calls the tool; a trap is the test's failure.
+    pub(crate) fn call(&mut self, arguments: &Value) -> Answer {
+        self.call_text(&arguments.to_string()).unwrap()
+    }
+
+    /// Calls the tool; the outer error is a trap.
+    pub(crate) fn call_text(&mut self, arguments: &str) -> Result<Answer> {
+        let parameters = self.write(arguments.as_bytes());
+        let result: u32 = self.call_export("call", parameters)?;
+        let answer = self.read_answer(result);
+        self.call_export::<u32, ()>("cabi_post_call", result)?;
+        Ok(answer)
+    }
+
+    pub(crate) fn describe(&mut self) -> Value {
+        let result: u32 = self.call_export("describe", ()).unwrap();
+        let text = self.read_text(result);
+        self.call_export::<u32, ()>("cabi_post_describe", result).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub(crate) fn host(&mut self) -> &mut Host {
+        self.store.data_mut()
+    }
+
+    pub(crate) fn fuel(&self) -> u64 {
+        self.store.get_fuel().unwrap()
+    }
+
+    /// The lines of the log, each with its level's name.
+    pub(crate) fn log_lines(&self) -> Vec<String> {
+        let levels = ["debug", "info", "warn", "error"];
+        self.store.data().log.iter().map(|(level, text)| format!("{} {text}", levels[*level as usize])).collect()
+    }
+
+    fn mutable_globals(&mut self) -> Vec<String> {
+        // The only one is the stack pointer; it is exported by no name, so that it is seen by what moves with it.
+        let block: u32 = self.call_export("cabi_realloc", (0_u32, 0_u32, 1_u32, 1_u32)).unwrap();
+        self.call_export::<(u32, u32, u32, u32), u32>("cabi_realloc", (block, 1, 1, 1)).unwrap();
+        self.instance
+            .exports(&mut self.store)
+            .filter_map(wasmtime::Export::into_global)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|global| format!("{:?}", global.get(&mut self.store)))
+            .collect()
+    }
+
+    fn call_export<P: WasmParams, R: WasmResults>(&mut self, name: &str, parameters: P) -> Result<R> {
+        let function: TypedFunc<P, R> = self.instance.get_typed_func(&mut self.store, name)?;
+        function.call(&mut self.store, parameters)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> (u32, u32) {
+        let length = u32::try_from(bytes.len()).unwrap();
+        let start: u32 = self.call_export("cabi_realloc", (0_u32, 0_u32, 1_u32, length)).unwrap();
+        self.memory.write(&mut self.store, start as usize, bytes).unwrap();
+        (start, length)
+    }
+
+    fn read_word(&self, at: u32) -> u32 {
+        let bytes = &self.memory.data(&self.store)[at as usize..][..4];
+        u32::from_le_bytes(bytes.try_into().unwrap())
+    }
+
+    fn read_text(&self, at: u32) -> String {
+        let (start, length) = (self.read_word(at) as usize, self.read_word(at + 4) as usize);
+        String::from_utf8(self.memory.data(&self.store)[start..][..length].to_vec()).unwrap()
+    }
+
+    fn read_answer(&self, at: u32) -> Answer {
+        if self.memory.data(&self.store)[at as usize] == 0 {
+            let text = self.read_text(at + 4);
+            return Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}")));
+        }
+        Err(Failure {
+            name: self.read_text(at + 4),
+            message: self.read_text(at + 12),
+            line: self.read_word(at + 20),
+            column: self.read_word(at + 24),
+            stack: self.read_text(at + 28),
+        })
+    }
+}
+
+/// The source of a tool whose `run(input, ctx)` has this body, which begins on line 4.
+pub(crate) fn tool_with_body(body: &str) -> String {
+    format!(
+        "import {{ tool, ToolError }} from \"toolwright\";\n\
+         export default tool({{ name: \"test\", description: \"a test\", input: {{ type: \"object\" }},\n\
+         async run(input, ctx) {{\n{body}\n}} }});\n"
+    )
+}
+
+/// What a tool with this body answers to `{}`. What it throws is the test's failure.
+pub(crate) fn evaluate(body: &str) -> Value {
+    let mut machine = Machine::with_body(body);
+    match machine.call(&json!({})) {
+        Ok(value) => value,
+        Err(failure) => panic!("{failure:#?}\n{:#?}", machine.log_lines()),
+    }
+}
+
+/// What a tool with this body throws.
+pub(crate) fn failure(body: &str) -> Failure {
+    Machine::with_body(body).call(&json!({})).unwrap_err()
+}
+
+fn add_host(linker: &mut Linker<Host>) -> Result<()> {
+    linker.func_wrap(HOST, "log", |mut caller: Caller<'_, Host>, level: u32, at: u32, length: u32| {
+        let text = take_text(&mut caller, at, length)?;
+        caller.data_mut().log.push((level, text));
+        Ok(())
+    })?;
+    linker.func_wrap(HOST, "progress", progress)?;
+    linker.func_wrap(HOST, "config", |mut caller: Caller<'_, Host>, at: u32, length: u32, result: u32| {
+        let name = take_text(&mut caller, at, length)?;
+        match caller.data().environment.get(name.as_str()).copied() {
+            Some(value) => give(&mut caller, result, 1, value.as_bytes()),
+            None => write(&mut caller, result, &[0]),
+        }
+    })?;
+    linker.func_wrap(HOST, "now", |mut caller: Caller<'_, Host>| {
+        count(&mut caller, "now");
+        caller.data_mut().now_us += 1;
+        caller.data().now_us
+    })?;
+    linker.func_wrap(HOST, "random", |mut caller: Caller<'_, Host>, length: u32, result: u32| {
+        count(&mut caller, "random");
+        caller.data_mut().randoms += 1;
+        let seed = caller.data().randoms;
+        let bytes: Vec<u8> = (0..u64::from(length)).map(|at| Sha256::digest((seed * 1_000_000 + at).to_le_bytes())[0]).collect();
+        give_at(&mut caller, result, &bytes)
+    })?;
+    linker.func_wrap(HOST, "digest", digest)?;
+    linker.func_wrap(HOST, "memory-limit", |caller: Caller<'_, Host>| caller.data().memory_bytes)?;
+    linker.func_wrap(HOST, "start", start)?;
+    linker.func_wrap(HOST, "cancel", |mut caller: Caller<'_, Host>, handle: u32| {
+        count(&mut caller, "cancel");
+        caller.data_mut().sleeps.retain(|(other, _)| *other != handle);
+    })?;
+    linker.func_wrap(HOST, "wait", |mut caller: Caller<'_, Host>, result: u32| {
+        count(&mut caller, "wait");
+        let host = caller.data_mut();
+        let Some((at, _)) = host.sleeps.iter().enumerate().min_by_key(|(_, (_, until))| *until) else {
+            bail!("nothing is under way");
+        };
+        let (handle, until) = host.sleeps.remove(at).unwrap();
+        host.now_us = host.now_us.max(until);
+        write(&mut caller, result, &handle.to_le_bytes())?;
+        give(&mut caller, result + 4, 0, b"")
+    })?;
+    Ok(())
+}
+
+fn progress(
+    mut caller: Caller<'_, Host>,
+    done: f64,
+    has_total: u32,
+    total: f64,
+    has_message: u32,
+    at: u32,
+    length: u32,
+) -> Result<()> {
+    let message = take_text(&mut caller, at, length)?;
+    let told = (done, (has_total == 1).then_some(total), (has_message == 1).then_some(message));
+    caller.data_mut().progress.push(told);
+    Ok(())
+}
+
+fn digest(mut caller: Caller<'_, Host>, at: u32, length: u32, data_at: u32, data_length: u32, result: u32) -> Result<()> {
+    let algorithm = take_text(&mut caller, at, length)?;
+    let data = take(&mut caller, data_at, data_length)?;
+    match algorithm.as_str() {
+        "SHA-256" => give(&mut caller, result, 0, &Sha256::digest(&data)),
+        "SHA-384" => give(&mut caller, result, 0, &Sha384::digest(&data)),
+        "SHA-512" => give(&mut caller, result, 0, &Sha512::digest(&data)),
+        _ => give(&mut caller, result, 1, b"this host has no such digest"),
+    }
+}
+
+fn start(mut caller: Caller<'_, Host>, at: u32, length: u32, result: u32) -> Result<()> {
+    count(&mut caller, "start");
+    let operation: Value = serde_json::from_str(&take_text(&mut caller, at, length)?)?;
+    let Some(ms) = operation["ms"].as_f64().filter(|_| operation["op"] == "sleep") else {
+        return give(&mut caller, result, 1, b"unknown operation");
+    };
+    let host = caller.data_mut();
+    host.handles += 1;
+    let until = host.now_us + std::time::Duration::from_secs_f64(ms / 1000.0).as_micros() as u64;
+    host.sleeps.push_back((host.handles, until));
+    let handle = host.handles;
+    write(&mut caller, result, &[0])?;
+    write(&mut caller, result + 4, &handle.to_le_bytes())
+}
+
+fn count(caller: &mut Caller<'_, Host>, name: &'static str) {
+    *caller.data_mut().calls.entry(name).or_default() += 1;
+}
+
+fn memory(caller: &mut Caller<'_, Host>) -> Memory {
+    caller.get_export("memory").and_then(wasmtime::Extern::into_memory).unwrap()
+}
+
+fn take(caller: &mut Caller<'_, Host>, at: u32, length: u32) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; length as usize];
+    memory(caller).read(&caller, at as usize, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The component model refuses text that is not UTF-8, so this does as well.
+fn take_text(caller: &mut Caller<'_, Host>, at: u32, length: u32) -> Result<String> {
+    Ok(String::from_utf8(take(caller, at, length)?)?)
+}
+
+fn write(caller: &mut Caller<'_, Host>, at: u32, bytes: &[u8]) -> Result<()> {
+    Ok(memory(caller).write(caller, at as usize, bytes)?)
+}
+
+/// Writes a tag of one byte, and a list four bytes behind it.
+fn give(caller: &mut Caller<'_, Host>, at: u32, tag: u8, bytes: &[u8]) -> Result<()> {
+    write(caller, at, &[tag])?;
+    give_at(caller, at + 4, bytes)
+}
+
+fn give_at(caller: &mut Caller<'_, Host>, at: u32, bytes: &[u8]) -> Result<()> {
+    let allocate = caller.get_export("cabi_realloc").and_then(wasmtime::Extern::into_func).unwrap();
+    let length = u32::try_from(bytes.len())?;
+    let allocate = allocate.typed::<(u32, u32, u32, u32), u32>(&caller)?;
+    let start = allocate.call(&mut *caller, (0, 0, 1, length))?;
+    write(caller, start, bytes)?;
+    write(caller, at, &start.to_le_bytes())?;
+    write(caller, at + 4, &length.to_le_bytes())
+}
