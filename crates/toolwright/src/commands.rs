@@ -116,8 +116,12 @@ pub(crate) fn report(error: &dyn Error) -> ExitCode {
     let mut text = format!("toolwright: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let reason = error.to_string();
+        // Some libraries repeat their source's text in their own.
+        if !text.ends_with(&reason) {
+            text.push_str(": ");
+            text.push_str(&reason);
+        }
         cause = error.source();
     }
     // A closed stderr leaves nobody to tell.

@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
 
 /// Crates from outside, and the rooms that may name them.
 const OUTSIDE: [(&str, &[&str]); 10] = [
-    ("sqlx", &["store"]),
+    ("sqlx", &["store", "testkit"]),
     ("object_store", &["store"]),
     ("wasmtime", &["compiler", "sandbox"]),
     ("wasmtime-wizer", &["compiler"]),
