@@ -25,6 +25,9 @@ const TOP_LEVEL_FUEL_MAX: u64 = 10_000_000_000;
 /// Wall time of a source's top level, for what burns time and no fuel (a large copy) and for a machine under load.
 pub(crate) const TOP_LEVEL_WALL_MAX: Duration = Duration::from_secs(5);
 
+/// Two schemas as large as they may be, and as much again for the rest: examples have no bound of their own.
+const INTERFACE_BYTES_MAX: usize = 4 * ToolInterface::SCHEMA_BYTES_MAX;
+
 /// What is made of a source.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -129,6 +132,9 @@ fn read_interface(json: &str) -> Result<ToolInterface, SnapshotError> {
         let place = if path == "." { String::new() } else { format!(" at `{path}`") };
         rejected(Diagnostic::without_place(format!("what `tool(...)` was given is not right{place}: {error}")))
     };
+    if json.len() > INTERFACE_BYTES_MAX {
+        return Err(wrong(".".into(), format!("it has {} bytes as JSON, of {INTERFACE_BYTES_MAX} at most", json.len())));
+    }
     // By way of a value, so that errors name a member and not a column of a text that nobody sees.
     let value: serde_json::Value = serde_json::from_str(json).map_err(|error| wrong(".".into(), error.to_string()))?;
     let interface: ToolInterface =

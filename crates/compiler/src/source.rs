@@ -173,6 +173,15 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_bounded_whatever_it_repeats() {
+        let name = "x".repeat(100_000);
+
+        let faults = typescript(&format!("let {name} = 1;\nlet {name} = 2;\n")).unwrap_err();
+
+        assert!(faults[0].message.len() <= 500, "{}", faults[0].message.len());
+    }
+
+    #[test]
     fn any_bytes_that_are_text_get_an_answer() {
         for source in
             ["", "\u{feff}", "\0", "`${", "/", "\"\\u{110000}\"", "<!--", "#!", "\u{2028}", "@", "class {", "(((((", "a?.`b`"]

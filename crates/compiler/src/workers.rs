@@ -1,6 +1,7 @@
 //! The pool of worker processes.
 
 mod handover;
+mod owned_child;
 mod process;
 mod slot;
 
@@ -27,6 +28,7 @@ use crate::{
     BuildError, BuildRequest, Built, WorkerError, engine,
     frame::{Answer, Frame, Request},
     snapshot::{self, PreparationError},
+    source,
 };
 use handover::Estate;
 use process::ProcessLimits;
@@ -46,8 +48,8 @@ pub struct WorkersConfig {
     pub wall_ms_max: u32,
     /// CPU time of one build in seconds, up to twice as much when a fresh worker makes it.
     pub cpu_s_max: u64,
-    /// Bytes of memory that a worker may have (`RLIMIT_DATA`). 512 MiB are the stack of 256 MiB on which sources are parsed and room for a
-    /// usual build; the largest tier's need 2 GiB.
+    /// Bytes of memory that a worker may have (`RLIMIT_DATA`), [`WorkersConfig::DATA_BYTES_MIN`] at least. The largest tier's builds
+    /// need 2 GiB.
     pub data_bytes_max: u64,
     /// Where the prepared engine is kept: the sandbox's own directory, so that the engine is compiled once for both.
     pub cache_dir: PathBuf,
@@ -55,9 +57,20 @@ pub struct WorkersConfig {
     pub cache_key: CacheKey,
 }
 
+impl WorkersConfig {
+    /// The stack of 256 MiB on which sources are parsed counts in full, touched or not; the rest is room for a usual build.
+    pub const DATA_BYTES_MIN: u64 = 512 * 1024 * 1024;
+}
+
 /// Why the pool could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// No build would have room.
+    #[error("{data_bytes_max} bytes of memory are too few for a build worker: {} are needed", WorkersConfig::DATA_BYTES_MIN)]
+    Memory {
+        /// [`WorkersConfig::data_bytes_max`]
+        data_bytes_max: u64,
+    },
     /// The compiler cannot be set up on this machine.
     #[error("cannot set up the compiler")]
     Compiler(#[source] NativeError),
@@ -82,7 +95,7 @@ pub struct WorkersUsage {
     pub started_total: u64,
 }
 
-/// The pool of worker processes. Whoever drops it without [`Workers::shut_down`] leaves its processes to their parent's end.
+/// The pool of worker processes. Dropping it ends them soon; [`Workers::shut_down`] waits until they are gone.
 #[derive(Debug)]
 pub struct Workers {
     shared: Arc<Shared>,
@@ -106,6 +119,9 @@ impl Workers {
     /// Prepares the engine and starts the worker processes. Blocks for some milliseconds, and for a second the first time on a machine.
     /// Must be called within a tokio runtime, which drives the pool.
     pub fn start(config: WorkersConfig, launcher: Launcher) -> Result<Arc<Self>, StartError> {
+        if config.data_bytes_max < WorkersConfig::DATA_BYTES_MIN {
+            return Err(StartError::Memory { data_bytes_max: config.data_bytes_max });
+        }
         let workers = config.workers.max(1);
         let (jobs, received) = mpsc::channel(config.queue_max.max(1));
         let received = Arc::new(Mutex::new(received));
@@ -137,7 +153,10 @@ impl Workers {
                 let bytes = built.artifact.len() as u64;
                 if bytes > artifact_bytes_max { Err(BuildError::ArtifactSize { bytes }) } else { Ok(built) }
             }
-            Answer::Rejected { diagnostics } => Err(BuildError::Rejected(diagnostics)),
+            Answer::Rejected { mut diagnostics } => {
+                diagnostics.truncate(source::DIAGNOSTICS_MAX);
+                Err(BuildError::Rejected(diagnostics))
+            }
             Answer::ArtifactSize { bytes } => Err(BuildError::ArtifactSize { bytes }),
             other => Err(unexpected(other)),
         }

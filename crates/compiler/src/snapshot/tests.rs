@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -167,6 +167,7 @@ fn an_interface_that_is_wrong_is_refused_by_its_member() {
         ("input: { type: 'string' }", "`input` must be a JSON Schema whose `type` is \"object\""),
         ("input: { type: 'object' }, title: ''", "title"),
         ("input: { type: 'object' }, annotations: { readOnly: true }", "readOnly"),
+        ("input: { type: 'object' }, examples: [{ input: { a: 'x'.repeat(300000) } }]", "of 262144 at most"),
         ("input: { type: 'object', properties: { a: { $ref: 'https://a.test/' } } }", "refers to"),
     ] {
         let source = format!(
@@ -260,18 +261,20 @@ fn call(artifact: &[u8], arguments: &Value) -> Invoked {
     })
 }
 
-fn workshop() -> &'static Workshop {
-    static WORKSHOP: OnceLock<Workshop> = OnceLock::new();
-    WORKSHOP.get_or_init(|| {
-        let engine = native::compile_engine().unwrap();
-        let SandboxConfig { cache_dir: dir, cache_key: key, .. } = sandbox_config();
-        let cache = NativeCache::open(&engine, NativeCacheConfig { dir, key, bytes_max: u64::MAX }).unwrap();
-        let js_engine = engine::shared();
+/// A workshop of its own for each build: a deadline stops all that runs on an engine.
+fn workshop() -> Workshop {
+    static PREPARED: Mutex<()> = Mutex::new(());
+    let engine = native::compile_engine().unwrap();
+    let SandboxConfig { cache_dir: dir, cache_key: key, .. } = sandbox_config();
+    let cache = NativeCache::open(&engine, NativeCacheConfig { dir, key, bytes_max: u64::MAX }).unwrap();
+    let js_engine = engine::shared();
+    {
+        let _alone = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
         prepare(&engine, &cache, &js_engine).unwrap();
-        let shared = cache.load(&js_engine_label(Digest::of(&js_engine.module), js_engine.digest)).unwrap();
-        let base = cache.load(&base_label(js_engine.digest)).unwrap();
-        Workshop::new(&engine, shared, base).unwrap()
-    })
+    }
+    let shared = cache.load(&js_engine_label(Digest::of(&js_engine.module), js_engine.digest)).unwrap();
+    let base = cache.load(&base_label(js_engine.digest)).unwrap();
+    Workshop::new(&engine, shared, base).unwrap()
 }
 
 fn sandbox_config() -> SandboxConfig {

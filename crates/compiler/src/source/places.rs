@@ -6,6 +6,9 @@ use oxc_span::Span;
 
 use super::DIAGNOSTICS_MAX;
 
+/// A message can repeat a name, and a name can be as long as the source.
+const MESSAGE_CHARS_MAX: usize = 500;
+
 /// The lines of a source.
 pub(super) struct Places<'s> {
     source: &'s str,
@@ -31,6 +34,7 @@ impl<'s> Places<'s> {
             Some(help) => format!("{}: {help}", fault.message),
             None => fault.message.to_string(),
         };
+        let message: String = message.chars().take(MESSAGE_CHARS_MAX).collect();
         match fault.labels.first() {
             Some(label) => self.at(message, label.offset()),
             None => Diagnostic::without_place(message),

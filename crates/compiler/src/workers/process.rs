@@ -12,11 +12,11 @@ use child::{ChildLimits, DeathSignal, Launcher};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{ChildStderr, ChildStdin, ChildStdout},
-    task::JoinHandle,
+    task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
 
-use super::handover::Handover;
+use super::{handover::Handover, owned_child::OwnedChild};
 use crate::{
     WorkerError,
     frame::{self, Answer, Frame, Phase, Request},
@@ -35,12 +35,11 @@ const DESCRIPTORS_MAX: u64 = 64;
 /// A worker that is ready.
 #[derive(Debug)]
 pub(super) struct Process {
-    child: Child,
+    child: OwnedChild,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     stderr: JoinHandle<String>,
     phase: Option<Phase>,
-    is_reaped: bool,
 }
 
 /// How a worker ended.
@@ -56,7 +55,7 @@ pub(super) struct Death {
 impl Process {
     /// Starts a worker and waits until it is ready.
     pub(super) async fn start(launcher: &Launcher, limits: &ProcessLimits, handover: Handover) -> Result<Self, WorkerError> {
-        let mut process = Self::spawn(launcher, limits).map_err(WorkerError::Start)?;
+        let mut process = Self::spawn(launcher, limits).await.map_err(WorkerError::Start)?;
         let ready = timeout(START_MAX, process.ask(&handover.request(), &[])).await;
         let failure = match ready {
             Ok(Ok(Frame { head: Answer::Ready, .. })) => return Ok(process),
@@ -68,7 +67,7 @@ impl Process {
         Err(WorkerError::Ended(format!("{failure}; {death}")))
     }
 
-    fn spawn(launcher: &Launcher, limits: &ProcessLimits) -> io::Result<Self> {
+    async fn spawn(launcher: &Launcher, limits: &ProcessLimits) -> io::Result<Self> {
         let limits = ChildLimits {
             data_bytes_max: Some(limits.data_bytes_max),
             cpu_s_max: Some(limits.cpu_s_max),
@@ -78,17 +77,11 @@ impl Process {
         // `exec-child` is the program itself, and becomes it again.
         let mut command = launcher.command(Path::new("/proc/self/exe"), &limits);
         command.arg("compile-worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = launcher.spawn(command)?;
-        match take_streams(&mut child) {
-            Ok((stdin, stdout, stderr)) => {
-                let stderr = tokio::spawn(read_stderr(stderr));
-                Ok(Self { child, stdin, stdout: BufReader::new(stdout), stderr, phase: None, is_reaped: false })
-            }
-            Err(error) => {
-                reap(&mut child);
-                Err(error)
-            }
-        }
+        let launcher = launcher.clone();
+        let mut child = spawn_blocking(move || launcher.spawn(command).map(OwnedChild::new)).await??;
+        let (stdin, stdout, stderr) = take_streams(child.get_mut())?;
+        let stderr = tokio::spawn(read_stderr(stderr));
+        Ok(Self { child, stdin, stdout: BufReader::new(stdout), stderr, phase: None })
     }
 
     /// Sends a request and gives its answer. An error means that the worker is of no more use: [`Process::end`] says why.
@@ -108,43 +101,24 @@ impl Process {
 
     /// CPU time of the worker's whole life, all its threads together.
     pub(super) fn cpu(&self) -> Duration {
-        read_cpu(self.child.id()).unwrap_or_default()
+        self.child.cpu()
     }
 
     /// Whether it still lives.
     pub(super) fn lives(&mut self) -> bool {
-        let ended = matches!(self.child.try_wait(), Ok(Some(_)));
-        self.is_reaped |= ended;
-        !ended
+        self.child.lives()
     }
 
     /// Kills the worker, waits until it is gone, and says what there is to say about it. A worker that died by itself a moment ago
     /// keeps its own status.
-    pub(super) async fn end(mut self) -> Death {
-        let pid = self.child.id();
-        // The kernel keeps these numbers until the process is waited for.
-        let mut cpu = self.cpu();
-        if self.lives() {
-            let _ = self.child.kill();
-            cpu = cpu.max(read_cpu(pid).unwrap_or_default());
-        }
-        let phase = self.phase;
-        let status = wait(&mut self.child).await;
-        self.is_reaped = true;
-        let stderr = (&mut self.stderr).await.unwrap_or_default();
+    pub(super) async fn end(self) -> Death {
+        let Self { child, stderr, phase, .. } = self;
+        let pid = child.id();
+        let (status, cpu) = child.end().await;
+        let stderr = stderr.await.unwrap_or_default();
         let death = Death { status, phase, cpu };
         tracing::debug!(worker.pid = pid, worker.stderr = %stderr.escape_debug(), "build worker ended: {death}");
         death
-    }
-}
-
-/// Whoever drops a worker without ending it (a task that is aborted) leaves no process behind.
-impl Drop for Process {
-    fn drop(&mut self) {
-        if !self.is_reaped {
-            reap(&mut self.child);
-        }
-        self.stderr.abort();
     }
 }
 
@@ -195,49 +169,4 @@ async fn read_stderr(mut stderr: ChildStderr) -> String {
         kept.extend(chunk.iter().take(length.min(room)));
     }
     String::from_utf8_lossy(&kept).into_owned()
-}
-
-/// A process that was killed ends within milliseconds, most of them spent on giving its memory back.
-async fn wait(child: &mut Child) -> Option<ExitStatus> {
-    const STEP: Duration = Duration::from_millis(2);
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) => tokio::time::sleep(STEP).await,
-            Err(_) => return None,
-        }
-    }
-}
-
-fn reap(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-/// User and system time of a process, from proc(5), `/proc/pid/stat`, fields 14 and 15. The second field, its name in brackets, can hold
-/// anything, so that fields are counted from the last bracket.
-fn read_cpu(pid: u32) -> Option<Duration> {
-    /// `USER_HZ` is 100 on every architecture that this program runs on (time(7)).
-    const TICK: Duration = Duration::from_millis(10);
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    let user: u32 = fields.get(11)?.parse().ok()?;
-    let system: u32 = fields.get(12)?.parse().ok()?;
-    Some(TICK * user.saturating_add(system))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cpu_time_of_a_process_is_read_from_the_kernel() {
-        let begun = std::time::Instant::now();
-        while begun.elapsed() < Duration::from_millis(60) {
-            std::hint::spin_loop();
-        }
-
-        assert!(read_cpu(std::process::id()).unwrap() >= Duration::from_millis(10));
-        assert_eq!(read_cpu(u32::MAX), None);
-    }
 }

@@ -154,8 +154,13 @@ impl Slot {
             Ok(Err(error)) => {
                 let death = self.end().await;
                 tracing::warn!(%error, death = death.as_ref().map(tracing::field::display), "a build worker died");
-                let is_final = !death.as_ref().is_some_and(|death| self.was_stopped_from_outside(death));
-                (Err(rejected(self.explain(death.as_ref()))), is_final)
+                match death {
+                    Some(death) if death.signal().is_some() => {
+                        (Err(rejected(self.explain(&death))), !self.was_stopped_from_outside(&death))
+                    }
+                    // It ended of its own will, and said why on its standard error.
+                    _ => (Err(BuildError::Worker(WorkerError::Ended(error.to_string()))), true),
+                }
             }
             Err(_) => {
                 self.end().await;
@@ -175,8 +180,7 @@ impl Slot {
         death.cpu + Duration::from_secs(1) >= Duration::from_secs(self.shared.limits().cpu_s_max)
     }
 
-    fn explain(&self, death: Option<&Death>) -> String {
-        let Some(death) = death else { return "the compiler broke off".to_owned() };
+    fn explain(&self, death: &Death) -> String {
         if self.used_its_cpu(death) {
             return format!("the build used more than {} s of CPU and was stopped", self.shared.config.cpu_s_max);
         }
@@ -188,7 +192,7 @@ impl Slot {
             Some(Phase::Evaluating | Phase::Compiling) => {
                 format!("the compiler broke off: a build may have {memory} bytes of memory, and this one may have needed more")
             }
-            None => "the compiler broke off before it began".to_owned(),
+            None => "the compiler broke off before it began to read the source".to_owned(),
         }
     }
 
