@@ -14,6 +14,3 @@ pub use build::{BuildError, BuildRequest, Built, WorkerError};
 pub use snapshot::PreparationError;
 pub use worker::run_worker;
 pub use workers::{StartError, Workers, WorkersConfig, WorkersUsage};
-
-/// The types of the tool API, as editors and models read them: the module "toolwright" and what a tool finds besides JavaScript's own.
-pub const TYPES: &str = include_str!("../toolwright.d.ts");
