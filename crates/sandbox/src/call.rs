@@ -19,10 +19,6 @@ use crate::{
     state::GuestState,
 };
 
-/// Fuel that a guest gets at a time, about a millisecond of work. wasmtime writes down what a function used when it calls another or ends; a
-/// loop that is stopped by the clock is charged for the slices that it had.
-const FUEL_SLICE: u64 = 10_000_000;
-
 /// Why a guest runs no longer.
 enum End {
     Guest(Result<GuestAnswer, Broken>),
@@ -54,6 +50,8 @@ pub(crate) async fn run(
             outcome::Ended::without_output(Outcome::LimitExceeded(limit))
         }
     };
+    // wasmtime writes down what a function used when it calls another or ends: a loop that the clock stopped is charged up to the
+    // last call in it, and by its CPU time.
     let fuel = fuel_max - store.get_fuel().unwrap_or_default().min(fuel_max);
     let state = store.into_data();
     let receipt = Receipt {
@@ -75,7 +73,6 @@ fn prepare(engine: &Engine, state: GuestState, fuel_max: u64) -> wasmtime::Resul
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.footprint);
     store.set_fuel(fuel_max)?;
-    store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
     // Arguments of the host's functions are read where they are in the guest's memory, which is bounded; what is copied of them

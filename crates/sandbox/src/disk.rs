@@ -17,6 +17,8 @@ use crate::{
     native::{self, Label, NativeError, TAG_BYTES},
 };
 
+/// How the names of tools' files begin ([`Label::kind`]).
+const TOOL_PREFIX: &[u8] = b"tool-";
 /// The suffix of a file that is being written.
 const UNFINISHED: &str = "unfinished";
 /// A write takes milliseconds: what is older was left by a process that died.
@@ -29,7 +31,7 @@ pub struct NativeCacheConfig {
     pub dir: PathBuf,
     /// Proves that a file is ours.
     pub key: CacheKey,
-    /// Bytes of all files; the ones that were loaded longest ago go first.
+    /// Bytes of all files; the tools that were loaded longest ago go first.
     pub bytes_max: u64,
 }
 
@@ -183,7 +185,8 @@ impl NativeCache {
                 return;
             }
         };
-        files.sort_by_key(|file| file.used);
+        // Tools go first: what all of them need was loaded once, when the node started, and takes longest to make again.
+        files.sort_by_key(|file| (!file.is_tool(), file.used));
         *bytes = files.iter().map(|file| file.bytes).sum();
         // A tenth more than needed, so that not every file that comes lists them all.
         let bytes_wanted = self.config.bytes_max / 10 * 9;
@@ -206,6 +209,10 @@ struct Entry {
 }
 
 impl Entry {
+    fn is_tool(&self) -> bool {
+        self.path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(TOOL_PREFIX))
+    }
+
     fn is_unfinished(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == UNFINISHED)
     }

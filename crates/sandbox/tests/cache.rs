@@ -323,6 +323,7 @@ async fn the_disk_has_a_bound_and_the_oldest_goes_first() {
     node.call(&node.start(), "a").await;
     let bytes = fs::metadata(node.tool_file()).unwrap().len();
     let engine_bytes = fs::metadata(node.files("js-engine-").remove(0)).unwrap().len();
+    let engine_inode = inode(&node.files("js-engine-").remove(0));
     let bound = engine_bytes + 4 * bytes;
     let sandbox = node.start_with(|config| config.disk_bytes_max = bound);
 
@@ -339,6 +340,7 @@ async fn the_disk_has_a_bound_and_the_oldest_goes_first() {
     assert_eq!(node.made(), made, "the newest is there");
     node.call(&after_restart, "a").await;
     assert_eq!(node.made(), made + 1, "the oldest is not");
+    assert_eq!(inode(&node.files("js-engine-").remove(0)), engine_inode, "the engine is older and stayed");
 }
 
 #[tokio::test]

@@ -41,7 +41,6 @@ async fn an_endless_loop_with_fuel_left_ends_at_its_deadline() {
     assert_eq!(invoked.outcome, limit(LimitName::WallMsMax, 100));
     assert!((100_000..3_000_000).contains(&invoked.receipt.wall_us), "{}", invoked.receipt.wall_us);
     assert!(invoked.receipt.cpu_us > 10_000, "the loop's CPU time is charged: {}", invoked.receipt.cpu_us);
-    assert!(invoked.receipt.fuel >= 10_000_000, "so is its fuel: {}", invoked.receipt.fuel);
 }
 
 #[tokio::test]
