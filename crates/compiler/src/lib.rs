@@ -14,3 +14,6 @@ pub use build::{BuildError, BuildRequest, Built, WorkerError};
 pub use snapshot::PreparationError;
 pub use worker::run_worker;
 pub use workers::{StartError, Workers, WorkersConfig, WorkersUsage};
+
+/// The types of the tool API, as a TypeScript declaration file: for editors, and for models that write tools.
+pub const TYPES: &str = include_str!("../toolwright.d.ts");
