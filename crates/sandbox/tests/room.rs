@@ -152,7 +152,7 @@ pub(crate) fn invocation() -> Invocation {
             tier: "free".parse().unwrap(),
             fuel_per_call_max: 1_000_000_000_000_000,
             memory_bytes_max: 4 * 1024 * 1024,
-            wall_ms_max: 60_000,
+            wall_ms_max: 20_000,
             output_bytes_max: 64 * 1024,
             log_lines_max: 100,
             host_calls_max: 50,
