@@ -2,7 +2,7 @@
 
 /// Why a text is not the name it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is not a {what}: it must be {rule}")]
+#[error("`{given}` is not a valid {what}: it must be {rule}")]
 pub struct NameError {
     what: &'static str,
     rule: &'static str,
