@@ -1,0 +1,74 @@
+//! One HTTP/1.1 connection to a server on this machine.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// Why a benchmark could not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    #[error("{what}")]
+    Io { what: &'static str, source: std::io::Error },
+    #[error("cannot talk to the server")]
+    Http(#[from] hyper::Error),
+    #[error("the server answered {status} to {request}: {body}")]
+    Refused { request: String, status: u16, body: String },
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl BenchError {
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// A connection that carries one request at a time.
+pub(crate) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+}
+
+impl Connection {
+    /// Connects to `address`.
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self, BenchError> {
+        let stream = TcpStream::connect(address).await.map_err(BenchError::io("cannot connect to the server"))?;
+        stream.set_nodelay(true).map_err(BenchError::io("cannot set TCP_NODELAY"))?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self { sender })
+    }
+
+    /// Sends a request and gives the body of its 2xx answer.
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes, BenchError> {
+        let name = format!("{} {}", request.method(), request.uri().path());
+        let answer = self.sender.send_request(request).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(BenchError::Refused { request: name, status: status.as_u16(), body: String::from_utf8_lossy(&body).into_owned() })
+        }
+    }
+
+    /// Sends `body` as JSON with `key` as the bearer token and reads the JSON answer.
+    pub(crate) async fn call(&mut self, method: &str, path: &str, key: &str, body: &Value) -> Result<Value, BenchError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {key}"))
+            .body(Full::new(Bytes::from(body.to_string())))
+            .map_err(|error| BenchError::Failed(format!("cannot make a request: {error}")))?;
+        let answer = self.send(request).await?;
+        serde_json::from_slice(&answer)
+            .map_err(|error| BenchError::Failed(format!("the answer to {method} {path} is not JSON: {error}")))
+    }
+}

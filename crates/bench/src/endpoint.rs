@@ -1,0 +1,143 @@
+//! tools/call at `/mcp/<server>`, everything on, against the floor.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::{
+    Effort,
+    connection::{BenchError, Connection},
+    deployment::directory,
+    guest::ADD,
+    load::{self, Load},
+    server::{Server, program},
+};
+
+/// Prints latency and the server's CPU for one and for 64 connections, of the floor and of tools/call.
+pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
+    let data = directory()?;
+    let server = Server::start(data.path()).await?;
+    let key = server.create_customer().await?;
+    deploy(&server, &key).await?;
+    let floor = Floor::start()?;
+    println!("endpoint: tools/call against the floor, by the same client");
+    for connections in [1, 64] {
+        let under = load::run(floor.child.id(), floor.address, connections, effort.load, echo_request).await?;
+        let request = {
+            let key = key.clone();
+            move || call_request("bench", "add", &key)
+        };
+        let over = load::run(server.id(), server.address, connections, effort.load, request).await?;
+        row("floor", connections, &under);
+        row("tools/call", connections, &over);
+        let ratio = over.cpu_us_per_request() / under.cpu_us_per_request();
+        println!("  server CPU per request: {ratio:.1} times the floor's");
+    }
+    println!("  wanted: 64 connections: CPU 10 times at most, p99 15 ms at most; one connection: p50 0.4 ms at most");
+    Ok(())
+}
+
+/// A tools/call of the bench tool `name`.
+pub(crate) fn call_request(server: &str, name: &str, key: &str) -> Request<Full<Bytes>> {
+    mcp_request(
+        server,
+        key,
+        &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": {"a": 2, "b": 40}}}),
+    )
+}
+
+/// A tools/list.
+pub(crate) fn list_request(server: &str, key: &str) -> Request<Full<Bytes>> {
+    mcp_request(server, key, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}))
+}
+
+/// Checks that an answer to [`call_request`] is right.
+pub(crate) fn check(answer: &Value) -> Result<(), BenchError> {
+    if answer.pointer("/result/structuredContent/sum") == Some(&json!(42)) {
+        Ok(())
+    } else {
+        Err(BenchError::Failed(format!("a wrong answer: {answer}")))
+    }
+}
+
+fn row(name: &str, connections: usize, load: &Load) {
+    println!(
+        "  {connections:>3} connection(s) {name:<10}: {:>7.0} requests/s, p50 {:.3} ms, p99 {:.3} ms, {:.1} us CPU each",
+        load.rate(),
+        load.percentile(0.5).as_secs_f64() * 1e3,
+        load.percentile(0.99).as_secs_f64() * 1e3,
+        load.cpu_us_per_request(),
+    );
+}
+
+async fn deploy(server: &Server, key: &str) -> Result<(), BenchError> {
+    let mut api = Connection::open(server.address).await?;
+    api.call("POST", "/api/v1/servers", key, &json!({"slug": "bench", "title": "Bench", "description": "For figures"})).await?;
+    api.call("PUT", "/api/v1/servers/bench/tools/add", key, &json!({"language": "typescript", "source": ADD})).await?;
+    api.call("POST", "/api/v1/servers/bench/releases", key, &json!({})).await?;
+    let answer = api.send(call_request("bench", "add", key)).await?;
+    check(&serde_json::from_slice(&answer).unwrap_or_default())
+}
+
+fn mcp_request(server: &str, key: &str, body: &Value) -> Request<Full<Bytes>> {
+    post(&format!("/mcp/{server}"), body, |request| {
+        request
+            .header("authorization", format!("Bearer {key}"))
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2025-11-25")
+    })
+}
+
+fn echo_request() -> Request<Full<Bytes>> {
+    post("/echo", &json!({"name": "add", "arguments": {"a": 2, "b": 40}}), |request| request)
+}
+
+fn post(
+    path: &str,
+    body: &Value,
+    headers: impl FnOnce(http::request::Builder) -> http::request::Builder,
+) -> Request<Full<Bytes>> {
+    let request =
+        Request::builder().method("POST").uri(path).header("host", "localhost").header("content-type", "application/json");
+    #[expect(clippy::unwrap_used, reason = "the parts are written in this file; a key is plain ASCII")]
+    headers(request).body(Full::new(Bytes::from(body.to_string()))).unwrap()
+}
+
+/// The echo in its own process; it is ended when this is dropped.
+struct Floor {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Floor {
+    fn start() -> Result<Self, BenchError> {
+        let mut child = Command::new(program("bench")?)
+            .arg("floor")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(BenchError::io("cannot start the floor"))?;
+        let mut line = String::new();
+        if let Some(out) = child.stdout.take() {
+            BufReader::new(out).read_line(&mut line).map_err(BenchError::io("cannot read the floor's address"))?;
+        }
+        let address =
+            line.trim().parse().map_err(|_| BenchError::Failed(format!("the floor did not tell its address: {line:?}")))?;
+        Ok(Self { child, address })
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        // One that has ended already needs no kill.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

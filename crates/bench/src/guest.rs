@@ -1,0 +1,162 @@
+//! A call in the sandbox, without HTTP: a fresh instance each, with fuel and epoch.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use child::Launcher;
+use compiler::{BuildRequest, Workers, WorkersConfig};
+use domain::{Digest, Language};
+use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Sandbox, SandboxConfig};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Effort, connection::BenchError, server::program, usage::own_cpu_time};
+
+/// The smallest tool that still takes and gives JSON.
+pub(crate) const ADD: &str = r#"import { tool } from "toolwright";
+export default tool({
+  name: "add", description: "Adds two numbers",
+  input: { type: "object", properties: { a: { type: "number" }, b: { type: "number" } }, required: ["a", "b"] },
+  run({ a, b }: { a: number; b: number }) { return { sum: a + b }; },
+});
+"#;
+
+/// Calls in flight for each guest thread: enough that a thread never waits for the hand-over.
+const CALLS_PER_THREAD: usize = 4;
+
+/// Prints CPU per call with one guest thread, and how much two carry.
+pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
+    let directory = tempfile::tempdir().map_err(BenchError::io("cannot make a directory"))?;
+    let (artifact, native) = build(directory.path()).await?;
+    let mut rates = Vec::new();
+    println!("sandbox: a fresh instance per call, fuel and epoch on, JSON in and out");
+    for threads in [1, 2] {
+        let (rate, cpu_us) = measure(directory.path(), artifact, &native, threads, effort).await?;
+        println!("  {threads} guest thread(s): {rate:>9.0} calls/s, {cpu_us:>6.1} us CPU a call");
+        rates.push(rate);
+    }
+    if let [one, two] = rates.as_slice() {
+        println!("  two threads carry {:.2} times one (wanted: 1.8 at least; 50 us CPU at most)", two / one);
+    }
+    Ok(())
+}
+
+async fn build(cache: &Path) -> Result<(Digest, Vec<u8>), BenchError> {
+    let config = WorkersConfig {
+        workers: 1,
+        queue_max: 1,
+        wall_ms_max: 30_000,
+        cpu_s_max: 30,
+        data_bytes_max: 1 << 30,
+        cache_dir: cache.to_owned(),
+        cache_key: key(),
+    };
+    let workers =
+        Workers::start(config, Launcher::new(program("toolwright")?)).map_err(|error| failed("start a worker", &error))?;
+    let request = BuildRequest { language: Language::TypeScript, source: ADD.to_owned(), artifact_bytes_max: 8 << 20 };
+    let built = workers.build(request).await.map_err(|error| failed("build the tool", &error))?;
+    workers.shut_down().await;
+    Ok((Digest::of(&built.artifact), built.native))
+}
+
+async fn measure(
+    cache: &Path,
+    artifact: Digest,
+    native: &[u8],
+    threads: usize,
+    effort: Effort,
+) -> Result<(f64, f64), BenchError> {
+    let config = SandboxConfig {
+        cache_dir: cache.to_owned(),
+        cache_key: key(),
+        slots_max: 64,
+        memory_bytes_max: 4 << 30,
+        cached_tools_max: 16,
+        cached_bytes_max: 64 << 20,
+        disk_bytes_max: 256 << 20,
+        guest_threads: threads,
+        tick: Duration::from_millis(2),
+    };
+    let sandbox = Sandbox::start(config, compiler::engine::shared()).map_err(|error| failed("start the sandbox", &error))?;
+    let native = native.to_vec();
+    let tool = sandbox
+        .load(artifact, async { Ok::<_, std::io::Error>(native) })
+        .await
+        .map_err(|error| failed("load the tool", &error))?;
+    drive(&sandbox, &tool, artifact, threads, effort.load / 10).await?;
+    let cpu_before = own_cpu_time();
+    let begun = Instant::now();
+    let calls = drive(&sandbox, &tool, artifact, threads, effort.load).await?;
+    let (elapsed, cpu) = (begun.elapsed(), own_cpu_time().saturating_sub(cpu_before));
+    sandbox.shut_down().await;
+    Ok((calls as f64 / elapsed.as_secs_f64(), cpu.as_secs_f64() * 1e6 / calls as f64))
+}
+
+async fn drive(
+    sandbox: &Arc<Sandbox>,
+    tool: &Arc<Invocable>,
+    digest: Digest,
+    threads: usize,
+    duration: Duration,
+) -> Result<usize, BenchError> {
+    let until = Instant::now() + duration;
+    let tasks: Vec<_> = (0..threads * CALLS_PER_THREAD)
+        .map(|_| {
+            let (sandbox, tool) = (Arc::clone(sandbox), Arc::clone(tool));
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while Instant::now() < until {
+                    let invoked =
+                        sandbox.invoke(&tool, invocation(digest)).await.map_err(|error| failed("call the tool", &error))?;
+                    if !matches!(invoked.outcome, domain::Outcome::Success(_)) {
+                        return Err(BenchError::Failed(format!("the tool failed: {:?}", invoked.outcome)));
+                    }
+                    calls += 1;
+                }
+                Ok(calls)
+            })
+        })
+        .collect();
+    let mut calls = 0;
+    for task in tasks {
+        calls += task.await.map_err(|error| failed("drive the sandbox", &error))??;
+    }
+    Ok(calls)
+}
+
+fn invocation(digest: Digest) -> Invocation {
+    Invocation {
+        arguments: r#"{"a":2,"b":40}"#.to_owned(),
+        environment: Arc::default(),
+        limits: limits(),
+        progress: None,
+        cancelled: CancellationToken::new(),
+        queue_us: 0,
+        digest,
+    }
+}
+
+/// The free tier's limits.
+fn limits() -> CallLimits {
+    CallLimits {
+        #[expect(clippy::unwrap_used, reason = "the name is written here and is right")]
+        tier: "free".parse().unwrap(),
+        fuel_per_call_max: 5_000_000_000,
+        memory_bytes_max: 32 << 20,
+        wall_ms_max: 10_000,
+        output_bytes_max: 256 << 10,
+        log_lines_max: 100,
+        host_calls_max: 50,
+        queue_wait_ms_max: 1_000,
+    }
+}
+
+fn key() -> CacheKey {
+    CacheKey::new([7; 32])
+}
+
+fn failed(act: &str, error: &dyn std::error::Error) -> BenchError {
+    BenchError::Failed(format!("cannot {act}: {error}"))
+}

@@ -1,0 +1,91 @@
+//! Load: connections that each send the next request when the last is answered, and what that costs the server.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+
+use crate::{
+    connection::{BenchError, Connection},
+    usage::cpu_time,
+};
+
+/// What one run of load showed.
+pub(crate) struct Load {
+    /// Requests answered.
+    pub(crate) requests: usize,
+    /// From the first request to the last answer.
+    pub(crate) elapsed: Duration,
+    /// CPU time (user and system) that the server's process used meanwhile.
+    pub(crate) server_cpu: Duration,
+    /// Latencies, sorted.
+    latencies: Vec<Duration>,
+}
+
+impl Load {
+    /// The latency that `share` of the requests (0 to 1) stayed within.
+    pub(crate) fn percentile(&self, share: f64) -> Duration {
+        percentile(&self.latencies, share)
+    }
+
+    /// CPU time of the server for one request, in microseconds.
+    pub(crate) fn cpu_us_per_request(&self) -> f64 {
+        self.server_cpu.as_secs_f64() * 1e6 / self.requests.max(1) as f64
+    }
+
+    /// Requests answered a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.requests as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// The value that `share` (0 to 1) of the sorted values stay within.
+pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Duration {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index below the length of a slice")]
+    let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+    sorted.get(index).copied().unwrap_or_default()
+}
+
+/// Loads the server `process` at `address` with `connections` for `duration`, each sending what `request` makes.
+pub(crate) async fn run(
+    process: u32,
+    address: SocketAddr,
+    connections: usize,
+    duration: Duration,
+    request: impl Fn() -> Request<Full<Bytes>> + Clone + Send + 'static,
+) -> Result<Load, BenchError> {
+    let mut open = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        open.push(Connection::open(address).await?);
+    }
+    let cpu_before = cpu_time(process)?;
+    let begun = Instant::now();
+    let tasks: Vec<_> =
+        open.into_iter().map(|connection| tokio::spawn(drive(connection, begun + duration, request.clone()))).collect();
+    let mut latencies = Vec::new();
+    for task in tasks {
+        latencies.extend(task.await.map_err(|error| BenchError::Failed(format!("a connection's task ended early: {error}")))??);
+    }
+    let elapsed = begun.elapsed();
+    let server_cpu = cpu_time(process)?.saturating_sub(cpu_before);
+    latencies.sort_unstable();
+    Ok(Load { requests: latencies.len(), elapsed, server_cpu, latencies })
+}
+
+async fn drive(
+    mut connection: Connection,
+    until: Instant,
+    request: impl Fn() -> Request<Full<Bytes>>,
+) -> Result<Vec<Duration>, BenchError> {
+    let mut latencies = Vec::new();
+    while Instant::now() < until {
+        let sent = Instant::now();
+        connection.send(request()).await?;
+        latencies.push(sent.elapsed());
+    }
+    Ok(latencies)
+}

@@ -1,0 +1,88 @@
+//! Prints Toolwright's figures. Every figure of a server stands beside the floor, a plain axum JSON echo, measured by the same client in
+//! the same run: the machine's own speed and noise are in both.
+#![expect(clippy::print_stdout, reason = "printing figures is what this program is for")]
+#![expect(clippy::cast_precision_loss, reason = "figures are shown with three digits")]
+
+mod connection;
+mod deployment;
+mod endpoint;
+mod floor;
+mod guest;
+mod load;
+mod server;
+mod usage;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use connection::BenchError;
+
+/// Prints Toolwright's figures, with the floor in the same run.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Part>,
+    /// Seconds of load for each figure.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Every part once, with the least load: shows that the benchmarks work, its figures mean nothing.
+    #[arg(long)]
+    smoke: bool,
+}
+
+#[derive(Subcommand, Clone, Copy, PartialEq)]
+enum Part {
+    /// Calls of the sandbox in this process.
+    Guest,
+    /// Source to released, cold calls, starts.
+    Deployment,
+    /// tools/call over HTTP against the floor.
+    Endpoint,
+    /// Serves the floor; the other parts start it themselves.
+    Floor,
+}
+
+/// How much each part does.
+#[derive(Clone, Copy)]
+struct Effort {
+    load: Duration,
+    repetitions: usize,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("the benchmark failed: {error}");
+            let mut cause = std::error::Error::source(&error);
+            while let Some(inner) = cause {
+                println!("  because: {inner}");
+                cause = inner.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<(), BenchError> {
+    let effort = if arguments.smoke {
+        Effort { load: Duration::from_millis(200), repetitions: 2 }
+    } else {
+        Effort { load: Duration::from_secs(arguments.seconds), repetitions: 40 }
+    };
+    let wanted = |part| arguments.command.is_none_or(|command| command == part);
+    if arguments.command == Some(Part::Floor) {
+        return floor::serve().await;
+    }
+    if wanted(Part::Guest) {
+        guest::print(effort).await?;
+    }
+    if wanted(Part::Deployment) {
+        deployment::print(effort).await?;
+    }
+    if wanted(Part::Endpoint) {
+        endpoint::print(effort).await?;
+    }
+    Ok(())
+}

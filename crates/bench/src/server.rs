@@ -1,0 +1,113 @@
+//! The real program as a process of its own, on a data directory of its own.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::connection::{BenchError, Connection};
+
+/// How long a start may take before the benchmark gives up.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// A running server; it is stopped when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// From starting the process to its first "ready".
+    pub(crate) start: Duration,
+    /// The administrator's key.
+    pub(crate) admin_key: String,
+}
+
+impl Server {
+    /// Starts `toolwright serve`, which stands beside this program, on `data`.
+    pub(crate) async fn start(data: &Path) -> Result<Self, BenchError> {
+        let address = free_address()?;
+        let admin_key = "benchmark-administrator-key-0123456789".to_owned();
+        let begun = Instant::now();
+        let child = Command::new(program("toolwright")?)
+            .arg("serve")
+            .env("TOOLWRIGHT_DATA_DIR", data)
+            .env("TOOLWRIGHT_LISTEN", address.to_string())
+            .env("TOOLWRIGHT_ADMIN_KEY", &admin_key)
+            .env_remove("DATABASE_URL")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(data.join("bench.log")).map_err(BenchError::io("cannot write the server's log"))?)
+            .spawn()
+            .map_err(BenchError::io("cannot start the server"))?;
+        let mut server = Self { child, address, start: Duration::ZERO, admin_key };
+        server.wait_until_ready(begun).await?;
+        server.start = begun.elapsed();
+        Ok(server)
+    }
+
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A customer of a tier without bounds on rates, and its key.
+    pub(crate) async fn create_customer(&self) -> Result<String, BenchError> {
+        let mut admin = Connection::open(self.address).await?;
+        let key = &self.admin_key;
+        let tier = admin.call("GET", "/admin/v1/tiers/enterprise", key, &Value::Null).await?;
+        let mut limits = tier.get("limits").cloned().unwrap_or_default();
+        for (name, value) in
+            [("calls_per_minute_max", 4_000_000_u64), ("builds_per_hour_max", 1_000_000), ("concurrent_calls_max", 1024)]
+        {
+            if let Some(members) = limits.as_object_mut() {
+                members.insert(name.to_owned(), value.into());
+            }
+        }
+        admin.call("PUT", "/admin/v1/tiers/bench", key, &json!({"limits": limits})).await?;
+        let customer = admin.call("POST", "/admin/v1/customers", key, &json!({"name": "Bench", "tier": "bench"})).await?;
+        let id = customer.get("customer_id").and_then(Value::as_str).unwrap_or_default();
+        let made = admin.call("POST", &format!("/admin/v1/customers/{id}/api-keys"), key, &json!({"name": "bench"})).await?;
+        Ok(made.get("api_key").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    async fn wait_until_ready(&mut self, begun: Instant) -> Result<(), BenchError> {
+        while begun.elapsed() < START_MAX {
+            if let Some(status) = self.child.try_wait().map_err(BenchError::io("cannot watch the server"))? {
+                return Err(BenchError::Failed(format!("the server ended while it started: {status}")));
+            }
+            if let Ok(mut connection) = Connection::open(self.address).await
+                && connection.call("GET", "/health/ready", "", &Value::Null).await.is_ok()
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Err(BenchError::Failed(format!("the server was not ready within {} s", START_MAX.as_secs())))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(id) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // A server that has ended already needs no signal.
+            kill_process(id, Signal::TERM).ok();
+        }
+        self.child.wait().ok();
+    }
+}
+
+/// A program that was built beside this one.
+pub(crate) fn program(name: &str) -> Result<PathBuf, BenchError> {
+    let own = std::env::current_exe().map_err(BenchError::io("cannot tell where this program is"))?;
+    let path = own.with_file_name(name);
+    if path.exists() { Ok(path) } else { Err(BenchError::Failed(format!("{} is missing: run `make bench`", path.display()))) }
+}
+
+fn free_address() -> Result<SocketAddr, BenchError> {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(BenchError::io("cannot find a free port"))
+}

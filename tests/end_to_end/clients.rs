@@ -1,0 +1,80 @@
+//! The real clients of `tests/clients`, in both eras, against tools that anyone could have put.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{api::Api, program::Home};
+
+const SERVER: &str = "checks";
+const TOOLS: [&str; 4] = ["add", "count", "fail", "sleep"];
+const ERAS: [&str; 2] = ["2025-11-25", "2026-07-28"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_and_the_node_client_speak_both_eras() {
+    let home = Home::new();
+    let program = home.serve().await;
+    let owner = program.customer("pro").await;
+    deploy(&owner).await;
+    let clients = set_up();
+
+    for era in ERAS {
+        for (name, runtime, script) in [
+            ("python", clients.join("python/bin/python"), clients.join("python/check.py")),
+            ("node", PathBuf::from("node"), clients.join("node/check.mjs")),
+        ] {
+            let mut command = Command::new(runtime);
+            command.arg(script).args(["--url", &format!("{}/mcp/{SERVER}", owner.base), "--api-key", &owner.key, "--era", era]);
+            let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            check(name, era, &output);
+        }
+    }
+
+    assert_eq!(cancelled_calls(&owner, 4).await, 4, "each client took one call back in each era");
+}
+
+/// How many records of cancelled calls there are; records are written in batches, so this waits a while for `wanted`.
+async fn cancelled_calls(owner: &Api, wanted: usize) -> usize {
+    let mut found = 0;
+    for _ in 0..100 {
+        let records = owner.get("/api/v1/executions?server=checks&status=cancelled").await.expect(200);
+        found = records["items"].as_array().unwrap().len();
+        if found >= wanted {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    found
+}
+
+async fn deploy(owner: &Api) {
+    owner.create_server(SERVER).await;
+    for tool in TOOLS {
+        let source = std::fs::read_to_string(root().join(format!("tests/clients/tools/{tool}.ts"))).unwrap();
+        owner.put_tool(SERVER, tool, &source).await;
+    }
+    owner.release(SERVER).await;
+}
+
+/// Makes the clients' environments, once for all runs.
+fn set_up() -> PathBuf {
+    let output = Command::new(root().join("scripts/setup-clients")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    root().join(String::from_utf8(output.stdout).unwrap().lines().last().unwrap())
+}
+
+fn check(client: &str, era: &str, output: &Output) {
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert!(output.status.success(), "{client} in {era}:\n{said}\n{errors}");
+    assert_eq!(lines.len(), 9, "{client} in {era} makes nine checks:\n{said}\n{errors}");
+    assert!(lines.iter().all(|line| line["ok"] == true), "{client} in {era}:\n{said}");
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

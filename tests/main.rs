@@ -1,0 +1,22 @@
+//! The program as its users meet it: a real process, a real database, real clients.
+
+#[path = "end_to_end/api.rs"]
+mod api;
+#[path = "end_to_end/clients.rs"]
+mod clients;
+#[path = "end_to_end/durability.rs"]
+mod durability;
+#[path = "end_to_end/examples.rs"]
+mod examples;
+#[path = "end_to_end/lifecycle.rs"]
+mod lifecycle;
+#[path = "end_to_end/mcp.rs"]
+mod mcp;
+#[path = "end_to_end/processes.rs"]
+mod processes;
+#[path = "end_to_end/program.rs"]
+mod program;
+#[path = "end_to_end/start_up.rs"]
+mod start_up;
+#[path = "end_to_end/walkthrough.rs"]
+mod walkthrough;
