@@ -1,5 +1,15 @@
-//! What tests above the rooms share: the program, a whole application over a test's own database, a clock that is set.
+//! What tests above the rooms share: the built program, and a whole application over a test's own database, with a real sandbox and real
+//! worker processes.
+//!
+//! A test's database is that of `#[sqlx::test(migrations = "../../migrations")]`; `scripts/with-postgres` gives the cluster.
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "what a test needs and does not get ends the test")]
 
+mod customer;
 mod program;
+mod request;
+mod test_app;
 
+pub use customer::{TestCustomer, request};
 pub use program::program;
+pub use request::TestAnswer;
+pub use test_app::{TestApp, TestOptions};

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[must_use]
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
-    // A test binary is `<target>/<profile>/deps/<name>-<hash>`, a bench or an example lies one folder higher or beside it.
+    // A test is `<target>/<profile>/deps/<name>-<hash>`; an example or a bench lies beside that folder or in it.
     let program = test.ancestors().skip(1).take(3).map(|folder| folder.join("toolwright")).find(|path| path.is_file());
     program.unwrap_or_else(|| panic!("there is no `toolwright` beside {}: run `cargo build` first", test.display()))
 }

@@ -1,0 +1,197 @@
+//! A whole application, as the program assembles it, but for the doors' socket.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use app::{App, AppParts, Caller, Settings};
+use axum::{Extension, Router};
+use child::Launcher;
+use compiler::{Workers, WorkersConfig};
+use domain::{Clock, SystemClock};
+use sandbox::{CacheKey, Sandbox, SandboxConfig};
+use sqlx::{ConnectOptions as _, PgPool};
+use store::{Database, Pool, PoolSettings, blobs::Blobs, changes::Listener};
+use telemetry::{Metrics, ProcessFacts};
+use tempfile::TempDir;
+use url::Url;
+use uuid::Uuid;
+use web::{McpSettings, MetricsReaders, WebSettings};
+
+use crate::{customer::TestCustomer, program};
+
+const ADMIN_KEY: &str = "the-admin-key-of-a-test-of-40-characters";
+const PUBLIC_URL: &str = "http://127.0.0.1:8080";
+const MIB: u64 = 1024 * 1024;
+
+/// A whole application over a test's own database.
+#[derive(Debug, Clone)]
+pub struct TestApp {
+    app: Arc<App>,
+    kept: Arc<Kept>,
+}
+
+/// What an application is started with.
+#[derive(Clone)]
+pub struct TestOptions {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Which node it is; another application with the same one is its restart.
+    pub node: Uuid,
+    /// Guests at one time.
+    pub slots_max: u32,
+    /// Bytes of linear memory of all guests together.
+    pub guest_memory_bytes_max: u64,
+    /// Records that may wait for the database.
+    pub records_waiting_max: usize,
+    /// How long a shutdown waits.
+    pub drain_max: Duration,
+    /// Where artifacts are kept; without it, in a folder of the test's own.
+    pub artifacts: Option<Arc<TempDir>>,
+}
+
+/// What must outlive every clone of the router, too.
+#[derive(Debug)]
+struct Kept {
+    artifacts: Arc<TempDir>,
+    pool: Pool,
+    /// Workers die with its thread.
+    _launcher: Launcher,
+}
+
+impl Default for TestOptions {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            node: Uuid::now_v7(),
+            slots_max: 32,
+            guest_memory_bytes_max: 4096 * MIB,
+            records_waiting_max: Settings::RECORDS_WAITING_MAX,
+            drain_max: Duration::from_secs(10),
+            artifacts: None,
+        }
+    }
+}
+
+impl TestApp {
+    /// An application with the usual options on the database of `pool`.
+    pub async fn start(pool: PgPool) -> Self {
+        Self::start_with(&pool, TestOptions::default()).await
+    }
+
+    /// An application on the database of `pool`; several on one database are several nodes.
+    pub async fn start_with(pool: &PgPool, options: TestOptions) -> Self {
+        let database = Database::from_url(pool.connect_options().to_url_lossy().as_str()).expect("the pool has a URL");
+        // Little of each: tests run side by side on one cluster and one machine.
+        let settings = PoolSettings { connections_max: 4, connections_min: 0 };
+        let pool = Pool::connect(&database, &settings).await.expect("the database answers");
+        let launcher = Launcher::new(program());
+        let (sandbox, workers) = start_compiling(&options, launcher.clone()).await;
+        let artifacts = options.artifacts.unwrap_or_else(|| Arc::new(TempDir::new().expect("a temporary folder")));
+        let parts = AppParts {
+            pool: pool.clone(),
+            changes: Listener::connect(&database).await.expect("the database answers"),
+            blobs: Blobs::in_folder(artifacts.path()).expect("a temporary folder takes files"),
+            sandbox,
+            workers,
+            clock: options.clock,
+            metrics: Arc::new(Metrics::new(ProcessFacts { version: "0.0.0-test", started_at_s: 0.0 })),
+            settings: Settings {
+                node: options.node,
+                public_url: PUBLIC_URL.to_owned(),
+                admin_key: ADMIN_KEY.into(),
+                records_waiting_max: options.records_waiting_max,
+                drain_max: options.drain_max,
+            },
+        };
+        let app = App::start(parts).await.expect("the application starts");
+        Self { app, kept: Arc::new(Kept { artifacts, pool, _launcher: launcher }) }
+    }
+
+    /// The application itself.
+    #[must_use]
+    pub const fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// The admin, for use cases.
+    #[must_use]
+    pub const fn admin(&self) -> Caller {
+        Caller::Admin
+    }
+
+    /// What the admin shows at the doors.
+    #[must_use]
+    pub const fn admin_key(&self) -> &'static str {
+        ADMIN_KEY
+    }
+
+    /// The doors.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        let settings = WebSettings {
+            public_url: Url::parse(PUBLIC_URL).expect("a URL"),
+            metrics: MetricsReaders::Anyone,
+            types: compiler::TYPES,
+            version: "0.0.0-test",
+            mcp: McpSettings::default(),
+        };
+        // A test may let go of the application and go on with its doors.
+        web::router(Arc::clone(&self.app), settings).layer(Extension(Arc::clone(&self.kept)))
+    }
+
+    /// A new customer of `tier`, with an API key.
+    pub async fn customer(&self, tier: &str) -> TestCustomer {
+        TestCustomer::create(&self.app, tier).await
+    }
+
+    /// The folder of the artifacts, for another node or for a look into it.
+    #[must_use]
+    pub fn artifacts(&self) -> Arc<TempDir> {
+        Arc::clone(&self.kept.artifacts)
+    }
+
+    /// Takes the database away from it.
+    pub async fn lose_database(&self) {
+        self.kept.pool.close().await;
+    }
+
+    /// Stops it as the program does: calls, records, guests, workers, connections.
+    pub async fn stop(self) {
+        self.app.shut_down().await;
+        self.kept.pool.close().await;
+    }
+}
+
+/// The engine's native code is kept beside the program, so that it is made once for all tests.
+async fn start_compiling(options: &TestOptions, launcher: Launcher) -> (Arc<Sandbox>, Arc<Workers>) {
+    let cache_dir: PathBuf = program().with_file_name("testkit-cache");
+    let cache_key = CacheKey::new([7; 32]);
+    let sandbox = SandboxConfig {
+        cache_dir: cache_dir.clone(),
+        cache_key: cache_key.clone(),
+        slots_max: options.slots_max,
+        memory_bytes_max: options.guest_memory_bytes_max,
+        cached_tools_max: 100,
+        cached_bytes_max: 64 * MIB,
+        disk_bytes_max: 512 * MIB,
+        guest_threads: 2,
+        tick: Duration::from_millis(2),
+    };
+    let workers = WorkersConfig {
+        workers: 1,
+        queue_max: 16,
+        wall_ms_max: 20_000,
+        cpu_s_max: 20,
+        data_bytes_max: 1024 * MIB,
+        cache_dir,
+        cache_key,
+    };
+    let sandbox = tokio::task::spawn_blocking(move || Sandbox::start(sandbox, compiler::engine::shared())).await;
+    let sandbox = sandbox.expect("the start does not panic").expect("the sandbox starts");
+    (sandbox, Workers::start(workers, launcher).expect("the workers start"))
+}
+
+impl std::fmt::Debug for TestOptions {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("TestOptions").field("node", &self.node).finish_non_exhaustive()
+    }
+}
