@@ -28,12 +28,15 @@ use crate::{
 /// How long the runtime's own threads may take to end when everything else has.
 const THREADS_END_MAX: Duration = Duration::from_secs(1);
 
+/// Descriptors of everything else: the database, the workers, files that are open for a moment.
+const DESCRIPTORS_OTHER: u64 = 512;
+
 /// Serves until a signal.
 pub(super) fn run(flags: &Flags, migrate: bool) -> Result<(), CommandError> {
     let (configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
     start_logging(&configuration)?;
     log_panics();
-    raise_descriptors();
+    raise_descriptors(&configuration);
     let runtime = runtime()?;
     let migration = Migration::of(configuration.profile, migrate);
     let result = runtime.block_on(serve(configuration, migration));
@@ -186,12 +189,16 @@ fn print_banner(public_url: &Url, keys: &Keys, examples: Option<&examples::Examp
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-/// As many descriptors as the system lets this process have: each connection and each cached tool takes some.
-fn raise_descriptors() {
+/// As many descriptors as the system lets this process have. Each connection takes one, and so does each tool whose native code is in memory.
+fn raise_descriptors(configuration: &Configuration) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         warn!(%error, "cannot raise the number of descriptors (RLIMIT_NOFILE)");
+    }
+    let needed = DESCRIPTORS_OTHER + configuration.http.connections_max as u64 + configuration.sandbox.cached_tools_max;
+    if let Some(maximum) = limit.maximum.filter(|maximum| *maximum < needed) {
+        warn!(maximum, needed, "the system allows fewer descriptors (ulimit -Hn) than connections and cached tools may need");
     }
 }
 
