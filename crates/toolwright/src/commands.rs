@@ -23,7 +23,7 @@ type CommandError = Box<dyn Error + Send + Sync>;
 /// Hosts tools for language models as WebAssembly.
 ///
 /// A tool is written in TypeScript or JavaScript, compiled within milliseconds, run in a sandbox with hard limits, and served to any MCP client
-/// at /mcp/<server>. `toolwright serve` without any setting is a whole installation for one machine: it runs a database of its own, makes its
+/// at `/mcp/{server}`. `toolwright serve` without any setting is a whole installation for one machine: it runs a database of its own, makes its
 /// keys, deploys an example server, and prints a call to paste.
 #[derive(Debug, Parser)]
 #[command(name = "toolwright", version, max_term_width = 120)]
