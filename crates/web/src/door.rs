@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use app::App;
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
@@ -15,6 +14,7 @@ use axum::{
 use domain::RequestId;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use telemetry::Metrics;
 use tracing::{Instrument, debug, error, field, info, info_span, warn};
 
 use crate::error::{self, ApiError};
@@ -29,7 +29,7 @@ const CLIENT_REQUEST_ID_CHARS_MAX: usize = 128;
 /// the envelope.
 ///
 /// The id is always our own, so that two requests never share one; a client's `X-Request-Id` stands beside it in the log.
-pub(crate) async fn pass(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn pass(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let request_id = RequestId::new();
     request.extensions_mut().insert(request_id);
@@ -49,7 +49,7 @@ pub(crate) async fn pass(State(app): State<Arc<App>>, mut request: Request, next
         });
         let answer = finish(answer, request_id);
         let took = begun.elapsed();
-        app.metrics().observe_request(matched.as_ref().map(MatchedPath::as_str), answer.status().as_u16(), took);
+        metrics.observe_request(matched.as_ref().map(MatchedPath::as_str), answer.status().as_u16(), took);
         log_end(&method, route, answer.status(), took);
         answer
     }
@@ -95,5 +95,52 @@ fn log_end(method: &Method, route: &str, status: StatusCode, took: Duration) {
         debug!(status, duration_ms, "answered {method} {route} with {status}");
     } else {
         info!(status, duration_ms, "answered {method} {route} with {status}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+    use telemetry::ProcessFacts;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_ours_that_tells_nothing() {
+        let (status, body) = answer(broken).await;
+
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(body["error_code"], "internal");
+        assert!(!body.to_string().contains("secret"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_fault_shows_its_request_id_and_nothing_else() {
+        let fault = || app::AppError::Internal { context: "cannot read tier `free`".into(), source: "password refused".into() };
+        let (status, body) = answer(move || async move { ApiError::from(fault()) }).await;
+
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(body["message"], "something went wrong on our side; the installation's log explains it under the request id");
+        assert_eq!(body["details"], json!({}));
+        assert_eq!(body["request_id"].as_str().map(str::len), Some(36));
+    }
+
+    async fn broken() -> StatusCode {
+        panic!("the key is tw_secret")
+    }
+
+    async fn answer<F, R>(handler: impl Fn() -> F + Clone + Send + Sync + 'static) -> (StatusCode, Value)
+    where
+        F: Future<Output = R> + Send + 'static,
+        R: IntoResponse + 'static,
+    {
+        let metrics = Arc::new(Metrics::new(ProcessFacts { version: "0", started_at_s: 0.0 }));
+        let router = Router::new().route("/", get(handler)).layer(middleware::from_fn_with_state(metrics, pass));
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        let status = answer.status();
+        (status, serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap())
     }
 }

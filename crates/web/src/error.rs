@@ -187,3 +187,51 @@ const fn window_s(limit: LimitName) -> Option<u32> {
 fn limit_details(limit: &LimitExceeded) -> Value {
     json!({ "limit": limit.limit, "value": limit.value, "tier": limit.tier })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_with_time_says_when_to_come_back() {
+        let limit = || limit(LimitName::CallsPerMinuteMax, 120);
+        for (error, wanted) in [
+            (AppError::RateLimited { limit: limit(), retry_after_s: 7 }, (429, "7")),
+            (AppError::Busy { limit: Some(limit()), retry_after_s: 2 }, (429, "2")),
+            (AppError::Busy { limit: None, retry_after_s: 0 }, (429, "1")),
+            (AppError::Unavailable { message: "the database does not answer".into() }, (503, "5")),
+        ] {
+            let answer = ApiError::from(error).to_answer(RequestId::new());
+            assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), wanted);
+        }
+    }
+
+    #[test]
+    fn a_rate_is_told_with_its_quota_and_window() {
+        let minute = ApiError::from(AppError::RateLimited { limit: limit(LimitName::CallsPerMinuteMax, 120), retry_after_s: 7 });
+        let month =
+            ApiError::from(AppError::RateLimited { limit: limit(LimitName::CallsPerMonthMax, 10_000), retry_after_s: 99 });
+        let (minute, month) = (minute.to_answer(RequestId::new()), month.to_answer(RequestId::new()));
+
+        assert_eq!(header(&minute, "ratelimit-policy"), "\"calls_per_minute_max\";q=120;w=60");
+        assert_eq!(header(&minute, "ratelimit"), "\"calls_per_minute_max\";r=0;t=7");
+        assert_eq!(header(&month, "ratelimit-policy"), "\"calls_per_month_max\";q=10000");
+    }
+
+    #[test]
+    fn a_fault_is_told_to_the_log_with_every_cause() {
+        let source = std::io::Error::other("connection refused").into();
+        let error = ApiError::from(AppError::Internal { context: "cannot read tier `free`".into(), source });
+
+        assert_eq!(error.fault_chain().as_deref(), Some("cannot read tier `free`: connection refused"));
+        assert!(!error.message().contains("refused"));
+    }
+
+    fn limit(limit: LimitName, value: u64) -> LimitExceeded {
+        LimitExceeded { limit, value, tier: "free".parse().unwrap() }
+    }
+
+    fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+        answer.headers().get(name).unwrap().to_str().unwrap()
+    }
+}

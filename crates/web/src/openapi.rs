@@ -116,7 +116,7 @@ const INVALID: ErrorAnswer = ErrorAnswer {
     description: "Readable, but not right: `invalid` (`details` says where), `build_failed` (`details.diagnostics`) or `limit_reached` \
                   (`details.limit`, `details.value`, `details.tier`)",
     example: ErrorCode::Invalid,
-    message: "the path is not right: `A` is not a server slug: it must be 3 to 63 of a-z, 0-9 and -, beginning and ending with a letter \
+    message: "the path is not right: `A` is not a valid server slug: it must be 3 to 63 of a-z, 0-9 and -, beginning and ending with a letter \
               or a digit",
     header: None,
 };

@@ -1,7 +1,7 @@
 //! Pages of lists, as queries ask for them and answers carry them.
 
 use app::PageRequest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::ApiError;
@@ -14,6 +14,7 @@ pub(crate) struct PageQuery {
     /// The `next_cursor` of an earlier page; without one, the first page.
     cursor: Option<String>,
     /// Items of the page, 50 if nothing is said.
+    #[serde(default, deserialize_with = "whole_number")]
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }
@@ -26,6 +27,12 @@ pub(crate) struct Page<T> {
     /// The `cursor` of the next page; null on the last one.
     #[schema(required = true)]
     next_cursor: Option<String>,
+}
+
+/// A number in a query, where serde itself would speak of digits.
+pub(crate) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(|_| D::Error::custom("it must be a whole number"))
 }
 
 impl TryFrom<PageQuery> for PageRequest {

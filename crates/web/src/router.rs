@@ -10,13 +10,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     WebSettings, admin, api, documents, door,
     error::{method_not_allowed, unknown_route},
-    health, mcp, metrics, openapi,
+    health, mcp, openapi,
     state::WebState,
     welcome,
 };
 
 /// The whole of HTTP, ready to be served.
 pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
+    let metrics = Arc::clone(app.metrics());
     let document = Bytes::from(openapi::text());
     let state = WebState { app, settings: Arc::new(settings), document };
     let (documented, _frame) = documented_routes().split_for_parts();
@@ -24,7 +25,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .nest("/mcp", mcp::routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(state.clone(), door::pass))
+        .layer(middleware::from_fn_with_state(metrics, door::pass))
         .with_state(state)
 }
 
@@ -36,7 +37,7 @@ pub(crate) fn documented_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(welcome::welcome))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
-        .routes(routes!(metrics::get_metrics))
+        .routes(routes!(crate::metrics::get_metrics))
 }
 
 fn admin_routes() -> OpenApiRouter<WebState> {

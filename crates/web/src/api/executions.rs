@@ -20,7 +20,7 @@ use crate::{
     caller::CustomerCaller,
     error::ApiError,
     extract::{Path, Query},
-    page::Page,
+    page::{Page, whole_number},
 };
 
 /// Which records are wanted.
@@ -37,6 +37,7 @@ pub(crate) struct ExecutionQuery {
     /// The `next_cursor` of an earlier page; without one, the first page.
     cursor: Option<String>,
     /// Items of the page, 50 if nothing is said.
+    #[serde(default, deserialize_with = "whole_number")]
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }

@@ -77,6 +77,10 @@ fn too_large() -> ApiError {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     unique_keys::check(bytes).map_err(|error| explain(&error, None))?;
+    // Serde would take an array for a struct, member by member.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ApiError::invalid("the body is not right: it must be a JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -127,7 +131,7 @@ mod tests {
                 "`name` in the body is not right: invalid type: integer `1`, expected a string at line 1 column 10",
             ),
             ("{\"name\": \"a\", \"name\": \"b\"}", "the body is not right: the key `name` stands twice at line 1 column 20"),
-            ("[]", "the body is not right: invalid length 0, expected struct Order with 2 elements at line 1 column 2"),
+            ("[\"a\", 1]", "the body is not right: it must be a JSON object"),
         ] {
             assert_eq!(parse::<Order>(text.as_bytes()).unwrap_err().message(), wanted, "{text}");
         }

@@ -1,0 +1,86 @@
+//! `/api/v1/executions`
+
+use std::time::Duration;
+
+use http::StatusCode;
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::client::{Answer, Client, Doors};
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_call_leaves_a_record(pool: PgPool) {
+    let customer = Doors::open(pool).await.customer_with_server().await;
+    customer.put_greet().await;
+    let answer = try_greet(&customer, json!({ "name": "Ada" })).await;
+    let tried = answer.json();
+
+    let listed = records(&customer, "", 1).await;
+    let shown = customer.get(&format!("/api/v1/executions/{}", tried["call_id"].as_str().unwrap())).await;
+
+    assert_snapshot!(shown, @r#"
+    200 OK
+    {
+      "call_id": "[id]",
+      "completed_at": "[time]",
+      "error": null,
+      "progress": null,
+      "receipt": {
+        "cpu_us": "[number]",
+        "digest": "[digest]",
+        "egress_bytes": 0,
+        "fuel": "[number]",
+        "host_calls": 0,
+        "log_lines": 1,
+        "memory_bytes_peak": "[number]",
+        "output_bytes": 22,
+        "queue_us": "[number]",
+        "wall_us": "[number]"
+      },
+      "request_id": "[id]",
+      "server": "weather",
+      "stage": null,
+      "started_at": "[time]",
+      "status": "success",
+      "tool": "greet",
+      "version_id": "[id]"
+    }
+    "#);
+    assert_eq!(listed["items"], json!([shown.json()]));
+    assert_eq!(shown.json()["receipt"], tried["receipt"]);
+    assert_eq!(shown.json()["request_id"], answer.header("x-request-id"));
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn records_are_filtered_by_server_and_status(pool: PgPool) {
+    let customer = Doors::open(pool).await.customer_with_server().await;
+    customer.put_greet().await;
+    try_greet(&customer, json!({ "name": "Ada" })).await;
+    let failed = try_greet(&customer, json!({ "name": 7 })).await;
+    records(&customer, "?server=weather", 2).await;
+
+    let wrong = customer.get("/api/v1/executions?server=weather&status=invalid_arguments").await.json();
+
+    assert_eq!(wrong["items"].as_array().unwrap().len(), 1);
+    assert_eq!(wrong["items"][0]["call_id"], failed.json()["call_id"]);
+    assert_eq!(customer.get("/api/v1/executions?status=trap").await.json()["items"], json!([]));
+}
+
+async fn try_greet(customer: &Client, arguments: Value) -> Answer {
+    let tried = customer.post("/api/v1/servers/weather/tools/greet/try", json!({ "arguments": arguments })).await;
+    assert_eq!(tried.status, StatusCode::OK, "{tried}");
+    tried
+}
+
+/// Records are written behind the calls, 50 ms later at most.
+async fn records(customer: &Client, query: &str, wanted: usize) -> Value {
+    for _ in 0..100 {
+        let listed = customer.get(&format!("/api/v1/executions{query}")).await.json();
+        if listed["items"].as_array().unwrap().len() >= wanted {
+            return listed;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{wanted} records were not written within 2 s");
+}

@@ -1,0 +1,21 @@
+//! The REST doors, route by route, over a database of the test's own. Run by `scripts/with-postgres cargo test -p web`.
+
+#![cfg(test)]
+
+mod api_keys;
+mod bad_input;
+mod client;
+mod coverage;
+mod customers;
+mod documents;
+mod door;
+mod environment;
+mod executions;
+mod health;
+mod mcp;
+mod releases;
+mod servers;
+mod tiers;
+mod tools;
+mod tries;
+mod versions;
