@@ -1,7 +1,7 @@
 //! What a call answered, as `tools/call` has it.
 
 use app::calls::CallAnswer;
-use domain::{Outcome, ToolFailure};
+use domain::{Outcome, Status, ToolFailure};
 use rmcp::model::ResultType;
 use serde::Serialize;
 use serde_json::{
@@ -52,7 +52,9 @@ pub(super) fn message(question: &Question, presentation: &Presentation, answer: 
             let structured = is_structured(question.era, value).then_some(&*json);
             write(json.get(), structured, false)
         }
-        Outcome::ToolError(failure) => write(&failure_text(failure), None, true),
+        Outcome::ToolError(failure) if answer.status == Status::ToolError => write(&failure_text(failure), None, true),
+        // Arguments or a result that do not match their schema: the tool itself has thrown nothing.
+        Outcome::ToolError(failure) => write(&failure.message, None, true),
         Outcome::LimitExceeded(limit) => write(&limit.to_string(), None, true),
         Outcome::Trap(reason) => write(&format!("the tool broke down: {reason}"), None, true),
         Outcome::Cancelled => Err(Refusal::cancelled()),

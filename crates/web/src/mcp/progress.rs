@@ -140,17 +140,25 @@ impl Running {
             tokio::select! {
                 biased;
                 Some(report) = self.reports.recv() => return Step::Reported(report),
-                result = &mut self.result => self.ended = result.map_err(|error| self.broke_down(&error)).ok(),
+                result = &mut self.result => self.ended = Some(self.task_result(result)),
             }
         }
         match self.reports.try_recv() {
             Ok(report) => Step::Reported(report),
-            Err(_) => Step::Ended(self.ended.take().unwrap_or_else(|| Err(Refusal::internal(self.question.request_id)))),
+            Err(_) => Step::Ended(self.ended.take().unwrap_or_else(|| Err(self.fault()))),
         }
     }
 
-    fn broke_down(&self, error: &JoinError) {
-        tracing::error!(error = %error, "the task of a call broke down: {error}");
+    /// What the call answered. A task that panicked answered nothing: that is our fault.
+    fn task_result(&self, result: Result<Result<String, Refusal>, JoinError>) -> Result<String, Refusal> {
+        result.unwrap_or_else(|error| {
+            tracing::error!(%error, "the task of a call broke down: {error}");
+            Err(self.fault())
+        })
+    }
+
+    fn fault(&self) -> Refusal {
+        Refusal::internal(self.question.request_id)
     }
 
     /// The event of a report; a report that is no step forward has none.

@@ -9,7 +9,7 @@ use crate::client::Doors;
 
 const METADATA: &str = "/.well-known/oauth-protected-resource/mcp/checks";
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn without_a_token_the_way_to_one_is_told(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let owner = Mcp::serving(&doors, &[ADD]).await;
@@ -28,7 +28,7 @@ async fn without_a_token_the_way_to_one_is_told(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_wrong_token_is_called_invalid(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let owner = Mcp::serving(&doors, &[ADD]).await;
@@ -44,7 +44,7 @@ async fn a_wrong_token_is_called_invalid(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_token_in_the_query_is_none(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let owner = Mcp::serving(&doors, &[]).await;
@@ -56,7 +56,7 @@ async fn a_token_in_the_query_is_none(pool: PgPool) {
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn anothers_server_answers_as_a_missing_one(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let owner = Mcp::serving(&doors, &[ADD]).await;
@@ -74,7 +74,7 @@ async fn anothers_server_answers_as_a_missing_one(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn before_a_token_is_shown_every_name_answers_alike(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let owner = Mcp::serving(&doors, &[ADD]).await;
@@ -90,7 +90,7 @@ async fn before_a_token_is_shown_every_name_answers_alike(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn the_admin_key_opens_no_server(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let owner = Mcp::serving(&doors, &[ADD]).await;
@@ -102,7 +102,7 @@ async fn the_admin_key_opens_no_server(pool: PgPool) {
     assert_eq!(refused.json()["error"]["data"]["error_code"], "forbidden");
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn who_asks_is_known_before_the_body_is_read(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let owner = Mcp::serving(&doors, &[]).await;
@@ -114,7 +114,7 @@ async fn who_asks_is_known_before_the_body_is_read(pool: PgPool) {
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn too_many_calls_are_told_when_to_come_back(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use super::{ECHO, ERAS, Era, Mcp, Message};
 use crate::client::Doors;
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn what_is_not_one_json_rpc_message_is_a_bad_request(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -30,7 +30,7 @@ async fn what_is_not_one_json_rpc_message_is_a_bad_request(pool: PgPool) {
     assert_eq!(refused("[]").await, -32600);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn bytes_that_are_no_text_are_not_json(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -41,7 +41,7 @@ async fn bytes_that_are_no_text_are_not_json(pool: PgPool) {
     assert_eq!(refused.json()["error"]["code"], -32700);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn arguments_that_two_programs_could_read_differently_are_refused(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ECHO]).await;
@@ -69,7 +69,7 @@ async fn arguments_that_two_programs_could_read_differently_are_refused(pool: Pg
     assert_eq!(call(r#"{"value": "\ud83d\ude00"}"#).await.json()["result"]["content"][0]["text"], "😀");
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn an_id_comes_back_as_it_was_sent(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -87,7 +87,7 @@ async fn an_id_comes_back_as_it_was_sent(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn parameters_are_an_object(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -101,7 +101,7 @@ async fn parameters_are_an_object(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_call_names_a_tool(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ECHO]).await;

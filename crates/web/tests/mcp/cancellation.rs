@@ -29,7 +29,7 @@ export default tool({
 "#,
 );
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_notification_stops_the_call_that_it_names(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[SLEEP]).await;
@@ -54,7 +54,7 @@ async fn a_notification_stops_the_call_that_it_names(pool: PgPool) {
     mcp.records("cancelled", 2).await;
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_client_that_goes_away_stops_its_call(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[SLEEP]).await;
@@ -70,7 +70,7 @@ async fn a_client_that_goes_away_stops_its_call(pool: PgPool) {
     mcp.records("cancelled", 2).await;
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_client_that_closes_the_stream_stops_its_call(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[DAWDLE]).await;
@@ -85,7 +85,7 @@ async fn a_client_that_closes_the_stream_stops_its_call(pool: PgPool) {
     mcp.records("cancelled", 2).await;
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn nobody_stops_anothers_call(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[SLEEP]).await;
@@ -107,7 +107,7 @@ async fn nobody_stops_anothers_call(pool: PgPool) {
     assert_eq!(call.await.unwrap().json()["result"]["structuredContent"], json!({"slept": 1_000}));
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn taking_back_what_has_ended_changes_nothing(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;

@@ -9,7 +9,7 @@ use crate::client::Doors;
 
 const VERSIONS: [&str; 5] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn initialize_agrees_on_the_clients_version_or_the_newest_before_2026(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -36,7 +36,7 @@ async fn initialize_agrees_on_the_clients_version_or_the_newest_before_2026(pool
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn initialize_is_refused_where_it_contradicts_itself(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -53,7 +53,7 @@ async fn initialize_is_refused_where_it_contradicts_itself(pool: PgPool) {
     assert_eq!((nothing.status, error_code(&nothing.json())), (StatusCode::OK, -32602));
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn ping_belongs_to_the_handshake(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -65,7 +65,7 @@ async fn ping_belongs_to_the_handshake(pool: PgPool) {
     assert_eq!((since.status, error_code(&since.json())), (StatusCode::NOT_FOUND, -32601));
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn discover_tells_who_the_server_is(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;
@@ -85,7 +85,7 @@ async fn discover_tells_who_the_server_is(pool: PgPool) {
     assert_eq!(without_release(answer.json()["result"].clone()), result);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn an_unknown_method_is_not_found(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -100,7 +100,7 @@ async fn an_unknown_method_is_not_found(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn lists_of_what_a_server_does_not_have_are_empty(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -121,7 +121,7 @@ async fn lists_of_what_a_server_does_not_have_are_empty(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn headers_that_do_not_repeat_the_body_are_a_mismatch(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;
@@ -149,7 +149,7 @@ async fn headers_that_do_not_repeat_the_body_are_a_mismatch(pool: PgPool) {
     assert_eq!(encoded.json()["result"]["structuredContent"], json!({"sum": 3}));
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn arguments_that_a_tool_wants_in_headers_are_compared(pool: PgPool) {
     const REGION: (&str, &str) = (
         "region",
@@ -177,7 +177,7 @@ export default tool({
     assert_eq!(before.json()["result"]["structuredContent"], json!({"region": "eu"}));
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn an_unsupported_version_is_answered_with_those_that_are(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -196,7 +196,7 @@ async fn an_unsupported_version_is_answered_with_those_that_are(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_request_of_2026_carries_its_version_and_capabilities(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -226,7 +226,7 @@ async fn a_request_of_2026_carries_its_version_and_capabilities(pool: PgPool) {
     assert_eq!((bare.status, error_code(&bare.json())), (StatusCode::BAD_REQUEST, -32602));
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_client_that_names_no_version_is_one_of_before(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use super::{COUNT, ERAS, Era, FAIL, Mcp, Message, text};
 use crate::client::Doors;
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn reports_come_before_the_result(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[COUNT]).await;
@@ -35,7 +35,7 @@ async fn reports_come_before_the_result(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_token_may_be_a_number(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[COUNT]).await;
@@ -47,7 +47,7 @@ async fn a_token_may_be_a_number(pool: PgPool) {
     assert_eq!(events(&answer.text)[0]["params"]["progressToken"], 7);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_client_that_does_not_ask_or_cannot_read_it_gets_no_stream(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[COUNT]).await;
@@ -64,7 +64,7 @@ async fn a_client_that_does_not_ask_or_cannot_read_it_gets_no_stream(pool: PgPoo
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_call_that_reports_nothing_answers_without_a_stream(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[FAIL]).await;
@@ -78,7 +78,7 @@ async fn a_call_that_reports_nothing_answers_without_a_stream(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn only_steps_forward_are_reported(pool: PgPool) {
     const RESTLESS: (&str, &str) = (
         "restless",

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use super::{ADD, ECHO, ERAS, Era, FAIL, Mcp, Message, SLEEP, text, without_release};
 use crate::client::Doors;
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_result_is_structured_content_with_a_copy_as_text(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;
@@ -28,7 +28,7 @@ async fn a_result_is_structured_content_with_a_copy_as_text(pool: PgPool) {
     assert_eq!(without_release(since.json()["result"].clone()), result);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn towards_clients_of_2025_only_an_object_is_structured_content(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ECHO]).await;
@@ -48,7 +48,7 @@ async fn towards_clients_of_2025_only_an_object_is_structured_content(pool: PgPo
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn arguments_that_do_not_fit_are_a_tool_error_that_a_model_can_read(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;
@@ -58,15 +58,17 @@ async fn arguments_that_do_not_fit_are_a_tool_error_that_a_model_can_read(pool: 
         let missing = mcp.ask(era, "tools/call", json!({"name": "add"})).await;
         let unknown = mcp.call(era, "add", json!({"a": 1, "b": 1, "c": 1})).await;
 
-        for (answer, words) in [(&wrong_type, ["a", "number"]), (&missing, ["a", "required"]), (&unknown, ["c", "add"])] {
+        for (answer, words) in [(&wrong_type, ["a", "number"]), (&missing, ["a", "required"]), (&unknown, ["'c'", "not allowed"])]
+        {
             assert_eq!(answer.status, StatusCode::OK, "{answer}");
             assert_eq!(answer.json()["result"]["isError"], true, "{answer}");
+            assert!(text(answer).starts_with("the arguments do not match the tool's input schema: "), "{}", text(answer));
             assert!(words.iter().all(|word| text(answer).contains(word)), "{}", text(answer));
         }
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn what_a_tool_says_when_it_fails_reaches_the_model(pool: PgPool) {
     const BROKEN: (&str, &str) = (
         "broken",
@@ -93,7 +95,7 @@ export default tool({
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_limit_that_was_crossed_is_named(pool: PgPool) {
     const LOOP: (&str, &str) = (
         "loop",
@@ -122,7 +124,7 @@ export default tool({ name: "loop", description: "Never ends.", input: { type: "
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_call_of_a_server_without_a_release_finds_no_tool(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let client = doors.customer_with_server().await;
@@ -135,7 +137,7 @@ async fn a_call_of_a_server_without_a_release_finds_no_tool(pool: PgPool) {
     assert_eq!(called.json()["error"]["code"], -32602);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn the_record_of_a_call_has_the_id_of_its_request(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;

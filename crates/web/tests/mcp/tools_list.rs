@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use super::{ADD, COUNT, ERAS, Era, FAIL, Mcp, without_release};
 use crate::client::Doors;
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_tool_is_listed_with_all_it_says_of_itself(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;
@@ -38,7 +38,7 @@ async fn a_tool_is_listed_with_all_it_says_of_itself(pool: PgPool) {
     assert_eq!(without_release(since.json()["result"].clone()), result);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn tools_come_in_the_order_of_their_names_every_time(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[FAIL, COUNT, ADD]).await;
@@ -52,7 +52,7 @@ async fn tools_come_in_the_order_of_their_names_every_time(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_new_release_is_listed_at_once(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;
@@ -68,7 +68,7 @@ async fn a_new_release_is_listed_at_once(pool: PgPool) {
     assert_ne!(version(&before), version(&after));
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_cursor_is_one_that_was_given_out(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD, FAIL]).await;

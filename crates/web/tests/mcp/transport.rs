@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use super::{ADD, ERAS, Era, Mcp, Message};
 use crate::client::Doors;
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn there_is_nothing_to_get_and_nothing_to_delete(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -24,7 +24,7 @@ async fn there_is_nothing_to_get_and_nothing_to_delete(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_page_of_another_origin_may_not_call(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;
@@ -39,7 +39,7 @@ async fn a_page_of_another_origin_may_not_call(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_notification_is_taken_without_a_word(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -54,7 +54,7 @@ async fn a_notification_is_taken_without_a_word(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_response_to_nothing_is_refused(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -65,7 +65,7 @@ async fn a_response_to_nothing_is_refused(pool: PgPool) {
     assert_eq!(refused.json()["error"]["code"], -32600);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_body_is_json_of_at_most_a_mebibyte(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
@@ -75,7 +75,8 @@ async fn a_body_is_json_of_at_most_a_mebibyte(pool: PgPool) {
     let compressed = mcp.send(ping().with_header("content-encoding", "gzip")).await;
     let unreadable_answer = mcp.send(ping().with_header("accept", "text/html")).await;
     let huge = mcp.send_text(" ".repeat(1024 * 1024 + 1)).await;
-    let largest = mcp.send_text(format!("{:1$}", ping().body.to_string(), 1024 * 1024)).await;
+    let message = ping().body.to_string();
+    let largest = mcp.send_text(" ".repeat(1024 * 1024 - message.len()) + &message).await;
 
     assert_eq!(as_text.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(compressed.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -88,7 +89,7 @@ async fn a_body_is_json_of_at_most_a_mebibyte(pool: PgPool) {
     assert_eq!(largest.status, StatusCode::OK);
 }
 
-#[sqlx::test(migrator = "store::MIGRATOR")]
+#[sqlx::test(migrations = "../../migrations")]
 async fn an_answer_names_its_request_and_is_not_kept_on_the_way(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[]).await;
