@@ -28,14 +28,14 @@ pub(crate) enum InspectError {
     Unfit(&'static str),
 }
 
-/// Writes `memory`, whose length is a multiple of [`PAGE_BYTES`].
-pub(crate) fn encode(memory: &[u8]) -> Vec<u8> {
+/// Writes `memory`, whose length is a multiple of [`PAGE_BYTES`]. What lies below `live_from` is left out: it reads as zeros.
+pub(crate) fn encode(memory: &[u8], live_from: usize) -> Vec<u8> {
     let pages = memory.len() / PAGE_BYTES;
     let mut memories = MemorySection::new();
     memories.memory(MemoryType { minimum: pages as u64, maximum: None, memory64: false, shared: false, page_size_log2: None });
     let mut exports = ExportSection::new();
     exports.export(MEMORY, ExportKind::Memory, 0);
-    let data = encode_segments(memory, &find_segments(memory));
+    let data = encode_segments(memory, &find_segments(memory, live_from));
 
     let mut module = Module::new();
     module.section(&memories).section(&exports).section(&RawSection { id: SectionId::Data.into(), data: &data });
@@ -90,11 +90,11 @@ fn check_segments(segments: DataSectionReader<'_>) -> Result<(), InspectError> {
     Ok(())
 }
 
-/// The parts of `memory` that are not zero, in order.
-fn find_segments(memory: &[u8]) -> Vec<Range<usize>> {
+/// The parts of `memory` from `live_from` on that are not zero, in order.
+fn find_segments(memory: &[u8], live_from: usize) -> Vec<Range<usize>> {
     let mut gap_bytes = GAP_BYTES;
     loop {
-        let segments = split_at_gaps(memory, gap_bytes);
+        let segments = split_at_gaps(memory, live_from, gap_bytes);
         if segments.len() <= SEGMENTS_MAX {
             return segments;
         }
@@ -103,10 +103,10 @@ fn find_segments(memory: &[u8]) -> Vec<Range<usize>> {
 }
 
 /// The memory is read in words, for speed: a segment begins and ends at one.
-fn split_at_gaps(memory: &[u8], gap_bytes: usize) -> Vec<Range<usize>> {
+fn split_at_gaps(memory: &[u8], live_from: usize, gap_bytes: usize) -> Vec<Range<usize>> {
     const WORD_BYTES: usize = 16;
     let mut segments: Vec<Range<usize>> = Vec::new();
-    for (index, word) in memory.chunks(WORD_BYTES).enumerate() {
+    for (index, word) in memory.chunks(WORD_BYTES).enumerate().skip(live_from / WORD_BYTES) {
         if word.iter().fold(0, |any, byte| any | byte) == 0 {
             continue;
         }
@@ -151,7 +151,7 @@ mod tests {
         memory[2 * PAGE_BYTES - 1] = 3;
         memory[3 * PAGE_BYTES - 1] = 4;
 
-        let module = encode(&memory);
+        let module = encode(&memory, 0);
 
         assert_eq!(load(&module), memory);
         assert!(module.len() < 1200, "{}", module.len());
@@ -159,8 +159,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_live_reads_as_zeros() {
+        let memory = vec![5; 2 * PAGE_BYTES];
+
+        let read = load(&encode(&memory, PAGE_BYTES));
+
+        assert_eq!(read[..PAGE_BYTES], vec![0; PAGE_BYTES]);
+        assert_eq!(read[PAGE_BYTES..], memory[PAGE_BYTES..]);
+    }
+
+    #[test]
     fn an_empty_memory_is_a_module_too() {
-        let module = encode(&vec![0; PAGE_BYTES]);
+        let module = encode(&vec![0; PAGE_BYTES], 0);
 
         assert_eq!(load(&module), vec![0; PAGE_BYTES]);
         inspect(&module, ANY).unwrap();
@@ -171,10 +181,10 @@ mod tests {
         let mut memory = vec![0; 128 * PAGE_BYTES];
         memory.iter_mut().step_by(128).for_each(|byte| *byte = 9);
 
-        let module = encode(&memory);
+        let module = encode(&memory, 0);
 
-        assert!(split_at_gaps(&memory, GAP_BYTES).len() > SEGMENTS_MAX);
-        assert!(find_segments(&memory).len() <= SEGMENTS_MAX);
+        assert!(split_at_gaps(&memory, 0, GAP_BYTES).len() > SEGMENTS_MAX);
+        assert!(find_segments(&memory, 0).len() <= SEGMENTS_MAX);
         assert_eq!(load(&module), memory);
     }
 
@@ -200,7 +210,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_module_are_refused() {
-        let whole = encode(&vec![1; PAGE_BYTES]);
+        let whole = encode(&vec![1; PAGE_BYTES], 0);
         for bytes in [b"".as_slice(), b"\0asm", b"\x7fELF", &[0xff; 4096], &whole[..whole.len() - 1], &whole[..40]] {
             assert!(matches!(inspect(bytes, ANY), Err(InspectError::Parse(_) | InspectError::Unfit(_))));
         }

@@ -15,6 +15,9 @@ pub(crate) use shared_form::RewriteError;
 /// Exports of the shared engine that begin with this are its mutable globals, in the order of their indices.
 pub(crate) const GLOBAL_EXPORT_PREFIX: &str = "global:";
 
+/// The export that is the stack pointer. At rest it is the end of the stack, which lies below all data and grows down.
+pub(crate) const STACK_POINTER: &str = "global:0";
+
 /// The engine's functions and the state in which they begin, without the prelude.
 const CORE: &[u8] = include_bytes!("../engine/engine.wasm");
 
@@ -59,6 +62,37 @@ mod tests {
         let written = include_str!("../engine/engine.wasm.sha256");
 
         assert!(written.starts_with(&Digest::of(CORE).to_string()), "{written}");
+    }
+
+    #[test]
+    fn the_checked_in_engine_has_its_stack_below_its_data() {
+        let mut stack_end = None;
+        let mut data_start = u64::MAX;
+        for payload in wasmparser::Parser::new(0).parse_all(CORE) {
+            match payload.unwrap() {
+                wasmparser::Payload::GlobalSection(globals) => {
+                    stack_end = Some(constant(&globals.into_iter().next().unwrap().unwrap().init_expr));
+                }
+                wasmparser::Payload::DataSection(segments) => {
+                    for segment in segments {
+                        let wasmparser::DataKind::Active { offset_expr, .. } = segment.unwrap().kind else {
+                            panic!("passive data")
+                        };
+                        data_start = data_start.min(constant(&offset_expr));
+                    }
+                }
+                _ => {}
+            }
+        }
+
+        assert!((64 * 1024..=data_start).contains(&stack_end.unwrap()), "{stack_end:?}, {data_start}");
+    }
+
+    fn constant(expression: &wasmparser::ConstExpr<'_>) -> u64 {
+        match expression.get_operators_reader().into_iter().next().unwrap().unwrap() {
+            wasmparser::Operator::I32Const { value } => u64::from(value.cast_unsigned()),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

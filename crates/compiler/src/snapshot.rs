@@ -12,7 +12,7 @@ use domain::{Diagnostic, Language, ToolInterface};
 use serde::Serialize;
 use wasmtime::{Engine, Module, Trap};
 
-use crate::{data_module, source::Script};
+use crate::source::Script;
 use guest::{Guest, GuestError, Slots};
 use watchdog::with_deadline;
 
@@ -89,7 +89,7 @@ impl Workshop {
             Err(error) => return Err(explain_trap(&error, &guest)),
         };
         guest.check_globals().map_err(internal)?;
-        Ok(Snapshot { artifact: data_module::encode(guest.memory()), interface })
+        Ok(Snapshot { artifact: guest.snapshot(), interface })
     }
 }
 

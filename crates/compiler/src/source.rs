@@ -52,7 +52,8 @@ pub(crate) fn translate(language: Language, source: &str) -> Result<Script, Vec<
 
 const fn source_type(language: Language) -> SourceType {
     match language {
-        Language::TypeScript => SourceType::ts(),
+        // Without imports and exports, it would be taken for a script.
+        Language::TypeScript => SourceType::ts().with_module(true),
         Language::JavaScript => SourceType::mjs(),
     }
 }
@@ -159,6 +160,13 @@ mod tests {
     #[test]
     fn what_the_transformer_would_leave_out_is_refused() {
         let faults = typescript("const a = 1;\nnamespace counter { export let count = 0; }\ncounter;\n").unwrap_err();
+
+        assert_eq!(faults[0].line, Some(2), "{faults:?}");
+    }
+
+    #[test]
+    fn a_source_is_a_module_even_if_nothing_in_it_says_so() {
+        let faults = typescript("const a = { b: 1 };\nwith (a) b;\n").unwrap_err();
 
         assert_eq!(faults[0].line, Some(2), "{faults:?}");
     }

@@ -6,7 +6,10 @@ use wasmtime::{
 };
 
 use super::host;
-use crate::engine::GLOBAL_EXPORT_PREFIX;
+use crate::{
+    data_module,
+    engine::{GLOBAL_EXPORT_PREFIX, STACK_POINTER},
+};
 
 /// What an instance is made of.
 #[derive(Debug)]
@@ -128,7 +131,13 @@ impl Guest {
         }
     }
 
-    pub(super) fn memory(&self) -> &[u8] {
+    /// The memory as a module. The stack is left out: between two calls nothing on it lives.
+    pub(super) fn snapshot(&self) -> Vec<u8> {
+        let stack_end = self.globals.iter().find(|(name, _)| name == STACK_POINTER).map_or(0, |(_, value)| *value);
+        data_module::encode(self.memory(), usize::try_from(stack_end).unwrap_or(0))
+    }
+
+    fn memory(&self) -> &[u8] {
         self.memory.data(&self.store)
     }
 
@@ -186,11 +195,10 @@ impl Failure {
     /// What the author of `source` is told.
     pub(super) fn diagnostic(&self, source: &str, memory_bytes_max: u64) -> Diagnostic {
         let Self { name, message, .. } = self;
-        let mut text = match name.as_str() {
-            // The engine's own words about what a tool must be, rather than what its code threw.
-            "" | "SyntaxError" => message.clone(),
-            _ => format!("the top level of the source threw {name}: {message}"),
-        };
+        // What the author's code throws has a place; without one, these are the engine's own words about what a tool must be.
+        let is_engines_own = self.line == 0 || name == "SyntaxError";
+        let mut text =
+            if is_engines_own { message.clone() } else { format!("the top level of the source threw {name}: {message}") };
         if name == "InternalError" && message.contains("out of memory") {
             text = format!(
                 "the top level of the source used too much memory: it may use {memory_bytes_max} bytes, the engine's own included"

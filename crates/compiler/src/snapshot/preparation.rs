@@ -13,10 +13,7 @@ use super::{
     guest::{GuestError, Slots},
     watchdog::with_deadline,
 };
-use crate::{
-    data_module,
-    engine::{self, RewriteError},
-};
+use crate::engine::{self, RewriteError};
 
 /// Far more than the prelude takes; without a bound, a fault in it would keep the program from starting.
 const BOOT_FUEL_MAX: u64 = 10_000_000_000;
@@ -103,7 +100,7 @@ fn boot(engine: &Engine, js_engine: &Module) -> Result<Vec<u8>, PreparationError
         guest.check_globals()
     });
     match booted {
-        Ok(()) => Ok(data_module::encode(guest.memory())),
+        Ok(()) => Ok(guest.snapshot()),
         Err(error) => {
             let said = guest.last_error().unwrap_or("nothing");
             Err(PreparationError::Engine(format!("{error}; its last words: {said}")))

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{engine, source};
+use crate::{data_module, engine, source};
 
 const MEMORY_BYTES_MAX: u64 = 24 * 1024 * 1024;
 
