@@ -1,6 +1,5 @@
 //! What the doors are told when the program starts.
 
-use domain::Slug;
 use http::uri::Authority;
 use url::{Origin, Url};
 
@@ -38,12 +37,6 @@ pub enum MetricsReaders {
 }
 
 impl WebSettings {
-    /// The MCP endpoint of a server, as clients are told.
-    #[must_use]
-    pub fn mcp_url(&self, server: &Slug) -> String {
-        format!("{}/mcp/{server}", self.base())
-    }
-
     /// The public URL without a slash at its end.
     #[must_use]
     pub fn base(&self) -> &str {
