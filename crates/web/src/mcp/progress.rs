@@ -53,7 +53,7 @@ struct Running {
     /// How far the last report was; each must be farther (MCP, "Progress").
     reached: Option<f64>,
     /// Stops the call when the client goes away: this is dropped with the stream then.
-    _gone: DropGuard,
+    _on_gone: DropGuard,
 }
 
 /// What a call does next.
@@ -81,8 +81,11 @@ pub(super) async fn answer(
     let request = request(in_flight.cancelled(), Some(sender));
     let gone = in_flight.cancelled().clone().drop_guard();
     let result = spawn(visit, question.clone(), in_flight, request);
-    let mut running = Running { reports, result, ended: None, token, question, reached: None, _gone: gone };
+    begin(Running { reports, result, ended: None, token, question, reached: None, _on_gone: gone }).await
+}
 
+/// Waits for what the call does first.
+async fn begin(mut running: Running) -> Result<Response, Refusal> {
     let first = match tokio::time::timeout(KEEP_ALIVE, running.next()).await {
         Ok(Step::Ended(result)) => return result.map(answer::json),
         Ok(Step::Reported(report)) => Some(running.event(report)),
@@ -185,4 +188,64 @@ impl Running {
 
 fn event(message: String) -> Event {
     Event::default().event("message").data(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::RequestId;
+    use http::header;
+    use http_body_util::BodyExt;
+    use rmcp::model::{NumberOrString, RequestId as MessageId};
+
+    use super::*;
+    use crate::mcp::era::Era;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_call_opens_a_stream_and_keeps_it_alive() {
+        let response = begin(running(Duration::from_secs(40), Ok("{}".to_owned()))).await.unwrap();
+
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, ": keep-alive\n\nevent: message\ndata: {}\n\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_after_the_stream_has_begun_is_its_last_event() {
+        let response = begin(running(Duration::from_secs(20), Err(Refusal::cancelled()))).await.unwrap();
+
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let error = r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32800,"message":"the request was cancelled"}}"#;
+        assert_eq!(body, format!("event: message\ndata: {error}\n\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_ends_in_silence_keeps_its_own_status() {
+        let refusal = begin(running(Duration::from_secs(1), Err(Refusal::internal(RequestId::new())))).await.unwrap_err();
+
+        assert_eq!(refusal.into_response().status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_dropped_cancels_the_call() {
+        let cancelled = CancellationToken::new();
+        let silent = running(Duration::from_hours(1), Ok(String::new()));
+        let running = Running { _on_gone: cancelled.clone().drop_guard(), ..silent };
+
+        drop(stream_of(None, running));
+
+        assert!(cancelled.is_cancelled());
+    }
+
+    /// A call that ends after `takes`, without a report.
+    fn running(takes: Duration, result: Result<String, Refusal>) -> Running {
+        let (sender, reports) = mpsc::channel(1);
+        let result = tokio::spawn(async move {
+            let _reporting = sender;
+            tokio::time::sleep(takes).await;
+            result
+        });
+        let question = Question { id: MessageId::Number(7), request_id: RequestId::new(), era: Era::Handshake };
+        let token = ProgressToken(NumberOrString::Number(1));
+        Running { reports, result, ended: None, token, question, reached: None, _on_gone: CancellationToken::new().drop_guard() }
+    }
 }

@@ -125,7 +125,7 @@ async fn too_many_calls_are_told_when_to_come_back(pool: PgPool) {
 
     for (era, message) in ERAS.into_iter().zip([
         Message::request(Era::Handshake, "tools/call", json!({"name": "add", "arguments": {"a": 1, "b": 2}})),
-        Message::call_with_progress(Era::PerRequest, "add", json!({"a": 1, "b": 2})),
+        Message::call_with_progress(Era::PerRequest, "add", &json!({"a": 1, "b": 2})),
     ]) {
         mcp.call(era, "add", json!({"a": 1, "b": 2})).await;
         let refused = mcp.send(message).await;

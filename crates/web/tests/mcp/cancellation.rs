@@ -61,7 +61,7 @@ async fn a_client_that_goes_away_stops_its_call(pool: PgPool) {
 
     for message in [
         Message::request(Era::Handshake, "tools/call", json!({"name": "sleep", "arguments": {"ms": LONG_MS}})),
-        Message::call_with_progress(Era::PerRequest, "sleep", json!({"ms": LONG_MS})),
+        Message::call_with_progress(Era::PerRequest, "sleep", &json!({"ms": LONG_MS})),
     ] {
         let gone = tokio::time::timeout(Duration::from_millis(300), mcp.open(message)).await;
         assert!(gone.is_err(), "the call ended");
@@ -76,7 +76,7 @@ async fn a_client_that_closes_the_stream_stops_its_call(pool: PgPool) {
     let mcp = Mcp::serving(&doors, &[DAWDLE]).await;
 
     for era in ERAS {
-        let mut stream = mcp.open(Message::call_with_progress(era, "dawdle", json!({}))).await.into_body();
+        let mut stream = mcp.open(Message::call_with_progress(era, "dawdle", &json!({}))).await.into_body();
         let first = stream.frame().await.unwrap().unwrap().into_data().unwrap();
         assert!(first.starts_with(b"event: message\ndata: {"), "{first:?}");
         drop(stream);

@@ -156,7 +156,7 @@ impl Message {
     }
 
     /// A `tools/call` that asks for reports of progress.
-    pub(crate) fn call_with_progress(era: Era, tool: &str, arguments: Value) -> Self {
+    pub(crate) fn call_with_progress(era: Era, tool: &str, arguments: &Value) -> Self {
         Self::request(era, "tools/call", json!({ "name": tool, "arguments": arguments, "_meta": { "progressToken": "p" } }))
     }
 

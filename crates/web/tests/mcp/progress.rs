@@ -13,7 +13,7 @@ async fn reports_come_before_the_result(pool: PgPool) {
     let mcp = Mcp::serving(&doors, &[COUNT]).await;
 
     for era in ERAS {
-        let answer = mcp.send(Message::call_with_progress(era, "count", json!({"to": 3}))).await;
+        let answer = mcp.send(Message::call_with_progress(era, "count", &json!({"to": 3}))).await;
 
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.header("content-type"), "text/event-stream");
@@ -39,7 +39,7 @@ async fn reports_come_before_the_result(pool: PgPool) {
 async fn a_token_may_be_a_number(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[COUNT]).await;
-    let mut message = Message::call_with_progress(Era::Handshake, "count", json!({"to": 1}));
+    let mut message = Message::call_with_progress(Era::Handshake, "count", &json!({"to": 1}));
     message.body["params"]["_meta"]["progressToken"] = json!(7);
 
     let answer = mcp.send(message).await;
@@ -54,7 +54,7 @@ async fn a_client_that_does_not_ask_or_cannot_read_it_gets_no_stream(pool: PgPoo
 
     for era in ERAS {
         let unasked = mcp.call(era, "count", json!({"to": 3})).await;
-        let json_only = Message::call_with_progress(era, "count", json!({"to": 3})).with_header("accept", "application/json");
+        let json_only = Message::call_with_progress(era, "count", &json!({"to": 3})).with_header("accept", "application/json");
         let unreadable = mcp.send(json_only).await;
 
         for answer in [unasked, unreadable] {
@@ -70,8 +70,8 @@ async fn a_call_that_reports_nothing_answers_without_a_stream(pool: PgPool) {
     let mcp = Mcp::serving(&doors, &[FAIL]).await;
 
     for era in ERAS {
-        let failed = mcp.send(Message::call_with_progress(era, "fail", json!({"reason": "no"}))).await;
-        let unknown = mcp.send(Message::call_with_progress(era, "absent", json!({}))).await;
+        let failed = mcp.send(Message::call_with_progress(era, "fail", &json!({"reason": "no"}))).await;
+        let unknown = mcp.send(Message::call_with_progress(era, "absent", &json!({}))).await;
 
         assert_eq!((failed.header("content-type"), text(&failed)), ("application/json", "no".to_owned()));
         assert_eq!(unknown.json()["error"]["code"], -32602);
@@ -98,7 +98,7 @@ export default tool({
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[RESTLESS]).await;
 
-    let answer = mcp.send(Message::call_with_progress(Era::PerRequest, "restless", json!({}))).await;
+    let answer = mcp.send(Message::call_with_progress(Era::PerRequest, "restless", &json!({}))).await;
 
     let events = events(&answer.text);
     let steps: Vec<_> = events.iter().filter_map(|event| event["params"]["progress"].as_f64()).collect();
