@@ -119,8 +119,10 @@ async function run({ url, "api-key": apiKey, era }) {
 
   const client = new Client({ name: "toolwright-check", version: "0.1.0" }, { versionNegotiation: { mode: MODES[era] } });
   const requestInit = { headers: { authorization: `Bearer ${apiKey}` } };
-  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }));
-  await attempt("greets", () => greets(client, era));
+  await attempt("greets", async () => {
+    await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }));
+    return greets(client, era);
+  });
   for (const check of [
     lists_tools,
     calls_a_tool,

@@ -119,18 +119,21 @@ async def is_refused_without_a_key(url: str) -> object:
 async def run(url: str, api_key: str, era: str) -> bool:
     failed = False
 
-    async def attempt(name: str, check: Awaitable[object]) -> None:
+    def tell(name: str, ok: bool, detail: object) -> None:
         nonlocal failed
-        try:
-            with anyio.fail_after(30):
-                ok, detail = True, await check
-        except Exception as error:  # whatever the SDK raises is a failed check
-            ok, detail = False, f"{type(error).__name__}: {error}"
         failed = failed or not ok
         print(json.dumps({"client": "python", "era": era, "check": name, "ok": ok, "detail": detail}), flush=True)
 
-    http = create_mcp_http_client(headers={"Authorization": f"Bearer {api_key}"})
-    async with http, Client(streamable_http_client(url, http_client=http), mode=MODES[era], cache=None) as client:
+    async def attempt(name: str, check: Awaitable[object]) -> None:
+        try:
+            with anyio.fail_after(30):
+                detail = await check
+        except Exception as error:  # whatever the SDK raises is a failed check
+            tell(name, False, f"{type(error).__name__}: {error}")
+        else:
+            tell(name, True, detail)
+
+    async def use(client: Client) -> None:
         await attempt("greets", greets(client, era))
         checks: list[Check] = [
             lists_tools,
@@ -143,6 +146,15 @@ async def run(url: str, api_key: str, era: str) -> bool:
         ]
         for check in checks:
             await attempt(check.__name__, check(client))
+
+    http = create_mcp_http_client(headers={"Authorization": f"Bearer {api_key}"})
+    try:
+        async with http, Client(streamable_http_client(url, http_client=http), mode=MODES[era], cache=None) as client:
+            await use(client)
+    except Exception as error:  # the SDK wraps what went wrong in groups
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        tell("connects", False, f"{type(error).__name__}: {error}")
     await attempt("is_refused_without_a_key", is_refused_without_a_key(url))
     return not failed
 
