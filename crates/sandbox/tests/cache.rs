@@ -302,6 +302,22 @@ async fn no_more_tools_stay_in_memory_than_may_and_the_least_used_goes() {
 }
 
 #[tokio::test]
+async fn a_new_tool_stays_in_memory_however_often_the_others_were_called() {
+    let node = Node::new();
+    let sandbox = node.start_with(|config| config.cached_tools_max = 2);
+    for _ in 0..20 {
+        node.call(&sandbox, "a").await;
+        node.call(&sandbox, "b").await;
+    }
+    let hits = sandbox.usage().memory_hits_total;
+
+    node.call(&sandbox, "c").await;
+    node.call(&sandbox, "c").await;
+
+    assert_eq!(sandbox.usage().memory_hits_total, hits + 1);
+}
+
+#[tokio::test]
 async fn no_more_bytes_stay_in_memory_than_may() {
     let node = Node::new();
     node.call(&node.start(), "a").await;
@@ -341,6 +357,29 @@ async fn the_disk_has_a_bound_and_the_oldest_goes_first() {
     node.call(&after_restart, "a").await;
     assert_eq!(node.made(), made + 1, "the oldest is not");
     assert_eq!(inode(&node.files("js-engine-").remove(0)), engine_inode, "the engine is older and stayed");
+}
+
+#[tokio::test]
+async fn a_tool_that_was_loaded_lately_stays_on_disk() {
+    let node = Node::new();
+    let first = node.start();
+    for data in ["a", "b", "c"] {
+        node.call(&first, data).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let kept: u64 = node.files("").iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    let second = node.start_with(|config| config.disk_bytes_max = kept + 1_000);
+
+    node.call(&second, "a").await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    node.call(&second, "d").await;
+
+    let made = node.made();
+    let third = node.start();
+    node.call(&third, "a").await;
+    assert_eq!(node.made(), made, "`a` is older than `b`, but was loaded later");
+    node.call(&third, "b").await;
+    assert_eq!(node.made(), made + 1);
 }
 
 #[tokio::test]

@@ -39,8 +39,8 @@ async fn an_endless_loop_with_fuel_left_ends_at_its_deadline() {
     let invoked = room.call_within(|limits| limits.wall_ms_max = 100).await;
 
     assert_eq!(invoked.outcome, limit(LimitName::WallMsMax, 100));
-    assert!((100_000..3_000_000).contains(&invoked.receipt.wall_us), "{}", invoked.receipt.wall_us);
-    assert!(invoked.receipt.cpu_us > 10_000, "the loop's CPU time is charged: {}", invoked.receipt.cpu_us);
+    assert!((100_000..10_000_000).contains(&invoked.receipt.wall_us), "{}", invoked.receipt.wall_us);
+    assert!(invoked.receipt.cpu_us > 1_000, "the loop's CPU time is charged: {}", invoked.receipt.cpu_us);
 }
 
 #[tokio::test]
@@ -170,6 +170,18 @@ async fn deep_recursion_is_a_trap_and_harms_nobody_else() {
 
     assert_eq!(broken.outcome, Outcome::Trap("wasm trap: call stack exhausted".into()));
     assert_eq!(room.try_call(next).await.unwrap().outcome, Outcome::Success(json!(42)));
+}
+
+#[tokio::test]
+async fn recursion_may_go_as_deep_as_the_engine_needs() {
+    // A call keeps 48 bytes on x86-64, so this needs three quarters of a mebibyte, and wasmtime's own default is a half.
+    let code = r#"(func $deeper (param $n i64) (result i64)
+        (if (i64.eqz (local.get $n)) (then (return (i64.const 0))))
+        (i64.add (local.get $n) (call $deeper (i64.sub (local.get $n) (i64.const 1)))))
+      (func (export "call") (param i32 i32) (result i32) (drop (call $deeper (i64.const 16000))) (call $number (i64.const 1)))"#;
+    let room = Room::new(code, "").await;
+
+    assert_eq!(room.call().await.outcome, Outcome::Success(json!(1)));
 }
 
 #[tokio::test]

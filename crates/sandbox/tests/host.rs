@@ -240,6 +240,34 @@ async fn a_digest_of_megabytes_is_the_one_of_its_parts() {
 }
 
 #[tokio::test]
+async fn a_long_digest_lets_other_guests_run() {
+    const BYTES: usize = 48 * 1024 * 1024;
+    let body = format!(
+        "(if (i32.ne (local.get $bytes) (i32.const 2)) (then (return (call $number (i64.const 42)))))
+         (drop (memory.grow (i32.const {})))
+         (call $digest (i32.const 1024) (i32.const 7) (i32.const 65536) (i32.const {BYTES}) (i32.const 256))
+         (call $number (i64.const 1))",
+        BYTES / 65_536,
+    );
+    let room = Room::with(&guest(&body), "SHA-512", |config| config.guest_threads = 1).await;
+    let (sandbox, tool) = (room.sandbox.clone(), room.tool.clone());
+    let mut long = invocation();
+    long.limits.memory_bytes_max = 2 * BYTES as u64;
+    let long = tokio::spawn(async move { sandbox.invoke(&tool, long).await.unwrap() });
+    while room.sandbox.usage().memory_bytes < BYTES as u64 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut quick = invocation();
+    quick.arguments = r#"{"quick":true}"#.into();
+
+    let quick = room.try_call(quick).await.unwrap();
+
+    assert_eq!(quick.outcome, Outcome::Success(json!(42)));
+    assert!(!long.is_finished(), "the quick call was answered before the long one");
+    assert_eq!(long.await.unwrap().outcome, Outcome::Success(json!(1)));
+}
+
+#[tokio::test]
 async fn an_unknown_algorithm_or_operation_is_refused_in_words() {
     let algorithm = "(call $digest (i32.const 1024) (i32.const 3) (i32.const 1024) (i32.const 0) (i32.const 256))";
     let operation = "(call $start (i32.const 1024) (i32.const 14) (i32.const 256))";
@@ -248,6 +276,26 @@ async fn an_unknown_algorithm_or_operation_is_refused_in_words() {
 
         assert_eq!(result_of(&body, data).await, 1, "{data}");
     }
+}
+
+#[tokio::test]
+async fn an_operation_of_many_kilobytes_is_refused() {
+    // Spaces between the number and the end.
+    let operation = r#"{"op":"sleep","ms":1"#;
+    let body = |bytes: usize| {
+        format!(
+            "(drop (memory.grow (i32.const 2))) (memory.fill (i32.const {}) (i32.const 32) (i32.const 70000))
+             (i32.store8 (i32.const {}) (i32.const 125))
+             (call $start (i32.const 1024) (i32.const {bytes}) (i32.const 256))
+             (call $number (i64.extend_i32_u (i32.load8_u (i32.const 256))))",
+            1024 + operation.len(),
+            1024 + bytes - 1,
+        )
+    };
+    let data = operation.replace('"', "\\\"");
+
+    assert_eq!(result_of(&body(64 * 1024), &data).await, 0);
+    assert_eq!(result_of(&body(64 * 1024 + 1), &data).await, 1);
 }
 
 /// Starts a sleep of `ms`; its handle is on the stack.
