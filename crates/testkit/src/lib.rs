@@ -12,4 +12,4 @@ mod test_app;
 pub use customer::{TestCustomer, request};
 pub use program::program;
 pub use request::TestAnswer;
-pub use test_app::{TestApp, TestOptions};
+pub use test_app::{TestApp, TestOptions, cache_without_tools};

@@ -46,12 +46,15 @@ pub struct TestOptions {
     pub drain_max: Duration,
     /// Where artifacts are kept; without it, in a folder of the test's own.
     pub artifacts: Option<Arc<TempDir>>,
+    /// Where native code is kept; without it, beside the program, so that the engine is compiled once for all tests.
+    pub cache: Option<Arc<TempDir>>,
 }
 
 /// What must outlive every clone of the router, too.
 #[derive(Debug)]
 struct Kept {
     artifacts: Arc<TempDir>,
+    _cache: Option<Arc<TempDir>>,
     pool: Pool,
     /// Workers die with its thread.
     _launcher: Launcher,
@@ -67,6 +70,7 @@ impl Default for TestOptions {
             records_waiting_max: Settings::RECORDS_WAITING_MAX,
             drain_max: Duration::from_secs(10),
             artifacts: None,
+            cache: None,
         }
     }
 }
@@ -103,7 +107,7 @@ impl TestApp {
             },
         };
         let app = App::start(parts).await.expect("the application starts");
-        Self { app, kept: Arc::new(Kept { artifacts, pool, _launcher: launcher }) }
+        Self { app, kept: Arc::new(Kept { artifacts, _cache: options.cache, pool, _launcher: launcher }) }
     }
 
     /// The application itself.
@@ -161,9 +165,8 @@ impl TestApp {
     }
 }
 
-/// The engine's native code is kept beside the program, so that it is made once for all tests.
 async fn start_compiling(options: &TestOptions, launcher: Launcher) -> (Arc<Sandbox>, Arc<Workers>) {
-    let cache_dir: PathBuf = program().with_file_name("testkit-cache");
+    let cache_dir = options.cache.as_ref().map_or_else(shared_cache, |cache| cache.path().to_owned());
     let cache_key = CacheKey::new([7; 32]);
     let sandbox = SandboxConfig {
         cache_dir: cache_dir.clone(),
@@ -188,6 +191,23 @@ async fn start_compiling(options: &TestOptions, launcher: Launcher) -> (Arc<Sand
     let sandbox = tokio::task::spawn_blocking(move || Sandbox::start(sandbox, compiler::engine::shared())).await;
     let sandbox = sandbox.expect("the start does not panic").expect("the sandbox starts");
     (sandbox, Workers::start(workers, launcher).expect("the workers start"))
+}
+
+/// A cache that has the engine, as every machine's has after its first start, and no tool.
+#[must_use]
+pub fn cache_without_tools() -> Arc<TempDir> {
+    let cache = TempDir::new().expect("a temporary folder");
+    for entry in std::fs::read_dir(shared_cache()).expect("an application was started before") {
+        let entry = entry.expect("the folder can be read");
+        if entry.file_name().to_string_lossy().starts_with("js-") {
+            std::fs::copy(entry.path(), cache.path().join(entry.file_name())).expect("the temporary folder takes files");
+        }
+    }
+    Arc::new(cache)
+}
+
+fn shared_cache() -> PathBuf {
+    program().with_file_name("testkit-cache")
 }
 
 impl std::fmt::Debug for TestOptions {

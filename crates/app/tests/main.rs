@@ -1,0 +1,21 @@
+//! The use cases, over a database of each test's own, with a real sandbox and real worker processes. Run by
+//! `scripts/with-postgres cargo test -p app`, after `cargo build -p toolwright`.
+
+#![cfg(test)]
+
+mod api_keys;
+mod artifacts;
+mod calls;
+mod catalogue;
+mod customers;
+mod environment;
+mod executions;
+mod limits;
+mod releases;
+mod servers;
+mod shutdown;
+mod sources;
+mod tenants;
+mod tiers;
+mod tools;
+mod tries;
