@@ -47,6 +47,7 @@ impl Connection {
     /// Sends a request and gives the body of its 2xx answer.
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes, BenchError> {
         let name = format!("{} {}", request.method(), request.uri().path());
+        self.sender.ready().await?;
         let answer = self.sender.send_request(request).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();

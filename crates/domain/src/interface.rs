@@ -147,26 +147,26 @@ mod tests {
 
     #[test]
     fn a_plain_interface_is_right() {
-        assert_eq!(interface(json!({})).check(), Ok(()));
+        assert_eq!(interface(&json!({})).check(), Ok(()));
     }
 
     #[test]
     fn a_schema_of_another_type_is_refused() {
-        let wrong = interface(json!({"input": {"type": "string"}}));
+        let wrong = interface(&json!({"input": {"type": "string"}}));
 
         assert_eq!(wrong.check(), Err(InterfaceError::NotAnObject("input")));
     }
 
     #[test]
     fn a_remote_reference_is_refused_wherever_it_hides() {
-        let wrong = interface(json!({"input": {"type": "object", "allOf": [{"not": {"$ref": "https://a.test/s.json"}}]}}));
+        let wrong = interface(&json!({"input": {"type": "object", "allOf": [{"not": {"$ref": "https://a.test/s.json"}}]}}));
 
         assert!(matches!(wrong.check(), Err(InterfaceError::RemoteReference { field: "input", .. })));
     }
 
     #[test]
     fn a_hint_of_another_type_is_refused() {
-        let wrong = interface(json!({"annotations": {"readOnlyHint": "yes"}}));
+        let wrong = interface(&json!({"annotations": {"readOnlyHint": "yes"}}));
 
         assert_eq!(wrong.check(), Err(InterfaceError::Annotation("readOnlyHint".into())));
     }
@@ -180,7 +180,7 @@ mod tests {
         assert!(serde_json::from_value::<ToolInterface>(given).is_ok());
     }
 
-    fn interface(changes: Value) -> ToolInterface {
+    fn interface(changes: &Value) -> ToolInterface {
         let mut whole = json!({"name": "a", "description": "does a", "input": {"type": "object"}});
         whole.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         serde_json::from_value(whole).unwrap()
