@@ -23,36 +23,44 @@ fn deep_recursion_is_a_range_error() {
         assert_eq!((failure.name.as_str(), failure.message.as_str()), ("RangeError", "Maximum call stack size exceeded"), "{body}");
         assert_eq!(failure.line, 4, "{body}");
     }
-    assert_eq!(evaluate("const f = (n) => n === 0 ? 0 : 1 + f(n - 1); return f(400);"), json!(400));
+    assert_eq!(evaluate("const f = (n) => n === 0 ? 0 : 1 + f(n - 1); return f(800);"), json!(800));
 }
 
 #[test]
-fn deeply_nested_data_ends_in_an_error_or_a_trap_of_the_guest() {
+fn deeply_nested_data_ends_in_an_error_and_not_on_the_hosts_stack() {
     for body in [
         "return JSON.parse('['.repeat(200000) + ']'.repeat(200000));",
         "return JSON.parse('{\"a\":'.repeat(200000) + '1' + '}'.repeat(200000));",
         "let a = []; for (let i = 0; i < 200000; i++) a = [a]; return a;",
+        "let a = []; for (let i = 0; i < 200000; i++) a = [a]; return a.flat(Infinity);",
+        "let a = []; for (let i = 0; i < 200000; i++) a = [a]; return `${a}`;",
         "let a = {}; for (let i = 0; i < 200000; i++) a = { a }; return structuredClone(a);",
-        "let a = []; for (let i = 0; i < 200000; i++) a = [a]; console.log(a); return `${a.flat(Infinity)}`;",
-        "let s = '('.repeat(100000) + ')'.repeat(100000); return new RegExp(s).test('');",
+        "return new RegExp('(?:'.repeat(100000) + ')'.repeat(100000)).test('');",
+        "let p = {}; for (let i = 0; i < 20000; i++) p = new Proxy(p, {}); return p.x;",
     ] {
-        match Machine::with_body(body).call_text("{}") {
-            Ok(answer) => {
-                let failure = answer.unwrap_err();
-                assert!(["RangeError", "SyntaxError"].contains(&failure.name.as_str()), "{body}: {failure:?}");
-            }
-            Err(trap) => assert_eq!(trap.downcast_ref(), Some(&Trap::StackOverflow), "{body}: {trap:?}"),
-        }
+        let failure = failure(body);
+        assert!(["RangeError", "SyntaxError"].contains(&failure.name.as_str()), "{body}: {failure:?}");
     }
+    assert_eq!(evaluate("let a = []; for (let i = 0; i < 200000; i++) a = [a]; console.log(a); return 'written';"), json!("written"));
+    assert_eq!(evaluate("return JSON.parse('['.repeat(1500) + ']'.repeat(1500)).length;"), json!(1));
 }
 
 #[test]
-fn arguments_nested_too_deeply_do_not_break_the_host() {
+fn arguments_nested_too_deeply_are_an_error() {
     let mut machine = Machine::with_body("return 1;");
 
-    match machine.call_text(&format!("{}{}", "[".repeat(200_000), "]".repeat(200_000))) {
-        Ok(answer) => assert_eq!(answer.unwrap_err().name, "RangeError"),
-        Err(trap) => assert_eq!(trap.downcast_ref(), Some(&Trap::StackOverflow)),
+    let answer = machine.call_text(&format!("{}{}", "[".repeat(200_000), "]".repeat(200_000))).unwrap();
+
+    assert_eq!(answer.unwrap_err().name, "RangeError");
+}
+
+#[test]
+fn source_nested_too_deeply_ends_on_the_hosts_stack_at_the_worst() {
+    for source in ["[".repeat(100_000), "(".repeat(100_000), "{".repeat(100_000), "!".repeat(100_000), "`${".repeat(100_000), "()=>{".repeat(100_000)] {
+        match Machine::new().init_request(&json!({"source": source, "map": null, "file": "tool.js"})) {
+            Ok(answer) => assert!(answer.is_err(), "{}", &source[..5]),
+            Err(trap) => assert_eq!(trap.downcast_ref(), Some(&Trap::StackOverflow), "{}", &source[..5]),
+        }
     }
 }
 
