@@ -91,8 +91,7 @@ pub async fn load(app: &App, caller: &Caller, customer: CustomerId, key: ApiKeyI
 pub async fn delete(app: &App, caller: &Caller, customer: CustomerId, key: ApiKeyId) -> Result<(), AppError> {
     access::require(caller, Operation::DeleteApiKey)?;
     let revoked = store::api_keys::revoke(&mut *app.pool.acquire().await?, customer, key, app.clock.now()).await?;
-    // They are kept by digest, which nobody knows here; a key is deleted seldom, and the others are read again in no time.
-    app.memory.api_keys.drop_all();
+    app.memory.forget_api_key(key);
     if revoked { Ok(()) } else { Err(AppError::not_found("API key", key)) }
 }
 

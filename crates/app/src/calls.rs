@@ -121,7 +121,10 @@ async fn admit(app: &App, customer: CustomerId) -> Result<Arc<Tier>, AppError> {
             Err(QuotaError::Exceeded { retry_after_s }) => {
                 return Err(refuse(CallRefusal::Quota, LimitName::CallsPerMonthMax, per_month, retry_after_s));
             }
-            Err(QuotaError::Store(error)) => return Err(error.into()),
+            Err(QuotaError::Store(error)) => {
+                app.metrics.observe_refusal(CallRefusal::Unavailable);
+                return Err(error.into());
+            }
         }
     }
     Ok(tier)
@@ -184,7 +187,11 @@ async fn run(app: &App, call: &Call<'_>, request: CallRequest) -> Result<(CallAn
         AppError::Unavailable { message: "the records of calls cannot be written at the moment".to_owned() }
     })?;
     let open = OpenCall { app, record: Some(record) };
-    match attempt(app, call, request, &open).await {
+    let attempted = tokio::select! {
+        attempted = attempt(app, call, request, &open) => attempted,
+        () = app.interrupted() => Err(AppError::Unavailable { message: "this node is shutting down".to_owned() }),
+    };
+    match attempted {
         Ok(finished) => {
             let receipt = finished.receipt.clone().unwrap_or_else(|| Receipt::empty(call.tool.digest));
             open.end(&receipt, Ending { status: finished.status, error: finished.error(), receipt: finished.receipt });
@@ -279,8 +286,5 @@ async fn attempt(app: &App, call: &Call<'_>, request: CallRequest, open: &OpenCa
             let _ = listener.try_send(reported);
         }
     };
-    tokio::select! {
-        finished = guests::run(app, call.tool, &ready, run, report) => finished,
-        () = app.interrupted() => Err(AppError::Unavailable { message: "this node is shutting down".to_owned() }),
-    }
+    guests::run(app, call.tool, &ready, run, report).await
 }

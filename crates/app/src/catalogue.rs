@@ -87,7 +87,9 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
     let read = async {
         let found = serving::find_by_slug(&mut *app.pool.acquire().await?, slug, &app.engine).await?;
         let found = found.ok_or_else(|| AppError::not_found("server", slug))?;
-        ServedServer::try_from(found).map(Arc::new)
+        // Hundreds of schemas take longer than a thread that serves others may be held.
+        let ready = tokio::task::spawn_blocking(|| ServedServer::try_from(found)).await;
+        ready.map_err(|error| AppError::internal("compiling the schemas of a server broke off", error))?.map(Arc::new)
     };
     let server = app.memory.servers.get(slug, read).await?;
     if server.customer == customer { Ok(server) } else { Err(AppError::not_found("server", slug)) }

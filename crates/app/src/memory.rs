@@ -1,9 +1,9 @@
 //! What this node keeps in memory of the database, and when it is dropped (TIER-3): at once by this node's own writes, by notice when
-//! another node writes.
+//! another node writes. When notices may have been missed, all of it is read again.
 
 use std::sync::Arc;
 
-use domain::{CustomerId, Digest, Slug, Tier, TierName};
+use domain::{ApiKeyId, CustomerId, Digest, Slug, Tier, TierName};
 use store::changes::Change;
 
 use crate::{Caller, catalogue::ServedServer, snapshots::Snapshots};
@@ -45,17 +45,21 @@ impl Memory {
         match change {
             Change::Tier(name) => self.tiers.drop_one(name),
             Change::Customer(customer) => self.customer_tiers.drop_one(customer),
-            Change::ApiKey(_) => self.api_keys.drop_all(),
+            Change::ApiKey(key) => self.forget_api_key(*key),
             Change::Server { slug, .. } => self.servers.drop_one(slug),
-            Change::Lost => self.forget_all(),
+            Change::Lost => self.doubt_everything(),
         }
     }
 
-    /// Drops everything.
-    pub(crate) fn forget_all(&self) {
-        self.api_keys.drop_all();
-        self.customer_tiers.drop_all();
-        self.tiers.drop_all();
-        self.servers.drop_all();
+    /// Drops who shows this key: they are kept by the digest of the key, which nobody knows who deletes it.
+    pub(crate) fn forget_api_key(&self, key: ApiKeyId) {
+        self.api_keys.drop_where(move |caller| matches!(caller, Caller::Customer { api_key, .. } if *api_key == key));
+    }
+
+    fn doubt_everything(&self) {
+        self.api_keys.doubt_all();
+        self.customer_tiers.doubt_all();
+        self.tiers.doubt_all();
+        self.servers.doubt_all();
     }
 }

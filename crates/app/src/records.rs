@@ -96,9 +96,10 @@ impl Records {
         Ok(Record { desk: Arc::clone(&self.desk), call, room: Some(room) })
     }
 
-    /// Records of calls that run or wait to be written.
+    /// Records that wait to be written.
     pub(crate) fn waiting(&self) -> u64 {
-        self.room_max.saturating_sub(self.room.available_permits()) as u64
+        let taken = self.room_max.saturating_sub(self.room.available_permits());
+        taken.saturating_sub(self.desk.running.count()) as u64
     }
 
     /// Records that the database refused, since the start.

@@ -6,24 +6,43 @@ use std::{
     hash::Hash,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::sync::OnceCell;
 
-/// Values of one kind by key, bounded. One load for all who wait for the same key. Whoever asks after [`Snapshots::drop_one`] never gets what
-/// was read before it, even if that read ends later.
+use crate::AppError;
+
+/// Values of one kind by key, bounded. One load for all who wait for the same key. Whoever asks after a drop never gets what was read before
+/// it, even if that read ends later.
+///
+/// When notices may have been missed, what is kept becomes doubtful ([`Snapshots::doubt_all`]): it is read again before it is used, and used as
+/// it is only while the database is away, so that released tools go on answering.
 pub(crate) struct Snapshots<K, V> {
-    kept: Cache<K, V>,
+    kept: Cache<K, Arc<Entry<V>>>,
     loads: Mutex<HashMap<K, Arc<Load<V>>>>,
+    /// Goes up when everything becomes doubtful.
+    generation: AtomicU64,
+}
+
+/// A value that is kept.
+struct Entry<V> {
+    value: V,
+    /// Of the moment when its read began.
+    generation: u64,
+    read_at: Instant,
+    /// The generation in which it is used though it is doubtful, because the database is away; and until when, in milliseconds after `read_at`.
+    believed_in: AtomicU64,
+    believed_ms: AtomicU64,
 }
 
 /// A read that is under way.
 struct Load<V> {
     value: OnceCell<V>,
+    generation: u64,
     /// The key was dropped since it began: its value is for those who wait already, and is not kept.
     stale: AtomicBool,
 }
@@ -33,44 +52,96 @@ where
     K: Eq + Hash + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Notices arrive within milliseconds. Should a connection die so that neither side hears of it, nothing is older than this.
-    const AGE_MAX: Duration = Duration::from_mins(1);
+    /// Notices arrive within milliseconds. Should a connection die so that neither side hears of it, nothing older than this is used without
+    /// being read again.
+    const FRESH_MAX: Duration = Duration::from_mins(1);
+    /// How old a value may become while the database is away. A key that was revoked in the moment of a cut opens no longer than this.
+    const AGE_MAX: Duration = Duration::from_mins(10);
+    /// How long a doubtful value is used before the database is tried again: a try may last as long as its time-out.
+    const BELIEVED: Duration = Duration::from_secs(5);
 
     /// Room for `entries_max` values.
     pub(crate) fn with_room_for(entries_max: u64) -> Self {
-        let kept =
-            Cache::builder().max_capacity(entries_max).eviction_policy(EvictionPolicy::lru()).time_to_live(Self::AGE_MAX).build();
-        Self { kept, loads: Mutex::default() }
+        let kept = Cache::builder()
+            .max_capacity(entries_max)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(Self::AGE_MAX)
+            .support_invalidation_closures()
+            .build();
+        Self { kept, loads: Mutex::default(), generation: AtomicU64::new(0) }
     }
 
     /// The value of `key`: the one that is kept, or what `read` gives. Errors are not kept.
-    pub(crate) async fn get<E>(&self, key: &K, read: impl Future<Output = Result<V, E>>) -> Result<V, E> {
-        if let Some(value) = self.kept.get(key) {
-            return Ok(value);
+    pub(crate) async fn get(&self, key: &K, read: impl Future<Output = Result<V, AppError>>) -> Result<V, AppError> {
+        let kept = self.kept.get(key);
+        if let Some(entry) = kept.as_ref().filter(|entry| self.is_good(entry)) {
+            return Ok(entry.value.clone());
         }
-        let load = Arc::clone(self.loads().entry(key.clone()).or_insert_with(|| Arc::new(Load::new())));
+        let load = Arc::clone(self.loads().entry(key.clone()).or_insert_with(|| Arc::new(Load::new(self.generation()))));
         let waiter = Waiter { snapshots: self, key, load };
-        waiter.load.value.get_or_try_init(|| read).await.cloned()
+        match (waiter.load.value.get_or_try_init(|| read).await, kept) {
+            (Ok(value), _) => Ok(value.clone()),
+            (Err(AppError::Unavailable { .. }), Some(entry)) if self.kept.contains_key(key) => {
+                entry.believe(waiter.load.generation, Self::BELIEVED);
+                Ok(entry.value.clone())
+            }
+            (Err(error), _) => Err(error),
+        }
     }
 
     /// Forgets the value of `key`.
     pub(crate) fn drop_one(&self, key: &K) {
         let mut loads = self.loads();
         if let Some(load) = loads.remove(key) {
-            load.stale.store(true, Ordering::Relaxed);
+            load.set_stale();
         }
         self.kept.invalidate(key);
     }
 
-    /// Forgets everything.
-    pub(crate) fn drop_all(&self) {
+    /// Forgets the values that `is_changed` points out.
+    pub(crate) fn drop_where(&self, is_changed: impl Fn(&V) -> bool + Send + Sync + 'static) {
         let mut loads = self.loads();
-        loads.drain().for_each(|(_, load)| load.stale.store(true, Ordering::Relaxed));
-        self.kept.invalidate_all();
+        // What they will read is not known.
+        loads.drain().for_each(|(_, load)| load.set_stale());
+        if let Err(error) = self.kept.invalidate_entries_if(move |_, entry| is_changed(&entry.value)) {
+            tracing::error!(%error, "cannot drop what changed: dropping everything");
+            self.kept.invalidate_all();
+        }
+    }
+
+    /// Uses nothing any more without reading it again, unless the database is away.
+    pub(crate) fn doubt_all(&self) {
+        let mut loads = self.loads();
+        loads.drain().for_each(|(_, load)| load.set_stale());
+        self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_good(&self, entry: &Entry<V>) -> bool {
+        let age = entry.read_at.elapsed();
+        let generation = self.generation();
+        let is_fresh = entry.generation == generation && age < Self::FRESH_MAX;
+        is_fresh || entry.is_believed(generation, age)
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 
     fn loads(&self) -> MutexGuard<'_, HashMap<K, Arc<Load<V>>>> {
         self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> Entry<V> {
+    fn is_believed(&self, generation: u64, age: Duration) -> bool {
+        self.believed_in.load(Ordering::Relaxed) == generation
+            && age < Duration::from_millis(self.believed_ms.load(Ordering::Relaxed))
+    }
+
+    fn believe(&self, generation: u64, span: Duration) {
+        let until = self.read_at.elapsed() + span;
+        self.believed_in.store(generation, Ordering::Relaxed);
+        self.believed_ms.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
@@ -97,7 +168,14 @@ where
             return;
         }
         if let Some(value) = self.load.value.get() {
-            self.snapshots.kept.insert(self.key.clone(), value.clone());
+            let entry = Entry {
+                value: value.clone(),
+                generation: self.load.generation,
+                read_at: Instant::now(),
+                believed_in: AtomicU64::new(0),
+                believed_ms: AtomicU64::new(0),
+            };
+            self.snapshots.kept.insert(self.key.clone(), Arc::new(entry));
             loads.remove(self.key);
         } else if Arc::strong_count(&self.load) <= 2 {
             // Only the table and this waiter know of it: nobody else will try the read again.
@@ -107,8 +185,12 @@ where
 }
 
 impl<V> Load<V> {
-    fn new() -> Self {
-        Self { value: OnceCell::new(), stale: AtomicBool::new(false) }
+    fn new(generation: u64) -> Self {
+        Self { value: OnceCell::new(), generation, stale: AtomicBool::new(false) }
+    }
+
+    fn set_stale(&self) {
+        self.stale.store(true, Ordering::Relaxed);
     }
 }
 
@@ -120,24 +202,49 @@ impl<K, V> fmt::Debug for Snapshots<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use std::{convert::Infallible, sync::atomic::AtomicU32};
+    use std::sync::atomic::AtomicU32;
 
     use tokio::sync::oneshot;
 
     use super::*;
 
+    fn away() -> AppError {
+        AppError::Unavailable { message: "away".to_owned() }
+    }
+
     #[tokio::test]
-    async fn a_value_is_read_once_until_it_is_dropped() {
+    async fn a_value_is_read_once_until_it_is_dropped_or_doubtful() {
         let snapshots = Snapshots::with_room_for(10);
         let reads = AtomicU32::new(0);
-        let read = || async { Ok::<_, Infallible>(reads.fetch_add(1, Ordering::Relaxed)) };
+        let get = async || snapshots.get(&"a", async { Ok(reads.fetch_add(1, Ordering::Relaxed)) }).await.unwrap();
 
-        assert_eq!(snapshots.get(&"a", read()).await, Ok(0));
-        assert_eq!(snapshots.get(&"a", read()).await, Ok(0));
+        assert_eq!((get().await, get().await), (0, 0));
         snapshots.drop_one(&"a");
-        assert_eq!(snapshots.get(&"a", read()).await, Ok(1));
-        snapshots.drop_all();
-        assert_eq!(snapshots.get(&"a", read()).await, Ok(2));
+        assert_eq!(get().await, 1);
+        snapshots.drop_where(|value| *value == 0);
+        assert_eq!(get().await, 1);
+        snapshots.drop_where(|value| *value == 1);
+        assert_eq!(get().await, 2);
+        snapshots.doubt_all();
+        assert_eq!((get().await, get().await), (3, 3));
+    }
+
+    #[tokio::test]
+    async fn what_is_doubtful_is_used_while_the_database_is_away_and_what_was_dropped_is_not() {
+        let snapshots = Snapshots::with_room_for(10);
+        for key in ["doubtful", "dropped"] {
+            snapshots.get(&key, async { Ok(1) }).await.unwrap();
+        }
+
+        snapshots.doubt_all();
+        snapshots.drop_one(&"dropped");
+
+        assert!(matches!(snapshots.get(&"doubtful", async { Err(away()) }).await, Ok(1)));
+        assert!(matches!(snapshots.get(&"doubtful", std::future::pending()).await, Ok(1)), "the next try is later");
+        assert!(snapshots.get(&"dropped", async { Err(away()) }).await.is_err());
+        snapshots.doubt_all();
+        let gone = snapshots.get(&"doubtful", async { Err(AppError::Unauthenticated) }).await;
+        assert!(matches!(gone, Err(AppError::Unauthenticated)), "the database is back, and is believed");
     }
 
     #[tokio::test]
@@ -151,7 +258,7 @@ mod tests {
                 let read = async {
                     begun.send(()).unwrap();
                     may_finish.await.unwrap();
-                    Ok::<_, Infallible>("old")
+                    Ok("old")
                 };
                 snapshots.get(&"a", read).await
             }
@@ -159,18 +266,18 @@ mod tests {
         has_begun.await.unwrap();
 
         snapshots.drop_one(&"a");
-        let late = snapshots.get(&"a", async { Ok::<_, Infallible>("new") }).await;
+        let late = snapshots.get(&"a", async { Ok("new") }).await;
         finish.send(()).unwrap();
 
-        assert_eq!((early.await.unwrap(), late), (Ok("old"), Ok("new")));
-        assert_eq!(snapshots.get(&"a", async { Ok::<_, Infallible>("none") }).await, Ok("new"));
+        assert_eq!((early.await.unwrap().unwrap(), late.unwrap()), ("old", "new"));
+        assert_eq!(snapshots.get(&"a", async { Ok("none") }).await.unwrap(), "new");
     }
 
     #[tokio::test]
     async fn a_read_that_was_given_up_leaves_nothing() {
         let snapshots = Snapshots::<_, u32>::with_room_for(10);
 
-        let read = snapshots.get(&"a", std::future::pending::<Result<u32, Infallible>>());
+        let read = snapshots.get(&"a", std::future::pending());
         let given_up = tokio::time::timeout(Duration::from_millis(5), read).await;
 
         assert!(given_up.is_err());
@@ -181,8 +288,8 @@ mod tests {
     async fn an_error_is_not_kept() {
         let snapshots = Snapshots::<_, u32>::with_room_for(10);
 
-        assert_eq!(snapshots.get(&"a", async { Err("away") }).await, Err("away"));
-        assert_eq!(snapshots.get(&"a", async { Ok::<_, &str>(1) }).await, Ok(1));
+        assert!(snapshots.get(&"a", async { Err(away()) }).await.is_err());
+        assert!(matches!(snapshots.get(&"a", async { Ok(1) }).await, Ok(1)));
         assert!(snapshots.loads().is_empty());
     }
 }

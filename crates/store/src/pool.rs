@@ -72,14 +72,15 @@ impl Pool {
             .map_err(StoreError::during("connect to the database as the role toolwright_runtime"))
     }
 
-    /// A connection, as soon as one is free; [`StoreError::Unavailable`] after [`Pool::ACQUIRE_TIMEOUT`].
+    /// A connection, as soon as one is free; [`StoreError::Unavailable`] after [`Pool::ACQUIRE_TIMEOUT`], and whatever keeps a new one from
+    /// being made: no statement was refused.
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
-        self.0.acquire().await.map(Connection).map_err(StoreError::during("get a connection"))
+        self.0.acquire().await.map(Connection).map_err(|error| StoreError::Unavailable(error.into()))
     }
 
     /// A transaction on a connection of its own.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        self.0.begin().await.map(Transaction).map_err(StoreError::during("begin a transaction"))
+        self.0.begin().await.map(Transaction).map_err(|error| StoreError::Unavailable(error.into()))
     }
 
     /// Asks the database for an answer: whether it is there.

@@ -129,7 +129,6 @@ impl TestApp {
     }
 
     /// The doors.
-    #[must_use]
     pub fn router(&self) -> Router {
         let settings = WebSettings {
             public_url: Url::parse(PUBLIC_URL).expect("a URL"),

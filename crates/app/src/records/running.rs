@@ -63,6 +63,10 @@ impl Running {
         self.calls().remove(&call);
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.calls().len()
+    }
+
     /// The calls whose row is to be opened or brought up to date, at most `calls_max`.
     pub(super) fn due(&self, now: Instant, calls_max: usize) -> Vec<Arc<RunningCall>> {
         self.calls().values().filter(|call| call.is_due(now)).take(calls_max).cloned().collect()
