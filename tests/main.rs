@@ -1,5 +1,7 @@
 //! The program as its users meet it: a real process, a real database, real clients.
 
+#![cfg(test)]
+
 #[path = "end_to_end/api.rs"]
 mod api;
 #[path = "end_to_end/clients.rs"]

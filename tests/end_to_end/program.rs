@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::api::Api;
 
 pub(crate) const ADMIN_KEY: &str = "end-to-end-administrator-key-0123456789";
-const START_MAX: Duration = Duration::from_secs(120);
+const START_MAX: Duration = Duration::from_mins(2);
 const STOP_MAX: Duration = Duration::from_secs(30);
 
 /// A data directory, and what is started on it.

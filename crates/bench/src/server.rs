@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::connection::{BenchError, Connection};
 
 /// How long a start may take before the benchmark gives up.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// A running server; it is stopped when this is dropped.
 pub(crate) struct Server {
