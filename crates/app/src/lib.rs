@@ -1,5 +1,5 @@
 //! The use cases of Toolwright, one module a noun. Every function of theirs takes the application and the caller, and begins by asking
-//! [`access`] whether that caller may do this at all. Doors (`web`) shape what they answer; rooms below (`store`, `sandbox`, `compiler`)
+//! the table in `access` whether that caller may do this at all. Doors (`web`) shape what they answer; rooms below (`store`, `sandbox`, `compiler`)
 //! do not know each other and meet here.
 
 mod access;
