@@ -1,5 +1,6 @@
 //! The checked-in JavaScript engine as a core module, with the host's side of it played by the tests: what the web's functions do,
 //! how tools are read and called, and how whatever goes wrong comes out.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test's helper cannot do fails the test")]
 
 #[path = "../engine/prelude.rs"]
 mod prelude;

@@ -58,9 +58,15 @@ fn every_call_begins_where_the_build_ended() {
 fn what_json_does_not_have_is_null_or_an_error() {
     assert_eq!(evaluate("return undefined;"), Value::Null);
     assert_eq!(evaluate(""), Value::Null);
-    assert_eq!(evaluate("return [NaN, Infinity, undefined, () => 1, new Date(0)];"), json!([null, null, null, null, "1970-01-01T00:00:00.000Z"]));
+    assert_eq!(
+        evaluate("return [NaN, Infinity, undefined, () => 1, new Date(0)];"),
+        json!([null, null, null, null, "1970-01-01T00:00:00.000Z"])
+    );
     // Half a surrogate pair has no UTF-8, and what reads JSON refuses its escape as well. A backslash before `u` is only a backslash.
-    assert_eq!(evaluate("return ['\\uD800', '\\uDFFFx', '\\\\ud800', '\\u{1F600}'];"), json!(["\u{FFFD}", "\u{FFFD}x", "\\ud800", "\u{1F600}"]));
+    assert_eq!(
+        evaluate("return ['\\uD800', '\\uDFFFx', '\\\\ud800', '\\u{1F600}'];"),
+        json!(["\u{FFFD}", "\u{FFFD}x", "\\ud800", "\u{1F600}"])
+    );
     for (body, says) in [
         ("return 1n;", "the result cannot be written as JSON: "),
         ("const a = {}; a.a = a; return a;", "circular"),
@@ -106,7 +112,11 @@ fn promises_and_what_is_like_them_are_awaited() {
 
 #[test]
 fn a_promise_that_nothing_can_settle_is_a_deadlock() {
-    for body in ["await new Promise(() => {});", "return new Promise(() => {});", "const t = setTimeout(() => {}, 5); clearTimeout(t); await new Promise(() => {});"] {
+    for body in [
+        "await new Promise(() => {});",
+        "return new Promise(() => {});",
+        "const t = setTimeout(() => {}, 5); clearTimeout(t); await new Promise(() => {});",
+    ] {
         let failure = failure(body);
         assert!(failure.message.starts_with("deadlock: "), "{failure:?}");
     }
@@ -138,7 +148,9 @@ fn the_context_gives_granted_values_and_tells_progress() {
 
 #[test]
 fn the_context_says_what_would_be_right() {
-    assert!(failure("ctx.progress('1');").message.contains("`done` of ctx.progress(done, total?, message?) must be a finite number"));
+    assert!(
+        failure("ctx.progress('1');").message.contains("`done` of ctx.progress(done, total?, message?) must be a finite number")
+    );
     assert!(failure("ctx.progress(1, Infinity);").message.contains("`total`"));
     assert!(failure("ctx.env(1);").message.contains("the name of an environment value"));
 }
@@ -175,9 +187,8 @@ fn many_timers_of_one_moment_take_one_host_call() {
 
 #[test]
 fn timers_without_a_delay_need_no_host() {
-    let mut machine = Machine::with_body(
-        "for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve)); return 'done';",
-    );
+    let mut machine =
+        Machine::with_body("for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve)); return 'done';");
 
     assert_eq!(machine.call(&json!({})), Ok(json!("done")));
     assert!(!machine.host().calls.contains_key("start"));

@@ -13,7 +13,9 @@ fn log_of(body: &str) -> Vec<String> {
 
 #[test]
 fn each_function_writes_at_its_level() {
-    let log = log_of("console.debug('a'); console.log('b', 1); console.info('c'); console.warn('d'); console.error('e'); console.log();");
+    let log = log_of(
+        "console.debug('a'); console.log('b', 1); console.info('c'); console.warn('d'); console.error('e'); console.log();",
+    );
 
     assert_eq!(log, ["debug a", "info b 1", "info c", "warn d", "error e", "info "]);
 }
@@ -47,13 +49,19 @@ fn values_look_as_in_node() {
         ("class A {}", "[class A]"),
         ("new (class Point { x = 1; })()", "Point { x: 1 }"),
         ("Object.create(null)", "[Object: null prototype] {}"),
-        ("{ get a() { throw 1; }, set b(v) {}, get c() { return 1; }, set c(v) {} }", "{ a: [Getter], b: [Setter], c: [Getter/Setter] }"),
+        (
+            "{ get a() { throw 1; }, set b(v) {}, get c() { return 1; }, set c(v) {} }",
+            "{ a: [Getter], b: [Setter], c: [Getter/Setter] }",
+        ),
         ("new Proxy({}, { get() { throw 1; } })", "[Proxy]"),
         ("Promise.resolve(1)", "Promise {}"),
         ("new URL('https://a.test/b')", "URL { 'https://a.test/b' }"),
         ("Object('boxed')", "[String: 'boxed']"),
         ("(() => { const a = { n: 1 }; a.self = a; return a; })()", "{ n: 1, self: [Circular] }"),
-        ("'%s is %d and %i, %f %j %o %% %c|', 'x', 1.5, 2.7, '3.5', { a: 1 }, [1], 'css', 'rest'", "x is 1.5 and 2, 3.5 {\"a\":1} [ 1 ] % | rest"),
+        (
+            "'%s is %d and %i, %f %j %o %% %c|', 'x', 1.5, 2.7, '3.5', { a: 1 }, [1], 'css', 'rest'",
+            "x is 1.5 and 2, 3.5 {\"a\":1} [ 1 ] % | rest",
+        ),
         ("'100%', 5", "100% 5"),
         ("'%s'", "%s"),
     ] {
@@ -63,7 +71,9 @@ fn values_look_as_in_node() {
 
 #[test]
 fn long_values_are_broken_into_lines_and_cut() {
-    let log = log_of("console.log({ first: 'a'.repeat(40), second: 'b'.repeat(40) }); console.log(Array.from({ length: 200 }, (_, i) => i)); console.log('x'.repeat(1e6)); console.log([['y'.repeat(1e6)], 1]);");
+    let log = log_of(
+        "console.log({ first: 'a'.repeat(40), second: 'b'.repeat(40) }); console.log(Array.from({ length: 200 }, (_, i) => i)); console.log('x'.repeat(1e6)); console.log([['y'.repeat(1e6)], 1]);",
+    );
 
     assert_eq!(log[0], format!("info {{\n  first: '{}',\n  second: '{}'\n}}", "a".repeat(40), "b".repeat(40)));
     assert!(log[1].ends_with("  99,\n  ... 100 more\n]"), "{}", log[1]);

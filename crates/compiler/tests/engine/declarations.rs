@@ -10,13 +10,70 @@ const DECLARATIONS: &str = include_str!("../../toolwright.d.ts");
 
 /// Globals of the language itself (ECMA-262, with annex B), which every editor knows.
 const LANGUAGE: &[&str] = &[
-    "AggregateError", "Array", "ArrayBuffer", "AsyncDisposableStack", "Atomics", "BigInt", "BigInt64Array", "BigUint64Array", "Boolean",
-    "DataView", "Date", "DisposableStack", "Error", "EvalError", "FinalizationRegistry", "Float16Array", "Float32Array", "Float64Array",
-    "Function", "Infinity", "Int16Array", "Int32Array", "Int8Array", "Iterator", "JSON", "Map", "Math", "NaN", "Number", "Object",
-    "Promise", "Proxy", "RangeError", "ReferenceError", "Reflect", "RegExp", "Set", "SharedArrayBuffer", "String", "SuppressedError",
-    "Symbol", "SyntaxError", "TypeError", "URIError", "Uint16Array", "Uint32Array", "Uint8Array", "Uint8ClampedArray", "WeakMap", "WeakRef",
-    "WeakSet", "decodeURI", "decodeURIComponent", "encodeURI", "encodeURIComponent", "escape", "eval", "globalThis", "isFinite", "isNaN",
-    "parseFloat", "parseInt", "undefined", "unescape",
+    "AggregateError",
+    "Array",
+    "ArrayBuffer",
+    "AsyncDisposableStack",
+    "Atomics",
+    "BigInt",
+    "BigInt64Array",
+    "BigUint64Array",
+    "Boolean",
+    "DataView",
+    "Date",
+    "DisposableStack",
+    "Error",
+    "EvalError",
+    "FinalizationRegistry",
+    "Float16Array",
+    "Float32Array",
+    "Float64Array",
+    "Function",
+    "Infinity",
+    "Int16Array",
+    "Int32Array",
+    "Int8Array",
+    "Iterator",
+    "JSON",
+    "Map",
+    "Math",
+    "NaN",
+    "Number",
+    "Object",
+    "Promise",
+    "Proxy",
+    "RangeError",
+    "ReferenceError",
+    "Reflect",
+    "RegExp",
+    "Set",
+    "SharedArrayBuffer",
+    "String",
+    "SuppressedError",
+    "Symbol",
+    "SyntaxError",
+    "TypeError",
+    "URIError",
+    "Uint16Array",
+    "Uint32Array",
+    "Uint8Array",
+    "Uint8ClampedArray",
+    "WeakMap",
+    "WeakRef",
+    "WeakSet",
+    "decodeURI",
+    "decodeURIComponent",
+    "encodeURI",
+    "encodeURIComponent",
+    "escape",
+    "eval",
+    "globalThis",
+    "isFinite",
+    "isNaN",
+    "parseFloat",
+    "parseInt",
+    "undefined",
+    "unescape",
 ];
 
 /// Of QuickJS, for its own errors: not for tools.
@@ -44,7 +101,8 @@ fn every_member_of_a_class_is_declared_and_every_declared_member_is_there() {
             class = None;
         }
         if let (Some(class), Some((member, is_static))) = (class, declared_member(line)) {
-            let holder = if is_static || class.chars().all(char::is_lowercase) { class.to_owned() } else { format!("{class}.prototype") };
+            let holder =
+                if is_static || class.chars().all(char::is_lowercase) { class.to_owned() } else { format!("{class}.prototype") };
             missing.push((format!("{class}.{member}"), format!("(() => {{ const h = {holder}; return '{member}' in h; }})()")));
         }
     }
@@ -55,10 +113,15 @@ fn every_member_of_a_class_is_declared_and_every_declared_member_is_there() {
     for ((name, _), is_there) in missing.iter().zip(there.as_array().unwrap()) {
         assert_eq!(is_there, &Value::Bool(true), "{name} is declared and is not there");
     }
-    for class in ["URL", "URLSearchParams", "TextEncoder", "TextDecoder", "Event", "EventTarget", "AbortSignal", "AbortController"] {
+    for class in
+        ["URL", "URLSearchParams", "TextEncoder", "TextDecoder", "Event", "EventTarget", "AbortSignal", "AbortController"]
+    {
         for member in names(&evaluate(&format!("return Object.getOwnPropertyNames({class}.prototype);"))) {
             let is_declared = missing.iter().any(|(name, _)| *name == format!("{class}.{member}"));
-            assert!(is_declared || member == "constructor" || member.to_uppercase() == member, "{class}.{member} is not declared");
+            assert!(
+                is_declared || member == "constructor" || member.to_uppercase() == member,
+                "{class}.{member} is not declared"
+            );
         }
     }
 }
@@ -69,9 +132,15 @@ fn the_module_and_the_context_have_what_is_declared() {
     let context = names(&evaluate("return Object.keys(ctx);"));
 
     for name in &module {
-        assert!([format!("export function {name}<"), format!("export const {name}:")].iter().any(|form| DECLARATIONS.contains(form)), "{name}");
+        assert!(
+            [format!("export function {name}<"), format!("export const {name}:")].iter().any(|form| DECLARATIONS.contains(form)),
+            "{name}"
+        );
     }
-    assert_eq!(module.len(), DECLARATIONS.matches("  export function ").count() + DECLARATIONS.matches("  export const ").count());
+    assert_eq!(
+        module.len(),
+        DECLARATIONS.matches("  export function ").count() + DECLARATIONS.matches("  export const ").count()
+    );
     for name in &context {
         assert!(DECLARATIONS.contains(&format!("    {name}(")), "{name}");
     }

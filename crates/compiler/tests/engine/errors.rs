@@ -63,7 +63,10 @@ fn values_that_are_no_errors_are_described() {
         ("throw Symbol('s');", "Symbol(s) was thrown"),
         ("throw Object.create(null);", "[Object: null prototype] {} was thrown"),
         ("throw new Proxy(new Error('x'), { get() { throw 1; }, getPrototypeOf() { throw 2; } });", "[Proxy] was thrown"),
-        ("throw { toString() { throw 1; }, get message() { throw 2; } };", "{ toString: [Function: toString], message: [Getter] } was thrown"),
+        (
+            "throw { toString() { throw 1; }, get message() { throw 2; } };",
+            "{ toString: [Function: toString], message: [Getter] } was thrown",
+        ),
         ("return Promise.reject();", "undefined was thrown"),
     ] {
         let failure = failure(body);
@@ -78,12 +81,20 @@ fn hostile_errors_are_survived() {
         ("const e = new Error('a'); Object.defineProperty(e, 'name', { get() { throw e; } }); throw e;", "Error", "a"),
         ("const e = new Error(); Object.defineProperty(e, 'message', { get() { throw e; } }); throw e;", "Error", ""),
         ("const e = new Error('a'); Object.defineProperty(e, 'stack', { get() { throw e; } }); throw e;", "Error", "a"),
-        ("const e = new Error('a'); e.name = Symbol('n'); e.message = { toString() { throw 1; } }; Object.defineProperty(e, 'stack', { value: 7 }); throw e;", "Error", ""),
+        (
+            "const e = new Error('a'); e.name = Symbol('n'); e.message = { toString() { throw 1; } }; Object.defineProperty(e, 'stack', { value: 7 }); throw e;",
+            "Error",
+            "",
+        ),
         ("const e = new Error('a'); e.cause = e; throw e;", "Error", "a"),
         ("const e = new Error('\\uD800'); throw e;", "Error", "\u{FFFD}"),
         ("Error.prepareStackTrace = () => { throw 1; }; throw new Error('a');", "Error", "a"),
         ("Error.stackTraceLimit = 0; throw new Error('a');", "Error", "a"),
-        ("String.prototype.split = Array.prototype.map = RegExp.prototype.exec = () => { throw 1; }; throw new Error('a');", "Error", "an error that cannot be described"),
+        (
+            "String.prototype.split = Array.prototype.map = RegExp.prototype.exec = () => { throw 1; }; throw new Error('a');",
+            "Error",
+            "an error that cannot be described",
+        ),
     ] {
         let failure = failure(body);
         assert_eq!((failure.name.as_str(), failure.message.as_str()), (name, message), "{body}: {failure:?}");
@@ -92,7 +103,9 @@ fn hostile_errors_are_survived() {
 
 #[test]
 fn long_texts_are_cut() {
-    let failure = failure("const e = new Error('m'.repeat(1e6)); e.name = 'n'.repeat(1e6); e.stack = '    at x (tool.js:1:1)\\n'.repeat(1e5); throw e;");
+    let failure = failure(
+        "const e = new Error('m'.repeat(1e6)); e.name = 'n'.repeat(1e6); e.stack = '    at x (tool.js:1:1)\\n'.repeat(1e5); throw e;",
+    );
 
     assert!(failure.name.len() < 200 && failure.message.len() < 10_000 && failure.stack.len() < 10_000);
 }

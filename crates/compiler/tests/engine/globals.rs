@@ -6,18 +6,33 @@ use super::machine::evaluate;
 
 #[test]
 fn what_does_not_exist_yet_is_absent() {
-    let kinds = evaluate("return [typeof fetch, typeof Headers, typeof Request, typeof Response, typeof WebAssembly, typeof process, typeof require, typeof SharedWorker, 'secret' in ctx, 'text' in ctx];");
+    let kinds = evaluate(
+        "return [typeof fetch, typeof Headers, typeof Request, typeof Response, typeof WebAssembly, typeof process, typeof require, typeof SharedWorker, 'secret' in ctx, 'text' in ctx];",
+    );
 
     assert_eq!(
         kinds,
-        json!(["undefined", "undefined", "undefined", "undefined", "undefined", "undefined", "undefined", "undefined", false, false])
+        json!([
+            "undefined",
+            "undefined",
+            "undefined",
+            "undefined",
+            "undefined",
+            "undefined",
+            "undefined",
+            "undefined",
+            false,
+            false
+        ])
     );
 }
 
 #[test]
 fn globals_can_be_replaced_and_are_not_listed() {
     assert_eq!(
-        evaluate("const keys = []; for (const key in globalThis) keys.push(key); globalThis.URL = 7; globalThis.setTimeout = 8; return [keys, URL, setTimeout];"),
+        evaluate(
+            "const keys = []; for (const key in globalThis) keys.push(key); globalThis.URL = 7; globalThis.setTimeout = 8; return [keys, URL, setTimeout];"
+        ),
         json!([[], 7, 8])
     );
 }

@@ -20,7 +20,11 @@ fn deep_recursion_is_a_range_error() {
         "return 'a'.replace(/a/, function f() { return 'a'.replace(/a/, f); });",
     ] {
         let failure = failure(body);
-        assert_eq!((failure.name.as_str(), failure.message.as_str()), ("RangeError", "Maximum call stack size exceeded"), "{body}");
+        assert_eq!(
+            (failure.name.as_str(), failure.message.as_str()),
+            ("RangeError", "Maximum call stack size exceeded"),
+            "{body}"
+        );
         assert_eq!(failure.line, 4, "{body}");
     }
     assert_eq!(evaluate("const f = (n) => n === 0 ? 0 : 1 + f(n - 1); return f(800);"), json!(800));
@@ -41,7 +45,10 @@ fn deeply_nested_data_ends_in_an_error_and_not_on_the_hosts_stack() {
         let failure = failure(body);
         assert!(["RangeError", "SyntaxError"].contains(&failure.name.as_str()), "{body}: {failure:?}");
     }
-    assert_eq!(evaluate("let a = []; for (let i = 0; i < 200000; i++) a = [a]; console.log(a); return 'written';"), json!("written"));
+    assert_eq!(
+        evaluate("let a = []; for (let i = 0; i < 200000; i++) a = [a]; console.log(a); return 'written';"),
+        json!("written")
+    );
     assert_eq!(evaluate("return JSON.parse('['.repeat(1500) + ']'.repeat(1500)).length;"), json!(1));
 }
 
@@ -56,7 +63,14 @@ fn arguments_nested_too_deeply_are_an_error() {
 
 #[test]
 fn source_nested_too_deeply_ends_on_the_hosts_stack_at_the_worst() {
-    for source in ["[".repeat(100_000), "(".repeat(100_000), "{".repeat(100_000), "!".repeat(100_000), "`${".repeat(100_000), "()=>{".repeat(100_000)] {
+    for source in [
+        "[".repeat(100_000),
+        "(".repeat(100_000),
+        "{".repeat(100_000),
+        "!".repeat(100_000),
+        "`${".repeat(100_000),
+        "()=>{".repeat(100_000),
+    ] {
         match Machine::new().init_request(&json!({"source": source, "map": null, "file": "tool.js"})) {
             Ok(answer) => assert!(answer.is_err(), "{}", &source[..5]),
             Err(trap) => assert_eq!(trap.downcast_ref(), Some(&Trap::StackOverflow), "{}", &source[..5]),
@@ -149,7 +163,8 @@ fn random_numbers_differ_between_two_calls_of_one_snapshot() {
 
 #[test]
 fn a_tool_sees_nothing_of_the_engine() {
-    let names = evaluate("return Object.getOwnPropertyNames(globalThis).filter((name) => /native|prelude|toolwright|__/i.test(name));");
+    let names =
+        evaluate("return Object.getOwnPropertyNames(globalThis).filter((name) => /native|prelude|toolwright|__/i.test(name));");
 
     assert_eq!(names, Value::Array(vec![]));
 }

@@ -7,6 +7,11 @@ use std::{
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use wasm_encoder::{
+    ExportKind, ExportSection, RawSection,
+    reencode::{Reencode as _, RoundtripReencoder},
+};
+use wasmparser::{Parser, Payload};
 use wasmtime::{
     Caller, Config, Engine, Instance, Linker, Memory, Module, Result, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
     WasmParams, WasmResults, bail,
@@ -15,6 +20,8 @@ use wasmtime::{
 use crate::prelude;
 
 const CORE: &[u8] = include_bytes!("../../engine/engine.wasm");
+/// The name under which the tests see the stack pointer, the engine's only mutable global.
+const STACK_POINTER: &str = "stack-pointer";
 const HOST: &str = "toolwright:tool/host@0.1.0";
 
 /// Far more than any test but the endless ones needs.
@@ -76,7 +83,7 @@ fn prepared() -> &'static Prepared {
         let mut config = Config::new();
         config.consume_fuel(true).max_wasm_stack(1024 * 1024);
         let engine = Engine::new(&config).unwrap();
-        let module = Module::new(&engine, CORE).unwrap();
+        let module = Module::new(&engine, with_stack_pointer(CORE)).unwrap();
         let mut machine = Machine::bare(&engine, &module);
         let before = machine.store.get_fuel().unwrap();
         machine.boot(&prelude::module());
@@ -84,6 +91,26 @@ fn prepared() -> &'static Prepared {
         let memory = machine.memory.data(&machine.store).to_vec();
         Prepared { engine, module, memory, boot_fuel }
     })
+}
+
+/// The engine with its stack pointer exported.
+fn with_stack_pointer(core: &[u8]) -> Vec<u8> {
+    let mut module = wasm_encoder::Module::new();
+    for payload in Parser::new(0).parse_all(core) {
+        match payload.unwrap() {
+            Payload::ExportSection(exports) => {
+                let mut section = ExportSection::new();
+                RoundtripReencoder.parse_export_section(&mut section, exports).unwrap();
+                module.section(section.export(STACK_POINTER, ExportKind::Global, 0));
+            }
+            other => {
+                if let Some((id, range)) = other.as_section() {
+                    module.section(&RawSection { id, data: &core[range] });
+                }
+            }
+        }
+    }
+    module.finish()
 }
 
 /// Fuel that reading the prelude takes.
@@ -152,10 +179,12 @@ impl Machine {
     }
 
     fn boot(&mut self, prelude: &str) {
+        let stack_pointer = self.stack_pointer();
         let parameters = self.write(prelude.as_bytes());
         if let Err(error) = self.call_export::<(u32, u32), ()>("boot", parameters) {
             panic!("the prelude cannot be read: {error:?}: {:?}", self.store.data().log);
         }
+        assert_eq!(self.stack_pointer(), stack_pointer, "a snapshot keeps the memory alone");
     }
 
     /// Has the engine read a tool; gives its interface.
@@ -165,11 +194,11 @@ impl Machine {
 
     /// As `init`, with a request of the test's own; the outer error is a trap.
     pub(crate) fn init_request(&mut self, request: &Value) -> Result<Answer> {
-        let globals = self.mutable_globals();
+        let stack_pointer = self.stack_pointer();
         let parameters = self.write(request.to_string().as_bytes());
         let result = self.call_export("init", parameters)?;
         let answer = self.read_answer(result);
-        assert_eq!(self.mutable_globals(), globals, "a snapshot keeps the memory alone");
+        assert_eq!(self.stack_pointer(), stack_pointer, "a snapshot keeps the memory alone");
         Ok(answer)
     }
 
@@ -208,17 +237,8 @@ impl Machine {
         self.store.data().log.iter().map(|(level, text)| format!("{} {text}", levels[*level as usize])).collect()
     }
 
-    fn mutable_globals(&mut self) -> Vec<String> {
-        // The only one is the stack pointer; it is exported by no name, so that it is seen by what moves with it.
-        let block: u32 = self.call_export("cabi_realloc", (0_u32, 0_u32, 1_u32, 1_u32)).unwrap();
-        self.call_export::<(u32, u32, u32, u32), u32>("cabi_realloc", (block, 1, 1, 1)).unwrap();
-        self.instance
-            .exports(&mut self.store)
-            .filter_map(wasmtime::Export::into_global)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|global| format!("{:?}", global.get(&mut self.store)))
-            .collect()
+    fn stack_pointer(&mut self) -> i32 {
+        self.instance.get_global(&mut self.store, STACK_POINTER).unwrap().get(&mut self.store).unwrap_i32()
     }
 
     fn call_export<P: WasmParams, R: WasmResults>(&mut self, name: &str, parameters: P) -> Result<R> {
@@ -362,7 +382,7 @@ fn start(mut caller: Caller<'_, Host>, at: u32, length: u32, result: u32) -> Res
     };
     let host = caller.data_mut();
     host.handles += 1;
-    let until = host.now_us + std::time::Duration::from_secs_f64(ms / 1000.0).as_micros() as u64;
+    let until = host.now_us + u64::try_from(std::time::Duration::from_secs_f64(ms / 1000.0).as_micros())?;
     host.sleeps.push_back((host.handles, until));
     let handle = host.handles;
     write(&mut caller, result, &[0])?;

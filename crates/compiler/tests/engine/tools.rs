@@ -87,7 +87,17 @@ fn the_default_export_must_be_a_tool() {
 
 #[test]
 fn only_the_tool_api_can_be_imported() {
-    for specifier in ["fs", "node:fs", "./other.js", "https://a.test/x.js", "toolwright:native", "toolwright:prelude", "tool.js", "", "../toolwright"] {
+    for specifier in [
+        "fs",
+        "node:fs",
+        "./other.js",
+        "https://a.test/x.js",
+        "toolwright:native",
+        "toolwright:prelude",
+        "tool.js",
+        "",
+        "../toolwright",
+    ] {
         let message = message_of(Machine::new().init(&format!("import * as a from '{specifier}'; export default a;")));
         assert_eq!(message, format!("cannot import \"{specifier}\": the only module is \"toolwright\""));
     }
@@ -162,8 +172,14 @@ fn a_request_of_another_form_is_refused() {
 #[test]
 fn code_from_text_is_refused() {
     for code in [
-        "eval('1')", "(0, eval)('1')", "new Function('return 1')", "Function('return 1')", "(() => {}).constructor('return 1')",
-        "(async () => {}).constructor('return 1')", "(function* () {}).constructor('')", "(async function* () {}).constructor('')",
+        "eval('1')",
+        "(0, eval)('1')",
+        "new Function('return 1')",
+        "Function('return 1')",
+        "(() => {}).constructor('return 1')",
+        "(async () => {}).constructor('return 1')",
+        "(function* () {}).constructor('')",
+        "(async function* () {}).constructor('')",
         "Reflect.construct(Function, ['return 1'])",
         "class X extends Function { constructor() { super('return 1'); } } new X()",
     ] {
@@ -171,5 +187,8 @@ fn code_from_text_is_refused() {
         assert_eq!((failure.name.as_str(), failure.line), ("EvalError", 4), "{code}: {failure:?}");
         assert!(failure.message.contains("code cannot be made from text"), "{failure:?}");
     }
-    assert_eq!(super::machine::evaluate("return [(() => {}) instanceof Function, typeof Function.prototype.call];"), json!([true, "function"]));
+    assert_eq!(
+        super::machine::evaluate("return [(() => {}) instanceof Function, typeof Function.prototype.call];"),
+        json!([true, "function"])
+    );
 }

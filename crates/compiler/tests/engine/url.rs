@@ -184,12 +184,31 @@ fn international_names() {
 fn relative_urls() {
     let base = Some("http://a/b/c/d;p?q");
     let examples = [
-        ("g:h", "g:h"), ("g", "http://a/b/c/g"), ("./g", "http://a/b/c/g"), ("g/", "http://a/b/c/g/"), ("/g", "http://a/g"),
-        ("//g", "http://g/"), ("?y", "http://a/b/c/d;p?y"), ("g?y", "http://a/b/c/g?y"), ("#s", "http://a/b/c/d;p?q#s"),
-        ("g#s", "http://a/b/c/g#s"), (";x", "http://a/b/c/;x"), ("", "http://a/b/c/d;p?q"), (".", "http://a/b/c/"),
-        ("..", "http://a/b/"), ("../g", "http://a/b/g"), ("../..", "http://a/"), ("../../../g", "http://a/g"), ("/./g", "http://a/g"),
-        ("g;x=1/../y", "http://a/b/c/y"), ("http:g", "http://a/b/c/g"), ("https:g", "https://g/"), ("\\g", "http://a/g"),
-        ("//user@h:1/p", "http://user@h:1/p"), ("?", "http://a/b/c/d;p?"), ("#", "http://a/b/c/d;p?q#"),
+        ("g:h", "g:h"),
+        ("g", "http://a/b/c/g"),
+        ("./g", "http://a/b/c/g"),
+        ("g/", "http://a/b/c/g/"),
+        ("/g", "http://a/g"),
+        ("//g", "http://g/"),
+        ("?y", "http://a/b/c/d;p?y"),
+        ("g?y", "http://a/b/c/g?y"),
+        ("#s", "http://a/b/c/d;p?q#s"),
+        ("g#s", "http://a/b/c/g#s"),
+        (";x", "http://a/b/c/;x"),
+        ("", "http://a/b/c/d;p?q"),
+        (".", "http://a/b/c/"),
+        ("..", "http://a/b/"),
+        ("../g", "http://a/b/g"),
+        ("../..", "http://a/"),
+        ("../../../g", "http://a/g"),
+        ("/./g", "http://a/g"),
+        ("g;x=1/../y", "http://a/b/c/y"),
+        ("http:g", "http://a/b/c/g"),
+        ("https:g", "https://g/"),
+        ("\\g", "http://a/g"),
+        ("//user@h:1/p", "http://user@h:1/p"),
+        ("?", "http://a/b/c/d;p?"),
+        ("#", "http://a/b/c/d;p?q#"),
     ];
     hrefs(&examples.map(|(input, expected)| (input, base, Some(expected))));
     hrefs(&[
@@ -217,15 +236,29 @@ fn the_parts_of_a_url() {
     assert_eq!(
         parts,
         json!([
-            "https:", "us%20er", "p%40ss", "example.com:8443", "example.com", "8443", "/a/b", "?x=1&y=2", "#frag", "https://example.com:8443", "2",
+            "https:",
+            "us%20er",
+            "p%40ss",
+            "example.com:8443",
+            "example.com",
+            "8443",
+            "/a/b",
+            "?x=1&y=2",
+            "#frag",
+            "https://example.com:8443",
+            "2",
             "https://us%20er:p%40ss@example.com:8443/a/b?x=1&y=2#frag",
             "{\"u\":\"https://us%20er:p%40ss@example.com:8443/a/b?x=1&y=2#frag\"}",
         ])
     );
-    let origins = evaluate("return ['ftp://a', 'file:///a', 'foo://a', 'blob:https://a:8/x', 'blob:foo://a', 'data:x', 'http://a:80'].map((u) => new URL(u).origin);");
+    let origins = evaluate(
+        "return ['ftp://a', 'file:///a', 'foo://a', 'blob:https://a:8/x', 'blob:foo://a', 'data:x', 'http://a:80'].map((u) => new URL(u).origin);",
+    );
     assert_eq!(origins, json!(["ftp://a", "null", "null", "https://a:8", "null", "null", "http://a"]));
     assert_eq!(
-        evaluate("return [URL.canParse('a:b'), URL.canParse('x'), URL.canParse('x', 'http://a'), URL.parse('x'), URL.parse('x', 'http://a').href];"),
+        evaluate(
+            "return [URL.canParse('a:b'), URL.canParse('x'), URL.canParse('x', 'http://a'), URL.parse('x'), URL.parse('x', 'http://a').href];"
+        ),
         json!([true, false, true, null, "http://a/x"])
     );
 }
@@ -272,7 +305,10 @@ fn setters_change_what_may_change() {
         let found = evaluate(&format!("const u = new URL({}); u.{assignment}; return u.href;", json!(url)));
         assert_eq!(found, json!(expected), "{url} {assignment}");
     }
-    assert_eq!(evaluate("const u = new URL('http://a'); try { u.href = 'x'; } catch (e) { return [e.name, u.href]; }"), json!(["TypeError", "http://a/"]));
+    assert_eq!(
+        evaluate("const u = new URL('http://a'); try { u.href = 'x'; } catch (e) { return [e.name, u.href]; }"),
+        json!(["TypeError", "http://a/"])
+    );
 }
 
 #[test]
@@ -280,21 +316,41 @@ fn search_params_are_read_and_written() {
     for (expression, expected) in [
         ("new URLSearchParams('?a=1&b=2&a=3').getAll('a')", json!(["1", "3"])),
         ("[...new URLSearchParams('a=b+c%20d&&e&=f&g=%zz%41')]", json!([["a", "b c d"], ["e", ""], ["", "f"], ["g", "%zzA"]])),
-        ("`${new URLSearchParams({ a: 'b c', 'é': '*-._~!\\'()', x: '&=+%' })}`", json!("a=b+c&%C3%A9=*-._%7E%21%27%28%29&x=%26%3D%2B%25")),
+        (
+            "`${new URLSearchParams({ a: 'b c', 'é': '*-._~!\\'()', x: '&=+%' })}`",
+            json!("a=b+c&%C3%A9=*-._%7E%21%27%28%29&x=%26%3D%2B%25"),
+        ),
         ("`${new URLSearchParams([['a', 1], ['a', 2]])}`", json!("a=1&a=2")),
         ("`${new URLSearchParams(new Map([['m', 'n']]))}`", json!("m=n")),
         ("`${new URLSearchParams(new URLSearchParams('a=1'))}`", json!("a=1")),
         ("new URLSearchParams('a=1').get('b')", json!(null)),
-        ("(() => { const p = new URLSearchParams('a=1&b=2&a=3'); p.set('a', 9); p.append('c', ''); p.delete('b'); return `${p}`; })()", json!("a=9&c=")),
-        ("(() => { const p = new URLSearchParams('a=1&a=2'); p.delete('a', '1'); return [`${p}`, p.has('a', '2'), p.has('a', '3'), p.has('a'), p.size]; })()", json!(["a=2", true, false, true, 1])),
-        ("(() => { const p = new URLSearchParams('z=1&\u{FB03}=2&\u{1F308}=3&a=4&z=0'); p.sort(); return [...p.keys()]; })()", json!(["a", "z", "z", "\u{1F308}", "\u{FB03}"])),
-        ("(() => { const seen = []; new URLSearchParams('a=1').forEach(function (v, k) { seen.push(v, k, this.t); }, { t: 2 }); return seen; })()", json!(["1", "a", 2])),
+        (
+            "(() => { const p = new URLSearchParams('a=1&b=2&a=3'); p.set('a', 9); p.append('c', ''); p.delete('b'); return `${p}`; })()",
+            json!("a=9&c="),
+        ),
+        (
+            "(() => { const p = new URLSearchParams('a=1&a=2'); p.delete('a', '1'); return [`${p}`, p.has('a', '2'), p.has('a', '3'), p.has('a'), p.size]; })()",
+            json!(["a=2", true, false, true, 1]),
+        ),
+        (
+            "(() => { const p = new URLSearchParams('z=1&\u{FB03}=2&\u{1F308}=3&a=4&z=0'); p.sort(); return [...p.keys()]; })()",
+            json!(["a", "z", "z", "\u{1F308}", "\u{FB03}"]),
+        ),
+        (
+            "(() => { const seen = []; new URLSearchParams('a=1').forEach(function (v, k) { seen.push(v, k, this.t); }, { t: 2 }); return seen; })()",
+            json!(["1", "a", 2]),
+        ),
         ("[...new URLSearchParams('a=1&b=2').values()]", json!(["1", "2"])),
         ("`${new URLSearchParams('a=\\uD800')}`", json!("a=%EF%BF%BD")),
         ("new URLSearchParams('a=%EF%BB%BFb%FF').get('a')", json!("\u{FEFF}b\u{FFFD}")),
-        ("(() => { const u = new URL('http://h/?a=1'); u.searchParams.append('b', 'x y'); const before = u.href; u.search = '?c=3'; const after = [...u.searchParams]; u.searchParams.delete('c'); return [before, after, u.href]; })()",
-            json!(["http://h/?a=1&b=x+y", [["c", "3"]], "http://h/"])),
-        ("(() => { const u = new URL('http://h/?a=~'); const same = u.searchParams === u.searchParams; u.searchParams.sort(); return [same, u.href]; })()", json!([true, "http://h/?a=%7E"])),
+        (
+            "(() => { const u = new URL('http://h/?a=1'); u.searchParams.append('b', 'x y'); const before = u.href; u.search = '?c=3'; const after = [...u.searchParams]; u.searchParams.delete('c'); return [before, after, u.href]; })()",
+            json!(["http://h/?a=1&b=x+y", [["c", "3"]], "http://h/"]),
+        ),
+        (
+            "(() => { const u = new URL('http://h/?a=~'); const same = u.searchParams === u.searchParams; u.searchParams.sort(); return [same, u.href]; })()",
+            json!([true, "http://h/?a=%7E"]),
+        ),
         ("(() => { try { new URLSearchParams([['a']]); } catch (e) { return e.name; } })()", json!("TypeError")),
         ("(() => { try { new URLSearchParams('a').get(); } catch (e) { return e.name; } })()", json!("TypeError")),
     ] {

@@ -13,11 +13,16 @@ fn all_true(expressions: &[&str]) {
          const bytes = (...b) => new Uint8Array(b);
          const checks = [{}];
          export default tool({{ name: 'n', description: 'd', input: {{ type: 'object' }},
-           async run() {{ const wrong = []; for (const [i, check] of checks.entries()) if ((await check()) !== true) wrong.push(i); return wrong; }} }});",
-        expressions.iter().map(|expression| format!("async () => ({expression}),\n")).collect::<String>()
+           async run() {{ const results = []; for (const check of checks) results.push((await check()) === true); return results; }} }});",
+        expressions.iter().map(|expression| format!("async () => ({expression})")).collect::<Vec<_>>().join(",\n")
     ));
-    let wrong = machine.call(&json!({})).unwrap();
-    let wrong: Vec<&str> = wrong.as_array().unwrap().iter().map(|at| expressions[at.as_u64().unwrap() as usize]).collect();
+    let results = machine.call(&json!({})).unwrap();
+    let wrong: Vec<&&str> = expressions
+        .iter()
+        .zip(results.as_array().unwrap())
+        .filter(|(_, is_true)| **is_true != json!(true))
+        .map(|(text, _)| text)
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -173,5 +178,8 @@ fn scheduling_functions_refuse_what_is_no_function() {
     for body in ["setTimeout('code')", "setInterval(null, 5)", "queueMicrotask('code')"] {
         assert_eq!(failure(body).name, "TypeError", "{body}");
     }
-    assert_eq!(evaluate("clearTimeout(undefined); clearTimeout(12345); clearInterval('x'); return typeof setTimeout(() => {}, 1);"), json!("number"));
+    assert_eq!(
+        evaluate("clearTimeout(undefined); clearTimeout(12345); clearInterval('x'); return typeof setTimeout(() => {}, 1);"),
+        json!("number")
+    );
 }
