@@ -23,10 +23,10 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Part>,
     /// Seconds of load for each figure.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, global = true, default_value_t = 5)]
     seconds: u64,
     /// Every part once, with the least load: shows that the benchmarks work, its figures mean nothing.
-    #[arg(long)]
+    #[arg(long, global = true)]
     smoke: bool,
 }
 
