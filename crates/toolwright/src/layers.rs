@@ -25,11 +25,10 @@ const ROOMS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates from outside, and the rooms that may name them.
-const OUTSIDE: [(&str, &[&str]); 10] = [
+const OUTSIDE: [(&str, &[&str]); 9] = [
     ("sqlx", &["store", "testkit"]),
     ("object_store", &["store"]),
     ("wasmtime", &["compiler", "sandbox"]),
-    ("wasmtime-wizer", &["compiler"]),
     ("axum", &["bench", "testkit", "toolwright", "web"]),
     ("hyper", &["bench", "toolwright"]),
     ("rmcp", &["web"]),
