@@ -25,8 +25,9 @@ declare module "toolwright" {
   export function tool<const Schema extends ObjectSchema>(definition: Definition<Schema>): Tool;
 
   /** Why a call fails, said on purpose: the model that called reads the message. Any other error works as well. Also a global. */
-  export const ToolError: typeof globalThis.ToolError;
-  export type ToolError = globalThis.ToolError;
+  export class ToolError extends Error {
+    constructor(message?: string, options?: { cause?: unknown });
+  }
 
   export interface Definition<Schema extends ObjectSchema = ObjectSchema> {
     /** What clients call it: letters, digits, `_` and `-`, 60 characters at most. */
@@ -116,10 +117,9 @@ declare module "toolwright" {
                     : any;
 }
 
-/** Why a call fails, said on purpose: the model that called reads the message. */
-declare class ToolError extends Error {
-  constructor(message?: string, options?: { cause?: unknown });
-}
+/** The same as the module's. */
+declare const ToolError: typeof import("toolwright").ToolError;
+type ToolError = import("toolwright").ToolError;
 
 // The call's log.
 

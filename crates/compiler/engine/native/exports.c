@@ -157,7 +157,7 @@ EXPORT("call") struct call_result *call(char *start, size_t length) {
     JSValue arguments[] = {JS_ParseJSON(context, text.start, text.length, "arguments"), engine.ctx};
     abi_free(text);
     if (JS_IsException(arguments[0])) {
-        return fail("the arguments are not JSON");
+        return fail("the arguments cannot be read as JSON");
     }
     JSValue result = jobs_await(JS_Call(context, engine.run, engine.tool, 2, arguments));
     JS_FreeValue(context, arguments[0]);

@@ -4,7 +4,7 @@
 
 #include "engine.h"
 
-/* Takes the exception that is pending and describes it. `doing` stands before its message ("the arguments are not JSON"), NULL for
+/* Takes the exception that is pending and describes it. `doing` stands before its message ("the arguments cannot be read as JSON"), NULL for
  * nothing. Never fails: what cannot be described is said to be so. The texts are given back by `failure_free`. */
 struct tool_error failure_take(const char *doing);
 

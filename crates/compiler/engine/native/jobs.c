@@ -38,17 +38,20 @@ static void wait_for_host(void) {
     JS_FreeValue(context, done);
 }
 
-/* Runs what can be run while no job is waiting. False where there is nothing. */
+/* Runs what can be run while no job is waiting. False, with an exception pending, where there is nothing, or the host refuses to wait. */
 static bool make_progress(void) {
     int32_t answer = IDLE_NOTHING;
     JSValue value = JS_Call(engine.context, engine.idle, JS_UNDEFINED, 0, NULL);
     if (JS_IsException(value)) {
-        failure_log_uncaught();
         return false;
     }
     JS_ToInt32(engine.context, &answer, value);
     if (answer == IDLE_WAIT) {
         wait_for_host();
+    }
+    if (answer == IDLE_NOTHING) {
+        JS_ThrowPlainError(engine.context, "deadlock: a promise is awaited that nothing can settle any more, because no timer and no "
+                                           "host operation is under way");
     }
     return answer != IDLE_NOTHING;
 }
@@ -80,18 +83,15 @@ JSValue jobs_await(JSValue value) {
     }
     JS_PromiseMarkAsHandled(context, promise);
     run_jobs();
-    while (JS_PromiseState(context, promise) == JS_PROMISE_PENDING && make_progress()) {
+    while (JS_PromiseState(context, promise) == JS_PROMISE_PENDING) {
+        if (!make_progress()) {
+            JS_FreeValue(context, promise);
+            return JS_EXCEPTION;
+        }
         run_jobs();
     }
     JSPromiseStateEnum state = JS_PromiseState(context, promise);
-    JSValue result = state == JS_PROMISE_PENDING ? JS_UNDEFINED : JS_PromiseResult(context, promise);
+    JSValue result = JS_PromiseResult(context, promise);
     JS_FreeValue(context, promise);
-    if (state == JS_PROMISE_FULFILLED) {
-        return result;
-    }
-    if (state == JS_PROMISE_REJECTED) {
-        return JS_Throw(context, result);
-    }
-    return JS_ThrowPlainError(context, "deadlock: a promise is awaited that nothing can settle any more, because no timer and no host "
-                                       "operation is under way");
+    return state == JS_PROMISE_REJECTED ? JS_Throw(context, result) : result;
 }

@@ -14,9 +14,13 @@ static JSValue take_string(JSContext *context, struct text text) {
 }
 
 static JSValue throw_text(JSContext *context, struct text message) {
-    JSValue thrown = JS_ThrowPlainError(context, "%.*s", (int)message.length, message.start);
-    abi_free(message);
-    return thrown;
+    JSValue error = JS_NewError(context);
+    if (JS_IsException(error)) {
+        abi_free(message);
+        return error;
+    }
+    JS_DefinePropertyValueStr(context, error, "message", take_string(context, message), JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+    return JS_Throw(context, error);
 }
 
 /* log(level: 0..3, message) */

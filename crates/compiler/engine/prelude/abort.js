@@ -30,7 +30,7 @@ class AbortSignal extends EventTarget {
 
   static timeout(delayMs) {
     const signal = new AbortSignal(SIGNAL_KEY);
-    setTimeout(() => signal.#abort(new DOMException(`the time of ${delayMs} ms is over`, "TimeoutError")), delayMs);
+    addTimer("AbortSignal.timeout", () => signal.#abort(new DOMException(`the time of ${delayMs} ms is over`, "TimeoutError")), delayMs, [], false);
     return signal;
   }
 
@@ -65,9 +65,7 @@ class AbortSignal extends EventTarget {
   }
 
   set onabort(callback) {
-    if (this.#onabort !== null) {
-      this.removeEventListener("abort", this.#onabort);
-    }
+    this.removeEventListener("abort", this.#onabort);
     this.#onabort = typeof callback === "function" ? callback : null;
     this.addEventListener("abort", this.#onabort);
   }

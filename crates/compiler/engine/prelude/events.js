@@ -22,7 +22,7 @@ class Event {
       isCanceled: false,
       isStopped: false,
       isInPassiveListener: false,
-      timeStamp: native.isBuilding() ? 0 : performance.now(),
+      timeStamp: sinceOrigin(),
     };
   }
 

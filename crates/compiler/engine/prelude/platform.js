@@ -6,7 +6,7 @@ function defineGlobal(name, value) {
   Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
 }
 
-/** What `class` makes enumerable on the web: so that `Object.keys` and `for in` find the same as elsewhere, and `toString` says the name. */
+/** Makes a class a global that says its name, as the web's classes do. */
 function finishInterface(constructor) {
   Object.defineProperty(constructor.prototype, Symbol.toStringTag, { value: constructor.name, configurable: true });
   defineGlobal(constructor.name, constructor);

@@ -97,7 +97,7 @@ function stopSleep() {
 function runTimer(timer) {
   timers.delete(timer.id);
   if (timer.interval !== null) {
-    // Behind those of the same moment, and not several at once after a long stop.
+    // Behind those of the same moment, and not once for each time that it missed.
     timers.set(timer.id, { ...timer, due: Math.max(timer.due + timer.interval, timeReached) });
   }
   try {

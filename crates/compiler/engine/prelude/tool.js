@@ -95,9 +95,14 @@ function interfaceJson(definition) {
 }
 
 function memberJson(member, value) {
+  let json, why = "it has no value";
   try {
-    return JSON.stringify(value);
+    json = JSON.stringify(value);
   } catch (error) {
-    throw new TypeError(`\`${member}\` of tool({...}) cannot be written as JSON: ${readText(error, "message")}`);
+    why = readText(error, "message");
   }
+  if (json === undefined) {
+    throw new TypeError(`\`${member}\` of tool({...}) cannot be written as JSON: ${why}`);
+  }
+  return json;
 }

@@ -124,10 +124,10 @@ class URL {
   }
 
   set search(text) {
-    const query = wellFormed(text).replace(/^\?/, "");
-    this.#url.query = wellFormed(text) === "" ? null : "";
-    if (this.#url.query !== null) {
-      reparse(this.#url, query, "query");
+    const search = wellFormed(text);
+    this.#url.query = search === "" ? null : "";
+    if (search !== "") {
+      reparse(this.#url, search.replace(/^\?/, ""), "query");
     }
     this.#queryChanged();
   }

@@ -85,7 +85,7 @@ fn arguments_that_are_not_json_are_said_to_be_so() {
 
     for text in ["", "{", "{a: 1}", "{\"a\": 1,}", "nul", "{} {}"] {
         let failure = machine.call_text(text).unwrap().unwrap_err();
-        assert!(failure.message.starts_with("the arguments are not JSON: "), "{text}: {failure:?}");
+        assert!(failure.message.starts_with("the arguments cannot be read as JSON: "), "{text}: {failure:?}");
         assert_eq!(failure.name, "SyntaxError");
     }
 }
@@ -192,6 +192,16 @@ fn timers_without_a_delay_need_no_host() {
 
     assert_eq!(machine.call(&json!({})), Ok(json!("done")));
     assert!(!machine.host().calls.contains_key("start"));
+}
+
+#[test]
+fn an_operation_that_the_host_refuses_fails_the_call_with_its_words() {
+    let mut machine = Machine::with_body("await new Promise((resolve) => setTimeout(resolve, 5));");
+    machine.host().refuses_operations = true;
+
+    let failure = machine.call(&json!({})).unwrap_err();
+
+    assert_eq!(failure.message, "refused: ü".repeat(60));
 }
 
 #[test]

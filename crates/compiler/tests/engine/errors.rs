@@ -45,6 +45,20 @@ fn an_error_made_by_our_own_code_has_the_place_of_its_caller() {
 }
 
 #[test]
+fn exceptions_of_the_web_have_their_place() {
+    for (body, name) in [
+        ("atob('*');", "InvalidCharacterError"),
+        ("structuredClone(() => 1);", "DataCloneError"),
+        ("crypto.getRandomValues(new Uint8Array(65537));", "QuotaExceededError"),
+        ("AbortSignal.abort().throwIfAborted();", "AbortError"),
+        ("throw new DOMException('m', 'NotFoundError');", "NotFoundError"),
+    ] {
+        let failure = failure(body);
+        assert_eq!((failure.name.as_str(), failure.line), (name, 4), "{failure:?}");
+    }
+}
+
+#[test]
 fn causes_are_told() {
     let failure = failure("throw new Error('outer', { cause: new TypeError('inner', { cause: 'innermost' }) });");
 

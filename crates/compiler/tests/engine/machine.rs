@@ -43,6 +43,8 @@ pub(crate) struct Host {
     /// It stands still but for sleeps and for a microsecond at each look.
     pub(crate) now_us: u64,
     pub(crate) memory_bytes: u64,
+    /// Whether `start` answers every operation with an error.
+    pub(crate) refuses_operations: bool,
     sleeps: VecDeque<(u32, u64)>,
     handles: u32,
     randoms: u64,
@@ -377,6 +379,9 @@ fn digest(mut caller: Caller<'_, Host>, at: u32, length: u32, data_at: u32, data
 fn start(mut caller: Caller<'_, Host>, at: u32, length: u32, result: u32) -> Result<()> {
     count(&mut caller, "start");
     let operation: Value = serde_json::from_str(&take_text(&mut caller, at, length)?)?;
+    if caller.data().refuses_operations {
+        return give(&mut caller, result, 1, "refused: ü".repeat(60).as_bytes());
+    }
     let Some(ms) = operation["ms"].as_f64().filter(|_| operation["op"] == "sleep") else {
         return give(&mut caller, result, 1, b"unknown operation");
     };

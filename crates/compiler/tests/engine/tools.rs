@@ -59,6 +59,10 @@ fn a_tool_that_is_not_right_is_told_what_would_be() {
         (format!("name: 'a', handler() {{}}, {REST}"), "does not know `handler`: `run` is what it is called here"),
         (format!("name: 'a', colour: 1, {REST}"), "does not know `colour`: known are name, title, description, input, output"),
         ("name: 'a', description: 'd', input: { a: 1n }, run() {}".into(), "`input` of tool({...}) cannot be written as JSON: "),
+        (
+            "name: 'a', description: 'd', input: { toJSON() {} }, run() {}".into(),
+            "`input` of tool({...}) cannot be written as JSON: it has no value",
+        ),
     ] {
         let message = message_of(init_with(&members));
         assert!(message.contains(says), "{members}\n{message}");
@@ -120,7 +124,7 @@ fn the_platform_is_not_available_while_a_tool_is_built() {
     for (statement, what) in [
         ("setTimeout(() => {}, 1)", "setTimeout"),
         ("setInterval(() => {}, 1)", "setInterval"),
-        ("AbortSignal.timeout(1)", "setTimeout"),
+        ("AbortSignal.timeout(1)", "AbortSignal.timeout"),
         ("crypto.getRandomValues(new Uint8Array(4))", "crypto.getRandomValues"),
         ("crypto.randomUUID()", "crypto.randomUUID"),
         ("await crypto.subtle.digest('SHA-256', new Uint8Array())", "crypto.subtle.digest"),
