@@ -12,8 +12,8 @@ pub(crate) const TABLE_ELEMENTS_MAX: usize = 16 * 1024;
 /// Bytes of linear memory that any guest can have, whatever its tier allows: that of the largest tier.
 pub const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
 
-/// Stack of the guest's functions. The JavaScript engine checks its own stack at 256 KiB and needs several times that of native
-/// stack for it.
+/// Stack of the guest's functions. The JavaScript engine checks its own stack at 320 KiB and needs nearly three times that of
+/// native stack for it.
 const WASM_STACK_BYTES_MAX: usize = 1024 * 1024;
 /// Stack of one guest: what is left above the guest's own part belongs to the host functions that it calls.
 const GUEST_STACK_BYTES: usize = 2 * 1024 * 1024;
