@@ -31,8 +31,8 @@ const CALLS_PER_THREAD: usize = 16;
 pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
     let driver =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BenchError::io("cannot start a runtime"))?;
-    let driven = tokio::task::spawn_blocking(move || driver.block_on(measure_all(effort)));
-    driven.await.map_err(|error| failed("drive the sandbox", &error))?
+    let measured = tokio::task::spawn_blocking(move || runtime.block_on(measure_all(effort)));
+    measured.await.map_err(|error| failed("drive the sandbox", &error))?
 }
 
 async fn measure_all(effort: Effort) -> Result<(), BenchError> {
