@@ -59,7 +59,7 @@ operations! {
         ListVersions, LoadVersion,
         PutEnvironment, ListEnvironment, LoadEnvironment, DeleteEnvironment,
         CreateRelease, ListReleases, LoadRelease, RollBack,
-        ListExecutions, LoadExecution,
+        ListExecutions, LoadExecution, SummariseExecutions,
         FindServed, CallTool, TryTool;
 }
 

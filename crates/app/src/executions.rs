@@ -1,8 +1,8 @@
 //! Records of calls.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{CallId, Receipt, RequestId, Slug, Status, ToolName, VersionId};
-use store::executions::Execution;
+use store::executions::{Execution, Span};
 
 use crate::{
     App, AppError, Caller, Page, PageRequest,
@@ -47,6 +47,24 @@ pub struct ExecutionView {
     pub receipt: Option<Receipt>,
 }
 
+/// How the calls of the last day ended (HIST-3).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecutionSummary {
+    /// Calls count that ended after this.
+    pub since: DateTime<Utc>,
+    /// The moment of the answer.
+    pub until: DateTime<Utc>,
+    /// Calls that ended in that time. Those that still run are not among them.
+    pub calls: u64,
+    /// How many of them ended in which state, in the order of [`Status::ALL`]; states that none ended in are left out.
+    pub by_status: Vec<(Status, u64)>,
+    /// Successes among all of them, from 0 to 1; absent if there were no calls.
+    pub success_rate: Option<f64>,
+}
+
+/// The time that a summary covers, in hours: up to now.
+const SUMMARY_HOURS: i64 = 24;
+
 /// The records of the caller's calls, newest first.
 pub async fn list(
     app: &App,
@@ -66,6 +84,31 @@ pub async fn load(app: &App, caller: &Caller, call: CallId) -> Result<ExecutionV
     let customer = access::require_customer(caller, Operation::LoadExecution)?;
     let found = store::executions::find(&mut *app.pool.acquire().await?, customer, call).await?;
     found.map(ExecutionView::from).ok_or_else(|| AppError::not_found("execution", call))
+}
+
+/// How the caller's calls of the last 24 hours ended, of all servers or of one. It goes by when they ended, not by when they came.
+pub async fn summarise(app: &App, caller: &Caller, server: Option<&Slug>) -> Result<ExecutionSummary, AppError> {
+    let customer = access::require_customer(caller, Operation::SummariseExecutions)?;
+    let until = app.clock.now();
+    let span = Span { since: until - TimeDelta::hours(SUMMARY_HOURS), until };
+    let mut connection = app.pool.acquire().await?;
+    let counts = store::executions::count_by_status(&mut connection, customer, server, &span).await?;
+    Ok(ExecutionSummary::of(&span, counts))
+}
+
+impl ExecutionSummary {
+    fn of(span: &Span, mut by_status: Vec<(Status, u64)>) -> Self {
+        by_status.sort_unstable_by_key(|(status, _)| Status::ALL.iter().position(|other| other == status));
+        let calls = by_status.iter().map(|(_, calls)| calls).sum();
+        let successes = by_status.iter().find(|(status, _)| *status == Status::Success).map_or(0, |(_, calls)| *calls);
+        let success_rate = (calls > 0).then(|| ratio(successes, calls));
+        Self { since: span.since, until: span.until, calls, by_status, success_rate }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate has no need of more than 52 bits")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
 }
 
 impl From<Execution> for ExecutionView {

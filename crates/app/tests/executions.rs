@@ -205,6 +205,64 @@ async fn records_older_than_the_tier_keeps_them_are_deleted(pool: PgPool) {
     second.stop().await;
 }
 
+/// HIST-3
+#[sqlx::test(migrations = "../../migrations")]
+async fn the_success_rate_counts_what_ended_within_the_last_day(pool: PgPool) {
+    let clock = Arc::new(SetClock::at("2026-12-31T12:00:00Z".parse().unwrap()));
+    let test = TestApp::start_with(&pool, TestOptions { clock: clock.clone(), ..TestOptions::default() }).await;
+    let (customer, other) = (test.customer("pro").await, test.customer("pro").await);
+    customer.deploy("odd", "misbehave", MISBEHAVE).await;
+    customer.deploy("sums", "add", ADD).await;
+    other.deploy("elsewhere", "add", ADD).await;
+    let summarise = async |server: Option<&str>| {
+        let server = server.map(slug);
+        executions::summarise(test.app(), &customer.caller, server.as_ref()).await.unwrap()
+    };
+
+    let empty = summarise(None).await;
+    customer.call("odd", "misbehave", json!({"how": "throw"})).await.unwrap();
+    clock.advance(TimeDelta::microseconds(1));
+    for how in ["well", "well", "throw"] {
+        customer.call("odd", "misbehave", json!({ "how": how })).await.unwrap();
+    }
+    customer.call("sums", "add", json!({"a": 1, "b": 1})).await.unwrap();
+    other.call("elsewhere", "add", json!({"a": "wrong"})).await.unwrap();
+    eventually(async || (list(&test, &customer).await.len() == 5).then_some(())).await;
+    let a_day_later = clock.now() + TimeDelta::days(1);
+    clock.advance(TimeDelta::microseconds(-1) + TimeDelta::days(1));
+    let all = summarise(None).await;
+    let of_server = summarise(Some("odd")).await;
+    clock.advance(TimeDelta::microseconds(1));
+    let last = summarise(None).await;
+
+    assert_eq!((empty.calls, empty.success_rate), (0, None));
+    assert_eq!(all.until + TimeDelta::microseconds(1), a_day_later);
+    assert_eq!(all.until - all.since, TimeDelta::days(1));
+    assert_eq!(all.by_status, [(Status::Success, 3), (Status::ToolError, 1)], "the first ended a day ago, and no less");
+    assert_eq!((all.calls, all.success_rate), (4, Some(0.75)));
+    assert_eq!((of_server.calls, of_server.success_rate), (3, Some(2.0 / 3.0)));
+    assert_eq!((last.calls, last.success_rate), (0, None));
+    test.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn the_success_rate_leaves_out_what_still_runs(pool: PgPool) {
+    let test = TestApp::start(pool).await;
+    let customer = test.customer("free").await;
+    customer.deploy("beds", "sleep", SLEEP).await;
+    let running = tokio::spawn({
+        let customer = customer.clone();
+        async move { customer.call("beds", "sleep", json!({"ms": 8000})).await }
+    });
+    eventually(async || list(&test, &customer).await.pop()).await;
+
+    let summary = executions::summarise(test.app(), &customer.caller, None).await.unwrap();
+
+    assert_eq!((summary.calls, summary.success_rate), (0, None));
+    running.abort();
+    test.stop().await;
+}
+
 #[sqlx::test(migrations = "../../migrations")]
 async fn a_record_names_the_request_that_made_the_call(pool: PgPool) {
     let test = TestApp::start(pool).await;

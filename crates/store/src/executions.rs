@@ -3,6 +3,7 @@
 
 mod batch;
 mod row;
+mod summary;
 
 use chrono::{DateTime, Utc};
 use domain::{ApiKeyId, CallId, CustomerId, Receipt, RequestId, ServerId, Slug, Status, ToolName, VersionId};
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use crate::StoreError;
 use row::Row;
+pub use summary::{Span, count_by_status};
 
 /// The most characters of an error message that are kept.
 pub const ERROR_CHARS_MAX: usize = 1000;

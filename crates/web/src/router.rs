@@ -73,6 +73,7 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(releases::get_release))
         .routes(routes!(releases::roll_back))
         .routes(routes!(executions::list_executions))
+        .routes(routes!(executions::summarise_executions))
         .routes(routes!(executions::get_execution))
         .routes(routes!(documents::get_openapi))
         .routes(routes!(documents::get_types))

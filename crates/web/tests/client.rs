@@ -196,7 +196,7 @@ fn redact_text(name: &str, text: &str) -> String {
     match name {
         "api_key" => return "[key]".to_owned(),
         "digest" => return "[digest]".to_owned(),
-        _ if name.ends_with("_at") => return "[time]".to_owned(),
+        _ if name.ends_with("_at") || matches!(name, "since" | "until") => return "[time]".to_owned(),
         _ => {}
     }
     let mut shown = text.to_owned();

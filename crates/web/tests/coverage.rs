@@ -124,10 +124,10 @@ impl Names {
         .fold(path.to_owned(), |path, (parameter, value)| path.replace(parameter, value))
     }
 
-    /// Status and body without the names that were asked for and without the request's own id: the rest must not tell.
+    /// Status and body without the names that were asked for, the request's own id and the moment: the rest must not tell.
     fn hide(&self, answer: &Answer) -> String {
         let mut body = answer.json();
-        body.as_object_mut().unwrap().remove("request_id");
+        body.as_object_mut().unwrap().retain(|member, _| !["request_id", "since", "until"].contains(&member.as_str()));
         let shown = format!("{} {body}", answer.status);
         [&self.slug, &self.tool, &self.env, &self.version_id, &self.release_id, &self.call_id]
             .into_iter()

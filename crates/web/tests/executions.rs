@@ -67,6 +67,40 @@ async fn records_are_filtered_by_server_and_status(pool: PgPool) {
     assert_eq!(customer.get("/api/v1/executions?status=trap").await.json()["items"], json!([]));
 }
 
+/// HIST-3
+#[sqlx::test(migrations = "../../migrations")]
+async fn how_the_calls_of_a_day_ended_is_summarised(pool: PgPool) {
+    let customer = Doors::open(pool).await.customer_with_server().await;
+    let before = customer.get("/api/v1/executions/summary").await;
+    customer.put_greet().await;
+    for name in [json!("Ada"), json!("Eve"), json!("Bob"), json!(7)] {
+        try_greet(&customer, json!({ "name": name })).await;
+    }
+    records(&customer, "", 4).await;
+
+    let after = customer.get("/api/v1/executions/summary?server=weather").await.json();
+    let elsewhere = customer.get("/api/v1/executions/summary?server=another").await.json();
+
+    assert_snapshot!(before, @r#"
+    200 OK
+    {
+      "by_status": {},
+      "calls": 0,
+      "since": "[time]",
+      "success_rate": null,
+      "until": "[time]"
+    }
+    "#);
+    assert_eq!(after["by_status"], json!({ "success": 3, "invalid_arguments": 1 }));
+    assert_eq!((&after["calls"], &after["success_rate"]), (&json!(4), &json!(0.75)));
+    assert_eq!((&elsewhere["calls"], &elsewhere["success_rate"]), (&json!(0), &Value::Null));
+    // HIST-5, as it is sent: RFC 3339, in UTC.
+    for member in ["since", "until"] {
+        let text = after[member].as_str().unwrap();
+        assert!(text.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(text).is_ok(), "{text}");
+    }
+}
+
 async fn try_greet(customer: &Client, arguments: Value) -> Answer {
     let tried = customer.post("/api/v1/servers/weather/tools/greet/try", json!({ "arguments": arguments })).await;
     assert_eq!(tried.status, StatusCode::OK, "{tried}");

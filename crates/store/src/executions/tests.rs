@@ -178,6 +178,62 @@ async fn records_are_listed_newest_first_by_server_and_status_in_pages(pool: PgP
 }
 
 #[sqlx::test(migrations = "../../migrations")]
+async fn what_ended_in_a_span_is_counted_by_how_it_ended(pool: PgPool) {
+    let mut connection = connect(&pool).await;
+    let (customer, other) = (CustomerId::new(), CustomerId::new());
+    let ended = |seconds, status| Execution { status, ..execution(customer, seconds) };
+    let elsewhere = Execution { server_slug: "other-server".parse().unwrap(), ..ended(3, Status::Success) };
+    let records = [
+        ended(0, Status::Success),
+        ended(1, Status::Success),
+        ended(10, Status::Trap),
+        ended(11, Status::Success),
+        elsewhere.clone(),
+        Execution { queued_at: at(5), started_at: Some(at(5)), ..running(customer) },
+        Execution { status: Status::Cancelled, ..execution(other, 5) },
+    ];
+    write(&mut connection, &records).await.unwrap();
+
+    let span = Span { since: at(0), until: at(10) };
+    let mut all = count_by_status(&mut connection, customer, None, &span).await.unwrap();
+    all.sort_unstable_by_key(|(status, _)| status.as_str());
+    let of_server = count_by_status(&mut connection, customer, Some(&elsewhere.server_slug), &span).await.unwrap();
+    let of_nobody = count_by_status(&mut connection, CustomerId::new(), None, &span).await.unwrap();
+
+    assert_eq!(all, [(Status::Success, 2), (Status::Trap, 1)]);
+    assert_eq!(of_server, [(Status::Success, 1)]);
+    assert_eq!(of_nobody, []);
+}
+
+/// The rows of one customer are few of many, and the hours of a day few of a month.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_span_is_counted_by_its_index(pool: PgPool) {
+    let mut connection = connect(&pool).await;
+    for _ in 0..5 {
+        let customer = CustomerId::new();
+        let records: Vec<_> = (0..1000).map(|minute| execution(customer, 60 * minute)).collect();
+        write(&mut connection, &records).await.unwrap();
+    }
+    let mut owner = pool.acquire().await.unwrap();
+    sqlx::query("RESET ROLE").execute(&mut *owner).await.unwrap();
+    sqlx::query("ANALYZE executions").execute(&mut *owner).await.unwrap();
+
+    let plan: Vec<String> = sqlx::query_scalar(
+        "EXPLAIN SELECT status, count(*) FROM executions
+        WHERE customer_id = (SELECT customer_id FROM executions LIMIT 1) AND completed_at > $1 AND completed_at <= $2
+            AND (NULL::text IS NULL OR server_slug = NULL)
+        GROUP BY status",
+    )
+    .bind(at(0))
+    .bind(at(60 * 60))
+    .fetch_all(&mut *owner)
+    .await
+    .unwrap();
+
+    assert!(plan.join("\n").contains("executions_by_completion"), "{plan:#?}");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
 async fn records_are_kept_for_as_long_as_the_tier_says(pool: PgPool) {
     const DAY_S: i64 = 86_400;
     let mut connection = connect(&pool).await;

@@ -1,6 +1,6 @@
 //! Records of calls.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use app::{
     App, PageRequest,
@@ -40,6 +40,35 @@ pub(crate) struct ExecutionQuery {
     #[serde(default, deserialize_with = "whole_number")]
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
+}
+
+/// Which records are counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SummaryQuery {
+    /// Those of one server; without it, those of all.
+    #[param(value_type = Option<String>, example = "weather")]
+    server: Option<Slug>,
+}
+
+/// How the calls of the last 24 hours ended.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExecutionSummary)]
+pub(crate) struct SummaryView {
+    /// Calls count that ended after this: 24 hours before `until`.
+    since: DateTime<Utc>,
+    /// The moment of the answer.
+    until: DateTime<Utc>,
+    /// Calls that ended in that time; those that still run are not among them.
+    #[schema(example = 40)]
+    calls: u64,
+    /// How many of them ended in which state; states that none ended in are left out.
+    #[schema(example = json!({ "success": 39, "tool_error": 1 }))]
+    by_status: BTreeMap<&'static str, u64>,
+    /// Successes among all of them, from 0 to 1; null if there were no calls.
+    #[schema(required = true, minimum = 0, maximum = 1, example = 0.975)]
+    success_rate: Option<f64>,
 }
 
 /// The record of one call.
@@ -101,6 +130,14 @@ impl From<executions::ExecutionView> for ExecutionView {
     }
 }
 
+impl From<executions::ExecutionSummary> for SummaryView {
+    fn from(summary: executions::ExecutionSummary) -> Self {
+        let executions::ExecutionSummary { since, until, calls, by_status, success_rate } = summary;
+        let by_status = by_status.into_iter().map(|(status, calls)| (status.as_str(), calls)).collect();
+        Self { since, until, calls, by_status, success_rate }
+    }
+}
+
 /// Lists the records of your calls, newest first
 #[utoipa::path(get, path = "/executions", tag = "executions", security(("api_key" = [])), params(ExecutionQuery),
     responses((status = 200, description = "A page of records", body = Page<ExecutionView>)))]
@@ -112,6 +149,18 @@ pub(crate) async fn list_executions(
     let page = PageRequest::new(cursor, limit)?;
     let executions = executions::list(&app, &caller, &ExecutionFilter { server, status }, &page).await?;
     Ok(Answer(executions.into()))
+}
+
+/// Shows how your calls of the last 24 hours ended
+#[utoipa::path(get, path = "/executions/summary", tag = "executions", security(("api_key" = [])), params(SummaryQuery),
+    responses((status = 200, description = "Their numbers and the rate of success", body = SummaryView)))]
+pub(crate) async fn summarise_executions(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Query(SummaryQuery { server }): Query<SummaryQuery>,
+) -> Result<Answer<SummaryView>, ApiError> {
+    let summary = executions::summarise(&app, &caller, server.as_ref()).await?;
+    Ok(Answer(summary.into()))
 }
 
 /// Shows the record of a call
