@@ -29,7 +29,7 @@ const CALLS_PER_THREAD: usize = 16;
 /// Prints CPU per call with one guest thread, and how much two carry. One thread drives them all, so that what is measured is the
 /// sandbox and not the waking of idle threads.
 pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
-    let driver =
+    let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BenchError::io("cannot start a runtime"))?;
     let measured = tokio::task::spawn_blocking(move || runtime.block_on(measure_all(effort)));
     measured.await.map_err(|error| failed("drive the sandbox", &error))?
