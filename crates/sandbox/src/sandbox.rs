@@ -13,6 +13,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 use wasmtime::{Engine, Module};
 
 use crate::{
@@ -177,12 +178,14 @@ impl Sandbox {
         let begun = Instant::now();
         call.queue_us = call.queue_us.saturating_add(micros(begun.saturating_duration_since(waiting)));
         let guest = call::run(self.engine.clone(), self.budget.clone(), tool.clone(), call, begun);
-        let task = self.guests.spawn(async move {
+        let task = async move {
             let invoked = guest.await;
             // The slot of the pool is free before another call is let in.
             drop(slot);
             invoked
-        });
+        };
+        // The guest's task is another than the request's; what is logged in it belongs to the request all the same.
+        let task = self.guests.spawn(task.in_current_span());
         match AbortOnDropHandle::new(task).await {
             Ok(invoked) => invoked,
             Err(error) if error.is_cancelled() => Err(InvokeError::ShutDown),
