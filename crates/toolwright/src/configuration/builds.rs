@@ -1,5 +1,7 @@
 //! `[builds]`: the worker processes that compile.
 
+use compiler::WorkersConfig;
+
 use super::{Machine, Reader, Setting};
 
 const WORKERS: Setting = Setting::new(
@@ -41,7 +43,7 @@ impl Builds {
             // An ordinary build takes some 50 ms; the largest artifact of the largest tier takes seconds.
             wall_ms_max: reader.number(&WALL_MS_MAX, 100..=600_000, 30_000),
             cpu_s_max: reader.number(&CPU_S_MAX, 1..=600, 30),
-            memory_bytes_max: reader.number(&MEMORY_BYTES_MAX, 128 << 20..=1 << 40, 1 << 30),
+            memory_bytes_max: reader.number(&MEMORY_BYTES_MAX, WorkersConfig::DATA_BYTES_MIN..=1 << 40, 1 << 30),
         }
     }
 }

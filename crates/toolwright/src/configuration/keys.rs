@@ -1,6 +1,7 @@
 //! `[keys]`: the admin's key, and the key that proves that native code on the disk is ours (RUN-10).
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     io,
     path::{Path, PathBuf},
@@ -24,6 +25,9 @@ const CACHE_KEY: Setting = Setting::secret(
     "key that marks native code on the disk as ours: 64 hexadecimal digits; local makes one",
 );
 const CACHE_KEY_FILE: Setting = Setting::new("keys.cache_key_file", "TOOLWRIGHT_CACHE_KEY_FILE", "a file that has it");
+
+/// Different bytes that a cache key has at least.
+const DISTINCT_BYTES_MIN: usize = 16;
 
 /// The folder of keys in the data directory.
 pub(crate) const FOLDER: &str = "keys";
@@ -91,14 +95,27 @@ pub(crate) enum KeyError {
         source: AdminKeyError,
     },
     /// What is in the file is no cache key.
-    #[error("the cache key in {path} is not 64 hexadecimal digits", path = path.display())]
+    #[error("the cache key in {path} {source}", path = path.display())]
     Cache {
         /// Which.
         path: PathBuf,
+        /// Why.
+        source: CacheKeyError,
     },
     /// The system gave no random bytes.
     #[error("cannot make a key: the system gave no random bytes")]
     Random(getrandom::Error),
+}
+
+/// Why a text is no cache key. The text itself is never shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CacheKeyError {
+    /// It has another form.
+    #[error("is not 64 hexadecimal digits: make them with `openssl rand -hex 32`")]
+    Form,
+    /// It has the form, and was not drawn.
+    #[error("is not random enough: make 64 hexadecimal digits with `openssl rand -hex 32`")]
+    Repetitive,
 }
 
 impl KeysSource {
@@ -108,7 +125,7 @@ impl KeysSource {
             admin_key::parse(text).map_err(|error| error.to_string())
         });
         let cache = read_source(reader, &CACHE_KEY, &CACHE_KEY_FILE, own("cache-key").as_deref(), |text| {
-            parse_cache_key(text).ok_or_else(|| "is not 64 hexadecimal digits: make them with `openssl rand -hex 32`".to_owned())
+            parse_cache_key(text).map_err(|error| error.to_string())
         });
         Self { admin, cache }
     }
@@ -218,20 +235,25 @@ fn parse_admin_file(path: &Path, text: &str) -> Result<SecretString, KeyError> {
 }
 
 fn parse_cache_file(path: &Path, text: &str) -> Result<CacheKey, KeyError> {
-    parse_cache_key(text).ok_or_else(|| KeyError::Cache { path: path.to_owned() })
+    parse_cache_key(text).map_err(|source| KeyError::Cache { path: path.to_owned(), source })
 }
 
-fn parse_cache_key(text: &str) -> Option<CacheKey> {
+fn parse_cache_key(text: &str) -> Result<CacheKey, CacheKeyError> {
     let mut bytes = [0; 32];
     let pairs = text.as_bytes().chunks_exact(2);
     if text.len() != 2 * bytes.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
+        return Err(CacheKeyError::Form);
     }
     for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        let digits = std::str::from_utf8(pair).map_err(|_| CacheKeyError::Form)?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| CacheKeyError::Form)?;
     }
-    // A key of one byte over and over was not drawn.
-    (bytes.iter().any(|byte| Some(byte) != bytes.first())).then(|| CacheKey::new(bytes))
+    // 32 random bytes have some 30 different ones; half as many of them come about by chance as good as never.
+    let distinct: BTreeSet<u8> = bytes.into_iter().collect();
+    if distinct.len() < DISTINCT_BYTES_MIN {
+        return Err(CacheKeyError::Repetitive);
+    }
+    Ok(CacheKey::new(bytes))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

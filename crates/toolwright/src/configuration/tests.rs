@@ -123,7 +123,9 @@ fn a_value_of_another_form_is_refused_with_what_would_be_right() {
         ("TOOLWRIGHT_METRICS", "everyone", "`anyone` or `admin`"),
         ("DATABASE_URL", "mysql://db.example.com/app", "begins with postgres://"),
         ("TOOLWRIGHT_CACHE_KEY", "abc", "64 hexadecimal digits"),
-        ("TOOLWRIGHT_CACHE_KEY", &"00".repeat(32), "64 hexadecimal digits"),
+        ("TOOLWRIGHT_CACHE_KEY", &"00".repeat(32), "is not random enough"),
+        ("TOOLWRIGHT_CACHE_KEY", &"0123456789abcdef".repeat(4), "is not random enough"),
+        ("TOOLWRIGHT_BUILD_MEMORY_BYTES_MAX", &(compiler::WorkersConfig::DATA_BYTES_MIN - 1).to_string(), "536870912"),
     ] {
         let error = problems(&[(name, value)]);
 
