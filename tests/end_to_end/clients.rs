@@ -25,7 +25,7 @@ async fn the_python_and_the_node_client_speak_both_eras() {
     for era in ERAS {
         for (name, runtime, script) in [
             ("python", clients.join("python/bin/python"), clients.join("python/check.py")),
-            ("node", PathBuf::from("node"), clients.join("node/check.mjs")),
+            ("node", clients.join("node/node"), clients.join("node/check.mjs")),
         ] {
             let mut command = Command::new(runtime);
             command.arg(script).args(["--url", &format!("{}/mcp/{SERVER}", owner.base), "--api-key", &owner.key, "--era", era]);
