@@ -1,6 +1,6 @@
 //! The examples of a tool run before it becomes a version: what shows how a tool is used must work.
 
-use domain::{CustomerId, Diagnostic, Example, Outcome, Tier};
+use domain::{CustomerId, Diagnostic, Example, LimitExceeded, LimitName, Limits, Outcome, Tier};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,8 @@ use crate::{
 /// Characters of a value in a diagnostic.
 const SHOWN_CHARS_MAX: usize = 200;
 
-/// Runs the examples of `tool`, one after the other, under the limits of the tier; each that fails is a diagnostic.
+/// Runs the examples of `tool`, one after the other, under the limits of the tier; each that fails is a diagnostic. All of them
+/// together have the wall time of one call: a put takes no longer for having many. Where it ends, the rest is not run.
 pub(crate) async fn check(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool, source: &str) -> Result<(), AppError> {
     let examples = &tool.interface.examples;
     if examples.is_empty() {
@@ -22,11 +23,36 @@ pub(crate) async fn check(app: &App, customer: CustomerId, tier: &Tier, tool: &S
     }
     let ready = artifacts::prepare(app, customer, tier, tool).await?;
     let mut diagnostics = Vec::new();
+    let mut wall_us = 0;
     for (index, example) in examples.iter().enumerate() {
-        let finished = run(app, customer, tier, tool, &ready, example).await?;
+        let left = tier_after(tier, wall_us);
+        let finished = run(app, customer, &left, tool, &ready, example).await?;
+        if index > 0 && is_out_of_time(&finished) {
+            diagnostics.push(out_of_time(index + 1, tier));
+            break;
+        }
         diagnostics.extend(find_fault(index + 1, example, &finished, source));
+        wall_us += finished.receipt.map_or(0, |receipt| receipt.wall_us);
     }
     if diagnostics.is_empty() { Ok(()) } else { Err(AppError::Build { diagnostics }) }
+}
+
+/// The tier, with the wall time that is left of one call's after `wall_us` of it.
+fn tier_after(tier: &Tier, wall_us: u64) -> Tier {
+    let spent_ms = u32::try_from(wall_us / 1000).unwrap_or(u32::MAX);
+    let limits = Limits { wall_ms_max: tier.limits.wall_ms_max.saturating_sub(spent_ms), ..tier.limits.clone() };
+    Tier { name: tier.name.clone(), limits }
+}
+
+fn is_out_of_time(finished: &Finished) -> bool {
+    matches!(finished.outcome, Outcome::LimitExceeded(LimitExceeded { limit: LimitName::WallMsMax, .. }))
+}
+
+fn out_of_time(number: usize, tier: &Tier) -> Diagnostic {
+    let limit = LimitExceeded { limit: LimitName::WallMsMax, value: tier.limits.wall_ms_max.into(), tier: tier.name.clone() };
+    Diagnostic::without_place(format!(
+        "the examples together ran for longer than one call may, and ended in example {number}: {limit}"
+    ))
 }
 
 async fn run(

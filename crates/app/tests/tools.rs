@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use testkit::TestApp;
 
-use crate::sources::{ADD, constant, exceeded, limit_of, slug, tier, tool_name};
+use crate::sources::{ADD, SLEEP, constant, exceeded, limit_of, slug, tier, tool_name};
 
 #[sqlx::test(migrations = "../../migrations")]
 async fn a_source_becomes_a_version_that_is_shown_and_listed(pool: PgPool) {
@@ -154,6 +154,33 @@ async fn an_example_that_crosses_a_limit_is_a_diagnostic(pool: PgPool) {
         diagnostics[0].message.contains("example 1") && diagnostics[0].message.contains("fuel_per_call_max"),
         "{diagnostics:?}"
     );
+    test.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn all_examples_together_have_the_wall_time_of_one_call(pool: PgPool) {
+    let test = TestApp::start(pool).await;
+    tier(&test, "quick", |limits| limits.wall_ms_max = 1000).await;
+    let customer = test.customer("quick").await;
+    customer.create_server("beds").await.unwrap();
+    let with = |count: usize, ms: u32| {
+        let examples = format!("{{ input: {{ ms: {ms} }} }},").repeat(count);
+        SLEEP.replace("async run(", &format!("examples: [{examples}], async run("))
+    };
+
+    let fine = customer.put("beds", "sleep", &with(8, 10)).await;
+    let together = customer.put("beds", "sleep", &with(8, 300)).await.unwrap_err();
+    let alone = customer.put("beds", "sleep", &with(1, 3000)).await.unwrap_err();
+
+    assert!(fine.is_ok(), "{fine:?}");
+    for (error, whose) in [(together, "the examples together"), (alone, "example 1")] {
+        let AppError::Build { diagnostics } = error else { panic!("{error:?}") };
+        let [diagnostic] = diagnostics.as_slice() else { panic!("{diagnostics:?}") };
+        assert!(diagnostic.message.contains(whose), "{diagnostic:?}");
+        for part in ["wall_ms_max", "1000", "`quick`"] {
+            assert!(diagnostic.message.contains(part), "{diagnostic:?}");
+        }
+    }
     test.stop().await;
 }
 
