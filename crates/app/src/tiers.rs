@@ -23,13 +23,25 @@ pub async fn load(app: &App, caller: &Caller, name: &TierName) -> Result<Tier, A
 }
 
 /// Sets the limits of a tier, which is made if it is not there. They count on the next call on this node, and within a second
-/// on others (TIER-3).
+/// on others (TIER-3). A promise that no node can keep is refused.
 pub async fn put(app: &App, caller: &Caller, name: TierName, limits: Limits) -> Result<Tier, AppError> {
     access::require(caller, Operation::PutTier)?;
+    check(&limits)?;
     let tier = Tier { name, limits };
     store::tiers::upsert(&mut *app.pool.acquire().await?, &tier).await?;
     app.memory.tiers.drop_one(&tier.name);
     Ok(tier)
+}
+
+fn check(limits: &Limits) -> Result<(), AppError> {
+    let given = limits.memory_bytes_max;
+    if given > sandbox::MEMORY_BYTES_MAX as u64 {
+        return Err(AppError::invalid(format!(
+            "`memory_bytes_max` is {given}: the sandbox can give a call {} bytes at most",
+            sandbox::MEMORY_BYTES_MAX
+        )));
+    }
+    Ok(())
 }
 
 /// The tier that `customer` has now, from memory if it is there: every limit is read through this (TIER-1).

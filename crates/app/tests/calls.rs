@@ -91,14 +91,12 @@ async fn each_limit_of_a_call_is_the_tiers_and_is_named(pool: PgPool) {
             ("wall", LimitName::WallMsMax, many * 300),
             ("output", LimitName::OutputBytesMax, many * 10_000),
             ("host calls", LimitName::HostCallsMax, many * 20),
+            ("memory", LimitName::MemoryBytesMax, many * 16 * 1024 * 1024),
         ] {
             let answer = customer.call(&server, "misbehave", json!({ "how": how })).await.unwrap();
 
             assert_eq!(answer.outcome, Outcome::LimitExceeded(exceeded(limit, value, name)), "{how}");
         }
-        let memory = customer.call(&server, "misbehave", json!({"how": "memory"})).await.unwrap();
-        assert_ne!(memory.status, Status::Success);
-        assert!(memory.receipt.memory_bytes_peak <= many * 16 * 1024 * 1024, "{memory:?}");
     }
     test.stop().await;
 }

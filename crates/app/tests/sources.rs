@@ -102,12 +102,19 @@ pub(crate) fn limit_of(error: &AppError) -> Option<&LimitExceeded> {
 }
 
 /// Tries until `attempt` gives something: what other tasks do takes a moment.
-pub(crate) async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..500 {
-        if let Some(found) = attempt().await {
-            return found;
+pub(crate) async fn eventually<T>(attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(10), attempt).await
+}
+
+/// Tries until `attempt` gives something, which is to be before `wait_max` is over.
+pub(crate) async fn within<T>(wait_max: Duration, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    let trying = async {
+        loop {
+            if let Some(found) = attempt().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it did not happen within 10 s")
+    };
+    tokio::time::timeout(wait_max, trying).await.unwrap_or_else(|_| panic!("it did not happen within {wait_max:?}"))
 }
