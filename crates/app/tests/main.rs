@@ -12,6 +12,7 @@ mod environment;
 mod executions;
 mod limits;
 mod releases;
+mod seeded_tiers;
 mod servers;
 mod shutdown;
 mod sources;

@@ -1,5 +1,5 @@
 use app::{AppError, PageRequest, tools, tools::NewVersion, versions};
-use domain::{GrantedHost, Grants, Language, LimitName};
+use domain::{GrantedHost, Grants, Language, LimitName, Outcome};
 use serde_json::json;
 use sqlx::PgPool;
 use testkit::TestApp;
@@ -25,6 +25,28 @@ async fn a_source_becomes_a_version_that_is_shown_and_listed(pool: PgPool) {
     assert_eq!(listed.items[0].newest.version_id, second.version_id);
     assert_eq!(history.items.iter().map(|version| version.version_id).collect::<Vec<_>>(), [second.version_id, first.version_id]);
     assert_eq!(source.source, ADD);
+    test.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_tool_in_javascript_is_built_released_and_called(pool: PgPool) {
+    let test = TestApp::start(pool).await;
+    let customer = test.customer("free").await;
+    customer.create_server("sums").await.unwrap();
+    let put = async |source: &str| {
+        let new = NewVersion { language: Language::JavaScript, source: source.to_owned(), grants: Grants::default() };
+        tools::put(test.app(), &customer.caller, &slug("sums"), &tool_name("add"), new).await
+    };
+
+    let built = put(ADD).await.unwrap();
+    customer.release("sums").await;
+    let answer = customer.call("sums", "add", json!({"a": 40, "b": 2})).await.unwrap();
+    let with_types = put(&ADD.replace("run({ a, b })", "run({ a, b }: { a: number; b: number })")).await;
+
+    let newest = tools::load(test.app(), &customer.caller, &slug("sums"), &tool_name("add")).await.unwrap().newest;
+    assert_eq!((newest.version_id, newest.language), (built.version_id, Language::JavaScript));
+    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 42})));
+    assert!(matches!(with_types, Err(AppError::Build { .. })), "types are TypeScript's: {with_types:?}");
     test.stop().await;
 }
 
