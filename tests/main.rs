@@ -12,6 +12,8 @@ mod durability;
 mod examples;
 #[path = "end_to_end/lifecycle.rs"]
 mod lifecycle;
+#[path = "end_to_end/logs.rs"]
+mod logs;
 #[path = "end_to_end/mcp.rs"]
 mod mcp;
 #[path = "end_to_end/processes.rs"]

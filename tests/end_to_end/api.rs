@@ -13,10 +13,11 @@ pub(crate) struct Api {
     pub(crate) key: String,
 }
 
-/// A status and a JSON body.
+/// A status, a JSON body, and the id that the server gave the request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) request_id: String,
     pub(crate) body: Value,
 }
 
@@ -62,9 +63,9 @@ impl Api {
             request = request.json(&body);
         }
         let answer = request.send().await?;
-        let status = answer.status().as_u16();
+        let (status, request_id) = (answer.status().as_u16(), request_id(&answer));
         let bytes = answer.bytes().await?;
-        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+        Ok(Answer { status, request_id, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
     }
 
     pub(crate) async fn create_server(&self, slug: &str) {
@@ -95,9 +96,13 @@ impl Api {
             .json(&message)
             .send()
             .await?;
-        let status = answer.status().as_u16();
-        Ok(Answer { status, body: answer.json().await? })
+        let (status, request_id) = (answer.status().as_u16(), request_id(&answer));
+        Ok(Answer { status, request_id, body: answer.json().await? })
     }
+}
+
+fn request_id(answer: &reqwest::Response) -> String {
+    answer.headers().get("x-request-id").map(|id| id.to_str().unwrap().to_owned()).unwrap_or_default()
 }
 
 /// A tool that adds `plus` to `n`.

@@ -6,15 +6,15 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::{
-    api::adder,
-    processes::{descendants, descriptors, wait_until_gone},
+    api::{adder, sleeper},
+    processes::{descendants, descriptors, naming, wait_until_gone},
     program::Home,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_program_leaves_no_process_and_its_directory_can_be_used_again() {
     let home = Home::new();
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let program = home.serve().await;
         let children = descendants(program.id());
         assert!(children.len() >= 2, "a database and a worker at least: {children:?}");
@@ -23,6 +23,77 @@ async fn a_stopped_program_leaves_no_process_and_its_directory_can_be_used_again
 
         assert!(status.success(), "{status}");
         wait_until_gone(&children, Duration::from_secs(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_program_at_once() {
+    let home = Home::new();
+    for second in [Signal::TERM, Signal::INT] {
+        let program = home.serve_with(|command| _ = command.env("TOOLWRIGHT_STOP_TIMEOUT_S", "60")).await;
+        let owner = program.customer("enterprise").await;
+        let slug = if second == Signal::TERM { "slow-one" } else { "slow-two" };
+        owner.create_server(slug).await;
+        owner.put_tool(slug, "nap", &sleeper("nap", 50_000)).await;
+        owner.release(slug).await;
+        let call = tokio::spawn(async move { owner.call(slug, "nap", json!({})).await });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let children = descendants(program.id());
+
+        program.signal(Signal::TERM);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let waits = !descendants(program.id()).is_empty();
+        let status = tokio::time::timeout(Duration::from_secs(5), program.stop(second)).await.expect("it ends at once");
+
+        assert!(waits, "after the first signal it waits for the call");
+        assert_eq!(status.code(), Some(130));
+        call.await.unwrap().unwrap_err();
+        wait_until_gone(&children, Duration::from_secs(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_in_the_middle_of_the_start_leaves_no_process() {
+    for after_ms in [0, 50, 400] {
+        let home = Home::new();
+        let program = home.start_with(|_| ());
+        while descendants(program.id()).is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(after_ms)).await;
+        let children = descendants(program.id());
+
+        let status = program.stop(Signal::TERM).await;
+
+        assert!(status.success(), "{status}");
+        wait_until_gone(&children, Duration::from_secs(5)).await;
+        assert_eq!(naming(home.path().to_str().unwrap()), Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_outside_the_data_directory() {
+    let home = Home::new();
+    let (user, temporary, working) = (Home::new(), Home::new(), Home::new());
+    let program = home
+        .serve_with(|command| {
+            command.env("HOME", user.path()).env("TMPDIR", temporary.path()).current_dir(working.path());
+            // The tests share one; left alone, it is in the data directory.
+            command.env_remove("TOOLWRIGHT_CACHE_DIR");
+        })
+        .await;
+    let owner = program.customer("pro").await;
+    owner.create_server("tidy").await;
+    owner.put_tool("tidy", "add", &adder("add", 1)).await;
+    owner.release("tidy").await;
+    owner.call("tidy", "add", json!({"n": 1})).await.unwrap().expect(200);
+    let files = |home: &Home| -> Vec<_> { std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).collect() };
+
+    for folder in [&user, &temporary, &working] {
+        assert_eq!(files(folder), Vec::<std::path::PathBuf>::new());
+    }
+    for name in ["artifacts", "cache", "keys", "postgres"] {
+        assert!(home.path().join(name).is_dir(), "`{name}` is in the data directory");
     }
 }
 

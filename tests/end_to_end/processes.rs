@@ -48,6 +48,11 @@ pub(crate) async fn wait_until_gone(processes: &HashSet<Process>, at_most: Durat
     }
 }
 
+/// The command lines that have `text` in them.
+pub(crate) fn naming(text: &str) -> Vec<String> {
+    running().map(|(process, _)| command_line(process.id)).filter(|line| line.contains(text)).collect()
+}
+
 /// How many descriptors a process has open.
 pub(crate) fn descriptors(id: u32) -> usize {
     fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()

@@ -57,15 +57,20 @@ impl Home {
 
     /// The same with other settings.
     pub(crate) async fn serve_with(&self, change: impl FnOnce(&mut Command)) -> Program {
+        let mut program = self.start_with(change);
+        program.wait_until_ready().await;
+        program
+    }
+
+    /// Starts the program and does not wait.
+    pub(crate) fn start_with(&self, change: impl FnOnce(&mut Command)) -> Program {
         let address = free_address();
         let log = self.path().join("program.log");
         let mut command = self.command("serve");
         let out = fs::File::options().create(true).append(true).open(&log).unwrap();
         command.env("TOOLWRIGHT_LISTEN", address.to_string()).stdout(out.try_clone().unwrap()).stderr(out);
         change(&mut command);
-        let mut program = Program { child: command.spawn().unwrap(), address, log };
-        program.wait_until_ready().await;
-        program
+        Program { child: command.spawn().unwrap(), address, log }
     }
 }
 
@@ -111,8 +116,20 @@ impl Program {
     }
 
     /// Asks it to end and waits until it has.
-    pub(crate) async fn stop(mut self, signal: Signal) -> ExitStatus {
+    pub(crate) async fn stop(self, signal: Signal) -> ExitStatus {
         self.signal(signal);
+        self.wait().await
+    }
+
+    /// What it has written when it has ended, of all starts on this directory.
+    pub(crate) async fn log_after_end(self) -> String {
+        let log = self.log.clone();
+        self.wait().await;
+        fs::read_to_string(log).unwrap()
+    }
+
+    /// Waits until it has ended.
+    async fn wait(mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

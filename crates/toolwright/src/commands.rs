@@ -36,7 +36,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Starts the platform and serves until SIGTERM or SIGINT; a second signal ends it at once.
+    /// Starts the platform and serves until SIGTERM, SIGINT or SIGHUP; a second signal ends it at once.
     Serve {
         /// In profile production: bring the database to this program's schema first. Profile local always does.
         #[arg(long)]

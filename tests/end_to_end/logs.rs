@@ -1,0 +1,69 @@
+//! What the program writes: its log on stderr, and the banner on stdout.
+
+use std::{
+    fs::{self, File},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{api::adder, program::Home};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_is_json_and_a_call_is_found_by_its_request_id() {
+    let home = Home::new();
+    let program = home.serve_with(|command| _ = command.stdout(Stdio::null())).await;
+    let owner = program.customer("pro").await;
+    owner.create_server("logged").await;
+    owner.put_tool("logged", "add", &adder("add", 1)).await;
+    owner.release("logged").await;
+    owner.get("/nowhere").await.expect(404);
+
+    let answer = owner.call("logged", "add", json!({"n": 1})).await.unwrap();
+
+    let id = answer.request_id.clone();
+    answer.expect(200);
+    assert!(!id.is_empty());
+    let mut records = Value::Null;
+    for _ in 0..100 {
+        records = owner.get("/api/v1/executions?server=logged").await.expect(200)["items"].clone();
+        if records[0]["request_id"].is_string() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(records[0]["request_id"], id.as_str(), "{records}");
+    program.signal(rustix::process::Signal::TERM);
+    let log = program.log_after_end().await;
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    for line in &lines {
+        assert!(["timestamp", "level", "message", "target"].iter().all(|name| line[name].is_string()), "{line}");
+    }
+    assert_eq!(lines.last().unwrap()["message"], "stopped");
+    let of_the_call = lines.iter().find(|line| line["spans"][0]["request_id"] == id.as_str()).expect("the call is in the log");
+    assert_eq!(of_the_call["spans"][0]["route"], "/mcp/{server}", "{of_the_call}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_printed_call_answers_when_it_is_pasted() {
+    let home = Home::new();
+    let path = home.path().join("banner");
+    let banner = File::create(&path).unwrap();
+    let _program = home.serve_with(|command| _ = command.stdout(banner)).await;
+    // The banner comes a moment after the first answer.
+    let mut text = String::new();
+    for _ in 0..100 {
+        text = fs::read_to_string(&path).unwrap();
+        if text.contains("iban_check") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let call = &text[text.find("curl ").expect("a call is printed")..];
+
+    let output = Command::new("sh").args(["-c", call]).output().unwrap();
+
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!(answer["result"]["structuredContent"]["valid"], true, "{answer}");
+}
