@@ -25,10 +25,11 @@ const ROOMS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates from outside, and the rooms that may name them.
-const OUTSIDE: [(&str, &[&str]); 9] = [
+const OUTSIDE: [(&str, &[&str]); 10] = [
     ("sqlx", &["store", "testkit"]),
     ("object_store", &["store"]),
     ("wasmtime", &["compiler", "sandbox"]),
+    ("oxc_parser", &["compiler"]),
     ("axum", &["bench", "testkit", "toolwright", "web"]),
     ("hyper", &["bench", "toolwright"]),
     ("rmcp", &["web"]),
@@ -39,6 +40,19 @@ const OUTSIDE: [(&str, &[&str]); 9] = [
 
 /// Clients: nothing opens an outbound connection but the database's own.
 const CLIENTS: [&str; 5] = ["curl", "hyper-tls", "isahc", "reqwest", "ureq"];
+
+/// What is worked out once and never changes is no state: a digest of parts of the program, and the migrations in it.
+const CONSTANTS: [(&str, &str); 2] =
+    [("compiler/src/engine.rs", "DIGEST: OnceLock<Digest>"), ("store/src/migrate.rs", "MIGRATIONS: Migrator")];
+
+/// The clock itself, and those who need no other: what a guest's snapshot sees in its worker, the age of files, and when the process started.
+const CLOCKS: [&str; 5] = [
+    "domain/src/clock.rs",
+    "compiler/src/snapshot/host.rs",
+    "compiler/src/workers/handover.rs",
+    "sandbox/src/disk.rs",
+    "toolwright/src/node.rs",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -87,6 +101,28 @@ fn uses(room: &str, word: &str) -> Vec<String> {
     let lines = files.flat_map(|(path, text)| {
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//") && line.contains(word));
         code.map(|line| format!("{}: {}", path.display(), line.trim())).collect::<Vec<_>>()
+    });
+    lines.collect()
+}
+
+fn declares_a_global(line: &str) -> bool {
+    let visible = line.trim_start_matches("pub ").trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+    visible.starts_with("static ") || ["thread_local!", "lazy_static!"].iter().any(|word| line.contains(word))
+}
+
+/// The lines of the program's code: without comments, without tests, without this file.
+fn program_lines() -> Vec<(PathBuf, String)> {
+    let rooms = dependencies();
+    let files = rooms.keys().filter(|room| !["bench", "testkit"].contains(&room.as_str())).flat_map(|room| sources(room));
+    let files = files.filter(|(path, _)| {
+        !path.ends_with("toolwright/src/layers.rs")
+            && path.components().all(|part| part.as_os_str() != "tests")
+            && !path.ends_with("tests.rs")
+    });
+    let lines = files.flat_map(|(path, text)| {
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let code = code.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        code.map(|line| (path.clone(), line.to_owned())).collect::<Vec<_>>()
     });
     lines.collect()
 }
@@ -145,8 +181,51 @@ fn the_only_unsafe_code_loads_native_code() {
 
 #[test]
 fn the_environment_is_read_in_one_place() {
+    let words =
+        ["env::var", "env::set_var", "env::remove_var", "env::temp_dir", "env::home_dir", "env::current_dir", "option_env!"];
     for room in dependencies().keys().filter(|room| !["bench", "testkit"].contains(&room.as_str())) {
-        let found: Vec<_> = uses(room, "env::var").into_iter().filter(|line| !line.contains("src/configuration.rs")).collect();
-        assert!(found.is_empty(), "{found:?}");
+        for word in words {
+            let found: Vec<_> = uses(room, word).into_iter().filter(|line| !line.contains("src/configuration.rs")).collect();
+            assert!(found.is_empty(), "`{word}`: {found:?}");
+        }
     }
+}
+
+#[test]
+fn there_is_no_global_state() {
+    let declarations: Vec<_> = program_lines().into_iter().filter(|(_, line)| declares_a_global(line)).collect();
+
+    assert_eq!(declarations.len(), CONSTANTS.len(), "{declarations:?}");
+    for (path, line) in declarations {
+        let known = CONSTANTS.iter().any(|(file, name)| path.ends_with(file) && line.contains(name));
+        assert!(known, "{}: `{line}`: what lives as long as the program hangs on `App`", path.display());
+    }
+}
+
+#[test]
+fn the_time_is_told_by_the_clock() {
+    for (path, line) in program_lines() {
+        let asks = line.contains("SystemTime::now") || line.contains("Utc::now");
+        let known = CLOCKS.iter().any(|file| path.ends_with(file));
+        assert!(!asks || known, "{}: `{line}`: take a `domain::Clock`", path.display());
+    }
+}
+
+#[test]
+fn every_channel_has_a_bound() {
+    for (path, line) in program_lines() {
+        let unbounded = ["unbounded_channel", "mpsc::channel()", "unbounded()"].iter().any(|word| line.contains(word));
+        // There a record needs a permit before it is sent: the permits are the bound.
+        assert!(!unbounded || path.ends_with("app/src/records.rs"), "{}: `{line}`", path.display());
+    }
+}
+
+#[test]
+fn customers_code_is_compiled_by_the_worker_alone() {
+    let worker: Vec<_> = uses("toolwright", "run_worker").into_iter().filter(|line| !line.contains("src/main.rs")).collect();
+    let compiling: Vec<_> =
+        ["app", "web", "toolwright", "store"].iter().flat_map(|room| uses(room, "precompile_module")).collect();
+
+    assert!(worker.is_empty(), "{worker:?}");
+    assert!(compiling.is_empty(), "{compiling:?}");
 }
