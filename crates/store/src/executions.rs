@@ -60,19 +60,6 @@ pub struct Execution {
     pub error_message: Option<String>,
 }
 
-/// How far a running call is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ProgressUpdate {
-    /// The call.
-    pub call: CallId,
-    /// What the tool says it is doing, cut at [`STAGE_CHARS_MAX`].
-    pub stage: Option<String>,
-    /// How far the tool says it is.
-    pub progress: f64,
-    /// Where the tool says its end is.
-    pub progress_total: Option<f64>,
-}
-
 /// Which records are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExecutionFilter {
@@ -92,25 +79,6 @@ pub async fn write(connection: &mut PgConnection, executions: &[Execution]) -> R
     let mut transaction = connection.begin().await.map_err(during())?;
     sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await.map_err(during())?;
     batch::upsert(&mut transaction, executions).await.map_err(during())?;
-    transaction.commit().await.map_err(during())
-}
-
-/// Writes how far a call is into its open row, if it has one. The caller sees to it that this is once a second at most.
-pub async fn update_progress(connection: &mut PgConnection, update: &ProgressUpdate) -> Result<(), StoreError> {
-    let during = || StoreError::during("write the progress of a call");
-    let mut transaction = connection.begin().await.map_err(during())?;
-    sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await.map_err(during())?;
-    sqlx::query!(
-        "UPDATE executions SET stage = coalesce($2, stage), progress = $3, progress_total = $4
-        WHERE call_id = $1 AND status = 'running'",
-        update.call.as_uuid(),
-        batch::cut(update.stage.as_deref(), STAGE_CHARS_MAX),
-        batch::finite(Some(update.progress)),
-        batch::finite(update.progress_total)
-    )
-    .execute(&mut *transaction)
-    .await
-    .map_err(during())?;
     transaction.commit().await.map_err(during())
 }
 

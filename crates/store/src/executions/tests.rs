@@ -47,8 +47,9 @@ async fn an_open_row_is_closed_by_the_calls_end_and_keeps_its_start(pool: PgPool
     let mut connection = connect(&pool).await;
     let open = running(CustomerId::new());
     write(&mut connection, std::slice::from_ref(&open)).await.unwrap();
-    let update = ProgressUpdate { call: open.call, stage: Some("half".to_owned()), progress: 1.0, progress_total: Some(2.0) };
-    update_progress(&mut connection, &update).await.unwrap();
+    let further = Execution { stage: Some("half".to_owned()), progress: Some(1.0), progress_total: Some(2.0), ..open.clone() };
+    write(&mut connection, std::slice::from_ref(&further)).await.unwrap();
+    assert_eq!(find(&mut connection, open.customer, open.call).await.unwrap(), Some(further), "progress is written into it");
     let ended = Execution { started_at: Some(at(9)), ..execution(open.customer, 10) };
     let ended = Execution { call: open.call, ..ended };
 
@@ -71,9 +72,6 @@ async fn a_final_record_stays_as_it_is(pool: PgPool) {
         Execution { status: Status::Running, completed_at: None, ..ended.clone() },
     ];
     write(&mut connection, &late).await.unwrap();
-    update_progress(&mut connection, &ProgressUpdate { call: ended.call, stage: None, progress: 1.0, progress_total: None })
-        .await
-        .unwrap();
 
     assert_eq!(find(&mut connection, ended.customer, ended.call).await.unwrap(), Some(ended));
 }
