@@ -1,5 +1,10 @@
 //! Rows that tests begin with, and the connection that they work on.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     CallId, CustomerId, Digest, Grants, Language, Receipt, ReleaseId, RequestId, ServerId, Slug, Status, Tier, ToolId,
@@ -7,6 +12,10 @@ use domain::{
 };
 use serde_json::json;
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
+use tracing::{
+    Event, Metadata, Subscriber,
+    span::{Attributes, Id, Record},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -18,6 +27,50 @@ use crate::{
     tiers, tools,
     versions::{self, Version, VersionSummary},
 };
+
+/// Counts the queries of the thread that it listens on: sqlx tells of each when it is done. A test has one thread.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Queries(Arc<AtomicUsize>);
+
+impl Queries {
+    /// What another thread, to which nobody listens, meets first, counts as unheard until somebody new begins to listen.
+    pub(crate) async fn begin(connection: &mut PgConnection) {
+        for _ in 0..100 {
+            let queries = Self::default();
+            let _listening = tracing::subscriber::set_default(queries.clone());
+            sqlx::query("SELECT").execute(&mut *connection).await.unwrap();
+            if queries.count() == 1 {
+                return;
+            }
+        }
+        panic!("sqlx does not tell of its queries");
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Subscriber for Queries {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::query"
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        if event.metadata().target() == "sqlx::query" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
 
 /// A connection as the program has it: what passes here, the runtime role may do.
 pub(crate) async fn connect(pool: &PgPool) -> PoolConnection<Postgres> {

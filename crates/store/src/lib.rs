@@ -37,3 +37,6 @@ pub use sqlx::PgConnection;
 
 #[cfg(test)]
 mod fixtures;
+
+#[cfg(test)]
+mod statements;

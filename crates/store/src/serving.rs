@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::{
         artifacts::ArtifactKey,
-        fixtures::{self, at, connect},
+        fixtures::{self, Queries, at, connect},
     };
 
     #[sqlx::test(migrations = "../../migrations")]
@@ -189,6 +189,36 @@ mod tests {
         assert_eq!(served.environment, BTreeMap::from([("CITY".parse().unwrap(), "Oslo".parse().unwrap())]));
         let tools: Vec<_> = served.tools.iter().map(|(name, tool)| (name.as_str(), tool.version, tool.artifact)).collect();
         assert_eq!(tools, [("forecast", built, Some(artifact)), ("history", unbuilt, None)]);
+    }
+
+    /// DB-1
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_server_of_fifty_tools_takes_as_many_queries_as_one_of_one(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "pro").await;
+        for (slug, tools) in [("single", 1), ("several", 50)] {
+            let server = fixtures::server(&mut connection, customer, slug).await;
+            let mut versions = Vec::new();
+            for name in (0..tools).map(|index| format!("tool_{index}")) {
+                let tool = fixtures::tool(&mut connection, customer, server, &name).await;
+                let version = fixtures::version(&mut connection, customer, tool, &name, &name).await;
+                versions.push((name, version));
+            }
+            let versions: Vec<_> = versions.iter().map(|(name, version)| (name.as_str(), *version)).collect();
+            fixtures::release(&mut connection, customer, server, &versions).await;
+        }
+
+        Queries::begin(&mut connection).await;
+        let mut counts = Vec::new();
+        for slug in ["single", "several"] {
+            let queries = Queries::default();
+            let listening = tracing::subscriber::set_default(queries.clone());
+            let served = find_by_slug(&mut connection, &slug.parse().unwrap(), &Digest::of(b"engine")).await;
+            drop(listening);
+            counts.push((served.unwrap().unwrap().tools.len(), queries.count()));
+        }
+
+        assert_eq!(counts, [(1, 2), (50, 2)]);
     }
 
     #[sqlx::test(migrations = "../../migrations")]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use domain::{Clock as _, SystemClock};
 use http::StatusCode;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -94,10 +96,32 @@ async fn how_the_calls_of_a_day_ended_is_summarised(pool: PgPool) {
     assert_eq!(after["by_status"], json!({ "success": 3, "invalid_arguments": 1 }));
     assert_eq!((&after["calls"], &after["success_rate"]), (&json!(4), &json!(0.75)));
     assert_eq!((&elsewhere["calls"], &elsewhere["success_rate"]), (&json!(0), &Value::Null));
-    // HIST-5, as it is sent: RFC 3339, in UTC.
-    for member in ["since", "until"] {
-        let text = after[member].as_str().unwrap();
-        assert!(text.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(text).is_ok(), "{text}");
+}
+
+/// HIST-5, as it is sent: other tests put a word in the place of every time.
+#[sqlx::test(migrations = "../../migrations")]
+async fn times_are_rfc_3339_in_utc(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let customer = doors.customer_with_server().await;
+    customer.put_greet().await;
+    try_greet(&customer, json!({ "name": "Ada" })).await;
+    let record = records(&customer, "", 1).await["items"][0].clone();
+    let summary = customer.get("/api/v1/executions/summary").await.json();
+    let server = customer.get("/api/v1/servers/weather").await.json();
+    let owner = doors.admin().get("/admin/v1/customers").await.json()["items"][0].clone();
+
+    for (from, member) in [
+        (&record, "started_at"),
+        (&record, "completed_at"),
+        (&summary, "since"),
+        (&summary, "until"),
+        (&server, "created_at"),
+        (&owner, "created_at"),
+    ] {
+        let text = from[member].as_str().unwrap();
+        let time = chrono::DateTime::parse_from_rfc3339(text).unwrap();
+        assert!(text.ends_with('Z') && text.as_bytes()[10] == b'T', "{member}: {text}");
+        assert!((SystemClock.now() - time.to_utc()).abs() < TimeDelta::hours(25), "{member}: {text}");
     }
 }
 

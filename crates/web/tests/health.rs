@@ -58,6 +58,25 @@ async fn the_metrics_count_requests_by_route(pool: PgPool) {
     assert!(!metrics.text.contains("tiers/free"));
 }
 
+/// DB-2, DB-3: the pool of these tests is of four.
+#[sqlx::test(migrations = "../../migrations")]
+async fn the_metrics_tell_how_full_the_pool_is(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let admin = doors.admin();
+    admin.get("/health/ready").await;
+
+    let metrics = admin.get("/metrics").await.text;
+
+    let level = |name: &str| -> u32 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
+    };
+    let open = level("toolwright_database_connections");
+    assert_eq!(level("toolwright_database_connections_max"), 4);
+    assert!((1..=4).contains(&open), "{open}");
+    assert!(level("toolwright_database_connections_idle") <= open);
+}
+
 #[sqlx::test(migrations = "../../migrations")]
 async fn the_metrics_need_the_admin_key_where_the_setting_says_so(pool: PgPool) {
     let doors = Doors::open(pool).await;
