@@ -1,6 +1,13 @@
 //! A whole application, as the program assembles it, but for the doors' socket.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use app::{App, AppParts, Caller, Settings};
 use axum::{Extension, Router};
@@ -53,6 +60,9 @@ pub struct TestOptions {
 /// What must outlive every clone of the router, too.
 #[derive(Debug)]
 struct Kept {
+    app: Arc<App>,
+    /// Whether [`TestApp::stop`] was called.
+    stopped: AtomicBool,
     artifacts: Arc<TempDir>,
     _cache: Option<Arc<TempDir>>,
     pool: Pool,
@@ -107,7 +117,15 @@ impl TestApp {
             },
         };
         let app = App::start(parts).await.expect("the application starts");
-        Self { app, kept: Arc::new(Kept { artifacts, _cache: options.cache, pool, _launcher: launcher }) }
+        let kept = Kept {
+            app: Arc::clone(&app),
+            stopped: AtomicBool::new(false),
+            artifacts,
+            _cache: options.cache,
+            pool,
+            _launcher: launcher,
+        };
+        Self { app, kept: Arc::new(kept) }
     }
 
     /// The application itself.
@@ -159,8 +177,26 @@ impl TestApp {
 
     /// Stops it as the program does: calls, records, guests, workers, connections.
     pub async fn stop(self) {
+        self.kept.stopped.store(true, Ordering::Relaxed);
         self.app.shut_down().await;
         self.kept.pool.close().await;
+    }
+}
+
+impl Drop for Kept {
+    /// An application that a test just lets go of is stopped behind it: the database is dropped after the test, and PostgreSQL waits five
+    /// seconds for connections that are still open then.
+    fn drop(&mut self) {
+        if self.stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        let (app, pool) = (Arc::clone(&self.app), self.pool.clone());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                app.shut_down().await;
+                pool.close().await;
+            });
+        }
     }
 }
 
