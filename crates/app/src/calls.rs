@@ -276,7 +276,11 @@ async fn attempt(app: &App, call: &Call<'_>, request: CallRequest, open: &OpenCa
         () = cancelled.cancelled() => return Ok(Finished::cancelled()),
         place = guests::take_place(app, call.customer, call.tier) => place?,
     };
-    let ready = artifacts::prepare(app, call.customer, call.tier, call.tool).await?;
+    let ready = tokio::select! {
+        biased;
+        () = cancelled.cancelled() => return Ok(Finished::cancelled()),
+        ready = artifacts::prepare(app, call.customer, call.tier, call.tool) => ready?,
+    };
     open.start();
     let run = guests::Run { tier: call.tier, arguments, place, cancelled };
     let report = |reported: Progress| {

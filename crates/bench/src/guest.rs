@@ -26,6 +26,9 @@ export default tool({
 /// Calls in flight for each guest thread: enough that neither it nor the one thread that drives it goes to sleep between two.
 const CALLS_PER_THREAD: usize = 16;
 
+/// One thread and two take turns: on a shared machine the speed of a core changes from second to second.
+const ROUNDS: usize = 7;
+
 /// Prints CPU per call with one guest thread, and how much two carry. One thread drives them all, so that what is measured is the
 /// sandbox and not the waking of idle threads.
 pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
@@ -38,16 +41,23 @@ pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
 async fn measure_all(effort: Effort) -> Result<(), BenchError> {
     let directory = tempfile::tempdir().map_err(BenchError::io("cannot make a directory"))?;
     let (artifact, native) = build(directory.path()).await?;
-    let mut rates = Vec::new();
-    println!("sandbox: a fresh instance per call, fuel and epoch on, JSON in and out");
-    for threads in [1, 2] {
-        let (rate, cpu_us) = measure(directory.path(), artifact, &native, threads, effort).await?;
-        println!("  {threads} guest thread(s): {rate:>9.0} calls/s, {cpu_us:>6.1} us CPU a call");
-        rates.push(rate);
+    println!("sandbox: a fresh instance per call, fuel and epoch on, JSON in and out ({ROUNDS} rounds)");
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        let mut rates = Vec::new();
+        for threads in [1, 2] {
+            let load = effort.load / u32::try_from(ROUNDS).unwrap_or(1);
+            let (rate, cpu_us) = measure(directory.path(), artifact, &native, threads, load).await?;
+            println!("  {threads} guest thread(s): {rate:>9.0} calls/s, {cpu_us:>6.1} us CPU a call");
+            rates.push(rate);
+        }
+        if let [one, two] = rates.as_slice() {
+            ratios.push(two / one);
+        }
     }
-    if let [one, two] = rates.as_slice() {
-        println!("  two threads carry {:.2} times one (wanted: 1.8 at least; 50 us CPU at most)", two / one);
-    }
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios.get(ROUNDS / 2).copied().unwrap_or_default();
+    println!("  two threads carry {median:.2} times one, in the median round (wanted: 1.8 at least; 50 us CPU at most)");
     Ok(())
 }
 
@@ -74,7 +84,7 @@ async fn measure(
     artifact: Digest,
     native: &[u8],
     threads: usize,
-    effort: Effort,
+    load: Duration,
 ) -> Result<(f64, f64), BenchError> {
     let config = SandboxConfig {
         cache_dir: cache.to_owned(),
@@ -93,10 +103,10 @@ async fn measure(
         .load(artifact, async { Ok::<_, std::io::Error>(native) })
         .await
         .map_err(|error| failed("load the tool", &error))?;
-    drive(&sandbox, &tool, artifact, threads, effort.load / 10).await?;
+    drive(&sandbox, &tool, artifact, threads, load / 10).await?;
     let cpu_before = own_cpu_time();
     let begun = Instant::now();
-    let calls = drive(&sandbox, &tool, artifact, threads, effort.load).await?;
+    let calls = drive(&sandbox, &tool, artifact, threads, load).await?;
     let (elapsed, cpu) = (begun.elapsed(), own_cpu_time().saturating_sub(cpu_before));
     sandbox.shut_down().await;
     Ok((calls as f64 / elapsed.as_secs_f64(), cpu.as_secs_f64() * 1e6 / calls as f64))

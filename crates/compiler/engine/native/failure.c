@@ -111,8 +111,14 @@ void failure_track_rejections(JSRuntime *runtime) {
 }
 
 void failure_log_rejections(void) {
+    JSContext *context = engine.context;
+    bool is_pending = JS_HasException(context);
+    JSValue pending = is_pending ? JS_GetException(context) : JS_UNDEFINED;
     while (rejection_count > 0) {
         log_unhandled(rejections[0].reason);
         forget(0);
+    }
+    if (is_pending) {
+        JS_Throw(context, pending);
     }
 }

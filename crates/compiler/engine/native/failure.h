@@ -16,7 +16,7 @@ void failure_log_uncaught(void);
 /* Remembers rejected promises that nobody handles. */
 void failure_track_rejections(JSRuntime *runtime);
 
-/* Writes those that are still not handled to the log, and forgets them. */
+/* Writes those that are still not handled to the log, and forgets them. An exception that is pending stays so. */
 void failure_log_rejections(void);
 
 #endif

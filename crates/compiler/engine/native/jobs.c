@@ -78,8 +78,11 @@ JSValue jobs_await(JSValue value) {
     JSContext *context = engine.context;
     JSValue promise = adopt(value);
     if (!JS_IsPromise(promise)) {
+        /* Jobs throw and catch as well: what is pending is set aside, or they would take it away. */
+        bool has_thrown = JS_IsException(promise);
+        JSValue pending = has_thrown ? JS_GetException(context) : JS_UNDEFINED;
         run_jobs();
-        return promise;
+        return has_thrown ? JS_Throw(context, pending) : promise;
     }
     JS_PromiseMarkAsHandled(context, promise);
     run_jobs();

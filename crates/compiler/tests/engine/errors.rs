@@ -29,6 +29,24 @@ fn a_tool_error_keeps_its_name_in_both_forms() {
 }
 
 #[test]
+fn jobs_that_throw_or_catch_do_not_take_away_what_run_threw() {
+    for body in [
+        "Promise.resolve().then(() => { try { null.x } catch {} }); throw new ToolError('no such city');",
+        "(async () => { await 1; throw new Error('behind') })(); throw new ToolError('no such city');",
+        "Promise.reject({ get message() { throw 1 } }); throw new ToolError('no such city');",
+    ] {
+        for run in [format!("run() {{ {body} }}"), format!("async run() {{ {body} }}")] {
+            let source = tool_with_body("").replace("async run(input, ctx) {\n\n}", &run);
+
+            let failure = Machine::with_tool(&source).call(&json!({})).unwrap_err();
+
+            assert!(source.contains(body), "{source}");
+            assert_eq!((failure.name.as_str(), failure.message.as_str()), ("ToolError", "no such city"), "{run}");
+        }
+    }
+}
+
+#[test]
 fn an_error_after_a_wait_still_has_its_place() {
     let failure = failure("await new Promise((resolve) => setTimeout(resolve, 1));\nnull.x;");
 
