@@ -1,6 +1,6 @@
 //! The examples of a tool run before it becomes a version: what shows how a tool is used must work.
 
-use domain::{CustomerId, Diagnostic, Example, LimitExceeded, LimitName, Limits, Outcome, Tier};
+use domain::{Answer, CustomerId, Diagnostic, Example, JsonText, LimitExceeded, LimitName, Limits, Outcome, Tier};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -78,11 +78,19 @@ async fn run(
 fn find_fault(number: usize, example: &Example, finished: &Finished, source: &str) -> Option<Diagnostic> {
     let input = shown(&Value::Object(example.input.clone()));
     match (&finished.outcome, &example.output) {
-        (Outcome::Success(result), Some(expected)) if result != expected => Some(Diagnostic::without_place(format!(
-            "example {number}, with the input {input}, gave {} where its `output` says {}",
-            shown(result),
-            shown(expected)
-        ))),
+        (Outcome::Success(Answer::Content(content)), _) if content.is_error => {
+            Some(Diagnostic::without_place(format!("example {number}, with the input {input}, failed: {}", content.first_text())))
+        }
+        (Outcome::Success(answer), Some(expected)) => {
+            let result = answer.structured().map(JsonText::to_value);
+            (result.as_ref() != Some(expected)).then(|| {
+                Diagnostic::without_place(format!(
+                    "example {number}, with the input {input}, gave {} where its `output` says {}",
+                    result.as_ref().map_or_else(|| "content".to_owned(), shown),
+                    shown(expected)
+                ))
+            })
+        }
         (Outcome::Success(_), _) => None,
         (Outcome::ToolError(failure), _) => {
             let message = format!("example {number}, with the input {input}, failed: {}: {}", failure.name, failure.message);

@@ -2,16 +2,19 @@
 
 use std::{sync::Arc, time::Instant};
 
-use domain::{CustomerId, LimitExceeded, LimitName, LogLine, Outcome, Receipt, Status, Tier, ToolFailure};
+use domain::{Answer, CustomerId, LimitExceeded, LimitName, LogLine, Outcome, Receipt, Status, Tier, ToolFailure};
 use sandbox::{CallLimits, Invocation, InvokeError, Invoked};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{App, AppError, Progress, artifacts::Ready, catalogue::ServedTool, limits::Permit};
+use crate::{App, AppError, Progress, artifacts::Ready, catalogue::ServedTool, limits::Permit, schemas::Schema};
 
 /// Reports of progress that wait to be passed on. A tool that reports faster loses reports, not time.
 const REPORTS_MAX: usize = 16;
+
+/// Values of a result that is held against a schema: about 20 MB as a tree.
+const RESULT_VALUES_MAX: usize = 200_000;
 
 /// Arguments that a tool takes.
 #[derive(Debug)]
@@ -127,6 +130,7 @@ impl Finished {
     /// What went wrong, in a sentence; nothing if it went well.
     pub(crate) fn error(&self) -> Option<String> {
         match &self.outcome {
+            Outcome::Success(Answer::Content(content)) if content.is_error => Some(content.first_text().to_owned()),
             Outcome::Success(_) | Outcome::Cancelled => None,
             Outcome::ToolError(failure) => Some(format!("{}: {}", failure.name, failure.message)),
             Outcome::LimitExceeded(limit) => Some(limit.to_string()),
@@ -139,10 +143,8 @@ impl Finished {
 async fn judge(tool: &ServedTool, invoked: Invoked) -> Finished {
     let Invoked { mut outcome, receipt, log } = invoked;
     let mut status = outcome.status();
-    if let (Outcome::Success(result), Some(schema)) = (&mut outcome, &tool.output) {
-        let bytes = usize::try_from(receipt.output_bytes).unwrap_or(usize::MAX);
-        let (checked, violations) = schema.check(result.take(), bytes).await;
-        *result = checked;
+    if let (Status::Success, Outcome::Success(answer), Some(schema)) = (status, &outcome, &tool.output) {
+        let violations = check_result(answer, schema).await;
         if !violations.is_empty() {
             status = Status::InvalidResult;
             let message = format!("the tool's result does not match its own output schema: {}", violations.join("; "));
@@ -150,6 +152,17 @@ async fn judge(tool: &ServedTool, invoked: Invoked) -> Finished {
         }
     }
     Finished { status, outcome, receipt: Some(receipt), log }
+}
+
+/// What is wrong with an answer. Only here is a result taken apart: as a tree it needs up to eighty times the memory of its text.
+async fn check_result(answer: &Answer, schema: &Arc<Schema>) -> Vec<String> {
+    let Some(json) = answer.structured() else {
+        return vec!["it has content, and no `structured` result beside it".to_owned()];
+    };
+    if json.get().len() > RESULT_VALUES_MAX && json.values() > RESULT_VALUES_MAX {
+        return vec![format!("it has more than {RESULT_VALUES_MAX} values, which are too many to be checked")];
+    }
+    schema.check(json.to_value(), json.get().len()).await.1
 }
 
 fn failure(name: &str, message: String) -> Outcome {

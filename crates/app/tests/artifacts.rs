@@ -19,7 +19,7 @@ async fn an_artifact_of_another_engine_is_made_again_from_source_and_the_other_s
 
     let answer = call_add(&after, &customer, "sums").await;
 
-    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 3})));
+    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 3}).into()));
     let artifacts: i64 = sqlx::query_scalar("SELECT count(*) FROM artifacts").fetch_one(&pool).await.unwrap();
     assert_eq!(artifacts, 2);
     test.stop().await;
@@ -35,7 +35,7 @@ async fn a_node_that_has_no_native_code_makes_it_from_the_artifact(pool: PgPool)
     let node = start_without_native_code(&pool, &builder).await;
     let answer = call_add(&node, &customer, "sums").await;
 
-    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 3})));
+    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 3}).into()));
     node.stop().await;
     builder.stop().await;
 }
@@ -55,7 +55,7 @@ async fn an_artifact_whose_bytes_are_lost_or_damaged_is_made_again(pool: PgPool)
         let node = start_without_native_code(&pool, &builder).await;
         let answer = call_add(&node, &customer, damage).await;
 
-        assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 3})), "{damage}");
+        assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 3}).into()), "{damage}");
         let blob = find_blob(&pool, &builder).await;
         let made_again = Digest::of(&std::fs::read(&blob).unwrap()).to_string();
         assert_eq!(blob.file_name().unwrap().to_str().unwrap(), made_again, "{damage}");

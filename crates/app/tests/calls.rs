@@ -14,7 +14,7 @@ async fn a_tool_answers_with_its_result_and_a_receipt(pool: PgPool) {
 
     let answer = customer.call("sums", "add", json!({"a": 40, "b": 2})).await.unwrap();
 
-    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 42})));
+    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 42}).into()));
     assert_eq!(answer.status, Status::Success);
     assert_eq!(answer.interface.name.as_str(), "add");
     assert!(answer.receipt.fuel > 0 && answer.receipt.memory_bytes_peak > 0 && answer.receipt.output_bytes > 0);
@@ -162,7 +162,7 @@ async fn nothing_of_one_call_is_visible_to_the_next(pool: PgPool) {
 
     for _ in 0..3 {
         let answer = customer.call("counters", "count", json!({})).await.unwrap();
-        assert_eq!(answer.outcome, Outcome::Success(json!({"n": 1})));
+        assert_eq!(answer.outcome, Outcome::Success(json!({"n": 1}).into()));
     }
     test.stop().await;
 }

@@ -39,8 +39,8 @@ async fn a_tool_reads_the_values_it_was_granted_and_no_others(pool: PgPool) {
     put(&test, &customer, "UNIT", "kelvin").await;
     let second = customer.call("weather", "read", json!({})).await.unwrap();
 
-    assert_eq!(first.outcome, domain::Outcome::Success(json!({"unit": "celsius", "other": null})));
-    assert_eq!(second.outcome, domain::Outcome::Success(json!({"unit": "kelvin", "other": null})));
+    assert_eq!(first.outcome, domain::Outcome::Success(json!({"unit": "celsius", "other": null}).into()));
+    assert_eq!(second.outcome, domain::Outcome::Success(json!({"unit": "kelvin", "other": null}).into()));
     eventually(async || {
         let request = testkit::request("read", json!({}));
         let answer = app::calls::call_tool(other_node.app(), &customer.caller, &slug("weather"), request).await.unwrap();

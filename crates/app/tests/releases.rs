@@ -22,9 +22,9 @@ async fn a_version_is_served_from_its_release_on_and_a_roll_back_serves_the_earl
     let back = releases::roll_back(test.app(), &customer.caller, &slug("answers"), first.release_id).await.unwrap();
     let after_roll_back = ask().await;
 
-    assert_eq!(before_release, Outcome::Success(json!({"n": 1})));
-    assert_eq!(after_release, Outcome::Success(json!({"n": 2})));
-    assert_eq!(after_roll_back, Outcome::Success(json!({"n": 1})));
+    assert_eq!(before_release, Outcome::Success(json!({"n": 1}).into()));
+    assert_eq!(after_release, Outcome::Success(json!({"n": 2}).into()));
+    assert_eq!(after_roll_back, Outcome::Success(json!({"n": 1}).into()));
     assert!(back.current && back.release_id == first.release_id);
     let shown = releases::load(test.app(), &customer.caller, &slug("answers"), second.release_id).await.unwrap();
     assert!(!shown.current);
@@ -46,7 +46,7 @@ async fn a_release_of_chosen_versions_serves_those_and_no_other_tools(pool: PgPo
 
     let served = app::catalogue::find(test.app(), &customer.caller, &slug("answers")).await.unwrap();
     assert_eq!(served.tools.keys().map(domain::ToolName::as_str).collect::<Vec<_>>(), ["one"]);
-    assert_eq!(customer.call("answers", "one", json!({})).await.unwrap().outcome, Outcome::Success(json!({"n": 1})));
+    assert_eq!(customer.call("answers", "one", json!({})).await.unwrap().outcome, Outcome::Success(json!({"n": 1}).into()));
     assert!(matches!(customer.call("answers", "two", json!({})).await, Err(AppError::NotFound { what: "tool", .. })));
     test.stop().await;
 }

@@ -31,7 +31,7 @@ async fn an_artifact_has_the_bytes_of_its_tier(pool: PgPool) {
         let answer = customer.call(&server, "size", json!({})).await.unwrap();
         let refused = customer.put(&server, "size", &with_table(bytes_max / MIB)).await.unwrap_err();
 
-        assert_eq!(answer.outcome, Outcome::Success(json!({ "bytes": fits_mib * MIB })), "{tier}");
+        assert_eq!(answer.outcome, Outcome::Success(json!({ "bytes": fits_mib * MIB }).into()), "{tier}");
         assert_eq!(limit_of(&refused), Some(&exceeded(LimitName::ArtifactBytesMax, bytes_max, tier)));
     }
     test.stop().await;

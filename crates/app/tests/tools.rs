@@ -45,7 +45,7 @@ async fn a_tool_in_javascript_is_built_released_and_called(pool: PgPool) {
 
     let newest = tools::load(test.app(), &customer.caller, &slug("sums"), &tool_name("add")).await.unwrap().newest;
     assert_eq!((newest.version_id, newest.language), (built.version_id, Language::JavaScript));
-    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 42})));
+    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 42}).into()));
     assert!(matches!(with_types, Err(AppError::Build { .. })), "types are TypeScript's: {with_types:?}");
     test.stop().await;
 }
@@ -243,6 +243,7 @@ async fn the_tier_bounds_tools_artifacts_builds_and_grants_on_the_free_and_the_p
         assert_eq!(limit_of(&refused), Some(&exceeded(LimitName::ToolsPerServerMax, (1 + more).into(), name)));
 
         let hosts = (0..=(1 + more)).map(|index| GrantedHost {
+            scheme: domain::Scheme::Https,
             host: format!("h{index}.example.com").parse().unwrap(),
             port: None,
             methods: [].into(),
@@ -289,15 +290,16 @@ async fn a_deleted_tool_leaves_the_next_release_and_comes_back_with_its_next_ver
 }
 
 #[sqlx::test(migrations = "../../migrations")]
-async fn grants_of_secrets_and_modules_are_refused_until_there_are_any(pool: PgPool) {
+async fn a_secret_that_could_go_nowhere_or_anywhere_is_refused(pool: PgPool) {
     let test = TestApp::start(pool).await;
     let customer = test.customer("free").await;
     customer.create_server("sums").await.unwrap();
 
-    let secrets = Grants { secrets: [("KEY".parse().unwrap(), vec![])].into(), ..Grants::default() };
-    let modules = Grants { modules: ["lodash".to_owned()].into(), ..Grants::default() };
+    let secrets = |hosts: Vec<_>| Grants { secrets: [("KEY".parse().unwrap(), hosts)].into(), ..Grants::default() };
+    let nowhere = secrets(vec![]);
+    let elsewhere = secrets(vec!["a.example.com".parse().unwrap()]);
 
-    for grants in [secrets, modules] {
+    for grants in [nowhere, elsewhere] {
         let new = NewVersion { language: Language::TypeScript, source: ADD.to_owned(), grants };
         let put = tools::put(test.app(), &customer.caller, &slug("sums"), &tool_name("add"), new).await;
         assert!(matches!(put, Err(AppError::Invalid { .. })), "{put:?}");

@@ -21,8 +21,8 @@ async fn a_version_is_tried_without_a_release(pool: PgPool) {
     let newest = attempt(None).await;
     let chosen = attempt(Some(first.version_id)).await;
 
-    assert_eq!(newest.answer.outcome, Outcome::Success(json!({"n": 2})));
-    assert_eq!(chosen.answer.outcome, Outcome::Success(json!({"n": 1})));
+    assert_eq!(newest.answer.outcome, Outcome::Success(json!({"n": 2}).into()));
+    assert_eq!(chosen.answer.outcome, Outcome::Success(json!({"n": 1}).into()));
     assert_eq!(chosen.version_id, first.version_id);
     assert_eq!(chosen.log.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["hm"]);
     assert!(chosen.answer.receipt.fuel > 0);

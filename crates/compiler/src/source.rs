@@ -54,7 +54,8 @@ const fn source_type(language: Language) -> SourceType {
     match language {
         // Without imports and exports, it would be taken for a script.
         Language::TypeScript => SourceType::ts().with_module(true),
-        Language::JavaScript => SourceType::mjs(),
+        // A component is no text: nothing gives one to this function, and if something did, the parser would say so.
+        Language::JavaScript | Language::Component => SourceType::mjs(),
     }
 }
 

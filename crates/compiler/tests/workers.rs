@@ -28,7 +28,10 @@ async fn a_source_becomes_a_tool_that_runs() {
 
     assert_eq!(built.interface.name.as_str(), "probe");
     assert_eq!(built.engine, compiler::engine::digest());
-    assert_eq!(call(&built.artifact, built.native, &json!({ "a": 2, "b": 40 })).await, Outcome::Success(json!({ "sum": 42 })));
+    assert_eq!(
+        call(&built.artifact, built.native, &json!({ "a": 2, "b": 40 })).await,
+        Outcome::Success(json!({ "sum": 42 }).into())
+    );
     pool.end().await;
 }
 
@@ -39,7 +42,7 @@ async fn a_stored_artifact_is_made_native_again() {
 
     let native = pool.workers.precompile(built.artifact.clone()).await.unwrap();
 
-    assert_eq!(call(&built.artifact, native, &json!({})).await, Outcome::Success(json!({})));
+    assert_eq!(call(&built.artifact, native, &json!({})).await, Outcome::Success(json!({}).into()));
     pool.end().await;
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EnvName, LimitExceeded, LimitName, Tier, names};
+use crate::{EnvName, LimitExceeded, LimitName, ModuleName, Tier, names};
 
 /// Everything a version of a tool was granted. Nothing is granted that is not here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,22 +16,47 @@ pub struct Grants {
     pub env: BTreeSet<EnvName>,
     /// Secrets it may use, each with the hosts that may receive it.
     pub secrets: BTreeMap<EnvName, Vec<HostPattern>>,
-    /// Library modules it may import.
-    pub modules: BTreeSet<String>,
+    /// Library modules it imports. Asked for, they bound what the source may import; kept, they are what it does import.
+    pub modules: BTreeSet<ModuleName>,
 }
 
 /// One host that a tool may reach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantedHost {
+    /// How; without it, by TLS.
+    #[serde(default, skip_serializing_if = "Scheme::is_https")]
+    pub scheme: Scheme,
     /// The host.
     pub host: HostPattern,
-    /// The port; without one, 443.
+    /// The port; without one, 443, and 80 for `http`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<std::num::NonZeroU16>,
     /// The methods; without any, all.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub methods: BTreeSet<HttpMethod>,
+}
+
+/// How a host is reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// HTTP over TLS.
+    #[default]
+    Https,
+    /// HTTP as it is: whoever is on the way reads and changes it.
+    Http,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Destination<'a> {
+    /// How.
+    pub scheme: Scheme,
+    /// The host in lower-case ASCII, without a dot at its end.
+    pub host: &'a str,
+    /// The port.
+    pub port: u16,
 }
 
 /// A request method that can be granted (RFC 9110, section 9.3; RFC 5789). CONNECT and TRACE cannot.
@@ -69,6 +94,84 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
+impl Scheme {
+    /// The word before `://`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+        }
+    }
+
+    /// The port if none is said (RFC 9110, section 4.2).
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Https => 443,
+            Self::Http => 80,
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    const fn is_https(&self) -> bool {
+        matches!(self, Self::Https)
+    }
+}
+
+impl HttpMethod {
+    /// The method's own word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+        }
+    }
+
+    /// The method that [`HttpMethod::as_str`] named.
+    #[must_use]
+    pub fn find(word: &str) -> Option<Self> {
+        let all = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
+        all.into_iter().find(|method| method.as_str() == word)
+    }
+}
+
+impl HostPattern {
+    /// Whether `host`, in lower-case ASCII, is meant.
+    #[must_use]
+    pub fn matches(&self, host: &str) -> bool {
+        match self.as_str().strip_prefix('*') {
+            // The dot stays, so that `*.a.test` is neither `a.test` nor `ba.test`.
+            Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+            None => host == self.as_str(),
+        }
+    }
+
+    /// Whether every host that `other` means is meant.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self == other || self.matches(other.as_str().strip_prefix("*.").unwrap_or(other.as_str()))
+    }
+}
+
+impl GrantedHost {
+    /// Whether a request of `method` may go there.
+    #[must_use]
+    pub fn allows(&self, destination: &Destination<'_>, method: HttpMethod) -> bool {
+        let port = self.port.map_or(self.scheme.default_port(), Into::into);
+        self.scheme == destination.scheme
+            && port == destination.port
+            && self.host.matches(destination.host)
+            && (self.methods.is_empty() || self.methods.contains(&method))
+    }
+}
+
 /// Why grants cannot be given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
@@ -78,17 +181,29 @@ pub enum GrantError {
     /// More environment names than any tool needs.
     #[error("a tool can be granted {} environment names at most", Grants::ENV_NAMES_MAX)]
     EnvNames,
-    /// A secret was asked for, which this build cannot keep yet.
-    #[error("secrets are not available yet: grant `env` names for values that are not secret")]
+    /// More secrets than any tool needs.
+    #[error("a tool can be granted {} secrets at most", Grants::SECRETS_MAX)]
     Secrets,
-    /// A library module was asked for that does not exist.
-    #[error("there is no library module `{0}`")]
-    UnknownModule(String),
+    /// A secret without hosts, or with too many.
+    #[error("the secret `{0}` must name 1 to {max} hosts that may receive it", max = Grants::SECRET_HOSTS_MAX)]
+    SecretHosts(EnvName),
+    /// A secret is to go where the tool may not.
+    #[error("the secret `{secret}` is to go to `{host}`, which `hosts` does not grant")]
+    SecretHost {
+        /// The secret.
+        secret: EnvName,
+        /// The host.
+        host: HostPattern,
+    },
 }
 
 impl Grants {
     /// Each name costs a look-up a call: this is far above what tools use.
     pub const ENV_NAMES_MAX: usize = 64;
+    /// Each is looked for in every answer of the hosts that received it.
+    pub const SECRETS_MAX: usize = 16;
+    /// Of one secret: a key belongs to one service.
+    pub const SECRET_HOSTS_MAX: usize = 16;
 
     /// Checks that `tier` allows these grants.
     pub fn check(&self, tier: &Tier) -> Result<(), GrantError> {
@@ -103,10 +218,21 @@ impl Grants {
         if self.env.len() > Self::ENV_NAMES_MAX {
             return Err(GrantError::EnvNames);
         }
-        if !self.secrets.is_empty() {
+        if self.secrets.len() > Self::SECRETS_MAX {
             return Err(GrantError::Secrets);
         }
-        self.modules.first().map_or(Ok(()), |module| Err(GrantError::UnknownModule(module.clone())))
+        self.secrets.iter().try_for_each(|(secret, hosts)| self.check_secret(secret, hosts))
+    }
+
+    fn check_secret(&self, secret: &EnvName, hosts: &[HostPattern]) -> Result<(), GrantError> {
+        if !(1..=Self::SECRET_HOSTS_MAX).contains(&hosts.len()) {
+            return Err(GrantError::SecretHosts(secret.clone()));
+        }
+        let is_granted = |host: &HostPattern| self.hosts.iter().any(|granted| granted.host.covers(host));
+        match hosts.iter().find(|host| !is_granted(host)) {
+            Some(host) => Err(GrantError::SecretHost { secret: secret.clone(), host: host.clone() }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -140,6 +266,37 @@ mod tests {
         ] {
             assert!(text.parse::<HostPattern>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_request_is_allowed_by_scheme_host_port_and_method_together() {
+        let granted: GrantedHost = serde_json::from_str(r#"{"host": "*.a.test", "methods": ["GET"]}"#).unwrap();
+        let there = |scheme, host, port| Destination { scheme, host, port };
+
+        assert!(granted.allows(&there(Scheme::Https, "b.a.test", 443), HttpMethod::Get));
+        for (destination, method) in [
+            (there(Scheme::Http, "b.a.test", 443), HttpMethod::Get),
+            (there(Scheme::Https, "a.test", 443), HttpMethod::Get),
+            (there(Scheme::Https, "ba.test", 443), HttpMethod::Get),
+            (there(Scheme::Https, ".a.test", 443), HttpMethod::Post),
+            (there(Scheme::Https, "b.a.test", 8443), HttpMethod::Get),
+            (there(Scheme::Https, "b.a.test", 443), HttpMethod::Post),
+        ] {
+            assert!(!granted.allows(&destination, method), "{destination:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_goes_to_granted_hosts_alone() {
+        let grants = |hosts: &str| {
+            let text = format!(r#"{{"hosts": [{{"host": "*.a.test"}}], "secrets": {{"KEY": {hosts}}}}}"#);
+            serde_json::from_str::<Grants>(&text).unwrap()
+        };
+        let check = |grants: &Grants| grants.secrets.iter().try_for_each(|(name, hosts)| grants.check_secret(name, hosts));
+
+        assert_eq!(check(&grants(r#"["b.a.test", "*.a.test", "*.c.a.test"]"#)), Ok(()));
+        assert!(matches!(check(&grants("[]")), Err(GrantError::SecretHosts(_))));
+        assert!(matches!(check(&grants(r#"["a.test"]"#)), Err(GrantError::SecretHost { .. })));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What a tool says of itself: what a model reads before it calls it.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
-use crate::ToolName;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{Digest, Icon, Offer, ToolName, content::ContentError, icon::IconError};
 
 /// The interface of a version, made once, when it is built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,15 @@ pub struct ToolInterface {
     /// Hints for clients (MCP, `ToolAnnotations`), as the tool gave them.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub annotations: Map<String, Value>,
+    /// Pictures for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub icons: Vec<Icon>,
+    /// How a server serves it: as a tool, a resource or a prompt.
+    #[serde(default, skip_serializing_if = "Offer::is_tool")]
+    pub offer: Offer,
+    /// Names of arguments that it knows values for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub completes: BTreeSet<String>,
     /// Calls that show how the tool is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<Example>,
@@ -71,6 +82,21 @@ pub enum InterfaceError {
         "`annotations.{0}` is not known: allowed are title (text), readOnlyHint, destructiveHint, idempotentHint and openWorldHint (true or false)"
     )]
     Annotation(String),
+    /// Pictures that a client would not show.
+    #[error("`icons` cannot be shown: {0}")]
+    Icons(#[from] IconError),
+    /// What a resource says of itself.
+    #[error("the resource is not described well: {0}")]
+    Resource(#[from] ContentError),
+    /// More arguments than people fill in, two of one name, or a name that is none.
+    #[error("`arguments` of a prompt must be {} at most, each with another name of A-Z, a-z, 0-9 and _", Offer::ARGUMENTS_MAX)]
+    Arguments,
+    /// Completion of what is not there.
+    #[error("`complete` has `{0}`, which is not one of the arguments")]
+    Completes(String),
+    /// A tool promises a schema that only tools have.
+    #[error("`{0}` is for tools: resources and prompts have none")]
+    ForTools(&'static str),
     /// More examples than are useful.
     #[error("`examples` must be {} at most", ToolInterface::EXAMPLES_MAX)]
     Examples,
@@ -102,7 +128,33 @@ impl ToolInterface {
         if self.examples.len() > Self::EXAMPLES_MAX {
             return Err(InterfaceError::Examples);
         }
-        Ok(())
+        crate::icon::check(&self.icons)?;
+        self.offer.check()?;
+        if !self.offer.is_tool() && self.output.is_some() {
+            return Err(InterfaceError::ForTools("output"));
+        }
+        if !self.offer.is_tool() && !self.annotations.is_empty() {
+            return Err(InterfaceError::ForTools("annotations"));
+        }
+        let properties = self.input.get("properties").and_then(Value::as_object);
+        match self.completes.iter().find(|name| !properties.is_some_and(|known| known.contains_key(*name))) {
+            Some(name) => Err(InterfaceError::Completes(name.chars().take(64).collect())),
+            None => Ok(()),
+        }
+    }
+
+    /// The digest of all that a client or a model reads: not of the examples (SEC-18). Members are taken in the order of their names,
+    /// so that the order in which they were written does not count.
+    #[must_use]
+    pub fn definition_digest(&self) -> Digest {
+        let Self { name, title, description, input, output, annotations, icons, offer, completes, examples: _ } = self;
+        let definition = json!({
+            "name": name, "title": title, "description": description, "input": input, "output": output,
+            "annotations": annotations, "icons": icons, "offer": offer, "completes": completes,
+        });
+        let mut text = String::new();
+        write_canonical(&definition, &mut text);
+        Digest::of(text.as_bytes())
     }
 }
 
@@ -128,6 +180,37 @@ fn find_remote_reference(value: &Value) -> Option<&str> {
         }),
         Value::Array(items) => items.iter().find_map(find_remote_reference),
         _ => None,
+    }
+}
+
+/// A value with the members of every object in the order of their names. The depth is bounded by the JSON parser's own limit (128).
+fn write_canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(members) => {
+            let mut names: Vec<&String> = members.keys().collect();
+            names.sort();
+            text.push('{');
+            for (index, name) in names.into_iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                text.push_str(&Value::from(name.as_str()).to_string());
+                text.push(':');
+                write_canonical(members.get(name).unwrap_or(&Value::Null), text);
+            }
+            text.push('}');
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_canonical(item, text);
+            }
+            text.push(']');
+        }
+        plain => text.push_str(&plain.to_string()),
     }
 }
 
@@ -178,6 +261,45 @@ mod tests {
         assert!(serde_json::from_value::<ToolInterface>(given.clone()).is_err());
         given.as_object_mut().unwrap().remove("inputs");
         assert!(serde_json::from_value::<ToolInterface>(given).is_ok());
+    }
+
+    #[test]
+    fn the_digest_of_a_definition_counts_what_is_read_and_not_how_it_was_written() {
+        let digest = |changes: &Value| interface(changes).definition_digest();
+        let plain = digest(&json!({}));
+
+        assert_eq!(digest(&json!({"examples": [{"input": {}}]})), plain);
+        assert_eq!(
+            digest(&serde_json::from_str(r#"{"input": {"type": "object", "title": "a"}}"#).unwrap()),
+            digest(&serde_json::from_str(r#"{"input": {"title": "a", "type": "object"}}"#).unwrap()),
+        );
+        for changes in [
+            json!({"name": "b"}),
+            json!({"title": "A"}),
+            json!({"description": "does b"}),
+            json!({"input": {"type": "object", "required": ["a"]}}),
+            json!({"output": {"type": "object"}}),
+            json!({"annotations": {"readOnlyHint": true}}),
+            json!({"icons": [{"src": "https://a.test/a.png"}]}),
+            json!({"offer": {"kind": "prompt", "arguments": []}}),
+        ] {
+            assert_ne!(digest(&changes), plain, "{changes}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_tools_is_refused_elsewhere() {
+        let resource = json!({"offer": {"kind": "resource", "uri": "a:b"}, "output": {"type": "object"}});
+
+        assert_eq!(interface(&resource).check(), Err(InterfaceError::ForTools("output")));
+    }
+
+    #[test]
+    fn completion_is_for_arguments_that_there_are() {
+        let right = json!({"input": {"type": "object", "properties": {"city": {"type": "string"}}}, "completes": ["city"]});
+
+        assert_eq!(interface(&right).check(), Ok(()));
+        assert_eq!(interface(&json!({"completes": ["city"]})).check(), Err(InterfaceError::Completes("city".into())));
     }
 
     fn interface(changes: &Value) -> ToolInterface {

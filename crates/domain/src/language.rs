@@ -12,6 +12,8 @@ pub enum Language {
     /// JavaScript, as a module.
     #[serde(rename = "javascript")]
     JavaScript,
+    /// A WebAssembly component that was built elsewhere; the source is the component itself.
+    Component,
 }
 
 impl Language {
@@ -21,13 +23,14 @@ impl Language {
         match self {
             Self::TypeScript => "typescript",
             Self::JavaScript => "javascript",
+            Self::Component => "component",
         }
     }
 
     /// The language that [`Language::as_str`] named.
     #[must_use]
     pub fn find(word: &str) -> Option<Self> {
-        [Self::TypeScript, Self::JavaScript].into_iter().find(|language| language.as_str() == word)
+        [Self::TypeScript, Self::JavaScript, Self::Component].into_iter().find(|language| language.as_str() == word)
     }
 
     /// The name of the source file in error positions.
@@ -36,6 +39,7 @@ impl Language {
         match self {
             Self::TypeScript => "tool.ts",
             Self::JavaScript => "tool.js",
+            Self::Component => "tool.wasm",
         }
     }
 }

@@ -2,29 +2,42 @@
 //! its own accord, and nothing awaits.
 
 mod clock;
+mod content;
 mod diagnostic;
 mod digest;
 mod grants;
+mod icon;
 mod ids;
 mod interface;
+mod json_text;
 mod language;
 mod limits;
 mod log_line;
 mod names;
+mod offer;
 mod outcome;
 mod receipt;
+mod resource_uri;
 mod tier;
 
 pub use clock::{Clock, SetClock, SystemClock};
+pub use content::{
+    Completion, ContentAnnotations, ContentAnswer, ContentBlock, ContentError, PromptAnswer, PromptMessage, ResourceAnswer,
+    ResourceContents, Role,
+};
 pub use diagnostic::Diagnostic;
 pub use digest::{Digest, ParseDigestError};
-pub use grants::{GrantError, GrantedHost, Grants, HostPattern, HttpMethod};
+pub use grants::{Destination, GrantError, GrantedHost, Grants, HostPattern, HttpMethod, Scheme};
+pub use icon::{Icon, IconError, Theme};
 pub use ids::{ApiKeyId, CallId, CustomerId, ReleaseId, RequestId, ServerId, ToolId, VersionId};
 pub use interface::{Example, InterfaceError, ToolInterface};
+pub use json_text::{JsonText, JsonTextError};
 pub use language::Language;
 pub use limits::{LibraryModules, LimitExceeded, LimitName, Limits};
 pub use log_line::{LogLevel, LogLine};
-pub use names::{ApiKeyName, CustomerName, EnvName, EnvValue, NameError, ServerTitle, Slug, ToolName};
-pub use outcome::{Outcome, Status, ToolFailure};
+pub use names::{ApiKeyName, CustomerName, EnvName, EnvValue, ModuleName, NameError, ServerTitle, Slug, ToolName};
+pub use offer::{Offer, PromptArgument, PromptOffer, ResourceOffer};
+pub use outcome::{Answer, Outcome, Status, ToolFailure};
 pub use receipt::Receipt;
+pub use resource_uri::ResourceUri;
 pub use tier::{Tier, TierName};

@@ -114,6 +114,12 @@ checked_name! {
     "1 to 120 characters on one line, without spaces at its ends"
 }
 
+checked_name! {
+    /// The name of a library module, imported as `toolwright:NAME`: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter.
+    ModuleName, "module name", 32, is_lower_identifier,
+    "1 to 32 of a-z, 0-9, _ and -, beginning with a letter"
+}
+
 fn is_slug(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     text.len() >= 3 && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
@@ -131,6 +137,11 @@ fn is_env_name(text: &str) -> bool {
 pub(crate) fn is_lower_identifier(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-')
+}
+
+/// A variable of a URI template, or an argument of a prompt.
+pub(crate) fn is_variable(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn is_title(text: &str) -> bool {

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::LimitExceeded;
+use crate::{ContentAnswer, JsonText, LimitExceeded};
 
 /// How a call of a tool ended. Everything here is the tool's own doing or its caller's; a fault of the platform is an error of
 /// the function that ran the call, not an outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// The tool answered.
-    Success(Value),
+    Success(Answer),
     /// The tool said that it failed, or threw.
     ToolError(ToolFailure),
     /// The call crossed a limit of its customer's tier.
@@ -21,11 +21,39 @@ pub enum Outcome {
     Cancelled,
 }
 
+/// What a tool answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// JSON.
+    Json(JsonText),
+    /// Content to be shown.
+    Content(ContentAnswer),
+}
+
+impl From<Value> for Answer {
+    fn from(value: Value) -> Self {
+        Self::Json(value.into())
+    }
+}
+
+impl Answer {
+    /// The answer for programs: the JSON, or the structured part of content.
+    #[must_use]
+    pub const fn structured(&self) -> Option<&JsonText> {
+        match self {
+            Self::Json(text) => Some(text),
+            Self::Content(content) => content.structured_content.as_ref(),
+        }
+    }
+}
+
 impl Outcome {
     /// The word for it in records and metrics.
     #[must_use]
     pub const fn status(&self) -> Status {
         match self {
+            // A tool that says so itself, with content, failed as one that threw did.
+            Self::Success(Answer::Content(ContentAnswer { is_error: true, .. })) => Status::ToolError,
             Self::Success(_) => Status::Success,
             Self::ToolError(_) => Status::ToolError,
             Self::LimitExceeded(_) => Status::LimitExceeded,

@@ -1,6 +1,6 @@
 //! From what a guest did to the outcome of its call.
 
-use domain::{LimitName, Outcome, ToolFailure};
+use domain::{Answer, JsonText, LimitName, Outcome, ToolFailure};
 use wasmtime::{Store, Trap, component::WasmStr};
 
 use crate::{
@@ -90,8 +90,8 @@ fn of_result(store: &Store<GuestState>, result: &WasmStr) -> Ended {
     let outcome = if output_bytes > limits.output_bytes_max {
         Outcome::LimitExceeded(limits.exceeded(LimitName::OutputBytesMax))
     } else {
-        match serde_json::from_str(&text) {
-            Ok(value) => Outcome::Success(value),
+        match JsonText::new(text.as_ref()) {
+            Ok(json) => Outcome::Success(Answer::Json(json)),
             Err(error) => Outcome::ToolError(ToolFailure {
                 name: "InvalidResult".into(),
                 message: format!("the result cannot be sent as JSON: {error}"),

@@ -52,7 +52,7 @@ impl Node {
         };
         let tool = sandbox.load(Digest::of(&wasm), compiled).await.unwrap();
         let invoked = sandbox.invoke(&tool, invocation()).await.unwrap();
-        assert_eq!(invoked.outcome, Outcome::Success(json!(data.bytes().next())));
+        assert_eq!(invoked.outcome, Outcome::Success(json!(data.bytes().next()).into()));
     }
 
     fn made(&self) -> u32 {

@@ -13,7 +13,7 @@ async fn a_call_answers_and_says_what_it_used() {
 
     let invoked = room.call().await;
 
-    assert_eq!(invoked.outcome, Outcome::Success(json!(42)));
+    assert_eq!(invoked.outcome, Outcome::Success(json!(42).into()));
     assert_eq!(invoked.receipt.digest, invocation().digest);
     assert_eq!(invoked.receipt.output_bytes, 2);
     assert_eq!(invoked.receipt.memory_bytes_peak, 2 * crate::room::PAGE_BYTES);
@@ -100,7 +100,7 @@ async fn more_loops_than_threads_leave_room_for_another_call() {
     let answered = loops.try_call(quick).await.unwrap();
     let waited = begun.elapsed();
 
-    assert_eq!(answered.outcome, Outcome::Success(json!(42)));
+    assert_eq!(answered.outcome, Outcome::Success(json!(42).into()));
     assert!(waited < Duration::from_secs(2), "a call beside 12 loops on two threads took {waited:?}");
     assert!(busy.iter().all(|call| !call.is_finished()), "the loops still run");
     busy.iter().for_each(tokio::task::JoinHandle::abort);
@@ -169,7 +169,7 @@ async fn deep_recursion_is_a_trap_and_harms_nobody_else() {
     next.arguments = r#"{"quick":true}"#.into();
 
     assert_eq!(broken.outcome, Outcome::Trap("wasm trap: call stack exhausted".into()));
-    assert_eq!(room.try_call(next).await.unwrap().outcome, Outcome::Success(json!(42)));
+    assert_eq!(room.try_call(next).await.unwrap().outcome, Outcome::Success(json!(42).into()));
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn recursion_may_go_as_deep_as_the_engine_needs() {
       (func (export "call") (param i32 i32) (result i32) (drop (call $deeper (i64.const 16000))) (call $number (i64.const 1)))"#;
     let room = Room::new(code, "").await;
 
-    assert_eq!(room.call().await.outcome, Outcome::Success(json!(1)));
+    assert_eq!(room.call().await.outcome, Outcome::Success(json!(1).into()));
 }
 
 #[tokio::test]

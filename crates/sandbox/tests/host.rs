@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::{LimitName, LogLevel, LogLine, Outcome};
+use domain::{Answer, LimitName, LogLevel, LogLine, Outcome};
 use sandbox::Progress;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ fn flood(body: &str) -> String {
 
 async fn result_of(body: &str, data: &str) -> Value {
     match Room::new(&guest(body), data).await.call().await.outcome {
-        Outcome::Success(value) => value,
+        Outcome::Success(Answer::Json(json)) => json.to_value(),
         other => panic!("{other:?}"),
     }
 }
@@ -187,8 +187,8 @@ async fn only_granted_values_are_given() {
     let mut other = invocation();
     other.environment = Arc::new(BTreeMap::from([("CITYX".parse().unwrap(), "1".parse().unwrap())]));
 
-    assert_eq!(room.try_call(granted).await.unwrap().outcome, Outcome::Success(json!("Oslo")));
-    assert_eq!(room.try_call(other).await.unwrap().outcome, Outcome::Success(json!(0)));
+    assert_eq!(room.try_call(granted).await.unwrap().outcome, Outcome::Success(json!("Oslo").into()));
+    assert_eq!(room.try_call(other).await.unwrap().outcome, Outcome::Success(json!(0).into()));
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn a_name_that_is_too_long_is_not_taken_for_its_beginning() {
     let mut call = invocation();
     call.environment = Arc::new(BTreeMap::from([("A".repeat(64).parse().unwrap(), "1".parse().unwrap())]));
 
-    assert_eq!(room.try_call(call).await.unwrap().outcome, Outcome::Success(json!(0)));
+    assert_eq!(room.try_call(call).await.unwrap().outcome, Outcome::Success(json!(0).into()));
 }
 
 #[tokio::test]
@@ -262,9 +262,9 @@ async fn a_long_digest_lets_other_guests_run() {
 
     let quick = room.try_call(quick).await.unwrap();
 
-    assert_eq!(quick.outcome, Outcome::Success(json!(42)));
+    assert_eq!(quick.outcome, Outcome::Success(json!(42).into()));
     assert!(!long.is_finished(), "the quick call was answered before the long one");
-    assert_eq!(long.await.unwrap().outcome, Outcome::Success(json!(1)));
+    assert_eq!(long.await.unwrap().outcome, Outcome::Success(json!(1).into()));
 }
 
 #[tokio::test]
@@ -322,7 +322,7 @@ async fn whichever_operation_ends_first_is_told_first() {
 
     let invoked = room.call().await;
 
-    assert_eq!(invoked.outcome, Outcome::Success(json!(2)), "the second one");
+    assert_eq!(invoked.outcome, Outcome::Success(json!(2).into()), "the second one");
     assert!(invoked.receipt.wall_us >= 20_000, "{}", invoked.receipt.wall_us);
     assert!(invoked.receipt.cpu_us < invoked.receipt.wall_us, "waiting takes no CPU time");
     assert_eq!(invoked.receipt.host_calls, 2);
@@ -423,7 +423,7 @@ async fn a_flood_of_progress_waits_for_nobody() {
 
     let invoked = room.try_call(call).await.unwrap();
 
-    assert_eq!(invoked.outcome, Outcome::Success(json!(1)));
+    assert_eq!(invoked.outcome, Outcome::Success(json!(1).into()));
     let mut kept = Vec::new();
     while let Some(report) = reports.recv().await {
         kept.push(report.message.unwrap().len());

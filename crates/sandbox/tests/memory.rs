@@ -23,7 +23,7 @@ async fn a_guest_that_bears_a_refused_growth_may_answer() {
 
     let invoked = room.call_within(|limits| limits.memory_bytes_max = 10 * PAGE_BYTES).await;
 
-    assert_eq!(invoked.outcome, Outcome::Success(json!(10)));
+    assert_eq!(invoked.outcome, Outcome::Success(json!(10).into()));
     assert_eq!(invoked.receipt.memory_bytes_peak, 10 * PAGE_BYTES);
 }
 
@@ -72,7 +72,7 @@ async fn a_tier_that_allows_more_than_any_guest_can_have_is_told_what_there_is()
     let mut grows = call.clone();
     grows.arguments = r#"{"grow":true}"#.into();
 
-    assert_eq!(room.try_call(call).await.unwrap().outcome, Outcome::Success(json!(512 * 1024 * 1024)));
+    assert_eq!(room.try_call(call).await.unwrap().outcome, Outcome::Success(json!(512 * 1024 * 1024).into()));
     assert_eq!(room.try_call(grows).await.unwrap().outcome, limit(LimitName::MemoryBytesMax, u64::MAX));
 }
 
@@ -116,7 +116,7 @@ async fn a_table_grows_to_the_bound_and_no_further() {
     let invoked = room.call().await;
 
     // The wrapper's own table has five.
-    assert_eq!(invoked.outcome, Outcome::Success(json!(16 * 1024 - 5)));
+    assert_eq!(invoked.outcome, Outcome::Success(json!(16 * 1024 - 5).into()));
 }
 
 #[tokio::test]
@@ -187,8 +187,8 @@ async fn nothing_of_one_call_is_seen_by_the_next() {
     let other = load(&room.sandbox, &data_module(2, "ab")).await;
 
     for _ in 0..3 {
-        assert_eq!(room.call().await.outcome, Outcome::Success(json!(0)), "the same tool in the same slot");
+        assert_eq!(room.call().await.outcome, Outcome::Success(json!(0).into()), "the same tool in the same slot");
         let another = room.sandbox.invoke(&other, invocation()).await.unwrap();
-        assert_eq!(another.outcome, Outcome::Success(json!(0)), "another tool in the same slot");
+        assert_eq!(another.outcome, Outcome::Success(json!(0).into()), "another tool in the same slot");
     }
 }

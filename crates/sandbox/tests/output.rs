@@ -16,7 +16,7 @@ async fn a_result_is_json() {
 
     let invoked = room.call().await;
 
-    assert_eq!(invoked.outcome, Outcome::Success(json!({"a": [1, null, "é"]})));
+    assert_eq!(invoked.outcome, Outcome::Success(json!({"a": [1, null, "é"]}).into()));
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_result_of_as_many_bytes_as_allowed_passes_and_one_more_does_not() {
     let fits = room.call_within(|limits| limits.output_bytes_max = 1000).await;
     let is_over = room.call_within(|limits| limits.output_bytes_max = 999).await;
 
-    assert_eq!(fits.outcome, Outcome::Success(json!("x".repeat(998))));
+    assert_eq!(fits.outcome, Outcome::Success(json!("x".repeat(998)).into()));
     assert_eq!(is_over.outcome, limit(LimitName::OutputBytesMax, 999));
     assert_eq!(is_over.receipt.output_bytes, 1000);
     assert!(is_over.log.is_empty());

@@ -50,7 +50,7 @@ async fn every_slot_can_be_taken_and_is_given_back() {
 
     for _ in 0..20 {
         let invoked = futures_util::future::join_all((0..8).map(|_| room.call())).await;
-        assert!(invoked.iter().all(|invoked| invoked.outcome == Outcome::Success(json!(42))));
+        assert!(invoked.iter().all(|invoked| invoked.outcome == Outcome::Success(json!(42).into())));
     }
 
     room.is_empty_soon().await;
@@ -67,7 +67,7 @@ async fn the_slot_of_a_guest_that_was_left_is_whole_for_the_next() {
         let next = room.try_call(quick).await;
 
         assert!(left.is_err());
-        assert_eq!(next.unwrap().outcome, Outcome::Success(json!(42)));
+        assert_eq!(next.unwrap().outcome, Outcome::Success(json!(42).into()));
     }
 }
 

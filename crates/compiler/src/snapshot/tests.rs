@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Digest, Language, Outcome, ToolFailure};
+use domain::{Answer, Digest, Language, Outcome, ToolFailure};
 use sandbox::{CacheKey, CallLimits, Invocation, Invoked, NativeCache, NativeCacheConfig, Sandbox, SandboxConfig, native};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -33,14 +33,14 @@ fn two_builds_share_nothing() {
     let second = build(&tool_that("return { mark: typeof globalThis.mark };")).unwrap();
 
     assert_ne!(first.artifact, second.artifact);
-    assert_eq!(call(&second.artifact, &json!({})).outcome, Outcome::Success(json!({ "mark": "undefined" })));
+    assert_eq!(call(&second.artifact, &json!({})).outcome, Outcome::Success(json!({ "mark": "undefined" }).into()));
 }
 
 #[test]
 fn what_was_built_runs() {
     let artifact = build(&tool_that("return { sum: args.a + args.b };")).unwrap().artifact;
 
-    assert_eq!(call(&artifact, &json!({ "a": 2, "b": 40 })).outcome, Outcome::Success(json!({ "sum": 42 })));
+    assert_eq!(call(&artifact, &json!({ "a": 2, "b": 40 })).outcome, Outcome::Success(json!({ "sum": 42 }).into()));
 }
 
 #[test]
@@ -64,7 +64,10 @@ fn chance_differs_from_call_to_call() {
     let first = call(&artifact, &json!({})).outcome;
     let second = call(&artifact, &json!({})).outcome;
 
-    let (Outcome::Success(first), Outcome::Success(second)) = (first, second) else { panic!("a call failed") };
+    let (Outcome::Success(Answer::Json(first)), Outcome::Success(Answer::Json(second))) = (first, second) else {
+        panic!("a call failed")
+    };
+    let (first, second) = (first.to_value(), second.to_value());
     assert_ne!(first["chance"], second["chance"]);
     assert_ne!(first["id"], second["id"]);
 }
@@ -75,7 +78,7 @@ fn nothing_of_one_call_is_visible_to_the_next() {
     let artifact = build(&source).unwrap().artifact;
 
     for _ in 0..3 {
-        assert_eq!(call(&artifact, &json!({})).outcome, Outcome::Success(json!({ "calls": 1 })));
+        assert_eq!(call(&artifact, &json!({})).outcome, Outcome::Success(json!({ "calls": 1 }).into()));
     }
 }
 
@@ -86,14 +89,17 @@ fn what_the_top_level_made_is_there_in_every_call() {
         tool_that("return { square: table[args.n] };")
     );
 
-    assert_eq!(call(&build(&source).unwrap().artifact, &json!({ "n": 31 })).outcome, Outcome::Success(json!({ "square": 961 })));
+    assert_eq!(
+        call(&build(&source).unwrap().artifact, &json!({ "n": 31 })).outcome,
+        Outcome::Success(json!({ "square": 961 }).into())
+    );
 }
 
 #[test]
 fn the_top_level_may_wait_for_promises_that_settle() {
     let source = format!("const late = await Promise.resolve(7);\n{}", tool_that("return { late };"));
 
-    assert_eq!(call(&build(&source).unwrap().artifact, &json!({})).outcome, Outcome::Success(json!({ "late": 7 })));
+    assert_eq!(call(&build(&source).unwrap().artifact, &json!({})).outcome, Outcome::Success(json!({ "late": 7 }).into()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{GrantedHost, Grants, HttpMethod};
+use domain::{GrantedHost, Grants, HttpMethod, Scheme};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,10 +16,10 @@ pub(crate) struct GrantsView {
     /// Names of environment values it may read.
     #[schema(required = false, max_items = 64, example = json!(["UNITS"]))]
     env: Vec<String>,
-    /// Names of secrets it may use, each with the hosts that may receive it. Not available yet: must be empty.
+    /// Names of secrets it may use, each with the granted hosts that may receive it.
     #[schema(required = false)]
     secrets: BTreeMap<String, Vec<String>>,
-    /// Library modules it may import. None are available yet: must be empty.
+    /// Library modules it imports. Given and not empty, they bound what the source may import.
     #[schema(required = false)]
     modules: Vec<String>,
 }
@@ -28,10 +28,13 @@ pub(crate) struct GrantsView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = GrantedHost)]
 struct HostView {
+    /// How it is reached; without it, by `https`.
+    #[schema(required = false)]
+    scheme: SchemeView,
     /// A host name, or `*.` and one, which stands for every name below it.
     #[schema(max_length = 253, example = "api.example.com")]
     host: String,
-    /// The port; without one, 443.
+    /// The port; without one, 443, and 80 for `http`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     port: Option<u16>,
@@ -39,6 +42,15 @@ struct HostView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     methods: Vec<MethodView>,
+}
+
+/// How a host is reached.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Scheme)]
+enum SchemeView {
+    Https,
+    Http,
 }
 
 /// A request method that can be granted.
@@ -62,14 +74,19 @@ impl From<Grants> for GrantsView {
             hosts: hosts.into_iter().map(HostView::from).collect(),
             env: env.into_iter().map(String::from).collect(),
             secrets: secrets.collect(),
-            modules: modules.into_iter().collect(),
+            modules: modules.into_iter().map(String::from).collect(),
         }
     }
 }
 
 impl From<GrantedHost> for HostView {
-    fn from(GrantedHost { host, port, methods }: GrantedHost) -> Self {
-        Self { host: host.into(), port: port.map(Into::into), methods: methods.into_iter().map(MethodView::from).collect() }
+    fn from(GrantedHost { scheme, host, port, methods }: GrantedHost) -> Self {
+        let scheme = match scheme {
+            Scheme::Https => SchemeView::Https,
+            Scheme::Http => SchemeView::Http,
+        };
+        let methods = methods.into_iter().map(MethodView::from).collect();
+        Self { scheme, host: host.into(), port: port.map(Into::into), methods }
     }
 }
 

@@ -30,6 +30,17 @@ pub(crate) struct InterfaceView {
     #[serde(skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = Object, required = false, example = json!({"readOnlyHint": true}))]
     annotations: Map<String, Value>,
+    /// Pictures for it: MCP's icons.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>, required = false, example = json!([{"src": "https://example.com/a.png"}]))]
+    icons: Vec<Value>,
+    /// How the server serves it: `kind` is `tool`, `resource` (with its `uri`) or `prompt` (with its `arguments`).
+    #[schema(value_type = Object, example = json!({"kind": "tool"}))]
+    offer: Value,
+    /// Names of arguments that it knows values for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    completes: Vec<String>,
     /// Calls that show how the tool is used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -48,10 +59,27 @@ struct ExampleView {
     output: Option<Value>,
 }
 
+/// A value as the domain writes it.
+fn shown(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
 impl From<&ToolInterface> for InterfaceView {
     fn from(interface: &ToolInterface) -> Self {
-        let ToolInterface { name, title, description, input, output, annotations, examples } = interface.clone();
+        let ToolInterface { name, title, description, input, output, annotations, icons, offer, completes, examples } =
+            interface.clone();
         let examples = examples.into_iter().map(|Example { input, output }| ExampleView { input, output }).collect();
-        Self { name: name.into(), title, description, input, output, annotations, examples }
+        Self {
+            name: name.into(),
+            title,
+            description,
+            input,
+            output,
+            annotations,
+            icons: icons.iter().map(shown).collect(),
+            offer: shown(&offer),
+            completes: completes.into_iter().collect(),
+            examples,
+        }
     }
 }

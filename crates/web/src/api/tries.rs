@@ -125,7 +125,7 @@ impl From<TryAnswer> for TryView {
     fn from(TryAnswer { version_id, answer, log }: TryAnswer) -> Self {
         let CallAnswer { call_id, outcome, status, interface: _, receipt } = answer;
         let (result, error) = match outcome {
-            Outcome::Success(result) => (result, None),
+            Outcome::Success(answer) => (answer_value(&answer), None),
             Outcome::ToolError(failure) => (Value::Null, Some(failure.into())),
             Outcome::LimitExceeded(limit) => (Value::Null, Some(limit.into())),
             Outcome::Trap(message) => (Value::Null, Some(FailureView::plain("Trap", message))),
@@ -133,6 +133,14 @@ impl From<TryAnswer> for TryView {
         };
         let logs = log.into_iter().map(LogLineView::from).collect();
         Self { call_id, version_id, status: status.into(), result, error, logs, receipt: receipt.into() }
+    }
+}
+
+/// JSON as it is; content as MCP has it.
+fn answer_value(answer: &domain::Answer) -> Value {
+    match answer {
+        domain::Answer::Json(json) => json.to_value(),
+        domain::Answer::Content(content) => serde_json::to_value(content).unwrap_or_default(),
     }
 }
 

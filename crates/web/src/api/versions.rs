@@ -28,6 +28,7 @@ use crate::{
 pub(crate) enum LanguageView {
     TypeScript,
     JavaScript,
+    Component,
 }
 
 /// A version of a tool: immutable.
@@ -64,6 +65,7 @@ impl From<Language> for LanguageView {
         match language {
             Language::TypeScript => Self::TypeScript,
             Language::JavaScript => Self::JavaScript,
+            Language::Component => Self::Component,
         }
     }
 }

@@ -1,23 +1,20 @@
 //! What a call answered, as `tools/call` has it.
 
 use app::calls::CallAnswer;
-use domain::{Outcome, Status, ToolFailure};
+use domain::{Answer, JsonText, Outcome, Status, ToolFailure};
 use rmcp::model::ResultType;
 use serde::Serialize;
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::value::RawValue;
 
 use super::{answer::Question, era::Era, presentation::Presentation, refusal::Refusal};
 
 /// The result of `tools/call` (MCP, `CallToolResult`). It is `rmcp`'s, but holds the tool's result as JSON that was written once.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct CallResult<'a> {
+struct CallResult<'a, C> {
     #[serde(skip_serializing_if = "Option::is_none")]
     result_type: Option<ResultType>,
-    content: [TextContent<'a>; 1],
+    content: C,
     #[serde(skip_serializing_if = "Option::is_none")]
     structured_content: Option<&'a RawValue>,
     is_error: bool,
@@ -46,11 +43,19 @@ pub(super) fn message(question: &Question, presentation: &Presentation, answer: 
         })
     };
     match &answer.outcome {
-        Outcome::Success(Value::String(text)) => write(text, None, false),
-        Outcome::Success(value) => {
-            let json = to_raw_value(value).map_err(|_| Refusal::internal(question.request_id))?;
-            let structured = is_structured(question.era, value).then_some(&*json);
-            write(json.get(), structured, false)
+        Outcome::Success(Answer::Json(json)) => match json.as_text() {
+            Some(text) => write(&text, None, false),
+            None => write(json.get(), json.raw().filter(|_| is_structured(question.era, json)), false),
+        },
+        Outcome::Success(Answer::Content(answer)) => {
+            let structured = answer.structured_content.as_ref().filter(|json| is_structured(question.era, json));
+            question.message(CallResult {
+                result_type: (question.era == Era::PerRequest).then_some(ResultType::COMPLETE),
+                content: &answer.content,
+                structured_content: structured.and_then(JsonText::raw),
+                is_error: answer.is_error,
+                meta: (question.era == Era::PerRequest).then_some(&*presentation.meta),
+            })
         }
         Outcome::ToolError(failure) if answer.status == Status::ToolError => write(&failure_text(failure), None, true),
         // Arguments or a result that do not match their schema: the tool itself has thrown nothing.
@@ -62,8 +67,8 @@ pub(super) fn message(question: &Question, presentation: &Presentation, answer: 
 }
 
 /// Towards clients of 2025-11-25 only an object is structured content; since 2026-07-28 any value is.
-fn is_structured(era: Era, value: &Value) -> bool {
-    era == Era::PerRequest || value.is_object()
+fn is_structured(era: Era, json: &JsonText) -> bool {
+    era == Era::PerRequest || json.is_object()
 }
 
 /// What a tool says of its own accord reads alone. What it threw by accident is told with its class and place, for whoever repairs it.
@@ -83,15 +88,15 @@ mod tests {
 
     use domain::{CallId, Digest, LimitExceeded, LimitName, Receipt, RequestId};
     use rmcp::model::{CallToolResult, RequestId as MessageId, ServerConfig};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
     fn a_result_is_what_rmcp_would_write() {
         for (outcome, wanted) in [
-            (Outcome::Success(json!({"a": 1.5})), CallToolResult::structured(json!({"a": 1.5}))),
-            (Outcome::Success(json!("a")), CallToolResult::success(vec![rmcp::model::ContentBlock::text("a")])),
+            (Outcome::Success(json!({"a": 1.5}).into()), CallToolResult::structured(json!({"a": 1.5}))),
+            (Outcome::Success(json!("a").into()), CallToolResult::success(vec![rmcp::model::ContentBlock::text("a")])),
             (tool_error("ToolError", None), CallToolResult::error(vec![rmcp::model::ContentBlock::text("no")])),
         ] {
             let mut written: CallToolResult = serde_json::from_value(result(Era::PerRequest, outcome)).unwrap();
