@@ -32,7 +32,7 @@ pub(crate) enum Answer {
     /// What a build does now: what killed it, if it goes no further.
     Phase(Phase),
     /// To `Build`. The body is the artifact and then its native code.
-    Built { interface: ToolInterface, artifact_bytes: usize },
+    Built { interface: Box<ToolInterface>, artifact_bytes: usize },
     /// To `Build`: the source is at fault.
     Rejected { diagnostics: Vec<Diagnostic> },
     /// To `Build`: the artifact is larger than it may be.

@@ -131,7 +131,7 @@ fn build(bench: &Bench, language: Language, source: &str, artifact_bytes_max: u6
     enter(Phase::Compiling)?;
     Ok(match native::precompile_module(&bench.engine, &snapshot.artifact) {
         Ok(native) => Reply {
-            head: Answer::Built { interface: snapshot.interface, artifact_bytes: snapshot.artifact.len() },
+            head: Answer::Built { interface: Box::new(snapshot.interface), artifact_bytes: snapshot.artifact.len() },
             body: vec![snapshot.artifact, native],
         },
         Err(error) => Answer::Internal { message: explain(&error) }.into(),

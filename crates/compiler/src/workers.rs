@@ -149,7 +149,7 @@ impl Workers {
         let Frame { head, body } = self.ask(Request::Build { language, artifact_bytes_max }, source.into_bytes()).await?;
         match head {
             Answer::Built { interface, artifact_bytes } => {
-                let built = assemble(interface, artifact_bytes, body)?;
+                let built = assemble(*interface, artifact_bytes, body)?;
                 let bytes = built.artifact.len() as u64;
                 if bytes > artifact_bytes_max { Err(BuildError::ArtifactSize { bytes }) } else { Ok(built) }
             }

@@ -11,7 +11,7 @@ use serde_json::{Value, value::RawValue};
 
 /// A JSON text (RFC 8259) that was checked and not taken apart: a tree of values takes up to eighty times the memory of its text.
 ///
-/// What serde_json reads, this takes: 128 levels at most, numbers within the range of an `f64`, no lone surrogates. Equal are two
+/// What `serde_json` reads, this takes: 128 levels at most, numbers within the range of an `f64`, no lone surrogates. Equal are two
 /// texts that mean the same value.
 #[derive(Clone)]
 pub struct JsonText(Box<str>);
@@ -37,7 +37,7 @@ impl JsonText {
         self.0.trim_ascii()
     }
 
-    /// The text as serde_json passes it on.
+    /// The text as `serde_json` passes it on.
     #[must_use]
     pub fn raw(&self) -> Option<&RawValue> {
         serde_json::from_str(self.get()).ok()

@@ -53,9 +53,8 @@ impl Outcome {
     pub const fn status(&self) -> Status {
         match self {
             // A tool that says so itself, with content, failed as one that threw did.
-            Self::Success(Answer::Content(ContentAnswer { is_error: true, .. })) => Status::ToolError,
+            Self::Success(Answer::Content(ContentAnswer { is_error: true, .. })) | Self::ToolError(_) => Status::ToolError,
             Self::Success(_) => Status::Success,
-            Self::ToolError(_) => Status::ToolError,
             Self::LimitExceeded(_) => Status::LimitExceeded,
             Self::Trap(_) => Status::Trap,
             Self::Cancelled => Status::Cancelled,
