@@ -1,15 +1,16 @@
 #!/bin/sh
 # Builds engine.wasm: QuickJS-ng and our own C in native/, for WebAssembly, without WASI.
 #
-#   build.sh           builds engine.wasm and engine.wasm.sha256
-#   build.sh --check   builds into a temporary folder and compares with the files that are checked in
+#   build.sh              builds engine.wasm and engine.wasm.sha256
+#   build.sh --check      builds into a temporary folder and compares with the files that are checked in
+#   build.sh --packages   prints the Debian packages that give the same bytes
 #
-# Needs, on Debian: clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32, and cargo, which fetches the sources of QuickJS-ng.
+# Needs these packages (`make engine` installs them), and cargo, which fetches the sources of QuickJS-ng.
 set -eu
 
-# The same bytes come only out of the same compiler and C library.
-CLANG_PACKAGE_VERSION="1:19.1.7-3~deb12u1"
-LIBC_PACKAGE_VERSION="0.0~git20220510.9886d3d-2"
+# The same bytes come only out of the same compiler and C library: Debian 12's, of these versions.
+PACKAGES="clang-19=1:19.1.7-3~deb12u1 lld-19=1:19.1.7-3~deb12u1 libclang-rt-19-dev-wasm32=1:19.1.7-3~deb12u1
+wasi-libc=0.0~git20220510.9886d3d-2"
 # QuickJS-ng 0.16.2 is a folder of this crate.
 SOURCES_CRATE=rquickjs-sys
 SOURCES_VERSION=0.14.0
@@ -24,10 +25,9 @@ installed_version() {
 
 # The compiler is right where all the packages that put bytes into the result are of the recorded versions.
 is_recorded_compiler() {
-    for package in clang-19 lld-19 libclang-rt-19-dev-wasm32; do
-        [ "$(installed_version "$package")" = "$CLANG_PACKAGE_VERSION" ] || return 1
+    for package in $PACKAGES; do
+        [ "$(installed_version "${package%%=*}")" = "${package#*=}" ] || return 1
     done
-    [ "$(installed_version wasi-libc)" = "$LIBC_PACKAGE_VERSION" ]
 }
 
 # Has cargo fetch the crate, checked against the index, through a manifest that asks for nothing else; prints the folder of the sources.
@@ -83,23 +83,25 @@ build() {
 
 case "${1:-}" in
 "")
-    is_recorded_compiler || echo "build.sh: this is not the recorded compiler ($CLANG_PACKAGE_VERSION): the bytes will differ" >&2
+    is_recorded_compiler || echo "build.sh: this is not the recorded compiler ($(echo $PACKAGES)): the bytes will differ" >&2
     build "$here/engine.wasm"
     (cd "$here" && sha256sum engine.wasm | tee engine.wasm.sha256)
     ;;
 --check)
     (cd "$here" && sha256sum --check --quiet engine.wasm.sha256) || { echo "build.sh: engine.wasm is not what engine.wasm.sha256 says" >&2; exit 1; }
     if ! is_recorded_compiler; then
-        echo "build.sh: engine.wasm fits its SHA-256; not rebuilt: only clang-19, lld-19 and libclang-rt-19-dev-wasm32 $CLANG_PACKAGE_VERSION" \
-            "with wasi-libc $LIBC_PACKAGE_VERSION give the same bytes"
+        echo "build.sh: engine.wasm fits its SHA-256; not rebuilt, since only these packages give the same bytes:" $PACKAGES
         exit 0
     fi
     build "$scratch/engine.wasm"
     cmp "$scratch/engine.wasm" "$here/engine.wasm" || { echo "build.sh: engine.wasm is not what its sources give: run build.sh and commit" >&2; exit 1; }
     echo "build.sh: engine.wasm is what its sources give"
     ;;
+--packages)
+    echo $PACKAGES
+    ;;
 *)
-    echo "usage: build.sh [--check]" >&2
+    echo "usage: build.sh [--check|--packages]" >&2
     exit 2
     ;;
 esac
