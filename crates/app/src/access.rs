@@ -60,7 +60,7 @@ operations! {
         PutEnvironment, ListEnvironment, LoadEnvironment, DeleteEnvironment,
         CreateRelease, ListReleases, LoadRelease, RollBack,
         ListExecutions, LoadExecution, SummariseExecutions,
-        FindServed, CallTool, TryTool;
+        FindServed, WatchServed, CallTool, TryTool, ReadResource, GetPrompt, Complete;
 }
 
 /// Lets the caller through if the table gives `operation` to its role. Every use case begins with this or with [`require_customer`].
@@ -78,6 +78,16 @@ pub(crate) fn require(caller: &Caller, operation: Operation) -> Result<(), AppEr
             Role::Customer => "a customer's API key",
         },
     })
+}
+
+/// As [`require_customer`], for operations that are the affair of the key that was shown: says whose and which.
+pub(crate) fn require_api_key(caller: &Caller, operation: Operation) -> Result<(CustomerId, ApiKeyId), AppError> {
+    require(caller, operation)?;
+    match caller {
+        Caller::Customer { customer, api_key } => Ok((*customer, *api_key)),
+        // Not reached while the table gives these operations to customers.
+        Caller::Admin => Err(AppError::Forbidden { needed: "a customer's API key" }),
+    }
 }
 
 /// As [`require`], for operations on a customer's own things: says whose.
@@ -99,10 +109,13 @@ mod tests {
         ("api_keys", include_str!("api_keys.rs")),
         ("calls", include_str!("calls.rs")),
         ("catalogue", include_str!("catalogue.rs")),
+        ("completions", include_str!("completions.rs")),
         ("customers", include_str!("customers.rs")),
         ("environment", include_str!("environment.rs")),
         ("executions", include_str!("executions.rs")),
+        ("prompts", include_str!("prompts.rs")),
         ("releases", include_str!("releases.rs")),
+        ("resources", include_str!("resources.rs")),
         ("servers", include_str!("servers.rs")),
         ("tiers", include_str!("tiers.rs")),
         ("tools", include_str!("tools.rs")),

@@ -192,6 +192,11 @@ impl App {
         self.stop.is_cancelled()
     }
 
+    /// Comes back when no more work is taken.
+    pub(crate) async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Comes back when work that still runs is to be given up.
     pub(crate) async fn interrupted(&self) {
         self.interrupt.cancelled().await;

@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface, ToolName,
-    VersionId,
+    CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface, VersionId,
 };
 use store::serving;
 
@@ -12,8 +11,13 @@ use crate::{
     App, AppError, Caller,
     access::{self, Operation},
     artifacts::ArtifactSlot,
+    offers::Offers,
     schemas::{Schema, SchemaError},
+    watches::{Watch, WatchesFull},
 };
+
+/// Characters of a URI that an error repeats.
+pub(crate) const URI_CHARS_SHOWN: usize = 200;
 
 /// What a server serves now.
 #[derive(Debug)]
@@ -26,10 +30,10 @@ pub struct ServedServer {
     pub title: ServerTitle,
     /// What it is for; may be empty.
     pub description: String,
-    /// The release; absent before the first one, and then there are no tools.
+    /// The release; absent before the first one, and then it offers nothing.
     pub release_id: Option<ReleaseId>,
-    /// Its tools, by name.
-    pub tools: BTreeMap<ToolName, Arc<ServedTool>>,
+    /// What that release has.
+    pub offers: Offers,
     /// Whose it is.
     pub(crate) customer: CustomerId,
     /// All its environment values.
@@ -45,6 +49,8 @@ pub struct ServedTool {
     pub digest: Digest,
     /// What it says of itself.
     pub interface: Arc<ToolInterface>,
+    /// The digest of what a client reads of it ([`ToolInterface::definition_digest`]).
+    pub definition_digest: Digest,
     pub(crate) language: Language,
     pub(crate) source_digest: Digest,
     pub(crate) artifact: ArtifactSlot,
@@ -76,10 +82,19 @@ pub(crate) struct ToolSchemaError {
     source: SchemaError,
 }
 
-/// What the caller's server `slug` serves: what tools/list shows.
+/// What the caller's server `slug` serves: what the lists show.
 pub async fn find(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
     let customer = access::require_customer(caller, Operation::FindServed)?;
     find_own(app, customer, slug).await
+}
+
+/// Watches what the caller's server `slug` serves from now on, whichever node changes it ([`Watch::changed`]). Refused with
+/// [`AppError::Busy`] when as many watch as may.
+pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, AppError> {
+    let (customer, api_key) = access::require_api_key(caller, Operation::WatchServed)?;
+    let place = app.memory.watches.add(slug, api_key).map_err(|WatchesFull| AppError::Busy { limit: None, retry_after_s: 5 })?;
+    let server = find_own(app, customer, slug).await?;
+    Ok(place.watch(customer, server.offers.listed()))
 }
 
 /// As [`find`], for those who know the customer.
@@ -117,7 +132,16 @@ impl TryFrom<serving::ServedServer> for ServedServer {
                 .map_err(|error| AppError::internal(format!("cannot serve version {} of tool `{name}`", tool.version), error))?;
             ready.insert(name, Arc::new(tool));
         }
-        Ok(Self { server_id: id, slug, title, description, release_id: release, tools: ready, customer, environment })
+        Ok(Self {
+            server_id: id,
+            slug,
+            title,
+            description,
+            release_id: release,
+            offers: Offers::sort(ready),
+            customer,
+            environment,
+        })
     }
 }
 
@@ -132,6 +156,7 @@ impl ServedTool {
         Ok(Self {
             version_id: parts.version_id,
             digest: parts.digest,
+            definition_digest: interface.definition_digest(),
             interface: Arc::new(interface),
             language: parts.language,
             source_digest: parts.source_digest,

@@ -1,6 +1,7 @@
 //! The examples of a tool run before it becomes a version: what shows how a tool is used must work.
 
 use domain::{Answer, CustomerId, Diagnostic, Example, JsonText, LimitExceeded, LimitName, Limits, Outcome, Tier};
+use sandbox::Entry;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -68,7 +69,7 @@ async fn run(
         Err(finished) => return Ok(*finished),
     };
     let place = guests::take_place(app, customer, tier).await?;
-    let run = guests::Run { tier, arguments, place, cancelled: CancellationToken::new() };
+    let run = guests::Run { tier, entry: Entry::Call, arguments, place, cancelled: CancellationToken::new() };
     tokio::select! {
         finished = guests::run(app, tool, ready, run, drop) => finished,
         () = app.interrupted() => Err(AppError::Unavailable { message: "this node is shutting down".to_owned() }),

@@ -2,19 +2,26 @@
 
 use std::{sync::Arc, time::Instant};
 
-use domain::{Answer, CustomerId, LimitExceeded, LimitName, LogLine, Outcome, Receipt, Status, Tier, ToolFailure};
-use sandbox::{CallLimits, Invocation, InvokeError, Invoked};
+use domain::{
+    Answer, Completion, ContentError, CustomerId, LimitExceeded, LimitName, LogLine, Offer, Outcome, PromptAnswer, Receipt,
+    ResourceAnswer, Status, Tier, ToolFailure,
+};
+use sandbox::{CallLimits, Entry, Invocation, InvokeError, Invoked, Report};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{App, AppError, Progress, artifacts::Ready, catalogue::ServedTool, limits::Permit, schemas::Schema};
+use crate::{App, AppError, artifacts::Ready, catalogue::ServedTool, limits::Permit, schemas::Schema};
 
-/// Reports of progress that wait to be passed on. A tool that reports faster loses reports, not time.
+/// Reports that wait to be passed on. A tool that reports faster loses reports, not time.
 const REPORTS_MAX: usize = 16;
 
 /// Values of a result that is held against a schema: about 20 MB as a tree.
 const RESULT_VALUES_MAX: usize = 200_000;
+
+/// Characters of a parser's message: it may repeat what was answered.
+const FAULT_CHARS_MAX: usize = 240;
 
 /// Arguments that a tool takes.
 #[derive(Debug)]
@@ -72,20 +79,21 @@ pub(crate) async fn take_place(app: &App, customer: CustomerId, tier: &Tier) -> 
     Ok(Place { _permit: permit, queue_us })
 }
 
-/// Runs the code and judges its result. `report` hears of progress; no database connection is held meanwhile.
+/// Runs the code and judges its result. `report` hears what it says meanwhile; no database connection is held meanwhile.
 pub(crate) async fn run(
     app: &App,
     tool: &ServedTool,
     ready: &Ready,
     run: Run<'_>,
-    mut report: impl FnMut(Progress),
+    mut report: impl FnMut(Report),
 ) -> Result<Finished, AppError> {
     let (sender, mut reports) = mpsc::channel(REPORTS_MAX);
     let invocation = Invocation {
         arguments: run.arguments.text,
         environment: Arc::clone(&tool.environment),
         limits: CallLimits::from(run.tier),
-        progress: Some(sender),
+        entry: run.entry,
+        reports: Some(sender),
         cancelled: run.cancelled,
         queue_us: run.place.queue_us,
         digest: ready.digest,
@@ -95,25 +103,33 @@ pub(crate) async fn run(
     let invoked = loop {
         tokio::select! {
             biased;
-            Some(progress) = reports.recv() => report(progress),
+            Some(reported) = reports.recv() => report(reported),
             invoked = &mut invoking => break invoked.map_err(invoke_error)?,
         }
     };
-    while let Ok(progress) = reports.try_recv() {
-        report(progress);
+    while let Ok(reported) = reports.try_recv() {
+        report(reported);
     }
     // The guest is gone: its place is free while the result is looked at.
     drop(run.place);
-    Ok(judge(tool, invoked).await)
+    Ok(judge(tool, run.entry, invoked).await)
 }
 
 /// What a run is given.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     pub(crate) tier: &'a Tier,
+    pub(crate) entry: Entry,
     pub(crate) arguments: Arguments,
     pub(crate) place: Place,
     pub(crate) cancelled: CancellationToken,
+}
+
+impl Arguments {
+    /// What an entry takes that has no schema of its own.
+    pub(crate) fn unchecked(given: &Value) -> Self {
+        Self { text: given.to_string() }
+    }
 }
 
 impl Finished {
@@ -139,19 +155,47 @@ impl Finished {
     }
 }
 
-/// Holds a result against what the tool promised.
-async fn judge(tool: &ServedTool, invoked: Invoked) -> Finished {
+/// Holds a result against what the tool promised, or against the form that its kind of answer has.
+async fn judge(tool: &ServedTool, entry: Entry, invoked: Invoked) -> Finished {
     let Invoked { mut outcome, receipt, log } = invoked;
     let mut status = outcome.status();
-    if let (Status::Success, Outcome::Success(answer), Some(schema)) = (status, &outcome, &tool.output) {
-        let violations = check_result(answer, schema).await;
-        if !violations.is_empty() {
-            status = Status::InvalidResult;
-            let message = format!("the tool's result does not match its own output schema: {}", violations.join("; "));
-            outcome = failure("InvalidResult", message);
-        }
+    if let (Status::Success, Outcome::Success(answer)) = (status, &outcome)
+        && let Some(message) = find_fault(tool, entry, answer).await
+    {
+        status = Status::InvalidResult;
+        outcome = failure("InvalidResult", message);
     }
     Finished { status, outcome, receipt: Some(receipt), log }
+}
+
+/// What is wrong with an answer; nothing, if it is as it must be.
+async fn find_fault(tool: &ServedTool, entry: Entry, answer: &Answer) -> Option<String> {
+    match (entry, &tool.interface.offer) {
+        (Entry::Complete, _) => fault_of_form("completion", answer, Completion::check),
+        (Entry::Call, Offer::Resource(_)) => fault_of_form("resource", answer, ResourceAnswer::check),
+        (Entry::Call, Offer::Prompt(_)) => fault_of_form("prompt", answer, PromptAnswer::check),
+        (Entry::Call, Offer::Tool) => {
+            let violations = check_result(answer, tool.output.as_ref()?).await;
+            (!violations.is_empty())
+                .then(|| format!("the tool's result does not match its own output schema: {}", violations.join("; ")))
+        }
+    }
+}
+
+/// Holds an answer against the form that MCP gives it.
+fn fault_of_form<T: DeserializeOwned>(
+    what: &str,
+    answer: &Answer,
+    check: impl FnOnce(&T) -> Result<(), ContentError>,
+) -> Option<String> {
+    let Answer::Json(text) = answer else {
+        return Some(format!("a {what} cannot be answered with content"));
+    };
+    let fault = match serde_json::from_str::<T>(text.get()) {
+        Ok(read) => check(&read).err()?.to_string(),
+        Err(error) => error.to_string().chars().take(FAULT_CHARS_MAX).collect(),
+    };
+    Some(format!("what was answered is not a {what}: {fault}"))
 }
 
 /// What is wrong with an answer. Only here is a result taken apart: as a tree it needs up to eighty times the memory of its text.

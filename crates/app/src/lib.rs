@@ -3,6 +3,7 @@
 //! do not know each other and meet here.
 
 mod access;
+mod answers;
 pub mod api_keys;
 mod application;
 mod artifacts;
@@ -10,6 +11,7 @@ mod background;
 mod builds;
 pub mod calls;
 pub mod catalogue;
+pub mod completions;
 pub mod customers;
 pub mod environment;
 mod error;
@@ -19,9 +21,12 @@ mod guests;
 pub mod health;
 mod limits;
 mod memory;
+pub mod offers;
 mod page;
+pub mod prompts;
 mod records;
 pub mod releases;
+pub mod resources;
 mod schemas;
 pub mod servers;
 mod snapshots;
@@ -29,10 +34,13 @@ pub mod tiers;
 pub mod tokens;
 pub mod tools;
 pub mod versions;
+mod watches;
 
 pub use access::Caller;
+pub use answers::{Answered, Failed};
 pub use application::{App, AppParts, Settings};
 pub use error::AppError;
 pub use page::{Page, PageRequest};
-/// How far a tool says that it has come.
-pub use sandbox::Progress;
+/// What a tool says while it runs.
+pub use sandbox::{Progress, Report};
+pub use watches::Watch;

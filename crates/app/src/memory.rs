@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::{ApiKeyId, CustomerId, Digest, Slug, Tier, TierName};
 use store::changes::Change;
 
-use crate::{Caller, catalogue::ServedServer, snapshots::Snapshots};
+use crate::{Caller, catalogue::ServedServer, snapshots::Snapshots, watches::Watches};
 
 /// The node's memory of the database.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Memory {
     pub(crate) tiers: Snapshots<TierName, Arc<Tier>>,
     /// What each server serves.
     pub(crate) servers: Snapshots<Slug, Arc<ServedServer>>,
+    /// Who waits for a server to change.
+    pub(crate) watches: Arc<Watches>,
 }
 
 impl Memory {
@@ -37,10 +39,11 @@ impl Memory {
             customer_tiers: Snapshots::with_room_for(Self::CUSTOMERS_MAX),
             tiers: Snapshots::with_room_for(Self::TIERS_MAX),
             servers: Snapshots::with_room_for(Self::SERVERS_MAX),
+            watches: Arc::default(),
         }
     }
 
-    /// Drops what `change` makes untrue.
+    /// Drops what `change` makes untrue, and wakes those who wait for it.
     pub(crate) fn forget(&self, change: &Change) {
         match change {
             Change::Tier(name) => self.tiers.drop_one(name),
@@ -49,6 +52,7 @@ impl Memory {
             Change::Server { slug, .. } => self.servers.drop_one(slug),
             Change::Lost => self.doubt_everything(),
         }
+        self.watches.hear(change);
     }
 
     /// Drops who shows this key: they are kept by the digest of the key, which nobody knows who deletes it.

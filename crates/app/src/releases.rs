@@ -1,10 +1,15 @@
 //! Releases: the set of versions that a server serves from one moment on.
 
+mod uris;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{ReleaseId, Slug, ToolName, VersionId};
-use store::releases::{NewRelease, Release};
+use domain::{CustomerId, ReleaseId, Slug, ToolInterface, ToolName, VersionId};
+use store::{
+    PgConnection,
+    releases::{NewRelease, Release},
+};
 
 use crate::{
     App, AppError, Caller, Page, PageRequest,
@@ -28,7 +33,7 @@ pub struct ReleaseView {
 }
 
 /// Makes a release and serves it: of `tools`, or else of the newest version of each tool of the server. All or nothing; without any
-/// tool, the server serves an empty list.
+/// tool, the server serves an empty list. Two resources that one URI would lead to are refused.
 pub async fn create(
     app: &App,
     caller: &Caller,
@@ -42,6 +47,7 @@ pub async fn create(
         Some(tools) => tools,
         None => store::versions::list_newest_of_server(&mut transaction, customer, server.id).await?,
     };
+    check_uris(&mut transaction, customer, &tools).await?;
     let release = NewRelease { id: ReleaseId::new(), tools, created_at: app.clock.now() };
     if !store::releases::insert(&mut transaction, customer, server.id, &release).await? {
         return Err(AppError::not_found("server", slug));
@@ -86,6 +92,19 @@ pub async fn roll_back(app: &App, caller: &Caller, slug: &Slug, release: Release
     app.memory.servers.drop_one(slug);
     let found = store::releases::find(&mut connection, customer, server.id, release).await?;
     found.map(|release| view(app, slug, release)).ok_or_else(|| AppError::not_found("release", release))
+}
+
+/// A version that the customer does not have is found out when the release is written.
+async fn check_uris(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    tools: &BTreeMap<ToolName, VersionId>,
+) -> Result<(), AppError> {
+    let versions: Vec<VersionId> = tools.values().copied().collect();
+    let found = store::versions::list_by_ids(connection, customer, &versions).await?;
+    let interfaces: Vec<ToolInterface> = found.into_iter().map(|version| version.interface).collect();
+    let checked = tokio::task::spawn_blocking(move || uris::check(&interfaces)).await;
+    checked.map_err(|error| AppError::internal("checking the URIs of a release broke off", error))?
 }
 
 fn view(app: &App, slug: &Slug, release: Release) -> ReleaseView {

@@ -1,4 +1,4 @@
-use app::{AppError, calls};
+use app::{AppError, Report, calls};
 use domain::{LimitName, Outcome, Status};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -120,13 +120,14 @@ async fn progress_is_told_while_the_call_runs(pool: PgPool) {
     customer.deploy("beds", "sleep", SLEEP).await;
     let (sender, mut reports) = tokio::sync::mpsc::channel(4);
 
-    let call = calls::CallRequest { progress: Some(sender), ..request("sleep", json!({"ms": 400})) };
+    let call = calls::CallRequest { reports: Some(sender), ..request("sleep", json!({"ms": 400})) };
     let server = slug("beds");
     let mut call = Box::pin(calls::call_tool(test.app(), &customer.caller, &server, call));
     let first = tokio::select! {
         first = reports.recv() => first.unwrap(),
         answer = &mut call => panic!("it ended first: {answer:?}"),
     };
+    let Report::Progress(first) = first else { panic!("it is told how far the call is") };
 
     assert_eq!((first.progress, first.total, first.message.as_deref()), (1.0, Some(2.0), Some("going to bed")));
     assert_eq!(call.as_mut().await.unwrap().status, Status::Success);

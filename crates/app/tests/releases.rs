@@ -45,7 +45,7 @@ async fn a_release_of_chosen_versions_serves_those_and_no_other_tools(pool: PgPo
     releases::create(test.app(), &customer.caller, &slug("answers"), tools).await.unwrap();
 
     let served = app::catalogue::find(test.app(), &customer.caller, &slug("answers")).await.unwrap();
-    assert_eq!(served.tools.keys().map(domain::ToolName::as_str).collect::<Vec<_>>(), ["one"]);
+    assert_eq!(served.offers.tools.keys().map(domain::ToolName::as_str).collect::<Vec<_>>(), ["one"]);
     assert_eq!(customer.call("answers", "one", json!({})).await.unwrap().outcome, Outcome::Success(json!({"n": 1}).into()));
     assert!(matches!(customer.call("answers", "two", json!({})).await, Err(AppError::NotFound { what: "tool", .. })));
     test.stop().await;
@@ -79,6 +79,6 @@ async fn a_server_without_tools_serves_an_empty_release(pool: PgPool) {
 
     let served = app::catalogue::find(test.app(), &customer.caller, &slug("empty")).await.unwrap();
     assert_eq!(served.release_id, Some(release.release_id));
-    assert!(served.tools.is_empty());
+    assert!(served.offers.tools.is_empty());
     test.stop().await;
 }

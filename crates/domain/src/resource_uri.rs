@@ -1,5 +1,7 @@
 //! Where a resource is: a URI, or a template of URIs.
 
+mod overlap;
+
 use std::collections::BTreeMap;
 
 use crate::names;
@@ -34,6 +36,13 @@ impl ResourceUri {
             Piece::Text(_) => None,
             Piece::Part(name) | Piece::Rest(name) => Some(name),
         })
+    }
+
+    /// Whether some URI fits both templates. It takes as many steps as the lengths of both multiplied, at most: `None` if more than
+    /// `steps_left` would be needed, which goes down by those taken.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self, steps_left: &mut u32) -> Option<bool> {
+        overlap::overlap(self.as_str(), other.as_str(), steps_left)
     }
 
     /// What the expressions stand for in `uri`, percent-decoded; `None` if it is not one of this template's. An expression takes as

@@ -36,7 +36,7 @@ pub(crate) async fn run(
 ) -> Result<Invoked, InvokeError> {
     let deadline = begun + call.limits.wall_max();
     let fuel_max = call.limits.fuel_per_call_max;
-    let state = GuestState::new(call.limits, call.environment, call.progress, budget, begun);
+    let state = GuestState::new(call.limits, call.environment, call.reports, budget, begun);
     let mut store = prepare(&engine, state, fuel_max).map_err(InvokeError::Internal)?;
 
     let (end, cpu_us) = drive(&mut store, &tool, &call.arguments, &call.cancelled, deadline).await;

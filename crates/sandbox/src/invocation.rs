@@ -5,23 +5,38 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use domain::{Digest, EnvName, EnvValue, LimitExceeded, LimitName, LogLine, Outcome, Receipt, Tier, TierName};
 use tokio_util::sync::CancellationToken;
 
+use crate::Report;
+
 /// One call of a tool.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// The arguments: a JSON object, already checked against the tool's input schema.
+    /// What is asked of the tool.
+    pub entry: Entry,
+    /// A JSON object. For [`Entry::Call`] the arguments, already checked against the tool's input schema; for [`Entry::Complete`] the
+    /// request of `complete` in `wit/tool.wit`.
     pub arguments: String,
     /// The environment values that the tool was granted, and no others.
     pub environment: Arc<BTreeMap<EnvName, EnvValue>>,
     /// What the call may use.
     pub limits: CallLimits,
-    /// Where reports of progress go; one that finds the channel full is dropped.
-    pub progress: Option<tokio::sync::mpsc::Sender<Progress>>,
+    /// Where reports go while the call runs; one that finds the channel full is dropped.
+    pub reports: Option<tokio::sync::mpsc::Sender<Report>>,
     /// Ends the call with [`Outcome::Cancelled`].
     pub cancelled: CancellationToken,
     /// Time that the call waited for its customer's permit, in microseconds: the receipt adds the wait for a slot to it.
     pub queue_us: u64,
     /// The artifact, for the receipt.
     pub digest: Digest,
+}
+
+/// What is asked of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Entry {
+    /// To run.
+    #[default]
+    Call,
+    /// Values for an argument that is being filled in. The outcome is an [`domain::Answer::Json`] that is a [`domain::Completion`].
+    Complete,
 }
 
 /// What one call may use. The fields are those of [`domain::Limits`] that bound a call.
@@ -78,22 +93,6 @@ impl From<&Tier> for CallLimits {
             queue_wait_ms_max: tier.limits.queue_wait_ms_max,
         }
     }
-}
-
-/// How far a tool says that it has come. The numbers are finite; the text is the tool's own: whoever shows it escapes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Progress {
-    /// How much is done.
-    pub progress: f64,
-    /// How much there is, where the tool knows it.
-    pub total: Option<f64>,
-    /// What it is doing, cut at [`Progress::MESSAGE_BYTES_MAX`].
-    pub message: Option<String>,
-}
-
-impl Progress {
-    /// One line on a screen.
-    pub const MESSAGE_BYTES_MAX: usize = 1024;
 }
 
 /// A call that ran, however it ended.

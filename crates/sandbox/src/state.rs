@@ -6,7 +6,7 @@ use domain::{EnvName, EnvValue};
 use tokio::sync::mpsc;
 
 use crate::{
-    CallLimits, Progress,
+    CallLimits, Report,
     budget::MemoryBudget,
     footprint::Footprint,
     host::{Log, Operations},
@@ -18,7 +18,7 @@ pub(crate) struct GuestState {
     pub(crate) limits: CallLimits,
     pub(crate) footprint: Footprint,
     pub(crate) environment: Arc<BTreeMap<EnvName, EnvValue>>,
-    pub(crate) progress: Option<mpsc::Sender<Progress>>,
+    pub(crate) reports: Option<mpsc::Sender<Report>>,
     pub(crate) log: Log,
     pub(crate) operations: Operations,
     /// Operations asked of the host, the one that crossed the limit not among them.
@@ -29,7 +29,7 @@ impl GuestState {
     pub(crate) fn new(
         limits: CallLimits,
         environment: Arc<BTreeMap<EnvName, EnvValue>>,
-        progress: Option<mpsc::Sender<Progress>>,
+        reports: Option<mpsc::Sender<Report>>,
         budget: Arc<MemoryBudget>,
         begun: Instant,
     ) -> Self {
@@ -38,7 +38,7 @@ impl GuestState {
             log: Log::new(limits.log_lines_max, begun),
             limits,
             environment,
-            progress,
+            reports,
             operations: Operations::default(),
             host_calls: 0,
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{Answer, LimitName, LogLevel, LogLine, Outcome};
-use sandbox::Progress;
+use sandbox::{Progress, Report};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -396,16 +396,14 @@ async fn progress_is_told_as_it_was_said() {
     let room = Room::new(&guest(body), "half").await;
     let (sender, mut reports) = mpsc::channel(8);
     let mut call = invocation();
-    call.progress = Some(sender);
+    call.reports = Some(sender);
 
     room.try_call(call).await.unwrap();
 
-    assert_eq!(reports.recv().await, Some(Progress { progress: 1.0, total: Some(4.0), message: Some("half".into()) }));
-    assert_eq!(
-        reports.recv().await,
-        Some(Progress { progress: 2.0, total: None, message: None }),
-        "what is no number is not told"
-    );
+    let half = Progress { progress: 1.0, total: Some(4.0), message: Some("half".into()) };
+    assert_eq!(reports.recv().await, Some(Report::Progress(half)));
+    let whole = Progress { progress: 2.0, total: None, message: None };
+    assert_eq!(reports.recv().await, Some(Report::Progress(whole)), "what is no number is not told");
     assert_eq!(reports.recv().await, None);
 }
 
@@ -419,14 +417,14 @@ async fn a_flood_of_progress_waits_for_nobody() {
     let room = Room::new(&guest(body), "").await;
     let (sender, mut reports) = mpsc::channel(4);
     let mut call = invocation();
-    call.progress = Some(sender);
+    call.reports = Some(sender);
 
     let invoked = room.try_call(call).await.unwrap();
 
     assert_eq!(invoked.outcome, Outcome::Success(json!(1).into()));
     let mut kept = Vec::new();
-    while let Some(report) = reports.recv().await {
-        kept.push(report.message.unwrap().len());
+    while let Some(Report::Progress(progress)) = reports.recv().await {
+        kept.push(progress.message.unwrap().len());
     }
     assert_eq!(kept, [Progress::MESSAGE_BYTES_MAX; 4]);
 }

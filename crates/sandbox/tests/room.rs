@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, convert::Infallible, path::Path, sync::Arc, time::Duration};
 
 use domain::{Digest, LimitExceeded, LimitName, Outcome};
-use sandbox::{CacheKey, CallLimits, Invocable, Invocation, InvokeError, Invoked, JsEngine, Sandbox, SandboxConfig, native};
+use sandbox::{
+    CacheKey, CallLimits, Entry, Invocable, Invocation, InvokeError, Invoked, JsEngine, Sandbox, SandboxConfig, native,
+};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -158,7 +160,8 @@ pub(crate) fn invocation() -> Invocation {
             host_calls_max: 50,
             queue_wait_ms_max: 5_000,
         },
-        progress: None,
+        entry: Entry::Call,
+        reports: None,
         cancelled: CancellationToken::new(),
         queue_us: 0,
         digest: Digest::of(b"artifact"),

@@ -80,7 +80,7 @@ pub fn request(name: &str, arguments: Value) -> CallRequest {
         tool: tool_name(name),
         arguments,
         request_id: RequestId::new(),
-        progress: None,
+        reports: None,
         cancelled: CancellationToken::new(),
     }
 }

@@ -4,7 +4,7 @@ use domain::{Clock as _, EnvName, SystemClock};
 use wasmtime::{StoreContextMut, component::WasmStr};
 
 use super::{Fault, charge, take_text};
-use crate::{Progress, state::GuestState};
+use crate::{Progress, Report, state::GuestState};
 
 /// As many as Web Crypto's `getRandomValues` gives at once.
 pub(super) const RANDOM_BYTES_MAX: u32 = 65_536;
@@ -21,9 +21,10 @@ pub(super) fn progress(
     if !progress.is_finite() {
         return Ok(());
     }
-    if let Some(reports) = &guest.data().progress {
+    if let Some(reports) = &guest.data().reports {
         // A full channel drops the report: the next one says more, and a flood of them costs the reader nothing.
-        let _ = reports.try_send(Progress { progress, total: total.filter(|total| total.is_finite()), message });
+        let progress = Progress { progress, total: total.filter(|total| total.is_finite()), message };
+        let _ = reports.try_send(Report::Progress(progress));
     }
     Ok(())
 }

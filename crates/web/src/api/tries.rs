@@ -192,7 +192,7 @@ pub(crate) async fn try_tool(
         tool: name,
         arguments: Value::Object(arguments),
         request_id,
-        progress: None,
+        reports: None,
         cancelled: CancellationToken::new(),
     };
     let answer = calls::try_tool(&app, &caller, &slug, TryRequest { version: version_id, call }).await?;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use app::{
-    AppError, Progress,
+    AppError, Report,
     calls::{self, CallRequest},
 };
 use axum::response::Response;
@@ -46,11 +46,11 @@ pub(super) async fn answer(visit: &Visit, question: Question, call: Call<'_>) ->
         routing_headers::check_params(&visit.headers, wanted, &arguments)?;
     }
     let running = visit.door.calls.enter(visit.call_key(question.id.clone()));
-    let request = |cancelled: &CancellationToken, progress: Option<mpsc::Sender<Progress>>| CallRequest {
+    let request = |cancelled: &CancellationToken, reports: Option<mpsc::Sender<Report>>| CallRequest {
         tool,
         arguments: Value::Object(arguments),
         request_id: visit.request_id,
-        progress,
+        reports,
         cancelled: cancelled.clone(),
     };
     if let Some(token) = call.progress_token.filter(|_| visit.accepted.events) {

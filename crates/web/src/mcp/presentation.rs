@@ -92,7 +92,7 @@ impl Presentation {
             snapshot: Arc::downgrade(server),
             meta: to_raw_value(&json!({ SERVER_INFO_KEY: config.server_info }))?,
             config,
-            tools: server.tools.iter().map(|(name, tool)| PresentedTool::of(name, tool)).collect::<Result<_, _>>()?,
+            tools: server.offers.tools.iter().map(|(name, tool)| PresentedTool::of(name, tool)).collect::<Result<_, _>>()?,
         })
     }
 

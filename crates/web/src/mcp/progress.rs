@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use app::{
-    Progress,
+    Progress, Report,
     calls::{self, CallRequest},
 };
 use axum::response::{
@@ -44,7 +44,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 
 /// A call that runs on a task of its own, so that a client that reads slowly does not hold it up.
 struct Running {
-    reports: mpsc::Receiver<Progress>,
+    reports: mpsc::Receiver<Report>,
     result: JoinHandle<Result<String, Refusal>>,
     /// What the task answered, while reports that came before it are still waiting.
     ended: Option<Result<String, Refusal>>,
@@ -75,7 +75,7 @@ pub(super) async fn answer(
     question: Question,
     token: ProgressToken,
     in_flight: CallInFlight,
-    request: impl FnOnce(&CancellationToken, Option<mpsc::Sender<Progress>>) -> CallRequest,
+    request: impl FnOnce(&CancellationToken, Option<mpsc::Sender<Report>>) -> CallRequest,
 ) -> Result<Response, Refusal> {
     let (sender, reports) = mpsc::channel(REPORTS_WAITING_MAX);
     let request = request(in_flight.cancelled(), Some(sender));
@@ -142,14 +142,16 @@ impl Running {
         if self.ended.is_none() {
             tokio::select! {
                 biased;
-                Some(report) = self.reports.recv() => return Step::Reported(report),
+                Some(progress) = next_progress(&mut self.reports) => return Step::Reported(progress),
                 result = &mut self.result => self.ended = Some(self.task_result(result)),
             }
         }
-        match self.reports.try_recv() {
-            Ok(report) => Step::Reported(report),
-            Err(_) => Step::Ended(self.ended.take().unwrap_or_else(|| Err(self.fault()))),
+        while let Ok(report) = self.reports.try_recv() {
+            if let Report::Progress(progress) = report {
+                return Step::Reported(progress);
+            }
         }
+        Step::Ended(self.ended.take().unwrap_or_else(|| Err(self.fault())))
     }
 
     /// What the call answered. A task that panicked answered nothing: that is our fault.
@@ -183,6 +185,15 @@ impl Running {
             // An error's data are what serde_json read itself: they can be written.
             serde_json::to_string(&refusal.of(self.question.id.clone()).into_message()).unwrap_or_default()
         }))
+    }
+}
+
+/// The next report of progress; `None` when none can come any more.
+async fn next_progress(reports: &mut mpsc::Receiver<Report>) -> Option<Progress> {
+    loop {
+        if let Report::Progress(progress) = reports.recv().await? {
+            return Some(progress);
+        }
     }
 }
 

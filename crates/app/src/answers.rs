@@ -1,0 +1,46 @@
+//! What came of asking a server for what it offers besides tools.
+
+use std::sync::Arc;
+
+use domain::{Answer, CallId, JsonText, Outcome, Receipt, Status, ToolInterface};
+use serde::de::DeserializeOwned;
+
+use crate::{AppError, calls::CallAnswer};
+
+/// What came of asking a server for a resource, a prompt or values.
+#[derive(Debug, Clone)]
+pub struct Answered<T> {
+    /// The call; its record has this id.
+    pub call_id: CallId,
+    /// The interface of the version that was called.
+    pub interface: Arc<ToolInterface>,
+    /// What the call used.
+    pub receipt: Receipt,
+    /// What was asked for, or how the call ended otherwise.
+    pub result: Result<T, Failed>,
+}
+
+/// A call that did not bring what was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failed {
+    /// The outcome's word: `invalid_arguments` if the asker is at fault, `invalid_result` if what was answered is not of the right form.
+    pub status: Status,
+    /// How it ended; never [`Outcome::Success`].
+    pub outcome: Outcome,
+}
+
+impl<T: DeserializeOwned> Answered<T> {
+    /// Reads the answer of a call whose result was judged (`guests`) to have this form.
+    pub(crate) fn read(answer: CallAnswer) -> Result<Self, AppError> {
+        let CallAnswer { call_id, outcome, status, interface, receipt } = answer;
+        let result = match outcome {
+            Outcome::Success(Answer::Json(text)) => Ok(read(&text)?),
+            outcome => Err(Failed { status, outcome }),
+        };
+        Ok(Self { call_id, interface, receipt, result })
+    }
+}
+
+fn read<T: DeserializeOwned>(text: &JsonText) -> Result<T, AppError> {
+    serde_json::from_str(text.get()).map_err(|error| AppError::internal("cannot read a result that was judged right", error))
+}

@@ -1,0 +1,124 @@
+//! What a server offers, sorted by what it is towards clients.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use domain::{Digest, Offer, ToolName};
+
+use crate::catalogue::ServedTool;
+
+/// Versions that are ready to be called, by name.
+pub type Served = BTreeMap<ToolName, Arc<ServedTool>>;
+
+/// What a server offers. No name stands in two of these.
+#[derive(Debug, Default)]
+pub struct Offers {
+    /// What models call.
+    pub tools: Served,
+    /// What clients read, each at one URI.
+    pub resources: Served,
+    /// What clients read at whatever URI fits a template.
+    pub resource_templates: Served,
+    /// What people choose.
+    pub prompts: Served,
+    /// The static resources by their URIs, which are unique.
+    by_uri: HashMap<String, ToolName>,
+}
+
+/// Which of a server's lists a client would find changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// `tools/list`
+    pub tools: bool,
+    /// `resources/list` or `resources/templates/list`
+    pub resources: bool,
+    /// `prompts/list`
+    pub prompts: bool,
+}
+
+/// What each of a server's lists says, as digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Listed {
+    tools: Digest,
+    resources: Digest,
+    prompts: Digest,
+}
+
+/// A resource that was found, and what the variables of its template stand for; none where it is static.
+pub(crate) type FoundResource<'a> = (&'a Arc<ServedTool>, BTreeMap<String, String>);
+
+impl Offers {
+    /// Sorts what a release has.
+    pub(crate) fn sort(served: Served) -> Self {
+        let mut offers = Self::default();
+        for (name, tool) in served {
+            let list = match &tool.interface.offer {
+                Offer::Tool => &mut offers.tools,
+                Offer::Resource(resource) if resource.uri.is_template() => &mut offers.resource_templates,
+                Offer::Resource(resource) => {
+                    offers.by_uri.insert(resource.uri.to_string(), name.clone());
+                    &mut offers.resources
+                }
+                Offer::Prompt(_) => &mut offers.prompts,
+            };
+            list.insert(name, tool);
+        }
+        offers
+    }
+
+    /// The resource at `uri`: a static one before a template (a release has no two templates that fit one URI).
+    pub(crate) fn find_resource(&self, uri: &str) -> Option<FoundResource<'_>> {
+        if let Some(found) = self.by_uri.get(uri).and_then(|name| self.resources.get(name)) {
+            return Some((found, BTreeMap::new()));
+        }
+        self.resource_templates.values().find_map(|tool| match &tool.interface.offer {
+            Offer::Resource(resource) => resource.uri.match_uri(uri).map(|variables| (tool, variables)),
+            Offer::Tool | Offer::Prompt(_) => None,
+        })
+    }
+
+    /// The resource that says of itself that it is at `uri`, which may be a template's own text.
+    pub(crate) fn find_resource_as_written(&self, uri: &str) -> Option<&Arc<ServedTool>> {
+        let is_written = |tool: &&Arc<ServedTool>| match &tool.interface.offer {
+            Offer::Resource(resource) => resource.uri.as_str() == uri,
+            Offer::Tool | Offer::Prompt(_) => false,
+        };
+        let found = self.by_uri.get(uri).and_then(|name| self.resources.get(name));
+        found.or_else(|| self.resource_templates.values().find(is_written))
+    }
+
+    /// What its lists say.
+    pub(crate) fn listed(&self) -> Listed {
+        let digest = |lists: &[&Served]| {
+            let definitions: Vec<&Digest> =
+                lists.iter().flat_map(|list| list.values()).map(|tool| &tool.definition_digest).collect();
+            Digest::of_parts(definitions.iter().map(|digest| digest.as_bytes().as_slice()))
+        };
+        Listed {
+            tools: digest(&[&self.tools]),
+            resources: digest(&[&self.resources, &self.resource_templates]),
+            prompts: digest(&[&self.prompts]),
+        }
+    }
+}
+
+impl Changes {
+    /// Whether any list changed.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.tools || self.resources || self.prompts
+    }
+}
+
+impl Listed {
+    /// What changed between two times.
+    pub(crate) fn changes(&self, later: &Self) -> Changes {
+        Changes {
+            tools: self.tools != later.tools,
+            resources: self.resources != later.resources,
+            prompts: self.prompts != later.prompts,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Prompts of a served server.
+
+use domain::{PromptAnswer, RequestId, Slug, ToolName};
+use sandbox::Entry;
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Answered, App, AppError, Caller, Report,
+    access::{self, Operation},
+    calls::{self, Baggage, Call},
+    catalogue,
+};
+
+/// A prompt that is wanted.
+#[derive(Debug)]
+pub struct GetRequest {
+    /// The prompt.
+    pub prompt: ToolName,
+    /// What was filled in; texts, or the answer says that they must be.
+    pub arguments: Map<String, Value>,
+    /// The request that carries the call; its record names it.
+    pub request_id: RequestId,
+    /// Who hears how far it is and what it writes; reports are dropped when the channel is full.
+    pub reports: Option<mpsc::Sender<Report>>,
+    /// Cancelled when the caller takes the request back. Dropping the future does the same.
+    pub cancelled: CancellationToken,
+}
+
+/// Gets a prompt of the server's current release. It is counted, limited and recorded as a call.
+pub async fn get(app: &App, caller: &Caller, slug: &Slug, request: GetRequest) -> Result<Answered<PromptAnswer>, AppError> {
+    let customer = access::require_customer(caller, Operation::GetPrompt)?;
+    let _work = app.begin_work()?;
+    let tier = calls::admit(app, customer).await?;
+    let server = catalogue::find_own(app, customer, slug).await?;
+    let GetRequest { prompt, arguments, request_id, reports, cancelled } = request;
+    let tool = server.offers.prompts.get(&prompt).ok_or_else(|| AppError::not_found("prompt", &prompt))?;
+    let call = Call { caller, customer, tier: &tier, server: &server, tool };
+    let baggage = Baggage { entry: Entry::Call, given: Value::Object(arguments), request_id, reports, cancelled };
+    let (answer, _) = calls::run(app, &call, baggage).await?;
+    Answered::read(answer)
+}

@@ -1,0 +1,43 @@
+//! Resources of a served server.
+
+use domain::{RequestId, ResourceAnswer, Slug};
+use sandbox::Entry;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Answered, App, AppError, Caller, Report,
+    access::{self, Operation},
+    calls::{self, Baggage, Call},
+    catalogue,
+};
+
+/// A resource that is to be read.
+#[derive(Debug)]
+pub struct ReadRequest {
+    /// Where it is. A static resource is found by this very text, all others by the template that fits it.
+    pub uri: String,
+    /// The request that carries the call; its record names it.
+    pub request_id: RequestId,
+    /// Who hears how far it is and what it writes; reports are dropped when the channel is full.
+    pub reports: Option<mpsc::Sender<Report>>,
+    /// Cancelled when the caller takes the request back. Dropping the future does the same.
+    pub cancelled: CancellationToken,
+}
+
+/// Reads a resource of the server's current release. It is counted, limited and recorded as a call.
+pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest) -> Result<Answered<ResourceAnswer>, AppError> {
+    let customer = access::require_customer(caller, Operation::ReadResource)?;
+    let _work = app.begin_work()?;
+    let tier = calls::admit(app, customer).await?;
+    let server = catalogue::find_own(app, customer, slug).await?;
+    let ReadRequest { uri, request_id, reports, cancelled } = request;
+    let unknown = || AppError::not_found("resource", uri.chars().take(catalogue::URI_CHARS_SHOWN).collect::<String>());
+    let (tool, variables) = server.offers.find_resource(&uri).ok_or_else(unknown)?;
+    let given = variables.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    let call = Call { caller, customer, tier: &tier, server: &server, tool };
+    let baggage = Baggage { entry: Entry::Call, given: Value::Object(given), request_id, reports, cancelled };
+    let (answer, _) = calls::run(app, &call, baggage).await?;
+    Answered::read(answer)
+}

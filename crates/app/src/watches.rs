@@ -1,0 +1,142 @@
+//! Who waits for what a server offers to change: told by the change notices that every node hears.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use domain::{ApiKeyId, CustomerId, Slug};
+use store::changes::Change;
+use tokio::sync::Notify;
+
+use crate::{
+    App, AppError, catalogue,
+    offers::{Changes, Listed},
+};
+
+/// Everybody on this node who watches a server.
+#[derive(Debug, Default)]
+pub(crate) struct Watches(Mutex<Places>);
+
+/// The watchers, by a number of their own.
+#[derive(Debug, Default)]
+struct Places {
+    last: u64,
+    bells: HashMap<u64, Arc<Bell>>,
+}
+
+/// What wakes a watcher.
+#[derive(Debug)]
+struct Bell {
+    slug: Slug,
+    api_key: ApiKeyId,
+    rung: Notify,
+    /// The key that it watches by was deleted or changed.
+    ended: AtomicBool,
+}
+
+/// A server that is watched. Dropping it ends the watch.
+#[derive(Debug)]
+pub struct Watch {
+    place: Place,
+    customer: CustomerId,
+    seen: Listed,
+}
+
+/// A place among the watchers. It is taken before the server is looked at, so that nothing between the two is missed.
+#[derive(Debug)]
+pub(crate) struct Place {
+    watches: Arc<Watches>,
+    number: u64,
+    bell: Arc<Bell>,
+}
+
+/// As many watch as may.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WatchesFull;
+
+impl Watches {
+    /// Of one server on one node: each is an open connection of somebody.
+    const OF_SERVER_MAX: usize = 256;
+    /// Of one node, a few hundred bytes each.
+    const MAX: usize = 16_384;
+
+    /// Takes a place.
+    pub(crate) fn add(self: &Arc<Self>, slug: &Slug, api_key: ApiKeyId) -> Result<Place, WatchesFull> {
+        let mut places = self.places();
+        let of_server = places.bells.values().filter(|bell| bell.slug == *slug).count();
+        if places.bells.len() >= Self::MAX || of_server >= Self::OF_SERVER_MAX {
+            return Err(WatchesFull);
+        }
+        places.last += 1;
+        let number = places.last;
+        let bell = Bell { slug: slug.clone(), api_key, rung: Notify::new(), ended: AtomicBool::new(false) };
+        let bell = Arc::new(bell);
+        places.bells.insert(number, Arc::clone(&bell));
+        drop(places);
+        Ok(Place { watches: Arc::clone(self), number, bell })
+    }
+
+    /// Wakes those whom `change` concerns; memory has dropped what it made untrue by then.
+    pub(crate) fn hear(&self, change: &Change) {
+        for bell in self.places().bells.values() {
+            match change {
+                Change::Server { slug, .. } if *slug == bell.slug => {}
+                Change::ApiKey(key) if *key == bell.api_key => bell.ended.store(true, Ordering::Relaxed),
+                Change::Lost => {}
+                _ => continue,
+            }
+            bell.rung.notify_one();
+        }
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Watches from what was `seen` on.
+    pub(crate) fn watch(self, customer: CustomerId, seen: Listed) -> Watch {
+        Watch { place: self, customer, seen }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.watches.places().bells.remove(&self.number);
+    }
+}
+
+impl Watch {
+    /// Comes back when a list of the server says something else than before, and says which. Fails when there is nothing to watch any more:
+    /// the server was deleted, the key was, or the node stops.
+    pub async fn changed(&mut self, app: &App) -> Result<Changes, AppError> {
+        loop {
+            tokio::select! {
+                () = self.place.bell.rung.notified() => {}
+                () = app.stopping() => {
+                    return Err(AppError::Unavailable { message: "this node is shutting down".to_owned() });
+                }
+            }
+            if self.place.bell.ended.load(Ordering::Relaxed) {
+                return Err(AppError::Unauthenticated);
+            }
+            let server = match catalogue::find_own(app, self.customer, &self.place.bell.slug).await {
+                Ok(server) => server,
+                // It is heard when the database is back: then anything may have changed.
+                Err(AppError::Unavailable { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let listed = server.offers.listed();
+            let changes = self.seen.changes(&listed);
+            if changes.any() {
+                self.seen = listed;
+                return Ok(changes);
+            }
+        }
+    }
+}
