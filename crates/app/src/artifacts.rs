@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 use compiler::{BuildError, BuildRequest};
 use domain::{CustomerId, Digest, Tier};
-use sandbox::{Invocable, LoadError};
+use sandbox::{Invocable, LoadError, ToolForm};
 use store::{
     artifacts::{Artifact, ArtifactKey},
     blobs::BlobError,
@@ -67,12 +67,13 @@ pub(crate) async fn prepare(app: &App, customer: CustomerId, tier: &Tier, tool: 
         Some(digest) => digest,
         None => find_or_build(app, customer, tier, tool).await?,
     };
-    match app.sandbox.load(digest, make_native(app, digest)).await {
+    match app.sandbox.load(digest, &ToolForm::JavaScript, make_native(app, customer, digest)).await {
         Ok(code) => Ok(Ready { digest, code }),
         Err(LoadError::Make(error)) if matches!(*error, MakeError::Missing(_) | MakeError::Read(BlobError::Damaged { .. })) => {
             tracing::warn!(%error, version_id = %tool.version_id, "building version {} again", tool.version_id);
             let digest = replace(app, customer, tier, tool, digest).await?;
-            let code = app.sandbox.load(digest, make_native(app, digest)).await.map_err(load_error)?;
+            let code =
+                app.sandbox.load(digest, &ToolForm::JavaScript, make_native(app, customer, digest)).await.map_err(load_error)?;
             Ok(Ready { digest, code })
         }
         Err(error) => Err(load_error(error)),
@@ -86,7 +87,10 @@ pub(crate) async fn keep(app: &App, source: Digest, artifact: Vec<u8>, native: V
     store::artifacts::upsert(&mut *app.pool.acquire().await?, &key, &row, app.clock.now()).await?;
     let digest = app.blobs.put(artifact).await.map_err(blob_error)?;
     let sandbox = Arc::clone(&app.sandbox);
-    let kept = tokio::task::spawn_blocking(move || sandbox.keep(digest, &native).map_err(|error| error.to_string())).await;
+    let kept = tokio::task::spawn_blocking(move || {
+        sandbox.keep(digest, &ToolForm::JavaScript, &native).map_err(|error| error.to_string())
+    })
+    .await;
     if let Err(error) = kept.unwrap_or_else(|error| Err(error.to_string())) {
         // The first call makes it instead.
         tracing::warn!(error, "native code of a new artifact was not kept");
@@ -139,7 +143,7 @@ async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &Served
     let found = store::versions::find(&mut *app.pool.acquire().await?, customer, tool.version_id).await?;
     let version = found.ok_or_else(|| AppError::not_found("version", tool.version_id))?;
     let artifact_bytes_max = tier.limits.artifact_bytes_max;
-    let request = BuildRequest { language: tool.language, source: version.source, artifact_bytes_max };
+    let request = BuildRequest { customer, language: tool.language, source: version.source, artifact_bytes_max };
     let built = app.workers.build(request).await.map_err(|error| match error {
         // It was taken when it was put: that this engine does not take it is for the operator to know.
         BuildError::Rejected(_) => AppError::internal(format!("version {} does not build any more", tool.version_id), error),
@@ -148,9 +152,9 @@ async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &Served
     keep(app, tool.source_digest, built.artifact, built.native).await
 }
 
-async fn make_native(app: &App, digest: Digest) -> Result<Vec<u8>, MakeError> {
+async fn make_native(app: &App, customer: CustomerId, digest: Digest) -> Result<Vec<u8>, MakeError> {
     let artifact = app.blobs.get(&digest).await.map_err(MakeError::Read)?.ok_or(MakeError::Missing(digest))?;
-    app.workers.precompile(artifact.into()).await.map_err(MakeError::Build)
+    app.workers.precompile(customer, &ToolForm::JavaScript, artifact.into()).await.map_err(MakeError::Build)
 }
 
 /// A build's error as a use case answers it.

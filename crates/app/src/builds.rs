@@ -73,7 +73,7 @@ async fn build_version(
     let source_digest = Digest::of_parts([new.language.as_str().as_bytes(), new.source.as_bytes()]);
     let built = match find_built(app, customer, &tier, &server, name, source_digest).await? {
         Some(built) => built,
-        None => build(app, &tier, new.language, &new.source, source_digest).await?,
+        None => build(app, customer, &tier, new.language, &new.source, source_digest).await?,
     };
     if built.interface.name != *name {
         return Err(rejected(format!(
@@ -135,8 +135,16 @@ async fn find_built(
     Ok(found.map(|artifact| Built { artifact: artifact.digest, interface: newest.interface }))
 }
 
-async fn build(app: &App, tier: &Tier, language: Language, source: &str, source_digest: Digest) -> Result<Built, AppError> {
-    let request = BuildRequest { language, source: source.to_owned(), artifact_bytes_max: tier.limits.artifact_bytes_max };
+async fn build(
+    app: &App,
+    customer: CustomerId,
+    tier: &Tier,
+    language: Language,
+    source: &str,
+    source_digest: Digest,
+) -> Result<Built, AppError> {
+    let request =
+        BuildRequest { customer, language, source: source.to_owned(), artifact_bytes_max: tier.limits.artifact_bytes_max };
     let built = app.workers.build(request).await.map_err(|error| artifacts::build_error(tier, error))?;
     let artifact = artifacts::keep(app, source_digest, built.artifact, built.native).await?;
     Ok(Built { artifact, interface: built.interface })

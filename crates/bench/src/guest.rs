@@ -9,7 +9,7 @@ use std::{
 use child::Launcher;
 use compiler::{BuildRequest, Workers, WorkersConfig};
 use domain::{Digest, Language};
-use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Sandbox, SandboxConfig};
+use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Sandbox, SandboxConfig, ToolForm};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Effort, connection::BenchError, server::program, usage::own_cpu_time};
@@ -73,7 +73,12 @@ async fn build(cache: &Path) -> Result<(Digest, Vec<u8>), BenchError> {
     };
     let workers =
         Workers::start(config, Launcher::new(program("toolwright")?)).map_err(|error| failed("start a worker", &error))?;
-    let request = BuildRequest { language: Language::TypeScript, source: ADD.to_owned(), artifact_bytes_max: 8 << 20 };
+    let request = BuildRequest {
+        customer: domain::CustomerId::new(),
+        language: Language::TypeScript,
+        source: ADD.to_owned(),
+        artifact_bytes_max: 8 << 20,
+    };
     let built = workers.build(request).await.map_err(|error| failed("build the tool", &error))?;
     workers.shut_down().await;
     Ok((Digest::of(&built.artifact), built.native))
@@ -100,7 +105,7 @@ async fn measure(
     let sandbox = Sandbox::start(config, compiler::engine::shared()).map_err(|error| failed("start the sandbox", &error))?;
     let native = native.to_vec();
     let tool = sandbox
-        .load(artifact, async { Ok::<_, std::io::Error>(native) })
+        .load(artifact, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) })
         .await
         .map_err(|error| failed("load the tool", &error))?;
     drive(&sandbox, &tool, artifact, threads, load / 10).await?;

@@ -1,10 +1,12 @@
 //! What a build is asked for and what it answers.
 
-use domain::{Diagnostic, Digest, Language, ToolInterface};
+use domain::{CustomerId, Diagnostic, Digest, Language, ToolInterface};
 
 /// A source to build.
 #[derive(Debug, Clone)]
 pub struct BuildRequest {
+    /// Whose source it is: no customer has more than a share of the workers' time.
+    pub customer: CustomerId,
     /// What the source is written in.
     pub language: Language,
     /// The customer's text, [`BuildRequest::SOURCE_BYTES_MAX`] bytes at most.
@@ -29,6 +31,36 @@ pub struct Built {
     pub interface: ToolInterface,
     /// The engine whose memory it is ([`crate::engine::digest`]).
     pub engine: Digest,
+}
+
+/// A component to be hosted.
+#[derive(Debug, Clone)]
+pub struct UploadRequest {
+    /// Whose component it is.
+    pub customer: CustomerId,
+    /// A WebAssembly component in the binary format.
+    pub component: Vec<u8>,
+    /// Bytes that the component may have, from the customer's tier.
+    pub artifact_bytes_max: u64,
+}
+
+/// A component that can be hosted.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// The component as native code of this machine.
+    pub native: Vec<u8>,
+    /// What it offers, 1 at least: each can become a tool.
+    pub offers: Vec<InspectedExport>,
+}
+
+/// One thing that a component offers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InspectedExport {
+    /// What [`sandbox::ToolForm::Component`] needs to call it: none for a component of the world `toolwright:tool/tool`, else the
+    /// exported function.
+    pub export: Option<String>,
+    /// What it says of itself, or what its types say of it; checked.
+    pub interface: ToolInterface,
 }
 
 /// Why there is no artifact.

@@ -48,6 +48,11 @@ pub fn shared() -> JsEngine {
     }
 }
 
+/// The engine's functions and the state in which they begin, as a core module.
+pub(crate) const fn core() -> &'static [u8] {
+    CORE
+}
+
 /// The memory that the core begins with, as a module.
 pub(crate) fn first_memory() -> Result<Vec<u8>, RewriteError> {
     shared_form::extract_memory(CORE)

@@ -22,6 +22,12 @@ pub(crate) enum Request {
     Build { language: Language, artifact_bytes_max: u64 },
     /// The body is the artifact.
     Precompile,
+    /// The body is a component that was inspected before.
+    PrecompileComponent,
+    /// The body is a component.
+    Inspect,
+    /// The body is the artifact.
+    Portable,
 }
 
 /// What a worker answers. Each request gets one answer; `Phase` may come before it.
@@ -37,15 +43,28 @@ pub(crate) enum Answer {
     Rejected { diagnostics: Vec<Diagnostic> },
     /// To `Build`: the artifact is larger than it may be.
     ArtifactSize { bytes: u64 },
-    /// To `Precompile`. The body is the native code.
+    /// To `Precompile` and `PrecompileComponent`. The body is the native code.
     Precompiled,
+    /// To `Inspect`. The body is the native code.
+    Inspected { offers: Vec<Offered> },
+    /// To `Portable`. The body is the component.
+    Portable,
     /// To anything: the platform is at fault.
     Internal { message: String },
+}
+
+/// One thing that a component offers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Offered {
+    pub(crate) export: Option<String>,
+    pub(crate) interface: ToolInterface,
 }
 
 /// What a build does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
+    /// A component is held against what can be hosted.
+    Inspecting,
     /// TypeScript to JavaScript.
     Translating,
     /// The source's top level runs.

@@ -5,12 +5,14 @@ mod build;
 mod data_module;
 pub mod engine;
 mod frame;
+mod inspection;
+mod portable;
 mod snapshot;
 mod source;
 mod worker;
 mod workers;
 
-pub use build::{BuildError, BuildRequest, Built, WorkerError};
+pub use build::{BuildError, BuildRequest, Built, Inspected, InspectedExport, UploadRequest, WorkerError};
 pub use snapshot::PreparationError;
 pub use worker::run_worker;
 pub use workers::{StartError, Workers, WorkersConfig, WorkersUsage};

@@ -14,8 +14,11 @@ use sandbox::{
 use wasmtime::Engine;
 
 use crate::{
-    data_module,
-    frame::{self, Answer, Frame, Phase, Request},
+    build::InspectedExport,
+    data_module, engine,
+    frame::{self, Answer, Frame, Offered, Phase, Request},
+    inspection::{self, Refusal},
+    portable,
     snapshot::{self, SnapshotError, Workshop},
     source,
 };
@@ -104,6 +107,9 @@ fn answer(bench: &Bench, request: Frame<Request>, output: &Stdout) -> io::Result
     match request.head {
         Request::Prepare { .. } => Err(io::Error::other("the worker is prepared already")),
         Request::Precompile => Ok(precompile(bench, &request.body)),
+        Request::PrecompileComponent => Ok(precompile_component(bench, &request.body)),
+        Request::Inspect => inspect(bench, &request.body, output),
+        Request::Portable => Ok(portable(&request.body)),
         Request::Build { language, artifact_bytes_max } => match String::from_utf8(request.body) {
             Ok(source) => build(bench, language, &source, artifact_bytes_max, output),
             Err(_) => Ok(rejected(vec![Diagnostic::without_place("the source is not text in UTF-8")]).into()),
@@ -144,6 +150,40 @@ fn precompile(bench: &Bench, artifact: &[u8]) -> Reply {
     }
     match native::precompile_module(&bench.engine, artifact) {
         Ok(native) => Reply { head: Answer::Precompiled, body: vec![native] },
+        Err(error) => Answer::Internal { message: explain(&error) }.into(),
+    }
+}
+
+/// A component that was inspected when it was uploaded.
+fn precompile_component(bench: &Bench, component: &[u8]) -> Reply {
+    match native::precompile_component(&bench.engine, component) {
+        Ok(native) => Reply { head: Answer::Precompiled, body: vec![native] },
+        Err(error) => Answer::Internal { message: explain(&error) }.into(),
+    }
+}
+
+fn inspect(bench: &Bench, component: &[u8], output: &Stdout) -> io::Result<Reply> {
+    let enter = |phase| frame::write(&mut output.lock(), &Answer::Phase(phase), &[]);
+    enter(Phase::Inspecting)?;
+    let mut entered = Ok(());
+    let inspected = inspection::inspect(&bench.engine, component, || entered = enter(Phase::Compiling));
+    entered?;
+    Ok(match inspected {
+        Ok(inspection) => {
+            let offers = inspection.offers.into_iter().map(|InspectedExport { export, interface }| Offered { export, interface });
+            Reply { head: Answer::Inspected { offers: offers.collect() }, body: vec![inspection.native] }
+        }
+        Err(Refusal::Rejected(reasons)) => rejected(Refusal::diagnostics(reasons)).into(),
+        Err(Refusal::Internal(message)) => Answer::Internal { message }.into(),
+    })
+}
+
+fn portable(artifact: &[u8]) -> Reply {
+    if let Err(error) = data_module::inspect(artifact, MEMORY_BYTES_MAX) {
+        return Answer::Internal { message: format!("the artifact is not one of ours: {error}") }.into();
+    }
+    match portable::assemble(engine::core(), artifact) {
+        Ok(component) => Reply { head: Answer::Portable, body: vec![component] },
         Err(error) => Answer::Internal { message: explain(&error) }.into(),
     }
 }

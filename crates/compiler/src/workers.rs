@@ -14,9 +14,9 @@ use std::{
 };
 
 use child::Launcher;
-use domain::{Diagnostic, Digest};
+use domain::{CustomerId, Diagnostic, Digest};
 use sandbox::{
-    CacheKey, NativeCache, NativeCacheConfig, NativeCacheError,
+    CacheKey, NativeCache, NativeCacheConfig, NativeCacheError, ToolForm,
     native::{self, NativeError},
 };
 use tokio::{
@@ -25,8 +25,8 @@ use tokio::{
 };
 
 use crate::{
-    BuildError, BuildRequest, Built, WorkerError, engine,
-    frame::{Answer, Frame, Request},
+    BuildError, BuildRequest, Built, Inspected, InspectedExport, UploadRequest, WorkerError, engine,
+    frame::{Answer, Frame, Offered, Request},
     snapshot::{self, PreparationError},
     source,
 };
@@ -141,38 +141,58 @@ impl Workers {
 
     /// Builds a source. A build whose caller goes away while it waits is not begun.
     pub async fn build(&self, request: BuildRequest) -> Result<Built, BuildError> {
-        let BuildRequest { language, source, artifact_bytes_max } = request;
+        let BuildRequest { customer, language, source, artifact_bytes_max } = request;
         if source.len() > BuildRequest::SOURCE_BYTES_MAX {
             let message = format!("the source has {} bytes; {} are allowed", source.len(), BuildRequest::SOURCE_BYTES_MAX);
             return Err(BuildError::Rejected(vec![Diagnostic::without_place(message)]));
         }
-        let Frame { head, body } = self.ask(Request::Build { language, artifact_bytes_max }, source.into_bytes()).await?;
+        let Frame { head, body } =
+            self.ask(customer, Request::Build { language, artifact_bytes_max }, source.into_bytes()).await?;
         match head {
             Answer::Built { interface, artifact_bytes } => {
                 let built = assemble(*interface, artifact_bytes, body)?;
                 let bytes = built.artifact.len() as u64;
                 if bytes > artifact_bytes_max { Err(BuildError::ArtifactSize { bytes }) } else { Ok(built) }
             }
-            Answer::Rejected { mut diagnostics } => {
-                diagnostics.truncate(source::DIAGNOSTICS_MAX);
-                Err(BuildError::Rejected(diagnostics))
-            }
+            Answer::Rejected { diagnostics } => Err(reject(diagnostics)),
             Answer::ArtifactSize { bytes } => Err(BuildError::ArtifactSize { bytes }),
             other => Err(unexpected(other)),
         }
     }
 
-    /// Makes native code of an artifact that a build made before.
-    pub async fn precompile(&self, artifact: Vec<u8>) -> Result<Vec<u8>, BuildError> {
-        match self.ask(Request::Precompile, artifact).await {
-            Ok(Frame { head: Answer::Precompiled, body }) => Ok(body),
-            Ok(Frame { head, .. }) => Err(unexpected(head)),
-            // An artifact is the platform's own: whatever is wrong with it is no customer's fault.
-            Err(BuildError::Rejected(reasons)) => {
-                let reasons: Vec<_> = reasons.into_iter().map(|reason| reason.message).collect();
-                Err(BuildError::Worker(WorkerError::Ended(reasons.join("; "))))
-            }
-            Err(error) => Err(error),
+    /// Holds a component against what can be hosted, reads what it offers, and makes its native code. The customer's component is at fault
+    /// in a [`BuildError::Rejected`], whose reasons name what it imports or exports.
+    pub async fn inspect(&self, request: UploadRequest) -> Result<Inspected, BuildError> {
+        let UploadRequest { customer, component, artifact_bytes_max } = request;
+        let bytes = component.len() as u64;
+        if bytes > artifact_bytes_max {
+            return Err(BuildError::ArtifactSize { bytes });
+        }
+        match self.ask(customer, Request::Inspect, component).await? {
+            Frame { head: Answer::Inspected { offers }, body } => Ok(Inspected { native: body, offers: check_offers(offers)? }),
+            Frame { head: Answer::Rejected { diagnostics }, .. } => Err(reject(diagnostics)),
+            Frame { head, .. } => Err(unexpected(head)),
+        }
+    }
+
+    /// Makes native code of an artifact that a build made, or an inspection took, before. It is work for `customer`.
+    pub async fn precompile(&self, customer: CustomerId, form: &ToolForm, artifact: Vec<u8>) -> Result<Vec<u8>, BuildError> {
+        let request = match form {
+            ToolForm::JavaScript => Request::Precompile,
+            ToolForm::Component { .. } => Request::PrecompileComponent,
+        };
+        match self.ask(customer, request, artifact).await.map_err(no_fault_of_a_customer)? {
+            Frame { head: Answer::Precompiled, body } => Ok(body),
+            Frame { head, .. } => Err(unexpected(head)),
+        }
+    }
+
+    /// Makes of an artifact that a build with this program's engine ([`engine::digest`]) made one component of the world
+    /// `toolwright:tool/tool` that has all in it: what other hosts can run. It is work for `customer`.
+    pub async fn portable(&self, customer: CustomerId, artifact: Vec<u8>) -> Result<Vec<u8>, BuildError> {
+        match self.ask(customer, Request::Portable, artifact).await.map_err(no_fault_of_a_customer)? {
+            Frame { head: Answer::Portable, body } => Ok(body),
+            Frame { head, .. } => Err(unexpected(head)),
         }
     }
 
@@ -197,10 +217,10 @@ impl Workers {
         }
     }
 
-    async fn ask(&self, request: Request, body: Vec<u8>) -> Result<Frame<Answer>, BuildError> {
+    async fn ask(&self, customer: CustomerId, request: Request, body: Vec<u8>) -> Result<Frame<Answer>, BuildError> {
         let shut_down = || BuildError::Worker(WorkerError::ShutDown);
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Job { request, body, reply }).map_err(|error| match error {
+        self.jobs.try_send(Job { customer, request, body, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => BuildError::Busy,
             mpsc::error::TrySendError::Closed(_) => shut_down(),
         })?;
@@ -236,6 +256,35 @@ fn assemble(interface: domain::ToolInterface, artifact_bytes: usize, mut artifac
     }
     let native = artifact.split_off(artifact_bytes);
     Ok(Built { artifact, native, interface, engine: engine::digest() })
+}
+
+/// As [`assemble`].
+fn check_offers(offers: Vec<Offered>) -> Result<Vec<InspectedExport>, BuildError> {
+    let broken = |what: String| BuildError::Worker(WorkerError::Ended(what));
+    if offers.is_empty() {
+        return Err(broken("it gave a component without offers".to_owned()));
+    }
+    let check = |Offered { export, interface }| match interface.check() {
+        Ok(()) => Ok(InspectedExport { export, interface }),
+        Err(error) => Err(broken(format!("it gave an interface that is wrong: {error}"))),
+    };
+    offers.into_iter().map(check).collect()
+}
+
+fn reject(mut diagnostics: Vec<Diagnostic>) -> BuildError {
+    diagnostics.truncate(source::DIAGNOSTICS_MAX);
+    BuildError::Rejected(diagnostics)
+}
+
+/// What was taken before is the platform's own: whatever is wrong with it now is no customer's fault.
+fn no_fault_of_a_customer(error: BuildError) -> BuildError {
+    match error {
+        BuildError::Rejected(reasons) => {
+            let reasons: Vec<_> = reasons.into_iter().map(|reason| reason.message).collect();
+            BuildError::Worker(WorkerError::Ended(reasons.join("; ")))
+        }
+        error => error,
+    }
 }
 
 fn unexpected(answer: Answer) -> BuildError {

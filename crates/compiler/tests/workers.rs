@@ -11,8 +11,8 @@ use std::{
 
 use child::Launcher;
 use compiler::{BuildError, BuildRequest, Built, WorkerError, Workers, WorkersConfig};
-use domain::{Diagnostic, Digest, Language, Outcome};
-use sandbox::{CacheKey, CallLimits, Invocation, Sandbox, SandboxConfig};
+use domain::{CustomerId, Diagnostic, Digest, Language, Outcome};
+use sandbox::{CacheKey, CallLimits, Invocation, Sandbox, SandboxConfig, ToolForm};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,7 @@ async fn a_stored_artifact_is_made_native_again() {
     let pool = Pool::start(config()).await;
     let built = pool.build(&tool_that("return {};")).await.unwrap();
 
-    let native = pool.workers.precompile(built.artifact.clone()).await.unwrap();
+    let native = pool.workers.precompile(CustomerId::new(), &ToolForm::JavaScript, built.artifact.clone()).await.unwrap();
 
     assert_eq!(call(&built.artifact, native, &json!({})).await, Outcome::Success(json!({}).into()));
     pool.end().await;
@@ -53,7 +53,7 @@ async fn what_is_no_artifact_of_ours_is_not_made_native() {
     let with_code =
         wat::parse_str("(module (memory (export \"memory\") 1) (data (i32.const 0) \"a\") (func (export \"run\")))").unwrap();
     for forged in [Vec::new(), vec![0xff; 10_000], b"\x7fELF".to_vec(), with_code] {
-        let error = pool.workers.precompile(forged).await.unwrap_err();
+        let error = pool.workers.precompile(CustomerId::new(), &ToolForm::JavaScript, forged).await.unwrap_err();
         assert!(matches!(error, BuildError::Worker(WorkerError::Internal(_))), "{error:?}");
     }
 
@@ -89,7 +89,12 @@ async fn a_source_of_ten_megabytes_is_refused_before_a_worker_has_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_larger_than_the_tier_allows_is_refused_with_its_size() {
     let pool = Pool::start(config()).await;
-    let request = BuildRequest { language: Language::TypeScript, source: tool_that("return {};"), artifact_bytes_max: 10_000 };
+    let request = BuildRequest {
+        customer: CustomerId::new(),
+        language: Language::TypeScript,
+        source: tool_that("return {};"),
+        artifact_bytes_max: 10_000,
+    };
 
     let error = pool.workers.build(request).await.unwrap_err();
 
@@ -382,7 +387,12 @@ fn build_folder() -> PathBuf {
 }
 
 fn request(source: &str) -> BuildRequest {
-    BuildRequest { language: Language::TypeScript, source: source.to_owned(), artifact_bytes_max: 2 * 1024 * 1024 }
+    BuildRequest {
+        customer: CustomerId::new(),
+        language: Language::TypeScript,
+        source: source.to_owned(),
+        artifact_bytes_max: 2 * 1024 * 1024,
+    }
 }
 
 /// A tool whose `run` is `body`, with the arguments as `args`.
@@ -432,7 +442,7 @@ async fn call(artifact: &[u8], native: Vec<u8>, arguments: &Value) -> Outcome {
     };
     let sandbox = Sandbox::start(config, compiler::engine::shared()).unwrap();
     let digest = Digest::of(artifact);
-    let tool = sandbox.load(digest, async { Ok::<_, std::io::Error>(native) }).await.unwrap();
+    let tool = sandbox.load(digest, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) }).await.unwrap();
     let limits = CallLimits {
         tier: "test".parse().unwrap(),
         fuel_per_call_max: 5_000_000_000,

@@ -14,7 +14,7 @@ use wasmtime::{Engine, Module};
 
 use crate::{
     CacheKey,
-    native::{self, Label, NativeError, TAG_BYTES},
+    native::{self, Code, Label, NativeError, Sort, TAG_BYTES},
 };
 
 /// How the names of tools' files begin ([`Label::kind`]).
@@ -44,10 +44,10 @@ pub struct NativeCache {
     bytes: Mutex<u64>,
 }
 
-/// A module that was loaded, and the bytes of its file.
+/// Code that was loaded, and the bytes of its file.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    pub(crate) module: Module,
+    pub(crate) code: Code,
     pub(crate) bytes: u64,
 }
 
@@ -84,7 +84,10 @@ impl NativeCache {
     /// missing.
     #[must_use]
     pub fn load(&self, label: &Label) -> Option<Module> {
-        self.load_with_size(label).map(|loaded| loaded.module)
+        match self.load_with_size(label, Sort::Module)?.code {
+            Code::Module(module) => Some(module),
+            Code::Component(_) => None,
+        }
     }
 
     /// Keeps native code that [`native::precompile_module`] made, in place of what was kept under this label.
@@ -92,7 +95,7 @@ impl NativeCache {
         self.write(label, native).map(drop)
     }
 
-    pub(crate) fn load_with_size(&self, label: &Label) -> Option<Loaded> {
+    pub(crate) fn load_with_size(&self, label: &Label, sort: Sort) -> Option<Loaded> {
         let path = self.path(label);
         let file = match OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path) {
             Ok(file) => file,
@@ -104,7 +107,7 @@ impl NativeCache {
         };
         // The time of the last load decides who is evicted; a disk that does not take it only evicts less well.
         let _ = file.set_modified(SystemTime::now());
-        match self.load_file(file, label) {
+        match self.load_file(file, label, sort) {
             Ok(loaded) => Some(loaded),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, path = %path.display(), "kept native code is not used");
@@ -116,7 +119,7 @@ impl NativeCache {
 
     /// Keeps native code and loads it from the file that was written. A disk that is full does not stop a tool: then the code is
     /// loaded from memory.
-    pub(crate) fn keep_and_load(&self, label: &Label, native: &[u8]) -> Result<Loaded, NativeError> {
+    pub(crate) fn keep_and_load(&self, label: &Label, native: &[u8], sort: Sort) -> Result<Loaded, NativeError> {
         let file = match self.write(label, native) {
             Ok(file) => file,
             Err(error) => {
@@ -124,13 +127,13 @@ impl NativeCache {
                 self.write_to_memory(label, native).map_err(NativeError::Read)?
             }
         };
-        self.load_file(file, label)
+        self.load_file(file, label, sort)
     }
 
-    fn load_file(&self, file: File, label: &Label) -> Result<Loaded, NativeError> {
+    fn load_file(&self, file: File, label: &Label, sort: Sort) -> Result<Loaded, NativeError> {
         let bytes = file.metadata().map_err(NativeError::Read)?.len();
-        let module = native::load(&self.engine, file, &self.config.key, label)?;
-        Ok(Loaded { module, bytes })
+        let code = native::load_code(&self.engine, file, &self.config.key, label, sort)?;
+        Ok(Loaded { code, bytes })
     }
 
     fn path(&self, label: &Label) -> PathBuf {

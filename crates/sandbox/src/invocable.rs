@@ -1,14 +1,32 @@
 //! A tool that is ready to be called.
 
-use wasmtime::{
-    Engine, Module, Store,
-    component::{Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker, WasmStr},
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{host, js_engine::WRAPPER, state::GuestState};
+use wasmtime::{
+    Engine, Module, Store,
+    component::{Component, ComponentExportIndex, ComponentType, Instance, InstancePre, Lift, Linker, WasmStr},
+};
+
+use crate::{component::ComponentRuntime, host, js_engine::WRAPPER, native::Code, state::GuestState};
 
 /// A memory of one page, exported as `memory`: joined with the engine at the start, it shows whether that fits the wrapper.
 const EMPTY_TOOL: &[u8] = b"\0asm\x01\0\0\0\x05\x03\x01\0\x01\x07\x0a\x01\x06memory\x02\0";
+
+/// What a stored artifact is, and what of it a tool is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ToolForm {
+    /// The memory of the JavaScript engine after it has read the tool's source.
+    JavaScript,
+    /// A component that was uploaded.
+    Component {
+        /// The exported function that the tool is: `name`, or `interface#name` for a function of an exported interface. None for a
+        /// component of the world `toolwright:tool/tool`, which is one tool as a whole.
+        export: Option<String>,
+    },
+}
 
 /// A tool whose native code is loaded and linked: what remains for a call is a fresh instance. Its form stays in here, so that
 /// callers do not tell a tool of ours from an upload.
@@ -17,10 +35,10 @@ pub struct Invocable {
     bytes: u64,
 }
 
-/// What kind of WebAssembly a tool is.
+/// How a tool is entered.
 enum Form {
-    /// A memory to be run by the shared JavaScript engine.
-    JavaScript { instance: InstancePre<GuestState>, call: ComponentExportIndex },
+    /// By the exports of the world `toolwright:tool/tool`: a memory run by the shared JavaScript engine, or a component built elsewhere.
+    World { instance: InstancePre<GuestState>, call: ComponentExportIndex },
 }
 
 /// `tool-error` of the interface, still in the guest's memory.
@@ -72,7 +90,7 @@ impl JsRuntime {
         let mut linker = self.linker.clone();
         linker.root().module("tool-data", data)?;
         let instance = linker.instantiate_pre(&self.wrapper)?;
-        Ok(Invocable { form: Form::JavaScript { instance, call: self.call }, bytes })
+        Ok(Invocable { form: Form::World { instance, call: self.call }, bytes })
     }
 }
 
@@ -86,7 +104,7 @@ impl Invocable {
     /// Makes an instance and calls it.
     pub(crate) async fn call(&self, store: &mut Store<GuestState>, arguments: &str) -> Result<GuestAnswer, Broken> {
         match &self.form {
-            Form::JavaScript { instance, call } => {
+            Form::World { instance, call } => {
                 let instance = instance.instantiate_async(&mut *store).await.map_err(Broken::Start)?;
                 let call = instance.get_typed_func::<(&str,), (GuestAnswer,)>(&mut *store, call).map_err(Broken::Call)?;
                 let (answer,) = call.call_async(store, (arguments,)).await.map_err(Broken::Call)?;
@@ -98,9 +116,84 @@ impl Invocable {
 
 impl std::fmt::Debug for Invocable {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let form = match self.form {
-            Form::JavaScript { .. } => "JavaScript",
+        write!(out, "Invocable({} bytes)", self.bytes)
+    }
+}
+
+/// Whether an instance has the exports of the world `toolwright:tool/tool`, with their types.
+pub(crate) fn check_world(instance: &Instance, store: &mut Store<GuestState>) -> wasmtime::Result<()> {
+    instance.get_typed_func::<(&str,), (GuestAnswer,)>(store, "call").map(drop)
+}
+
+/// Makes tools of native code.
+pub(crate) struct Runtime {
+    js: JsRuntime,
+    components: ComponentRuntime,
+}
+
+/// An artifact whose native code is loaded: one tool in JavaScript, or a component with any number of them.
+pub(crate) struct LoadedArtifact {
+    sort: Loaded,
+    bytes: u64,
+}
+
+enum Loaded {
+    JavaScript(Arc<Invocable>),
+    Component { component: Component, instance: InstancePre<GuestState>, tools: Mutex<BTreeMap<Option<String>, Arc<Invocable>>> },
+}
+
+impl Runtime {
+    pub(crate) fn new(engine: &Engine, js_engine: &Module) -> wasmtime::Result<Self> {
+        Ok(Self { js: JsRuntime::new(engine, js_engine)?, components: ComponentRuntime::new(engine)? })
+    }
+
+    /// Links native code; `bytes` is its size on disk.
+    pub(crate) fn link(&self, code: Code, bytes: u64) -> wasmtime::Result<LoadedArtifact> {
+        let sort = match code {
+            Code::Module(data) => Loaded::JavaScript(Arc::new(self.js.tool(&data, bytes)?)),
+            Code::Component(component) => {
+                let instance = self.components.link(&component)?;
+                Loaded::Component { component, instance, tools: Mutex::default() }
+            }
         };
-        write!(out, "Invocable({form}, {} bytes)", self.bytes)
+        Ok(LoadedArtifact { sort, bytes })
+    }
+}
+
+impl LoadedArtifact {
+    /// Bytes of its native code.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// One of its tools. Those of a component are kept, as many as it has exports.
+    pub(crate) fn tool(&self, form: &ToolForm) -> wasmtime::Result<Arc<Invocable>> {
+        match (&self.sort, form) {
+            (Loaded::JavaScript(tool), ToolForm::JavaScript) => Ok(tool.clone()),
+            (Loaded::Component { component, instance, tools }, ToolForm::Component { export }) => {
+                let mut tools = tools.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(tool) = tools.get(export) {
+                    return Ok(tool.clone());
+                }
+                let form = Form::of(component, instance, export.as_deref())?;
+                let tool = Arc::new(Invocable { form, bytes: self.bytes });
+                tools.insert(export.clone(), tool.clone());
+                Ok(tool)
+            }
+            _ => Err(wasmtime::Error::msg("the artifact is of another form than the tool")),
+        }
+    }
+}
+
+impl Form {
+    fn of(component: &Component, instance: &InstancePre<GuestState>, export: Option<&str>) -> wasmtime::Result<Self> {
+        let missing = |name: &str| wasmtime::Error::msg(format!("the component has no `{name}`"));
+        match export {
+            None => {
+                let call = component.get_export_index(None, "call").ok_or_else(|| missing("call"))?;
+                Ok(Self::World { instance: instance.clone(), call })
+            }
+            Some(name) => Err(missing(name)),
+        }
     }
 }

@@ -8,12 +8,13 @@ use std::{
     fs::File,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, Read as _, Seek as _},
+    os::fd::AsRawFd as _,
 };
 
 use domain::Digest;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use wasmtime::{Engine, Module};
+use wasmtime::{Engine, Module, component::Component};
 
 /// Bytes of the keyed digest at the end of a file.
 pub(crate) const TAG_BYTES: usize = 32;
@@ -75,7 +76,7 @@ pub enum NativeError {
     #[error("cannot set up the compiler")]
     Engine(#[source] wasmtime::Error),
     /// Not WebAssembly, or beyond what a guest may declare.
-    #[error("cannot compile the module")]
+    #[error("cannot compile the WebAssembly")]
     Compile(#[source] wasmtime::Error),
     /// The file could not be read.
     #[error("cannot read the native code")]
@@ -83,6 +84,9 @@ pub enum NativeError {
     /// The file's keyed digest is not the one of its contents and label: it was damaged, forged, or belongs to another.
     #[error("the native code does not carry this installation's digest")]
     Digest,
+    /// Code of one sort where another was asked for.
+    #[error("the native code is of another sort of WebAssembly")]
+    Sort,
     /// wasmtime does not take the code, though it is ours.
     #[error("cannot load the native code")]
     Load(#[source] wasmtime::Error),
@@ -99,10 +103,40 @@ pub fn precompile_module(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, Native
     engine.precompile_module(wasm).map_err(NativeError::Compile)
 }
 
-/// Loads native code from `file`, which must be the one that `key` signed for `label`. The code stays mapped from this file.
-pub fn load(engine: &Engine, mut file: File, key: &CacheKey, label: &Label) -> Result<Module, NativeError> {
+/// The native code of a component.
+pub fn precompile_component(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, NativeError> {
+    engine.precompile_component(wasm).map_err(NativeError::Compile)
+}
+
+/// Loads the native code of a core module from `file`, which must be the one that `key` signed for `label`. The code stays mapped
+/// from this file.
+pub fn load(engine: &Engine, file: File, key: &CacheKey, label: &Label) -> Result<Module, NativeError> {
+    match load_code(engine, file, key, label, Sort::Module)? {
+        Code::Module(module) => Ok(module),
+        Code::Component(_) => Err(NativeError::Sort),
+    }
+}
+
+/// What a piece of WebAssembly is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// A core module.
+    Module,
+    /// A component.
+    Component,
+}
+
+/// Native code that was loaded.
+#[derive(Debug, Clone)]
+pub(crate) enum Code {
+    Module(Module),
+    Component(Component),
+}
+
+/// As [`load`], for either sort.
+pub(crate) fn load_code(engine: &Engine, mut file: File, key: &CacheKey, label: &Label, sort: Sort) -> Result<Code, NativeError> {
     verify(&mut file, key, &label.digest(engine))?;
-    load_verified(engine, file).map_err(NativeError::Load)
+    load_verified(engine, file, sort).map_err(NativeError::Load)
 }
 
 /// The keyed digest of `native` under a label.
@@ -143,10 +177,18 @@ fn begin_mac(key: &CacheKey, label: &Digest) -> Hmac<Sha256> {
 }
 
 #[expect(unsafe_code, reason = "wasmtime has no safe way to load native code; this is the only place that does")]
-fn load_verified(engine: &Engine, file: File) -> wasmtime::Result<Module> {
-    // SAFETY: the contents must be what `Engine::precompile_module` made, and must not change while the module lives. `verify` has
-    // just read this open file to its end and found a keyed digest that only this installation can make, and it makes it only over
-    // the output of `precompile_module`. Files are written under a temporary name, with mode 0600, and renamed when whole; none
+fn load_verified(engine: &Engine, file: File, sort: Sort) -> wasmtime::Result<Code> {
+    // SAFETY: the contents must be what `Engine::precompile_module` or `Engine::precompile_component` made (wasmtime itself tells
+    // the two apart), and must not change while the code lives. `verify` has just read this open file to its end and found a keyed
+    // digest that only this installation can make, and it makes it only over their output. A component cannot be loaded from an
+    // open file, so it is opened once more by way of the descriptor: that is the same file, whatever its name is by now. Files are written under a temporary name, with mode 0600, and renamed when whole; none
     // is ever written again. Whoever could still change one has the platform's own user, and with it the platform.
-    unsafe { Module::deserialize_open_file(engine, file) }
+    unsafe {
+        match sort {
+            Sort::Module => Module::deserialize_open_file(engine, file).map(Code::Module),
+            Sort::Component => {
+                Component::deserialize_file(engine, format!("/proc/self/fd/{}", file.as_raw_fd())).map(Code::Component)
+            }
+        }
+    }
 }

@@ -18,13 +18,12 @@ use wasmtime::{Engine, Module};
 
 use crate::{
     CacheKey, Invocable, Invocation, InvokeError, Invoked, JsEngine, KeepError, LoadError, NativeCache, NativeCacheConfig,
-    NativeCacheError,
+    NativeCacheError, ToolForm,
     artifacts::Artifacts,
     budget::MemoryBudget,
     call::{self, micros},
-    engine,
-    invocable::JsRuntime,
-    native::{self, Label, NativeError},
+    engine, invocable,
+    native::{self, Code, Label, NativeError, Sort},
     ticker::Ticker,
 };
 
@@ -134,11 +133,11 @@ impl Sandbox {
             NativeCacheConfig { dir: config.cache_dir.clone(), key: config.cache_key.clone(), bytes_max: config.disk_bytes_max };
         let disk = Arc::new(NativeCache::open(&engine, disk).map_err(StartError::Cache)?);
         let js_module = load_js_engine(&engine, &disk, &module, digest).map_err(StartError::JsEngine)?;
-        let js_runtime = JsRuntime::new(&engine, &js_module).map_err(StartError::Wrapper)?;
+        let runtime_of_tools = invocable::Runtime::new(&engine, &js_module).map_err(StartError::Wrapper)?;
         let runtime = start_runtime(config.guest_threads).map_err(StartError::Threads)?;
         let ticker = Ticker::start(&engine, config.tick).map_err(StartError::Threads)?;
 
-        let artifacts = Artifacts::new(config.cached_tools_max, config.cached_bytes_max, disk.clone(), js_runtime, digest);
+        let artifacts = Artifacts::new(config.cached_tools_max, config.cached_bytes_max, disk.clone(), runtime_of_tools, digest);
         Ok(Arc::new(Self {
             artifacts,
             disk,
@@ -153,21 +152,23 @@ impl Sandbox {
     }
 
     /// The tool of an artifact: from memory, else from disk, else from the native code that `make` gives. However many wait for
-    /// one artifact, one of them makes it. A failure is told to all of them and not remembered.
+    /// one artifact, one of them makes it. A failure is told to all of them and not remembered. The tools of one component share its
+    /// code.
     pub async fn load<E>(
         &self,
         artifact: Digest,
+        form: &ToolForm,
         make: impl Future<Output = Result<Vec<u8>, E>> + Send,
     ) -> Result<Arc<Invocable>, LoadError<E>>
     where
         E: Send + Sync + 'static,
     {
-        self.artifacts.load(artifact, make).await
+        self.artifacts.load(artifact, form, make).await
     }
 
     /// Keeps native code that was just built, so that the first call finds it on disk. Blocks while it writes.
-    pub fn keep(&self, artifact: Digest, native: &[u8]) -> Result<(), KeepError> {
-        self.disk.keep(&self.artifacts.label(artifact), native)
+    pub fn keep(&self, artifact: Digest, form: &ToolForm, native: &[u8]) -> Result<(), KeepError> {
+        self.disk.keep(&self.artifacts.label(artifact, form), native)
     }
 
     /// Runs one call in a fresh instance. Waits for a slot of the node for as long as the tier lets a call wait. Dropping the future
@@ -261,7 +262,10 @@ fn load_js_engine(engine: &Engine, disk: &NativeCache, wasm: &[u8], digest: Dige
     let native = native::precompile_module(engine, wasm)?;
     let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(duration_ms, "compiled the JavaScript engine for this machine");
-    disk.keep_and_load(&label, &native).map(|loaded| loaded.module)
+    match disk.keep_and_load(&label, &native, Sort::Module)?.code {
+        Code::Module(module) => Ok(module),
+        Code::Component(_) => Err(NativeError::Sort),
+    }
 }
 
 fn start_runtime(threads: usize) -> io::Result<Runtime> {

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use crate::{
     CallLimits, Report,
     budget::MemoryBudget,
+    component::Wasi,
     footprint::Footprint,
     host::{Log, Operations},
 };
@@ -23,6 +24,8 @@ pub(crate) struct GuestState {
     pub(crate) operations: Operations,
     /// Operations asked of the host, the one that crossed the limit not among them.
     pub(crate) host_calls: u32,
+    /// What WASI knows of the guest, once it has asked.
+    pub(crate) wasi: Option<Box<Wasi>>,
 }
 
 impl GuestState {
@@ -41,6 +44,7 @@ impl GuestState {
             reports,
             operations: Operations::default(),
             host_calls: 0,
+            wasi: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use domain::{Digest, Outcome};
-use sandbox::{CacheKey, LoadError, Sandbox, SandboxConfig};
+use sandbox::{CacheKey, LoadError, Sandbox, SandboxConfig, ToolForm};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ impl Node {
             self.made.fetch_add(1, Ordering::Relaxed);
             Ok::<_, std::fmt::Error>(compile(&wasm))
         };
-        let tool = sandbox.load(Digest::of(&wasm), compiled).await.unwrap();
+        let tool = sandbox.load(Digest::of(&wasm), &ToolForm::JavaScript, compiled).await.unwrap();
         let invoked = sandbox.invoke(&tool, invocation()).await.unwrap();
         assert_eq!(invoked.outcome, Outcome::Success(json!(data.bytes().next()).into()));
     }
@@ -113,7 +113,7 @@ async fn a_tool_that_was_kept_after_its_build_is_not_made_again() {
     let sandbox = node.start();
     let wasm = data_module(2, "k");
 
-    sandbox.keep(Digest::of(&wasm), &compile(&wasm)).unwrap();
+    sandbox.keep(Digest::of(&wasm), &ToolForm::JavaScript, &compile(&wasm)).unwrap();
     node.call(&sandbox, "k").await;
 
     assert_eq!(node.made(), 0);
@@ -201,7 +201,9 @@ async fn native_code_that_is_none_is_refused() {
     let node = Node::new();
     let sandbox = node.start();
 
-    let loaded = sandbox.load(Digest::of(b"x"), async { Ok::<_, std::fmt::Error>(b"not native code".to_vec()) }).await;
+    let loaded = sandbox
+        .load(Digest::of(b"x"), &ToolForm::JavaScript, async { Ok::<_, std::fmt::Error>(b"not native code".to_vec()) })
+        .await;
 
     assert!(matches!(loaded, Err(LoadError::Native(_))), "{loaded:?}");
 }
@@ -212,7 +214,7 @@ async fn a_tool_that_does_not_fit_the_engine_is_refused() {
     let sandbox = node.start();
     let wasm = wat::parse_str("(module)").unwrap();
 
-    let loaded = sandbox.load(Digest::of(&wasm), async { Ok::<_, std::fmt::Error>(compile(&wasm)) }).await;
+    let loaded = sandbox.load(Digest::of(&wasm), &ToolForm::JavaScript, async { Ok::<_, std::fmt::Error>(compile(&wasm)) }).await;
 
     assert!(matches!(loaded, Err(LoadError::Link(_))), "{loaded:?}");
 }
@@ -226,7 +228,7 @@ async fn a_stampede_on_a_cold_tool_makes_it_once() {
 
     let loads = (0..50).map(|_| {
         let (made, native) = (node.made.clone(), native.clone());
-        sandbox.load(Digest::of(&wasm), async move {
+        sandbox.load(Digest::of(&wasm), &ToolForm::JavaScript, async move {
             made.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(30)).await;
             Ok::<_, std::fmt::Error>(native)
@@ -246,7 +248,7 @@ async fn a_failure_is_told_to_all_and_not_remembered() {
 
     let loads = (0..5).map(|_| {
         let made = node.made.clone();
-        sandbox.load(Digest::of(&wasm), async move {
+        sandbox.load(Digest::of(&wasm), &ToolForm::JavaScript, async move {
             made.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(30)).await;
             Err::<Vec<u8>, _>(std::fmt::Error)
@@ -268,7 +270,9 @@ async fn those_who_wait_are_served_when_the_first_goes_away() {
     let first = {
         let sandbox = sandbox.clone();
         let artifact = Digest::of(&wasm);
-        tokio::spawn(async move { sandbox.load(artifact, std::future::pending::<Result<Vec<u8>, std::fmt::Error>>()).await })
+        tokio::spawn(async move {
+            sandbox.load(artifact, &ToolForm::JavaScript, std::future::pending::<Result<Vec<u8>, std::fmt::Error>>()).await
+        })
     };
     tokio::time::sleep(Duration::from_millis(30)).await;
 
@@ -390,7 +394,7 @@ async fn a_disk_that_takes_nothing_does_not_stop_a_tool() {
 
     node.call(&sandbox, "a").await;
 
-    assert!(sandbox.keep(Digest::of(b"x"), b"y").is_err(), "it is told to who asks to keep");
+    assert!(sandbox.keep(Digest::of(b"x"), &ToolForm::JavaScript, b"y").is_err(), "it is told to who asks to keep");
 }
 
 #[tokio::test]

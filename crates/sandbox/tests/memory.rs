@@ -91,7 +91,10 @@ async fn a_tool_that_declares_more_than_any_tier_allows_is_not_loaded() {
     let room = Room::new(QUICK, "").await;
     let huge = compile(&data_module(65_536, ""));
 
-    let loaded = room.sandbox.load(domain::Digest::of(b"huge"), async { Ok::<_, std::fmt::Error>(huge) }).await;
+    let loaded = room
+        .sandbox
+        .load(domain::Digest::of(b"huge"), &sandbox::ToolForm::JavaScript, async { Ok::<_, std::fmt::Error>(huge) })
+        .await;
 
     assert!(matches!(loaded, Err(LoadError::Native(_))), "{loaded:?}");
 }

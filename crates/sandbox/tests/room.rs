@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, convert::Infallible, path::Path, sync::Arc, tim
 
 use domain::{Digest, LimitExceeded, LimitName, Outcome};
 use sandbox::{
-    CacheKey, CallLimits, Entry, Invocable, Invocation, InvokeError, Invoked, JsEngine, Sandbox, SandboxConfig, native,
+    CacheKey, CallLimits, Entry, Invocable, Invocation, InvokeError, Invoked, JsEngine, Sandbox, SandboxConfig, ToolForm, native,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -142,7 +142,7 @@ pub(crate) fn compile(wasm: &[u8]) -> Vec<u8> {
 
 pub(crate) async fn load(sandbox: &Sandbox, data_module: &[u8]) -> Arc<Invocable> {
     let make = async { Ok::<_, Infallible>(compile(data_module)) };
-    sandbox.load(Digest::of(data_module), make).await.unwrap()
+    sandbox.load(Digest::of(data_module), &ToolForm::JavaScript, make).await.unwrap()
 }
 
 /// A call with limits that no ordinary guest meets.

@@ -8,7 +8,9 @@ use std::{
 };
 
 use domain::{Answer, Digest, Language, Outcome, ToolFailure};
-use sandbox::{CacheKey, CallLimits, Invocation, Invoked, NativeCache, NativeCacheConfig, Sandbox, SandboxConfig, native};
+use sandbox::{
+    CacheKey, CallLimits, Invocation, Invoked, NativeCache, NativeCacheConfig, Sandbox, SandboxConfig, ToolForm, native,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -242,7 +244,7 @@ fn call(artifact: &[u8], arguments: &Value) -> Invoked {
         let sandbox = Sandbox::start(sandbox_config(), engine::shared()).unwrap();
         let digest = Digest::of(artifact);
         let make = async { native::precompile_module(&native::compile_engine().unwrap(), artifact) };
-        let tool = sandbox.load(digest, make).await.unwrap();
+        let tool = sandbox.load(digest, &ToolForm::JavaScript, make).await.unwrap();
         let call = Invocation {
             arguments: arguments.to_string(),
             environment: Arc::new(BTreeMap::new()),

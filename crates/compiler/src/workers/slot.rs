@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use domain::Diagnostic;
+use domain::{CustomerId, Diagnostic};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     task::spawn_blocking,
@@ -38,6 +38,7 @@ const SIGTERM: i32 = 15;
 /// A request and who waits for its answer.
 #[derive(Debug)]
 pub(super) struct Job {
+    pub(super) customer: CustomerId,
     pub(super) request: Request,
     pub(super) body: Vec<u8>,
     pub(super) reply: oneshot::Sender<Result<Frame<Answer>, BuildError>>,
@@ -189,7 +190,7 @@ impl Slot {
             Some(Phase::Translating) => {
                 format!("the source is nested too deeply, or takes more than the {memory} bytes of memory that a build may have")
             }
-            Some(Phase::Evaluating | Phase::Compiling) => {
+            Some(Phase::Inspecting | Phase::Evaluating | Phase::Compiling) => {
                 format!("the compiler broke off: a build may have {memory} bytes of memory, and this one may have needed more")
             }
             None => "the compiler broke off before it began to read the source".to_owned(),

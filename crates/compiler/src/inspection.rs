@@ -1,0 +1,99 @@
+//! An uploaded component, held against what the platform can host: what it may import, what it offers, and whether it starts.
+
+mod exports;
+mod imports;
+mod schema;
+
+use domain::{Diagnostic, ToolInterface};
+use sandbox::inspection::{self, Trial, TrialError};
+use wasmtime::{Engine, component::Component};
+use wit_parser::decoding::DecodedWasm;
+
+use crate::build::InspectedExport;
+
+/// The first bytes of a component: the magic number, the version and the layer.
+const COMPONENT_HEAD: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
+/// Core modules begin in the same way.
+const MAGIC: [u8; 4] = [0, b'a', b's', b'm'];
+/// Bytes of what `describe` answers: as much as a source may say of itself.
+const INTERFACE_BYTES_MAX: usize = 256 * 1024;
+
+/// A component that can be hosted.
+pub(crate) struct Inspection {
+    pub(crate) native: Vec<u8>,
+    pub(crate) offers: Vec<InspectedExport>,
+}
+
+/// Why a component is not hosted.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The component is at fault.
+    Rejected(Vec<String>),
+    /// The platform is.
+    Internal(String),
+}
+
+impl Refusal {
+    fn because(reason: impl Into<String>) -> Self {
+        Self::Rejected(vec![reason.into()])
+    }
+
+    /// The reasons as a build tells them.
+    pub(crate) fn diagnostics(reasons: Vec<String>) -> Vec<Diagnostic> {
+        reasons.into_iter().map(Diagnostic::without_place).collect()
+    }
+}
+
+/// Inspects a component. What is quick to see comes before the compilation, which takes most of the time; `compiling` is called between the
+/// two.
+pub(crate) fn inspect(engine: &Engine, component: &[u8], compiling: impl FnOnce()) -> Result<Inspection, Refusal> {
+    check_head(component)?;
+    let decoded = wit_parser::decoding::decode(component)
+        .map_err(|error| Refusal::because(format!("the component cannot be read: {error:#}")))?;
+    let DecodedWasm::Component(resolve, id) = decoded else {
+        return Err(Refusal::because("this is a WIT package in binary form, which has types and no code"));
+    };
+    let world = resolve.worlds.get(id).ok_or_else(|| Refusal::Internal("a component without a world was read".to_owned()))?;
+    imports::check(&resolve, world)?;
+    let is_tool = exports::is_of_the_world(world);
+    let offers = if is_tool { Vec::new() } else { exports::read(&resolve, world)? };
+
+    compiling();
+    let compiled = Component::new(engine, component)
+        .map_err(|error| Refusal::because(format!("the component cannot be compiled: {error:#}")))?;
+    let trial = if is_tool { Trial::Describe { answer_bytes_max: INTERFACE_BYTES_MAX } } else { Trial::Start };
+    let described = inspection::try_out(engine, &compiled, trial).map_err(|error| match error {
+        TrialError::Rejected(reason) => Refusal::because(reason),
+        TrialError::Internal(error) => Refusal::Internal(format!("{error:#}")),
+    })?;
+    let offers = match described {
+        Some(json) => vec![InspectedExport { export: None, interface: read_interface(&json)? }],
+        None => offers,
+    };
+    let native = compiled.serialize().map_err(|error| Refusal::Internal(format!("{error:#}")))?;
+    Ok(Inspection { native, offers })
+}
+
+fn check_head(component: &[u8]) -> Result<(), Refusal> {
+    if component.starts_with(&COMPONENT_HEAD) {
+        return Ok(());
+    }
+    Err(Refusal::because(if component.starts_with(&MAGIC) {
+        "this is a core module; `wasm-tools component new` makes a component of one that was built for the component model"
+    } else {
+        "this is not a WebAssembly component in the binary format"
+    }))
+}
+
+/// What `describe` answered, which must be right as a source's own words must be.
+fn read_interface(json: &str) -> Result<ToolInterface, Refusal> {
+    let wrong = |place: String, error: String| {
+        let place = if place == "." { String::new() } else { format!(" at `{place}`") };
+        Refusal::because(format!("what `describe` answers is not right{place}: {error}"))
+    };
+    let value: serde_json::Value = serde_json::from_str(json).map_err(|error| wrong(".".into(), error.to_string()))?;
+    let interface: ToolInterface =
+        serde_path_to_error::deserialize(value).map_err(|error| wrong(error.path().to_string(), error.inner().to_string()))?;
+    interface.check().map_err(|error| wrong(".".into(), error.to_string()))?;
+    Ok(interface)
+}

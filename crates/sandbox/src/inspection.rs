@@ -1,0 +1,132 @@
+//! A component's first start, in the worker process that inspects it: whether all its imports are there, whether it starts within what a
+//! guest may have, and what a tool says of itself.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use domain::TierName;
+use wasmtime::{
+    Engine, Store, Trap,
+    component::{Component, InstancePre, WasmStr},
+};
+
+use crate::{
+    CallLimits, MEMORY_BYTES_MAX, budget::MemoryBudget, component::ComponentRuntime, host::Fault, invocable, state::GuestState,
+};
+
+/// Ten times what Python takes to start.
+const FUEL_MAX: u64 = 10_000_000_000;
+/// A start and `describe` answer at once; more is a tool that would be slow at every call.
+const WALL_MAX: Duration = Duration::from_secs(10);
+/// Nobody's tier: what crosses a limit here is told in words of its own.
+const TIER: &str = "inspection";
+
+/// What is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// An instance is made.
+    Start,
+    /// An instance is made, and its `describe` called (world `toolwright:tool/tool`).
+    Describe {
+        /// Bytes of the answer, at most.
+        answer_bytes_max: usize,
+    },
+}
+
+/// Why a component cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// The component is at fault; the text is for its author.
+    #[error("{0}")]
+    Rejected(String),
+    /// The platform is.
+    #[error("cannot try the component out")]
+    Internal(#[source] wasmtime::Error),
+}
+
+/// Starts `component`, which was compiled by `engine` in this process. It has the host's functions, but no environment and no way out. Blocks
+/// for 10 s at most. Gives what `describe` answered, if it was asked.
+pub fn try_out(engine: &Engine, component: &Component, trial: Trial) -> Result<Option<String>, TrialError> {
+    let linked = ComponentRuntime::new(engine).map_err(TrialError::Internal)?.link(component);
+    let instance =
+        linked.map_err(|error| TrialError::Rejected(format!("the component's imports are not what there is: {error:#}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| TrialError::Internal(error.into()))?;
+    with_deadline(engine, || {
+        runtime.block_on(async {
+            let tried = tokio::time::timeout(WALL_MAX, run(engine, &instance, trial)).await;
+            tried.unwrap_or_else(|_| Err(TrialError::Rejected(too_long())))
+        })
+    })
+}
+
+async fn run(engine: &Engine, linked: &InstancePre<GuestState>, trial: Trial) -> Result<Option<String>, TrialError> {
+    let mut store = Store::new(engine, state()?);
+    store.limiter(|state| &mut state.footprint);
+    store.set_fuel(FUEL_MAX).map_err(TrialError::Internal)?;
+    store.set_epoch_deadline(1);
+    let rejected =
+        |what: &str, error: &wasmtime::Error| TrialError::Rejected(format!("the component {what}: {}", explain(error)));
+    let instance = linked.instantiate_async(&mut store).await.map_err(|error| rejected("does not start", &error))?;
+    let Trial::Describe { answer_bytes_max } = trial else { return Ok(None) };
+    let describe = instance.get_typed_func::<(), (WasmStr,)>(&mut store, "describe");
+    let describe = describe.map_err(|error| rejected("has another `describe` than the world", &error))?;
+    invocable::check_world(&instance, &mut store)
+        .map_err(|error| TrialError::Rejected(format!("the component is not of the world `toolwright:tool/tool`: {error:#}")))?;
+    let (answer,) = describe.call_async(&mut store, ()).await.map_err(|error| rejected("fails in `describe`", &error))?;
+    let text = answer.to_str(&store).map_err(|error| rejected("answers to `describe` what is no text", &error))?;
+    if text.len() > answer_bytes_max {
+        let message = format!("the component answers {} bytes to `describe`; {answer_bytes_max} are allowed", text.len());
+        return Err(TrialError::Rejected(message));
+    }
+    Ok(Some(text.into_owned()))
+}
+
+fn explain(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel | Trap::Interrupt) => return too_long(),
+        Some(trap) => return trap.to_string(),
+        None => {}
+    }
+    error.downcast_ref::<Fault>().map_or_else(|| format!("{error:#}"), ToString::to_string)
+}
+
+fn too_long() -> String {
+    format!("it took longer than {} s, or burned more than {FUEL_MAX} fuel, before it could be called", WALL_MAX.as_secs())
+}
+
+/// The state of a guest that has what the largest guest can have, and nobody to speak to.
+fn state() -> Result<GuestState, TrialError> {
+    let tier: TierName = TIER.parse().map_err(|error| TrialError::Internal(wasmtime::Error::new(error)))?;
+    let limits = CallLimits {
+        tier,
+        fuel_per_call_max: FUEL_MAX,
+        memory_bytes_max: MEMORY_BYTES_MAX as u64,
+        wall_ms_max: u32::try_from(WALL_MAX.as_millis()).unwrap_or(u32::MAX),
+        output_bytes_max: 0,
+        log_lines_max: 0,
+        host_calls_max: 0,
+        queue_wait_ms_max: 0,
+    };
+    let budget = MemoryBudget::new(MEMORY_BYTES_MAX as u64);
+    Ok(GuestState::new(limits, Arc::new(BTreeMap::new()), None, budget, Instant::now()))
+}
+
+/// Interrupts what runs under `engine` when the time is up.
+fn with_deadline<T>(engine: &Engine, work: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        let (done, is_done) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            if is_done.recv_timeout(WALL_MAX) == Err(mpsc::RecvTimeoutError::Timeout) {
+                engine.increment_epoch();
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
