@@ -36,7 +36,10 @@ fn the_production_profile_says_all_that_is_missing_at_once() {
         .output()
         .unwrap();
 
-    assert_refused(&refused, &["TOOLWRIGHT_ADMIN_KEY", "TOOLWRIGHT_CACHE_KEY", "TOOLWRIGHT_PUBLIC_URL", "DATABASE_URL"]);
+    assert_refused(
+        &refused,
+        &["TOOLWRIGHT_ADMIN_KEY", "TOOLWRIGHT_CACHE_KEY", "TOOLWRIGHT_MASTER_KEY", "TOOLWRIGHT_PUBLIC_URL", "DATABASE_URL"],
+    );
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::{
     limits::{Permits, Quotas, Rates},
     memory::Memory,
     records::Records,
+    sealing::{MasterKeys, Owner, SealError},
+    signing::Signer,
 };
 
 /// Calls that are interrupted have nothing more to wait for: this is for a machine that is slow.
@@ -36,6 +38,8 @@ pub struct AppParts {
     pub sandbox: Arc<Sandbox>,
     /// Where sources are built.
     pub workers: Arc<Workers>,
+    /// What secrets are sealed under, in the end.
+    pub masters: MasterKeys,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where things are counted.
@@ -65,6 +69,8 @@ pub struct App {
     pub(crate) blobs: Blobs,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) workers: Arc<Workers>,
+    pub(crate) masters: MasterKeys,
+    pub(crate) signer: Signer,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Settings,
@@ -98,9 +104,10 @@ impl Settings {
 
 impl App {
     /// Starts the application and what it does of its own accord: writing records, hearing of changes, sweeping. Records that an earlier run
-    /// of this node left open are closed first.
+    /// of this node left open are closed first. Refused if the database has keys under a master key that is not here.
     pub async fn start(parts: AppParts) -> Result<Arc<Self>, AppError> {
-        let AppParts { pool, changes, blobs, sandbox, workers, clock, metrics, settings } = parts;
+        let AppParts { pool, changes, blobs, sandbox, workers, masters, clock, metrics, settings } = parts;
+        let signer = load_signer(&pool, &masters, clock.as_ref()).await?;
         let closed = store::executions::close_open(&mut *pool.acquire().await?, settings.node, clock.now()).await?;
         if closed > 0 {
             tracing::warn!(calls = closed, "closed the records of calls that an earlier run of this node left open");
@@ -126,6 +133,8 @@ impl App {
             blobs,
             sandbox,
             workers,
+            masters,
+            signer,
             clock,
             metrics,
             settings,
@@ -238,4 +247,25 @@ impl fmt::Debug for App {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("App").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+/// The platform's own key, made by whichever node is the first on its database.
+async fn load_signer(pool: &Pool, masters: &MasterKeys, clock: &dyn Clock) -> Result<Signer, AppError> {
+    let failed = |error| AppError::internal("cannot open the keys that the database keeps sealed", error);
+    let mut connection = pool.acquire().await?;
+    let known: Vec<&str> = masters.ids().collect();
+    let needed = store::data_keys::list_masters(&mut connection).await?;
+    if let Some(unknown) = needed.into_iter().find(|id| !known.contains(&id.as_str())) {
+        return Err(failed(SealError::UnknownMaster(unknown)));
+    }
+    let sealed = match store::data_keys::find_of_platform(&mut connection).await? {
+        Some(sealed) => sealed,
+        None => {
+            let (_, sealed) = masters.make(Owner::Platform, clock.now()).map_err(failed)?;
+            store::data_keys::insert(&mut connection, &sealed).await?;
+            // Another node may have been faster: what is kept counts.
+            store::data_keys::find_of_platform(&mut connection).await?.unwrap_or(sealed)
+        }
+    };
+    Ok(Signer::new(&masters.open(&sealed).map_err(failed)?))
 }

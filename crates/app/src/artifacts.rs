@@ -8,6 +8,7 @@ use compiler::{BuildError, BuildRequest};
 use domain::{CustomerId, Digest, Tier};
 use sandbox::{Invocable, LoadError, ToolForm};
 use store::{
+    PgConnection,
     artifacts::{Artifact, ArtifactKey},
     blobs::BlobError,
 };
@@ -82,8 +83,9 @@ pub(crate) async fn prepare(app: &App, customer: CustomerId, tier: &Tier, tool: 
 
 /// Stores an artifact that a worker built, and gives its digest. The row comes first: a sweep finds what has a row.
 pub(crate) async fn keep(app: &App, source: Digest, artifact: Vec<u8>, native: Vec<u8>) -> Result<Digest, AppError> {
-    let row = Artifact { digest: Digest::of(&artifact), bytes: artifact.len() as u64 };
     let key = ArtifactKey { source, engine: app.engine };
+    let (digest, bytes) = (Digest::of(&artifact), artifact.len() as u64);
+    let row = Artifact { digest, bytes, signature: Some(app.signer.sign_artifact(&key, &digest, bytes)) };
     store::artifacts::upsert(&mut *app.pool.acquire().await?, &key, &row, app.clock.now()).await?;
     let digest = app.blobs.put(artifact).await.map_err(blob_error)?;
     let sandbox = Arc::clone(&app.sandbox);
@@ -112,14 +114,28 @@ pub(crate) async fn sweep(app: &App, made_before: DateTime<Utc>) -> Result<(), A
     }
 }
 
+/// What a source became under this program's engine, if the platform says so: what it did not sign, it does not know (SEC-10).
+pub(crate) async fn find_ours(app: &App, connection: &mut PgConnection, source: Digest) -> Result<Option<Artifact>, AppError> {
+    let found = store::artifacts::find(connection, &ArtifactKey { source, engine: app.engine }).await?;
+    Ok(found.filter(|artifact| is_ours(app, source, artifact)))
+}
+
+/// Whether the platform signed that this is what `source` became.
+pub(crate) fn is_ours(app: &App, source: Digest, artifact: &Artifact) -> bool {
+    let is_ours = app.signer.is_artifact_ours(&ArtifactKey { source, engine: app.engine }, artifact);
+    if !is_ours {
+        let digest = artifact.digest;
+        tracing::warn!(source.digest = %source, artifact.digest = %digest, "an artifact does not carry this installation's signature: it is made again");
+    }
+    is_ours
+}
+
 async fn find_or_build(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Digest, AppError> {
     let _finding = tool.artifact.finding.lock().await;
     if let Some(digest) = tool.artifact.known() {
         return Ok(digest);
     }
-    let key = ArtifactKey { source: tool.source_digest, engine: app.engine };
-    let found = store::artifacts::find(&mut *app.pool.acquire().await?, &key).await?;
-    let digest = match found {
+    let digest = match find_ours(app, &mut *app.pool.acquire().await?, tool.source_digest).await? {
         Some(artifact) => artifact.digest,
         None => build_again(app, customer, tier, tool).await?,
     };

@@ -8,7 +8,6 @@ use domain::{
     ToolName, VersionId,
 };
 use store::{
-    artifacts::ArtifactKey,
     servers::Server,
     versions::{Version, VersionSummary},
 };
@@ -129,8 +128,7 @@ async fn find_built(
     let Some(tool) = store::tools::find(&mut connection, customer, server.id, name).await? else { return Ok(None) };
     let newest = store::versions::find_newest(&mut connection, customer, tool.id).await?;
     let Some(newest) = newest.filter(|newest| newest.source_digest == source_digest) else { return Ok(None) };
-    let key = ArtifactKey { source: source_digest, engine: app.engine };
-    let found = store::artifacts::find(&mut connection, &key).await?;
+    let found = artifacts::find_ours(app, &mut connection, source_digest).await?;
     let found = found.filter(|artifact| artifact.bytes <= tier.limits.artifact_bytes_max);
     Ok(found.map(|artifact| Built { artifact: artifact.digest, interface: newest.interface }))
 }
@@ -159,15 +157,7 @@ async fn ready_tool(
     built: Built,
     source_digest: Digest,
 ) -> Result<ServedTool, AppError> {
-    let environment = store::environment::list(
-        &mut *app.pool.acquire().await?,
-        customer,
-        server.id,
-        None,
-        store::environment::VALUES_MAX.into(),
-    )
-    .await?;
-    let environment = environment.into_iter().map(|value| (value.name, value.value)).collect();
+    let environment = store::environment::load_values(&mut *app.pool.acquire().await?, customer, server.id).await?;
     let digest = version_digest(new, &built.interface)?;
     let parts = ToolParts {
         version_id: VersionId::new(),

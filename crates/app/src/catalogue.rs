@@ -10,7 +10,7 @@ use store::serving;
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
-    artifacts::ArtifactSlot,
+    artifacts::{self, ArtifactSlot},
     offers::Offers,
     schemas::{Schema, SchemaError},
     watches::{Watch, WatchesFull},
@@ -101,7 +101,11 @@ pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, App
 pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
     let read = async {
         let found = serving::find_by_slug(&mut *app.pool.acquire().await?, slug, &app.engine).await?;
-        let found = found.ok_or_else(|| AppError::not_found("server", slug))?;
+        let mut found = found.ok_or_else(|| AppError::not_found("server", slug))?;
+        for tool in found.tools.values_mut() {
+            let source = tool.source_digest;
+            tool.artifact = tool.artifact.filter(|artifact| artifacts::is_ours(app, source, artifact));
+        }
         // Hundreds of schemas take longer than a thread that serves others may be held.
         let ready = tokio::task::spawn_blocking(|| ServedServer::try_from(found)).await;
         ready.map_err(|error| AppError::internal("compiling the schemas of a server broke off", error))?.map(Arc::new)

@@ -1,63 +1,75 @@
-//! Environment values of a server, which its tools read with `ctx.env` where they were granted the name.
+//! The environment of a server: values that its tools read with `ctx.env`, and secrets that they use with `ctx.secret` and its like, where they
+//! were granted the name. A secret is written and never read: what is told of it is that it is there.
 
 use chrono::{DateTime, Utc};
-use domain::{EnvName, EnvValue, Slug};
-use store::environment::EnvironmentValue;
+use domain::{EnvName, EnvValue, HostPattern, Slug};
+use secrecy::SecretString;
+use store::environment::{EnvironmentEntry, EnvironmentValue};
+
+/// What is under a name.
+pub use store::environment::Kept;
 
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    secrets,
     servers::find_own,
 };
 
-/// Whether a value may be shown again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secrecy {
-    /// Its owner can read it back, and guests hold it.
-    Plain,
-    /// Sealed, and never in a guest: not available yet.
-    Secret,
-}
-
-/// A value that is to be.
+/// What a name is set to.
 #[derive(Debug, Clone)]
-pub struct NewEnvValue {
-    /// The value.
-    pub value: EnvValue,
-    /// Whether it may be shown again.
-    pub secret: Secrecy,
+pub enum NewEnvValue {
+    /// A value that its owner can read back, and that guests hold.
+    Plain(EnvValue),
+    /// A value that nobody reads any more: it is sealed, and put in on the way out.
+    Secret {
+        /// The value: 1 to [`NewEnvValue::SECRET_CHARS_MAX`] characters, without control characters other than tab and line feed.
+        value: SecretString,
+        /// The only hosts that may receive it, whatever a tool is granted; none of them: those that the grants name.
+        hosts: Vec<HostPattern>,
+    },
 }
 
-/// A value.
+impl NewEnvValue {
+    /// As many as a plain value may have: room for a private key.
+    pub const SECRET_CHARS_MAX: usize = EnvValue::CHARS_MAX;
+}
+
+/// A name, and what can be told of what is under it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvView {
-    /// Its name.
+    /// The name.
     pub name: EnvName,
-    /// The value.
-    pub value: EnvValue,
+    /// The value; of a secret, only where it may go.
+    pub kept: Kept,
     /// When it was last put.
     pub updated_at: DateTime<Utc>,
 }
 
-/// Sets a value; the next call reads it. A server can have [`store::environment::VALUES_MAX`] of them.
+/// Sets a name to a value or a secret; the next call uses it. A server can have [`store::environment::VALUES_MAX`] of them.
 pub async fn put(app: &App, caller: &Caller, slug: &Slug, name: EnvName, new: NewEnvValue) -> Result<EnvView, AppError> {
     let customer = access::require_customer(caller, Operation::PutEnvironment)?;
-    if new.secret == Secrecy::Secret {
-        return Err(AppError::invalid(
-            "secret values are not available yet: put the value with `secret` false, or wait for them",
-        ));
-    }
-    let mut connection = app.pool.acquire().await?;
-    let server = find_own(&mut connection, customer, slug).await?;
-    let value = EnvironmentValue { name, value: new.value, updated_at: app.clock.now() };
-    if !store::environment::upsert(&mut connection, customer, server.id, &value).await? {
-        return Err(AppError::not_found("server", slug));
-    }
+    let updated_at = app.clock.now();
+    let kept = match new {
+        NewEnvValue::Plain(value) => {
+            let mut connection = app.pool.acquire().await?;
+            let server = find_own(&mut connection, customer, slug).await?;
+            let written = EnvironmentValue { name: name.clone(), value: value.clone(), updated_at };
+            if !store::environment::upsert(&mut connection, customer, server.id, &written).await? {
+                return Err(AppError::not_found("server", slug));
+            }
+            Kept::Plain(value)
+        }
+        NewEnvValue::Secret { value, hosts } => {
+            secrets::put(app, customer, slug, secrets::NewSecret { name: &name, value, hosts: &hosts, updated_at }).await?;
+            Kept::Secret { hosts }
+        }
+    };
     app.memory.servers.drop_one(slug);
-    Ok(value.into())
+    Ok(EnvView { name, kept, updated_at })
 }
 
-/// The values of a server, by name.
+/// The names of a server, in their order.
 pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -> Result<Page<EnvView>, AppError> {
     let customer = access::require_customer(caller, Operation::ListEnvironment)?;
     let mut connection = app.pool.acquire().await?;
@@ -67,7 +79,7 @@ pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -
     Ok(page.page(found, |value| value.name.clone()).map(EnvView::from))
 }
 
-/// One value.
+/// One name.
 pub async fn load(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> Result<EnvView, AppError> {
     let customer = access::require_customer(caller, Operation::LoadEnvironment)?;
     let mut connection = app.pool.acquire().await?;
@@ -76,7 +88,7 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> Re
     found.map(EnvView::from).ok_or_else(|| AppError::not_found("environment value", name))
 }
 
-/// Deletes a value.
+/// Deletes a value or a secret.
 pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> Result<(), AppError> {
     let customer = access::require_customer(caller, Operation::DeleteEnvironment)?;
     let mut connection = app.pool.acquire().await?;
@@ -86,8 +98,8 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> 
     if deleted { Ok(()) } else { Err(AppError::not_found("environment value", name)) }
 }
 
-impl From<EnvironmentValue> for EnvView {
-    fn from(value: EnvironmentValue) -> Self {
-        Self { name: value.name, value: value.value, updated_at: value.updated_at }
+impl From<EnvironmentEntry> for EnvView {
+    fn from(entry: EnvironmentEntry) -> Self {
+        Self { name: entry.name, kept: entry.kept, updated_at: entry.updated_at }
     }
 }

@@ -28,7 +28,10 @@ mod records;
 pub mod releases;
 pub mod resources;
 mod schemas;
+mod sealing;
+pub mod secrets;
 pub mod servers;
+mod signing;
 mod snapshots;
 pub mod tiers;
 pub mod tokens;
@@ -43,4 +46,5 @@ pub use error::AppError;
 pub use page::{Page, PageRequest};
 /// What a tool says while it runs.
 pub use sandbox::{Progress, Report};
+pub use sealing::{MasterKeys, MasterKeysError, SealError};
 pub use watches::Watch;

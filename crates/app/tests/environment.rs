@@ -1,6 +1,6 @@
 use app::{
     AppError, PageRequest,
-    environment::{self, NewEnvValue, Secrecy},
+    environment::{self, NewEnvValue},
 };
 use domain::Grants;
 use serde_json::json;
@@ -52,21 +52,6 @@ async fn a_tool_reads_the_values_it_was_granted_and_no_others(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../../migrations")]
-async fn a_secret_value_is_refused_until_there_are_secrets(pool: PgPool) {
-    let test = TestApp::start(pool).await;
-    let customer = test.customer("free").await;
-    customer.create_server("weather").await.unwrap();
-
-    let new = NewEnvValue { value: "s3cret".parse().unwrap(), secret: Secrecy::Secret };
-    let put = environment::put(test.app(), &customer.caller, &slug("weather"), "KEY".parse().unwrap(), new).await;
-
-    assert!(matches!(put, Err(AppError::Invalid { message, .. }) if message.contains("not available yet")));
-    let listed = environment::list(test.app(), &customer.caller, &slug("weather"), &PageRequest::default()).await.unwrap();
-    assert_eq!(listed.items, []);
-    test.stop().await;
-}
-
-#[sqlx::test(migrations = "../../migrations")]
 async fn values_are_listed_by_name_and_deleted(pool: PgPool) {
     let test = TestApp::start(pool).await;
     let customer = test.customer("free").await;
@@ -92,6 +77,6 @@ async fn values_are_listed_by_name_and_deleted(pool: PgPool) {
 }
 
 async fn put(test: &TestApp, customer: &TestCustomer, name: &str, value: &str) {
-    let new = NewEnvValue { value: value.parse().unwrap(), secret: Secrecy::Plain };
+    let new = NewEnvValue::Plain(value.parse().unwrap());
     environment::put(test.app(), &customer.caller, &slug("weather"), name.parse().unwrap(), new).await.unwrap();
 }

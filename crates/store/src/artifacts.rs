@@ -22,6 +22,8 @@ pub struct Artifact {
     pub digest: Digest,
     /// How many they are.
     pub bytes: u64,
+    /// The platform's signature; absent on one that was made before artifacts were signed.
+    pub signature: Option<[u8; 32]>,
 }
 
 /// Writes what a source became; what it became before is forgotten.
@@ -32,14 +34,16 @@ pub async fn upsert(
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO artifacts (source_digest, engine_digest, artifact_digest, artifact_bytes, created_at)
-        VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (source_digest, engine_digest) DO UPDATE SET artifact_digest = $3, artifact_bytes = $4, created_at = $5",
+        "INSERT INTO artifacts (source_digest, engine_digest, artifact_digest, artifact_bytes, created_at, signature)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (source_digest, engine_digest)
+            DO UPDATE SET artifact_digest = $3, artifact_bytes = $4, created_at = $5, signature = $6",
         key.source.as_bytes().as_slice(),
         key.engine.as_bytes().as_slice(),
         artifact.digest.as_bytes().as_slice(),
         number::write("artifact_bytes", artifact.bytes)?,
-        at
+        at,
+        artifact.signature.as_ref().map(<[u8; 32]>::as_slice)
     )
     .execute(connection)
     .await
@@ -50,14 +54,14 @@ pub async fn upsert(
 /// What a source became under an engine, if it was ever built with it.
 pub async fn find(connection: &mut PgConnection, key: &ArtifactKey) -> Result<Option<Artifact>, StoreError> {
     let row = sqlx::query!(
-        "SELECT artifact_digest, artifact_bytes FROM artifacts WHERE source_digest = $1 AND engine_digest = $2",
+        "SELECT artifact_digest, artifact_bytes, signature FROM artifacts WHERE source_digest = $1 AND engine_digest = $2",
         key.source.as_bytes().as_slice(),
         key.engine.as_bytes().as_slice()
     )
     .fetch_optional(connection)
     .await
     .map_err(StoreError::during("find an artifact"))?;
-    row.map(|row| read(&row.artifact_digest, row.artifact_bytes)).transpose()
+    row.map(|row| read(&row.artifact_digest, row.artifact_bytes, row.signature.as_deref())).transpose()
 }
 
 /// Forgets up to `limit` artifacts that no version has the source of and that were made before `made_before`, and gives the
@@ -94,10 +98,11 @@ pub async fn delete_orphans(
     rows.iter().map(|digest| digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))).collect()
 }
 
-pub(crate) fn read(digest: &[u8], bytes: i64) -> Result<Artifact, StoreError> {
+pub(crate) fn read(digest: &[u8], bytes: i64, signature: Option<&[u8]>) -> Result<Artifact, StoreError> {
     Ok(Artifact {
         digest: digest.try_into().map_err(StoreError::corrupt("digest"))?,
         bytes: number::read("artifact_bytes", bytes)?,
+        signature: signature.map(<[u8; 32]>::try_from).transpose().map_err(StoreError::corrupt("signature"))?,
     })
 }
 
@@ -113,7 +118,7 @@ mod tests {
     }
 
     fn artifact(bytes: &str) -> Artifact {
-        Artifact { digest: Digest::of(bytes.as_bytes()), bytes: bytes.len() as u64 }
+        Artifact { digest: Digest::of(bytes.as_bytes()), bytes: bytes.len() as u64, signature: Some([5; 32]) }
     }
 
     #[sqlx::test(migrations = "../../migrations")]

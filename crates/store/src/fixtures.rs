@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     customers::{self, Customer},
+    data_keys::SealedDataKey,
     environment::{self, EnvironmentValue},
     executions::Execution,
     releases::{self, NewRelease},
@@ -189,4 +190,10 @@ pub(crate) async fn release(
 pub(crate) async fn environment(connection: &mut PgConnection, customer: CustomerId, server: ServerId, name: &str, value: &str) {
     let value = EnvironmentValue { name: name.parse().unwrap(), value: value.parse().unwrap(), updated_at: at(0) };
     assert!(environment::upsert(connection, customer, server, &value).await.unwrap());
+}
+
+/// A data key made at `at(seconds)`; nothing opens it.
+pub(crate) fn data_key(customer: Option<CustomerId>, seconds: i64) -> SealedDataKey {
+    let master = "0123456789abcdef".to_owned();
+    SealedDataKey { id: Uuid::now_v7(), customer, master, sealed: vec![1; 72], created_at: at(seconds) }
 }

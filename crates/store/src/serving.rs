@@ -103,7 +103,7 @@ async fn list_tools(
         ToolRow,
         r#"SELECT tool_id, tools.name, version_id, language, digest, versions.source_digest,
             interface AS "interface: Json<ToolInterface>", grants AS "grants: Json<Grants>",
-            artifact_digest AS "artifact_digest?", artifact_bytes AS "artifact_bytes?"
+            artifact_digest AS "artifact_digest?", artifact_bytes AS "artifact_bytes?", signature AS "artifact_signature?"
         FROM release_tools
             JOIN tools USING (tool_id)
             JOIN versions USING (tool_id, version_id)
@@ -129,12 +129,13 @@ struct ToolRow {
     grants: Json<Grants>,
     artifact_digest: Option<Vec<u8>>,
     artifact_bytes: Option<i64>,
+    artifact_signature: Option<Vec<u8>>,
 }
 
 impl ToolRow {
     fn read(self) -> Result<(ToolName, ServedTool), StoreError> {
         let artifact = match (self.artifact_digest, self.artifact_bytes) {
-            (Some(digest), Some(bytes)) => Some(artifacts::read(&digest, bytes)?),
+            (Some(digest), Some(bytes)) => Some(artifacts::read(&digest, bytes, self.artifact_signature.as_deref())?),
             _ => None,
         };
         let tool = ServedTool {
@@ -176,7 +177,7 @@ mod tests {
         fixtures::version(&mut connection, customer, history, "history", "not released").await;
         fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;
         let engine = Digest::of(b"engine");
-        let artifact = Artifact { digest: Digest::of(b"artifact"), bytes: 8 };
+        let artifact = Artifact { digest: Digest::of(b"artifact"), bytes: 8, signature: None };
         for (source, engine) in [("built", engine), ("built", Digest::of(b"old")), ("unbuilt", Digest::of(b"old"))] {
             let key = ArtifactKey { source: Digest::of(source.as_bytes()), engine };
             artifacts::upsert(&mut connection, &key, &artifact, at(0)).await.unwrap();

@@ -42,10 +42,7 @@ pub struct Version {
 /// Keeps a version; `false` if the customer has no such tool.
 pub async fn insert(connection: &mut PgConnection, customer: CustomerId, version: &Version) -> Result<bool, StoreError> {
     let Version { summary, source } = version;
-    // As text, because what sqlx sends of a `Json` is jsonb, which does not keep it as it was written.
-    let written = |error: serde_json::Error| StoreError::Query { act: "write a version as JSON", source: error.into() };
-    let interface = serde_json::to_string(&summary.interface).map_err(written)?;
-    let grants = serde_json::to_string(&summary.grants).map_err(written)?;
+    let (interface, grants) = write_json(summary)?;
     let done = sqlx::query!(
         "INSERT INTO versions (version_id, tool_id, language, source, digest, source_digest, interface, grants, created_at)
         SELECT $3, tool_id, $4, $5, $6, $7, $8::text::json, $9::text::json, $10 FROM tools JOIN servers USING (server_id)
@@ -182,6 +179,14 @@ pub async fn list_newest_of_server(
             Ok((name, VersionId::from_uuid(row.version_id)))
         })
         .collect()
+}
+
+/// Interface and grants as they are kept. As text, because what sqlx sends of a `Json` is jsonb, which does not keep it as it was written.
+pub(crate) fn write_json(summary: &VersionSummary) -> Result<(String, String), StoreError> {
+    let written = |error: serde_json::Error| StoreError::Query { act: "write a version as JSON", source: error.into() };
+    let interface = serde_json::to_string(&summary.interface).map_err(written)?;
+    let grants = serde_json::to_string(&summary.grants).map_err(written)?;
+    Ok((interface, grants))
 }
 
 struct Row {

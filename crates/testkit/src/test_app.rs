@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use app::{App, AppParts, Caller, Settings};
+use app::{App, AppParts, Caller, MasterKeys, Settings};
 use axum::{Extension, Router};
 use child::Launcher;
 use compiler::{Workers, WorkersConfig};
@@ -51,6 +51,8 @@ pub struct TestOptions {
     pub records_waiting_max: usize,
     /// How long a shutdown waits.
     pub drain_max: Duration,
+    /// What secrets are sealed under.
+    pub masters: MasterKeys,
     /// Where artifacts are kept; without it, in a folder of the test's own.
     pub artifacts: Option<Arc<TempDir>>,
     /// Where native code is kept; without it, beside the program, so that the engine is compiled once for all tests.
@@ -79,6 +81,7 @@ impl Default for TestOptions {
             guest_memory_bytes_max: 4096 * MIB,
             records_waiting_max: Settings::RECORDS_WAITING_MAX,
             drain_max: Duration::from_secs(10),
+            masters: MasterKeys::new([[9; 32]]).expect("one key"),
             artifacts: None,
             cache: None,
         }
@@ -106,6 +109,7 @@ impl TestApp {
             blobs: Blobs::in_folder(artifacts.path()).expect("a temporary folder takes files"),
             sandbox,
             workers,
+            masters: options.masters,
             clock: options.clock,
             metrics: Arc::new(Metrics::new(ProcessFacts { version: "0.0.0-test", started_at_s: 0.0 })),
             settings: Settings {

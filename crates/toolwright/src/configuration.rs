@@ -24,7 +24,7 @@ use std::{
 
 pub(crate) use self::{
     builds::Builds,
-    database::Database,
+    database::{Database, UrlFileError},
     http::{Http, LISTEN, MetricsReaders, PUBLIC_URL},
     keys::{FOLDER as KEYS_FOLDER, Keys, KeysSource},
     log::Log,

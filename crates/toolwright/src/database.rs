@@ -9,7 +9,7 @@ use store::{
 };
 use tracing::info;
 
-use crate::configuration::{Configuration, Profile};
+use crate::configuration::{Configuration, Profile, UrlFileError};
 
 /// What is done about migrations that the database has not seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub(crate) enum DatabaseError {
     /// `DATABASE_URL` is not one.
     #[error("DATABASE_URL cannot be used")]
     Url(#[from] DatabaseUrlError),
+    /// The URL's file cannot be used.
+    #[error(transparent)]
+    UrlFile(#[from] UrlFileError),
     /// The private cluster cannot be started.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -67,7 +70,7 @@ impl StateDatabase {
     pub(crate) async fn open(configuration: &Configuration, launcher: Launcher) -> Result<Self, DatabaseError> {
         let settings = &configuration.database;
         if let Some(url) = &settings.url {
-            return Ok(Self { database: Database::from_url(url.expose_secret())?, cluster: None });
+            return Ok(Self { database: Database::from_url(url.load()?.expose_secret())?, cluster: None });
         }
         let settings = ClusterSettings {
             data_dir: configuration.data_dir.clone(),

@@ -121,6 +121,7 @@ impl Node {
             blobs: Blobs::in_folder(&make_dir(configuration.data_dir.join("artifacts"), 0o700)?)?,
             sandbox,
             workers,
+            masters: keys.master.clone(),
             clock: Arc::new(SystemClock),
             metrics: Arc::new(Metrics::new(facts(self.began))),
             settings: app::Settings {

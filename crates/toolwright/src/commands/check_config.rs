@@ -9,11 +9,21 @@ use crate::configuration::{Configuration, Flags, Surroundings};
 pub(super) fn run(flags: &Flags) -> Result<(), CommandError> {
     let (configuration, effective) = Configuration::load(flags, &Surroundings::of_process())?;
     configuration.keys.check()?;
+    configuration.database.check()?;
     let width = effective.iter().map(|effective| effective.setting.key.len()).max().unwrap_or_default();
     let mut text = String::new();
     for effective in &effective {
         let line = format!("{:width$} = {}  # {}\n", effective.setting.key, effective.value, effective.origin);
         text.push_str(&line);
+    }
+    match configuration.keys.find_master()? {
+        Some(keys) => {
+            for (index, id) in keys.ids().enumerate() {
+                let role = if index == 0 { "seals and opens" } else { "opens" };
+                text.push_str(&format!("# master key {id}: {role}\n"));
+            }
+        }
+        None => text.push_str("# master key: made at the first start\n"),
     }
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

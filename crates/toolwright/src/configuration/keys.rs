@@ -1,4 +1,5 @@
-//! `[keys]`: the admin's key, and the key that proves that native code on the disk is ours (RUN-10).
+//! `[keys]`: the admin's key, the key that proves that native code on the disk is ours (RUN-10), and the master keys that secrets are sealed
+//! under in the end (SEC-16).
 
 use std::{
     collections::BTreeSet,
@@ -7,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use app::{MasterKeys, MasterKeysError};
 use sandbox::CacheKey;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -25,8 +27,16 @@ const CACHE_KEY: Setting = Setting::secret(
     "key that marks native code on the disk as ours: 64 hexadecimal digits; local makes one",
 );
 const CACHE_KEY_FILE: Setting = Setting::new("keys.cache_key_file", "TOOLWRIGHT_CACHE_KEY_FILE", "a file that has it");
+const MASTER_KEY: Setting = Setting::secret(
+    "keys.master_key",
+    "TOOLWRIGHT_MASTER_KEY",
+    "key that secrets are sealed under: 64 hexadecimal digits, the same on all nodes of a database; local makes one. During a rotation, \
+     several separated by commas: the first one seals, each opens",
+);
+const MASTER_KEY_FILE: Setting =
+    Setting::new("keys.master_key_file", "TOOLWRIGHT_MASTER_KEY_FILE", "a file that has it, or several, one a line");
 
-/// Different bytes that a cache key has at least.
+/// Different bytes that a drawn key has at least.
 const DISTINCT_BYTES_MIN: usize = 16;
 
 /// The folder of keys in the data directory.
@@ -37,6 +47,7 @@ pub(crate) const FOLDER: &str = "keys";
 pub(crate) struct KeysSource {
     admin: KeySource<SecretString>,
     cache: KeySource<CacheKey>,
+    master: KeySource<MasterKeys>,
 }
 
 /// The keys.
@@ -46,6 +57,8 @@ pub(crate) struct Keys {
     pub(crate) admin: SecretString,
     /// What marks native code on the disk as ours.
     pub(crate) cache: CacheKey,
+    /// What secrets are sealed under.
+    pub(crate) master: MasterKeys,
     /// Where the admin's key is, if it is in a file.
     pub(crate) admin_file: Option<PathBuf>,
     /// Files that this start made.
@@ -100,22 +113,41 @@ pub(crate) enum KeyError {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: CacheKeyError,
+        source: DrawnKeyError,
+    },
+    /// What is in the file are no master keys.
+    #[error("the master key in {path} {source}", path = path.display())]
+    Master {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: MasterKeyError,
     },
     /// The system gave no random bytes.
     #[error("cannot make a key: the system gave no random bytes")]
     Random(getrandom::Error),
 }
 
-/// Why a text is no cache key. The text itself is never shown.
+/// Why a text is no drawn key. The text itself is never shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CacheKeyError {
+pub(crate) enum DrawnKeyError {
     /// It has another form.
     #[error("is not 64 hexadecimal digits: make them with `openssl rand -hex 32`")]
     Form,
     /// It has the form, and was not drawn.
     #[error("is not random enough: make 64 hexadecimal digits with `openssl rand -hex 32`")]
     Repetitive,
+}
+
+/// Why a text is no list of master keys. The text itself is never shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MasterKeyError {
+    /// One of them is no key.
+    #[error(transparent)]
+    Key(#[from] DrawnKeyError),
+    /// Together they are none.
+    #[error("is not usable: {0}")]
+    Keys(#[from] MasterKeysError),
 }
 
 impl KeysSource {
@@ -127,7 +159,10 @@ impl KeysSource {
         let cache = read_source(reader, &CACHE_KEY, &CACHE_KEY_FILE, own("cache-key").as_deref(), |text| {
             parse_cache_key(text).map_err(|error| error.to_string())
         });
-        Self { admin, cache }
+        let master = read_source(reader, &MASTER_KEY, &MASTER_KEY_FILE, own("master-key").as_deref(), |text| {
+            parse_master_keys(text).map_err(|error| error.to_string())
+        });
+        Self { admin, cache, master }
     }
 
     /// Reads the files, and makes those of ours that are missing.
@@ -135,13 +170,21 @@ impl KeysSource {
         let mut made = Vec::new();
         let admin = self.admin.load(parse_admin_file, &mut made)?;
         let cache = self.cache.load(parse_cache_file, &mut made)?;
-        Ok(Keys { admin, cache, admin_file: self.admin.path().map(Path::to_owned), made })
+        let master = self.master.load(parse_master_file, &mut made)?;
+        Ok(Keys { admin, cache, master, admin_file: self.admin.path().map(Path::to_owned), made })
     }
 
     /// Reads the files and makes none.
     pub(crate) fn check(&self) -> Result<(), KeyError> {
         self.admin.check(parse_admin_file)?;
-        self.cache.check(parse_cache_file)
+        self.cache.check(parse_cache_file)?;
+        self.master.check(parse_master_file)?;
+        Ok(())
+    }
+
+    /// The master keys; none if they are still to be made.
+    pub(crate) fn find_master(&self) -> Result<Option<MasterKeys>, KeyError> {
+        self.master.check(parse_master_file)
     }
 }
 
@@ -165,11 +208,12 @@ impl<K: Clone> KeySource<K> {
         }
     }
 
-    fn check(&self, parse: fn(&Path, &str) -> Result<K, KeyError>) -> Result<(), KeyError> {
+    /// The key, if it is there.
+    fn check(&self, parse: fn(&Path, &str) -> Result<K, KeyError>) -> Result<Option<K>, KeyError> {
         match self {
-            Self::Given(_) => Ok(()),
-            Self::OwnFile(path) if !path.exists() => Ok(()),
-            Self::File(path) | Self::OwnFile(path) => self.read_file(path, parse).map(drop),
+            Self::Given(key) => Ok(Some(key.clone())),
+            Self::OwnFile(path) if !path.exists() => Ok(None),
+            Self::File(path) | Self::OwnFile(path) => self.read_file(path, parse).map(Some),
         }
     }
 
@@ -238,22 +282,37 @@ fn parse_cache_file(path: &Path, text: &str) -> Result<CacheKey, KeyError> {
     parse_cache_key(text).map_err(|source| KeyError::Cache { path: path.to_owned(), source })
 }
 
-fn parse_cache_key(text: &str) -> Result<CacheKey, CacheKeyError> {
+fn parse_master_file(path: &Path, text: &str) -> Result<MasterKeys, KeyError> {
+    parse_master_keys(text).map_err(|source| KeyError::Master { path: path.to_owned(), source })
+}
+
+fn parse_cache_key(text: &str) -> Result<CacheKey, DrawnKeyError> {
+    parse_drawn_key(text).map(CacheKey::new)
+}
+
+/// Keys between commas, spaces and line ends.
+fn parse_master_keys(text: &str) -> Result<MasterKeys, MasterKeyError> {
+    let texts = text.split(|between: char| between == ',' || between.is_whitespace()).filter(|text| !text.is_empty());
+    let keys = texts.map(parse_drawn_key).collect::<Result<Vec<_>, _>>()?;
+    Ok(MasterKeys::new(keys)?)
+}
+
+fn parse_drawn_key(text: &str) -> Result<[u8; 32], DrawnKeyError> {
     let mut bytes = [0; 32];
     let pairs = text.as_bytes().chunks_exact(2);
     if text.len() != 2 * bytes.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(CacheKeyError::Form);
+        return Err(DrawnKeyError::Form);
     }
     for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        let digits = std::str::from_utf8(pair).map_err(|_| CacheKeyError::Form)?;
-        *byte = u8::from_str_radix(digits, 16).map_err(|_| CacheKeyError::Form)?;
+        let digits = std::str::from_utf8(pair).map_err(|_| DrawnKeyError::Form)?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| DrawnKeyError::Form)?;
     }
     // 32 random bytes have some 30 different ones; half as many of them come about by chance as good as never.
     let distinct: BTreeSet<u8> = bytes.into_iter().collect();
     if distinct.len() < DISTINCT_BYTES_MIN {
-        return Err(CacheKeyError::Repetitive);
+        return Err(DrawnKeyError::Repetitive);
     }
-    Ok(CacheKey::new(bytes))
+    Ok(bytes)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -8,6 +8,8 @@ use super::{keys::KeyError, *};
 
 const ADMIN_KEY: &str = "f3a9c07be51d2846f3b1908d7ce2a645";
 const CACHE_KEY: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+const MASTER_KEY: &str = "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9";
+const NEXT_MASTER_KEY: &str = "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b";
 
 fn surroundings(environment: &[(&str, &str)]) -> Surroundings {
     let pairs = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -34,6 +36,7 @@ fn production() -> Vec<(&'static str, &'static str)> {
         ("TOOLWRIGHT_PUBLIC_URL", "https://tools.example.com"),
         ("TOOLWRIGHT_ADMIN_KEY", ADMIN_KEY),
         ("TOOLWRIGHT_CACHE_KEY", CACHE_KEY),
+        ("TOOLWRIGHT_MASTER_KEY", MASTER_KEY),
         ("DATABASE_URL", "postgres://app:hush@db.example.com/app"),
     ]
 }
@@ -125,6 +128,10 @@ fn a_value_of_another_form_is_refused_with_what_would_be_right() {
         ("TOOLWRIGHT_CACHE_KEY", "abc", "64 hexadecimal digits"),
         ("TOOLWRIGHT_CACHE_KEY", &"00".repeat(32), "is not random enough"),
         ("TOOLWRIGHT_CACHE_KEY", &"0123456789abcdef".repeat(4), "is not random enough"),
+        ("TOOLWRIGHT_MASTER_KEY", "abc", "64 hexadecimal digits"),
+        ("TOOLWRIGHT_MASTER_KEY", &"00".repeat(32), "is not random enough"),
+        ("TOOLWRIGHT_MASTER_KEY", &format!("{MASTER_KEY},{MASTER_KEY}"), "the same master key is there twice"),
+        ("TOOLWRIGHT_MASTER_KEY", &format!("{MASTER_KEY}, more"), "64 hexadecimal digits"),
         ("TOOLWRIGHT_BUILD_MEMORY_BYTES_MAX", &(compiler::WorkersConfig::DATA_BYTES_MIN - 1).to_string(), "536870912"),
     ] {
         let error = problems(&[(name, value)]);
@@ -143,7 +150,7 @@ fn an_empty_variable_counts_as_none() {
 
 #[test]
 fn an_empty_secret_is_refused_because_it_was_meant_to_be_one() {
-    for name in ["TOOLWRIGHT_ADMIN_KEY", "TOOLWRIGHT_CACHE_KEY", "DATABASE_URL"] {
+    for name in ["TOOLWRIGHT_ADMIN_KEY", "TOOLWRIGHT_CACHE_KEY", "TOOLWRIGHT_MASTER_KEY", "DATABASE_URL"] {
         let error = problems(&[(name, "")]);
 
         assert!(error.contains(&format!("{name} is set and empty")), "{error}");
@@ -154,10 +161,12 @@ fn an_empty_secret_is_refused_because_it_was_meant_to_be_one() {
 fn production_says_all_that_is_missing_at_once() {
     let error = problems(&[("TOOLWRIGHT_PROFILE", "production")]);
 
-    for name in ["TOOLWRIGHT_PUBLIC_URL", "TOOLWRIGHT_ADMIN_KEY", "TOOLWRIGHT_CACHE_KEY", "DATABASE_URL"] {
+    for name in
+        ["TOOLWRIGHT_PUBLIC_URL", "TOOLWRIGHT_ADMIN_KEY", "TOOLWRIGHT_CACHE_KEY", "TOOLWRIGHT_MASTER_KEY", "DATABASE_URL_FILE"]
+    {
         assert!(error.contains(name), "{name} is not in: {error}");
     }
-    assert_eq!(error.matches("\n  - ").count(), 4, "{error}");
+    assert_eq!(error.matches("\n  - ").count(), 5, "{error}");
 }
 
 #[test]
@@ -208,7 +217,7 @@ fn secrets_are_not_shown() {
     let shown: Vec<_> = effective.iter().map(|effective| format!("{} {}", effective.setting.key, effective.value)).collect();
 
     for text in [shown.join("\n"), format!("{effective:?}"), format!("{configuration:?}")] {
-        for secret in [ADMIN_KEY, CACHE_KEY, "hush"] {
+        for secret in [ADMIN_KEY, CACHE_KEY, MASTER_KEY, "hush"] {
             assert!(!text.contains(secret), "{text}");
         }
     }
@@ -223,7 +232,8 @@ fn the_local_profile_makes_its_keys_once_and_for_their_owner_alone() {
     let first = load().unwrap();
     let second = load().unwrap();
 
-    assert_eq!(first.made, [folder.path().join("keys/admin-key"), folder.path().join("keys/cache-key")]);
+    let made = ["keys/admin-key", "keys/cache-key", "keys/master-key"].map(|name| folder.path().join(name));
+    assert_eq!(first.made, made);
     assert!(second.made.is_empty());
     assert_eq!(first.admin.expose_secret(), second.admin.expose_secret());
     assert_eq!(first.cache.as_bytes(), second.cache.as_bytes());
@@ -231,7 +241,8 @@ fn the_local_profile_makes_its_keys_once_and_for_their_owner_alone() {
     for path in &first.made {
         assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    assert_eq!(std::fs::read_dir(folder.path().join("keys")).unwrap().count(), 2, "nothing half-written is left");
+    assert_eq!(first.master.ids().collect::<Vec<_>>(), second.master.ids().collect::<Vec<_>>());
+    assert_eq!(std::fs::read_dir(folder.path().join("keys")).unwrap().count(), 3, "nothing half-written is left");
 }
 
 #[test]
@@ -259,6 +270,48 @@ fn a_key_can_be_in_a_file_that_somebody_else_wrote() {
 
     assert_eq!(keys(&format!("{ADMIN_KEY}\n")).unwrap().admin.expose_secret(), ADMIN_KEY);
     assert!(matches!(keys("changeme"), Err(KeyError::Admin { .. })));
+}
+
+#[test]
+fn master_keys_stand_in_their_order_in_the_setting_and_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("masters");
+    std::fs::write(&path, format!("{NEXT_MASTER_KEY}\n{MASTER_KEY}\n")).unwrap();
+    let ids = |environment: &[(&str, &str)]| {
+        let keys = load(&Flags::default(), environment).unwrap().0.keys;
+        keys.find_master().unwrap().unwrap().ids().map(str::to_owned).collect::<Vec<_>>()
+    };
+
+    let both = format!("{NEXT_MASTER_KEY},{MASTER_KEY}");
+    let given = ids(&[("TOOLWRIGHT_MASTER_KEY", &both)]);
+    let in_file = ids(&[("TOOLWRIGHT_MASTER_KEY_FILE", path.to_str().unwrap())]);
+    let old = ids(&[("TOOLWRIGHT_MASTER_KEY", MASTER_KEY)]);
+
+    assert_eq!((given.len(), &given), (2, &in_file));
+    assert_eq!(given[1..], old);
+    std::fs::write(&path, "").unwrap();
+    let keys = load(&Flags::default(), &[("TOOLWRIGHT_MASTER_KEY_FILE", path.to_str().unwrap())]).unwrap().0.keys;
+    assert!(matches!(keys.check(), Err(KeyError::Master { .. })));
+}
+
+#[test]
+fn the_database_url_can_be_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("url");
+    let mut environment = production();
+    environment.retain(|(name, _)| *name != "DATABASE_URL");
+    environment.push(("DATABASE_URL_FILE", path.to_str().unwrap()));
+    let database = load(&Flags::default(), &environment).unwrap().0.database;
+
+    assert!(matches!(database.check(), Err(UrlFileError::Read { .. })));
+    std::fs::write(&path, "mysql://db.example.com/hush").unwrap();
+    let error = database.check().unwrap_err().to_string();
+    assert!(error.contains("postgres://") && !error.contains("hush"), "{error}");
+    std::fs::write(&path, "postgres://app:hush@db.example.com/app\n").unwrap();
+    assert_eq!(database.url.unwrap().load().unwrap().expose_secret(), "postgres://app:hush@db.example.com/app");
+
+    environment.push(("DATABASE_URL", "postgres://app@db.example.com/app"));
+    assert!(problems(&environment).contains("DATABASE_URL and DATABASE_URL_FILE are both set"));
 }
 
 #[test]

@@ -1,16 +1,18 @@
-//! Environment values of a server.
+//! Environment values and secrets of a server.
 
 use std::sync::Arc;
 
 use app::{
-    App,
-    environment::{self, NewEnvValue, Secrecy},
+    App, AppError,
+    environment::{self, Kept, NewEnvValue},
 };
 use axum::{Json as Answer, extract::State};
 use chrono::{DateTime, Utc};
-use domain::{EnvName, EnvValue};
+use domain::{EnvName, HostPattern};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::paths::{EnvPath, ServerPath};
@@ -21,58 +23,97 @@ use crate::{
     page::{Page, PageQuery},
 };
 
-/// What a value is set to.
+/// What a name is set to.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewEnvironmentValue {
-    /// The value: 8192 characters at most, without control characters other than tab and line feed.
+    /// The value: 8192 characters at most (of a secret, 1 at least), without control characters other than tab and line feed.
+    #[serde(deserialize_with = "hidden_text")]
     #[schema(value_type = String, max_length = 8192, example = "metric")]
-    value: EnvValue,
-    /// Whether it must never be shown again. Not available yet: `true` answers 422.
+    value: SecretString,
+    /// Whether it must never be shown again. A secret is kept sealed; tools use it without holding it.
     #[serde(default)]
     #[schema(required = false)]
     secret: bool,
+    /// Of a secret: the only hosts that may receive it, whatever a tool is granted. Without any, those that the tools' grants name.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, required = false, max_items = 16, example = json!(["api.example.com"]))]
+    hosts: Vec<HostPattern>,
 }
 
-/// An environment value.
+/// A name of the environment and what is under it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EnvironmentValue)]
 pub(crate) struct EnvView {
     /// Its name.
     #[schema(value_type = String, example = "UNITS")]
     name: EnvName,
-    /// The value.
-    #[schema(value_type = String, example = "metric")]
-    value: EnvValue,
+    /// The value; absent on a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false, example = "metric")]
+    value: Option<String>,
     /// Whether it is a secret.
     secret: bool,
+    /// Of a secret that is bound to hosts: the only ones that may receive it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>, required = false, example = json!(["api.example.com"]))]
+    hosts: Vec<HostPattern>,
     /// When it was last set.
     updated_at: DateTime<Utc>,
 }
 
 impl From<environment::EnvView> for EnvView {
-    fn from(environment::EnvView { name, value, updated_at }: environment::EnvView) -> Self {
-        Self { name, value, secret: false, updated_at }
+    fn from(environment::EnvView { name, kept, updated_at }: environment::EnvView) -> Self {
+        let (value, secret, hosts) = match kept {
+            Kept::Plain(value) => (Some(value.into()), false, Vec::new()),
+            Kept::Secret { hosts } => (None, true, hosts),
+        };
+        Self { name, value, secret, hosts, updated_at }
     }
 }
 
-/// Sets an environment value
+impl TryFrom<NewEnvironmentValue> for NewEnvValue {
+    type Error = AppError;
+
+    fn try_from(NewEnvironmentValue { value, secret, hosts }: NewEnvironmentValue) -> Result<Self, AppError> {
+        let invalid = |message: String| AppError::Invalid { message, details: Value::Null };
+        if secret {
+            return Ok(Self::Secret { value, hosts });
+        }
+        if !hosts.is_empty() {
+            return Err(invalid("`hosts` is for secrets: leave it out, or put the value with `secret` true".to_owned()));
+        }
+        value.expose_secret().parse().map(Self::Plain).map_err(|error: domain::NameError| invalid(error.to_string()))
+    }
+}
+
+/// A text that no error repeats: what is wrong with a secret is told without it.
+fn hidden_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => Ok(SecretString::from(text)),
+        _ => Err(D::Error::custom("it must be a string")),
+    }
+}
+
+/// Sets an environment value or a secret
 ///
-/// The tools of the server that were granted its name read it from their next call on.
+/// The tools of the server that were granted its name use it from their next call on. A value is read by `ctx.env`; a secret is used by
+/// `ctx.secret`, `ctx.basicAuth` and `ctx.hmac`, goes to granted hosts only, and is never shown again.
 #[utoipa::path(put, path = "/servers/{slug}/env/{name}", tag = "environment", security(("api_key" = [])), params(EnvPath),
     request_body = NewEnvironmentValue, responses((status = 200, description = "The value as it is now", body = EnvView)))]
 pub(crate) async fn put_environment_value(
     State(app): State<Arc<App>>,
     CustomerCaller(caller): CustomerCaller,
     Path(EnvPath { slug, name }): Path<EnvPath>,
-    Json(NewEnvironmentValue { value, secret }): Json<NewEnvironmentValue>,
+    Json(new): Json<NewEnvironmentValue>,
 ) -> Result<Answer<EnvView>, ApiError> {
-    let secret = if secret { Secrecy::Secret } else { Secrecy::Plain };
-    let set = environment::put(&app, &caller, &slug, name, NewEnvValue { value, secret }).await?;
+    let set = environment::put(&app, &caller, &slug, name, new.try_into()?).await?;
     Ok(Answer(set.into()))
 }
 
-/// Lists the environment values of a server by name
+/// Lists the environment of a server by name
+///
+/// Of secrets, it tells that they are there.
 #[utoipa::path(get, path = "/servers/{slug}/env", tag = "environment", security(("api_key" = [])), params(ServerPath, PageQuery),
     responses((status = 200, description = "A page of values", body = Page<EnvView>)))]
 pub(crate) async fn list_environment(
@@ -85,7 +126,7 @@ pub(crate) async fn list_environment(
     Ok(Answer(values.into()))
 }
 
-/// Shows an environment value
+/// Shows an environment value, or that a secret is there
 #[utoipa::path(get, path = "/servers/{slug}/env/{name}", tag = "environment", security(("api_key" = [])), params(EnvPath),
     responses((status = 200, description = "The value", body = EnvView)))]
 pub(crate) async fn get_environment_value(
@@ -97,7 +138,7 @@ pub(crate) async fn get_environment_value(
     Ok(Answer(value.into()))
 }
 
-/// Deletes an environment value
+/// Deletes an environment value or a secret
 #[utoipa::path(delete, path = "/servers/{slug}/env/{name}", tag = "environment", security(("api_key" = [])), params(EnvPath),
     responses((status = 204, description = "The value is gone")))]
 pub(crate) async fn delete_environment_value(
