@@ -173,6 +173,7 @@ fn limits() -> CallLimits {
         output_bytes_max: 256 << 10,
         log_lines_max: 100,
         host_calls_max: 50,
+        egress_bytes_max: 1_000_000,
         queue_wait_ms_max: 1_000,
     }
 }

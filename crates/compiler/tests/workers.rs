@@ -451,6 +451,7 @@ async fn call(artifact: &[u8], native: Vec<u8>, arguments: &Value) -> Outcome {
         output_bytes_max: 100_000,
         log_lines_max: 10,
         host_calls_max: 10,
+        egress_bytes_max: 1_000_000,
         queue_wait_ms_max: 1_000,
     };
     let call = Invocation {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{LimitName, Outcome, Receipt};
+use domain::{Outcome, Receipt};
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Store};
 
@@ -14,6 +14,7 @@ use crate::{
     Invocable, Invocation, InvokeError, Invoked,
     budget::MemoryBudget,
     invocable::{Broken, GuestAnswer},
+    invocation::CallLimit,
     meter::Metered,
     outcome,
     state::GuestState,
@@ -46,7 +47,7 @@ pub(crate) async fn run(
         End::Guest(Err(broken)) => outcome::of_broken(&store, broken)?,
         End::Cancelled => outcome::Ended::without_output(Outcome::Cancelled),
         End::Deadline => {
-            let limit = store.data().limits.exceeded(LimitName::WallMsMax);
+            let limit = store.data().limits.exceeded(CallLimit::Wall);
             outcome::Ended::without_output(Outcome::LimitExceeded(limit))
         }
     };

@@ -51,22 +51,31 @@ pub struct CallLimits {
     pub output_bytes_max: u64,
     pub log_lines_max: u32,
     pub host_calls_max: u32,
+    pub egress_bytes_max: u64,
     pub queue_wait_ms_max: u32,
 }
 
+/// The limits that a call can cross while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallLimit {
+    Fuel,
+    Memory,
+    Wall,
+    Output,
+    HostCalls,
+    EgressBytes,
+}
+
 impl CallLimits {
-    /// The error that says that `limit` was reached. A limit that does not bound a call has the value 0.
-    #[must_use]
-    pub fn exceeded(&self, limit: LimitName) -> LimitExceeded {
-        let value = match limit {
-            LimitName::FuelPerCallMax => self.fuel_per_call_max,
-            LimitName::MemoryBytesMax => self.memory_bytes_max,
-            LimitName::WallMsMax => self.wall_ms_max.into(),
-            LimitName::OutputBytesMax => self.output_bytes_max,
-            LimitName::LogLinesMax => self.log_lines_max.into(),
-            LimitName::HostCallsMax => self.host_calls_max.into(),
-            LimitName::QueueWaitMsMax => self.queue_wait_ms_max.into(),
-            _ => 0,
+    /// The error that says that `limit` was crossed.
+    pub(crate) fn exceeded(&self, limit: CallLimit) -> LimitExceeded {
+        let (limit, value) = match limit {
+            CallLimit::Fuel => (LimitName::FuelPerCallMax, self.fuel_per_call_max),
+            CallLimit::Memory => (LimitName::MemoryBytesMax, self.memory_bytes_max),
+            CallLimit::Wall => (LimitName::WallMsMax, self.wall_ms_max.into()),
+            CallLimit::Output => (LimitName::OutputBytesMax, self.output_bytes_max),
+            CallLimit::HostCalls => (LimitName::HostCallsMax, self.host_calls_max.into()),
+            CallLimit::EgressBytes => (LimitName::EgressBytesMax, self.egress_bytes_max),
         };
         LimitExceeded { limit, value, tier: self.tier.clone() }
     }
@@ -90,6 +99,7 @@ impl From<&Tier> for CallLimits {
             output_bytes_max: tier.limits.output_bytes_max,
             log_lines_max: tier.limits.log_lines_max,
             host_calls_max: tier.limits.host_calls_max,
+            egress_bytes_max: tier.limits.egress_bytes_max,
             queue_wait_ms_max: tier.limits.queue_wait_ms_max,
         }
     }

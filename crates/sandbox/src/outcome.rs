@@ -1,6 +1,6 @@
 //! From what a guest did to the outcome of its call.
 
-use domain::{Answer, JsonText, LimitName, Outcome, ToolFailure};
+use domain::{Answer, JsonText, Outcome, ToolFailure};
 use wasmtime::{Store, Trap, component::WasmStr};
 
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     footprint::Refusal,
     host::{Fault, cut},
     invocable::{Broken, GuestAnswer, GuestFailure},
+    invocation::CallLimit,
     state::GuestState,
 };
 
@@ -47,11 +48,11 @@ pub(crate) fn of_broken(store: &Store<GuestState>, broken: Broken) -> Result<End
     let trap = error.downcast_ref::<Trap>().copied();
     let limits = &store.data().limits;
     if trap == Some(Trap::OutOfFuel) {
-        return Ok(Ended::without_output(Outcome::LimitExceeded(limits.exceeded(LimitName::FuelPerCallMax))));
+        return Ok(Ended::without_output(Outcome::LimitExceeded(limits.exceeded(CallLimit::Fuel))));
     }
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return Ok(Ended::without_output(match fault {
-            Fault::HostCalls => Outcome::LimitExceeded(limits.exceeded(LimitName::HostCallsMax)),
+            Fault::HostCalls => Outcome::LimitExceeded(limits.exceeded(CallLimit::HostCalls)),
             fault => Outcome::Trap(fault.to_string()),
         }));
     }
@@ -72,7 +73,7 @@ pub(crate) fn of_broken(store: &Store<GuestState>, broken: Broken) -> Result<End
 /// A call that failed after memory was refused failed for want of memory, whatever it says itself.
 fn refused(store: &Store<GuestState>, is_out_of_memory: impl FnOnce() -> bool) -> Option<Result<Ended, InvokeError>> {
     let state = store.data();
-    let of_tier = || Ended::without_output(Outcome::LimitExceeded(state.limits.exceeded(LimitName::MemoryBytesMax)));
+    let of_tier = || Ended::without_output(Outcome::LimitExceeded(state.limits.exceeded(CallLimit::Memory)));
     match state.footprint.refusal() {
         Some(Refusal::Node) => Some(Err(InvokeError::NodeMemory)),
         Some(Refusal::Tier) => Some(Ok(of_tier())),
@@ -88,7 +89,7 @@ fn of_result(store: &Store<GuestState>, result: &WasmStr) -> Ended {
     let limits = &store.data().limits;
     let output_bytes = text.len() as u64;
     let outcome = if output_bytes > limits.output_bytes_max {
-        Outcome::LimitExceeded(limits.exceeded(LimitName::OutputBytesMax))
+        Outcome::LimitExceeded(limits.exceeded(CallLimit::Output))
     } else {
         match JsonText::new(text.as_ref()) {
             Ok(json) => Outcome::Success(Answer::Json(json)),

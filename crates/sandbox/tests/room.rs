@@ -158,6 +158,7 @@ pub(crate) fn invocation() -> Invocation {
             output_bytes_max: 64 * 1024,
             log_lines_max: 100,
             host_calls_max: 50,
+            egress_bytes_max: 1_000_000,
             queue_wait_ms_max: 5_000,
         },
         entry: Entry::Call,

@@ -256,6 +256,7 @@ fn call(artifact: &[u8], arguments: &Value) -> Invoked {
                 output_bytes_max: 100_000,
                 log_lines_max: 10,
                 host_calls_max: 10,
+                egress_bytes_max: 1_000_000,
                 queue_wait_ms_max: 1_000,
             },
             entry: sandbox::Entry::Call,

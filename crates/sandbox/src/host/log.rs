@@ -9,7 +9,7 @@ use wasmtime::{
 };
 
 use super::take_text;
-use crate::state::GuestState;
+use crate::{Report, state::GuestState};
 
 /// `level` of the interface.
 #[derive(Debug, Clone, Copy, ComponentType, Lift)]
@@ -56,14 +56,16 @@ impl Log {
         self.lines
     }
 
-    fn push(&mut self, level: LogLevel, message: String) {
+    /// Counts a line, and keeps it if there is room: then it is given back.
+    fn push(&mut self, level: LogLevel, message: String) -> Option<&LogLine> {
         self.written = self.written.saturating_add(1);
         if self.lines.len() >= self.lines_max as usize || self.bytes + message.len() > Self::BYTES_MAX {
-            return;
+            return None;
         }
         self.bytes += message.len();
         let at_ms = u32::try_from(self.begun.elapsed().as_millis()).unwrap_or(u32::MAX);
         self.lines.push(LogLine { level, at_ms, message });
+        self.lines.last()
     }
 }
 
@@ -76,6 +78,10 @@ pub(super) fn log(mut guest: StoreContextMut<'_, GuestState>, (level, message): 
         Level::Error => LogLevel::Error,
     };
     let message = take_text(&mut guest, &message, LogLine::MESSAGE_BYTES_MAX)?;
-    guest.data_mut().log.push(level, message);
+    let GuestState { log, reports, .. } = guest.data_mut();
+    if let (Some(line), Some(reports)) = (log.push(level, message), reports) {
+        // A full channel drops the report; the line is kept all the same.
+        let _ = reports.try_send(Report::Log(line.clone()));
+    }
     Ok(())
 }
