@@ -110,6 +110,7 @@ fn state() -> Result<GuestState, TrialError> {
         output_bytes_max: 0,
         log_lines_max: 0,
         host_calls_max: 0,
+        egress_bytes_max: 0,
         queue_wait_ms_max: 0,
     };
     let budget = MemoryBudget::new(MEMORY_BYTES_MAX as u64);
