@@ -1,10 +1,10 @@
 //! From a source to a version: limits, build, checks, examples, rows (design.md, "From source to live").
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
-use compiler::BuildRequest;
+use compiler::{BuildRequest, ModuleBounds};
 use domain::{
-    CustomerId, Diagnostic, Digest, GrantError, Language, LimitExceeded, LimitName, ServerId, Slug, Tier, ToolInterface,
+    CustomerId, Diagnostic, Digest, GrantError, LimitExceeded, LimitName, ModuleName, ServerId, Slug, Tier, ToolInterface,
     ToolName, VersionId,
 };
 use store::{
@@ -18,7 +18,7 @@ use crate::{
     catalogue::{ServedTool, ToolParts},
     examples,
     limits::RateExceeded,
-    servers, tiers,
+    modules, servers, tiers,
     tools::{NewVersion, VersionBuilt},
 };
 
@@ -26,6 +26,7 @@ use crate::{
 struct Built {
     artifact: Digest,
     interface: ToolInterface,
+    modules: BTreeSet<ModuleName>,
 }
 
 /// Builds, checks and keeps a version.
@@ -61,7 +62,7 @@ async fn build_version(
     customer: CustomerId,
     slug: &Slug,
     name: &ToolName,
-    new: NewVersion,
+    mut new: NewVersion,
 ) -> Result<ServedTool, AppError> {
     let server = servers::find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
     let tier = tiers::of_customer(app, customer).await?;
@@ -70,9 +71,11 @@ async fn build_version(
     take_build(app, customer, &tier)?;
 
     let source_digest = Digest::of_parts([new.language.as_str().as_bytes(), new.source.as_bytes()]);
-    let built = match find_built(app, customer, &tier, &server, name, source_digest).await? {
+    let bounds = modules::bounds(app, &tier, &new.grants.modules).await?;
+    let found = find_built(app, customer, &tier, &server, name, source_digest).await?;
+    let built = match found.filter(|built| built.modules.iter().all(|name| bounds.admit(name.as_str()).is_ok())) {
         Some(built) => built,
-        None => build(app, customer, &tier, new.language, &new.source, source_digest).await?,
+        None => build(app, customer, &tier, &new, bounds, source_digest).await?,
     };
     if built.interface.name != *name {
         return Err(rejected(format!(
@@ -80,6 +83,7 @@ async fn build_version(
             built.interface.name
         )));
     }
+    new.grants.modules.clone_from(&built.modules);
     let tool = ready_tool(app, customer, &server, &new, built, source_digest).await?;
     examples::check(app, customer, &tier, &tool, &new.source).await?;
     insert(app, customer, server.id, name, new, &tool).await?;
@@ -130,22 +134,23 @@ async fn find_built(
     let Some(newest) = newest.filter(|newest| newest.source_digest == source_digest) else { return Ok(None) };
     let found = artifacts::find_ours(app, &mut connection, source_digest).await?;
     let found = found.filter(|artifact| artifact.bytes <= tier.limits.artifact_bytes_max);
-    Ok(found.map(|artifact| Built { artifact: artifact.digest, interface: newest.interface }))
+    Ok(found.map(|artifact| Built { artifact: artifact.digest, interface: newest.interface, modules: newest.grants.modules }))
 }
 
 async fn build(
     app: &App,
     customer: CustomerId,
     tier: &Tier,
-    language: Language,
-    source: &str,
+    new: &NewVersion,
+    modules: ModuleBounds,
     source_digest: Digest,
 ) -> Result<Built, AppError> {
-    let request =
-        BuildRequest { customer, language, source: source.to_owned(), artifact_bytes_max: tier.limits.artifact_bytes_max };
+    let artifact_bytes_max = tier.limits.artifact_bytes_max;
+    let (language, source) = (new.language, new.source.clone());
+    let request = BuildRequest { customer, language, source, artifact_bytes_max, modules };
     let built = app.workers.build(request).await.map_err(|error| artifacts::build_error(tier, error))?;
     let artifact = artifacts::keep(app, source_digest, built.artifact, built.native).await?;
-    Ok(Built { artifact, interface: built.interface })
+    Ok(Built { artifact, interface: built.interface, modules: built.modules })
 }
 
 /// The version, with its schemas compiled and the values that it was granted.

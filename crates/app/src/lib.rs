@@ -21,6 +21,7 @@ mod guests;
 pub mod health;
 mod limits;
 mod memory;
+pub mod modules;
 pub mod offers;
 mod page;
 pub mod prompts;

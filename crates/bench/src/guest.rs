@@ -7,7 +7,7 @@ use std::{
 };
 
 use child::Launcher;
-use compiler::{BuildRequest, Workers, WorkersConfig};
+use compiler::{BuildRequest, ModuleBounds, Workers, WorkersConfig};
 use domain::{Digest, Language};
 use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Sandbox, SandboxConfig, ToolForm};
 use tokio_util::sync::CancellationToken;
@@ -78,6 +78,7 @@ async fn build(cache: &Path) -> Result<(Digest, Vec<u8>), BenchError> {
         language: Language::TypeScript,
         source: ADD.to_owned(),
         artifact_bytes_max: 8 << 20,
+        modules: ModuleBounds::none(),
     };
     let built = workers.build(request).await.map_err(|error| failed("build the tool", &error))?;
     workers.shut_down().await;

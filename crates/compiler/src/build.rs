@@ -1,6 +1,10 @@
 //! What a build is asked for and what it answers.
 
-use domain::{CustomerId, Diagnostic, Digest, Language, ToolInterface};
+use std::collections::BTreeSet;
+
+use domain::{CustomerId, Diagnostic, Digest, Language, ModuleName, ToolInterface};
+
+use crate::ModuleBounds;
 
 /// A source to build.
 #[derive(Debug, Clone)]
@@ -13,6 +17,8 @@ pub struct BuildRequest {
     pub source: String,
     /// Bytes that the artifact may have, from the customer's tier.
     pub artifact_bytes_max: u64,
+    /// The library modules that it may import.
+    pub modules: ModuleBounds,
 }
 
 impl BuildRequest {
@@ -29,6 +35,8 @@ pub struct Built {
     pub native: Vec<u8>,
     /// What the tool says of itself; checked.
     pub interface: ToolInterface,
+    /// The library modules that the source imports.
+    pub modules: BTreeSet<ModuleName>,
     /// The engine whose memory it is ([`crate::engine::digest`]).
     pub engine: Digest,
 }

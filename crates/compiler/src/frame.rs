@@ -2,11 +2,16 @@
 //!
 //! A frame is `length of the rest (u32, little-endian) || length of the head (u32) || head (JSON) || body`.
 
-use std::io::{self, Read, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Read, Write},
+};
 
-use domain::{Diagnostic, Digest, Language, ToolInterface};
+use domain::{Diagnostic, Digest, Language, ModuleName, ToolInterface};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::ModuleBounds;
 
 /// The largest artifact of the largest tier is 32 MiB; its native code is twice as large at most, and both go in one frame.
 pub(crate) const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -19,7 +24,7 @@ pub(crate) enum Request {
     /// Comes first, once. The native code of the engine lies in `dir`, signed with a key that is this worker's own.
     Prepare { dir: std::path::PathBuf, key: [u8; 32], js_engine: Digest, engine: Digest },
     /// The body is the source.
-    Build { language: Language, artifact_bytes_max: u64 },
+    Build { language: Language, artifact_bytes_max: u64, modules: ModuleBounds },
     /// The body is the artifact.
     Precompile,
     /// The body is a component that was inspected before.
@@ -38,7 +43,7 @@ pub(crate) enum Answer {
     /// What a build does now: what killed it, if it goes no further.
     Phase(Phase),
     /// To `Build`. The body is the artifact and then its native code.
-    Built { interface: Box<ToolInterface>, artifact_bytes: usize },
+    Built { interface: Box<ToolInterface>, modules: BTreeSet<ModuleName>, artifact_bytes: usize },
     /// To `Build`: the source is at fault.
     Rejected { diagnostics: Vec<Diagnostic> },
     /// To `Build`: the artifact is larger than it may be.

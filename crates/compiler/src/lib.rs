@@ -6,6 +6,7 @@ mod data_module;
 pub mod engine;
 mod frame;
 mod inspection;
+pub mod modules;
 mod portable;
 mod snapshot;
 mod source;
@@ -13,6 +14,7 @@ mod worker;
 mod workers;
 
 pub use build::{BuildError, BuildRequest, Built, Inspected, InspectedExport, UploadRequest, WorkerError};
+pub use modules::{LIBRARY, LibraryModule, LibraryPackage, ModuleBounds, ModuleRefusal};
 pub use snapshot::PreparationError;
 pub use worker::run_worker;
 pub use workers::{StartError, Workers, WorkersConfig, WorkersUsage};

@@ -6,13 +6,13 @@ mod host;
 mod preparation;
 mod watchdog;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{Diagnostic, Language, ToolInterface};
 use serde::Serialize;
 use wasmtime::{Engine, Module, Trap};
 
-use crate::source::Script;
+use crate::{modules, source::Script};
 use guest::{Guest, GuestError, Slots};
 use watchdog::with_deadline;
 
@@ -60,6 +60,9 @@ struct InitRequest<'a> {
     source: &'a str,
     map: &'a str,
     file: &'a str,
+    /// The library modules that it imports, by what it imports them as.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    modules: BTreeMap<String, &'static str>,
 }
 
 impl Workshop {
@@ -77,7 +80,12 @@ impl Workshop {
         script: &Script,
         memory_bytes_max: u64,
     ) -> Result<Snapshot, SnapshotError> {
-        let request = InitRequest { source: &script.code, map: &script.mappings, file: language.file_name() };
+        let request = InitRequest {
+            source: &script.code,
+            map: &script.mappings,
+            file: language.file_name(),
+            modules: modules::sources(&script.modules),
+        };
         let request = serde_json::to_vec(&request).map_err(internal)?;
         let mut guest = self.slots.instantiate(memory_bytes_max, TOP_LEVEL_FUEL_MAX).map_err(internal)?;
 

@@ -4,9 +4,9 @@
 mod imports;
 mod places;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use domain::{Diagnostic, Language};
+use domain::{Diagnostic, Language, ModuleName};
 use oxc_allocator::Allocator;
 use oxc_ast::ast::Program;
 use oxc_codegen::{Codegen, CodegenOptions, CommentOptions};
@@ -16,6 +16,7 @@ use oxc_semantic::{Scoping, SemanticBuilder};
 use oxc_span::SourceType;
 use oxc_transformer::{TransformOptions, Transformer};
 
+use crate::ModuleBounds;
 use places::Places;
 
 /// A list longer than this is not read; the first ones are usually the cause of the rest.
@@ -28,11 +29,13 @@ pub(crate) struct Script {
     pub(crate) code: String,
     /// Where each part of `code` comes from: the `mappings` of a source map (ECMA-426) with the customer's text as its only source.
     pub(crate) mappings: String,
+    /// The library modules that it imports.
+    pub(crate) modules: BTreeSet<ModuleName>,
 }
 
 /// Translates `source`. The parser and all that walks its tree recurse as deep as the source is nested: call this on a thread with a
 /// large stack, in a process that may die.
-pub(crate) fn translate(language: Language, source: &str) -> Result<Script, Vec<Diagnostic>> {
+pub(crate) fn translate(language: Language, source: &str, bounds: &ModuleBounds) -> Result<Script, Vec<Diagnostic>> {
     let allocator = Allocator::default();
     let places = Places::new(source);
     let options = ParseOptions { parse_regular_expression: true, ..ParseOptions::default() };
@@ -41,13 +44,10 @@ pub(crate) fn translate(language: Language, source: &str) -> Result<Script, Vec<
         return Err(places.diagnostics(&parsed.diagnostics));
     }
     let mut program = parsed.program;
-    let faults = imports::check(&program, &places);
-    if !faults.is_empty() {
-        return Err(faults);
-    }
+    let modules = imports::check(&program, &places, bounds)?;
     let scoping = analyse(&program).map_err(|faults| places.diagnostics(&faults))?;
     strip_types(&allocator, language, scoping, &mut program).map_err(|faults| places.diagnostics(&faults))?;
-    Ok(print(language, &program))
+    Ok(print(language, &program, modules))
 }
 
 const fn source_type(language: Language) -> SourceType {
@@ -79,7 +79,7 @@ fn strip_types<'a>(
     if transformed.diagnostics.is_empty() { Ok(()) } else { Err(transformed.diagnostics.into()) }
 }
 
-fn print(language: Language, program: &Program<'_>) -> Script {
+fn print(language: Language, program: &Program<'_>, modules: BTreeSet<ModuleName>) -> Script {
     let options = CodegenOptions {
         source_map_path: Some(language.file_name().into()),
         comments: CommentOptions::disabled(),
@@ -89,7 +89,7 @@ fn print(language: Language, program: &Program<'_>) -> Script {
     };
     let printed = Codegen::new().with_options(options).build(program);
     let mappings = printed.map.map(|map| map.to_json().mappings).unwrap_or_default();
-    Script { code: printed.code, mappings }
+    Script { code: printed.code, mappings, modules }
 }
 
 #[cfg(test)]
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn typescript_in_a_javascript_source_is_an_error() {
-        let faults = translate(Language::JavaScript, "const a: number = 1;").unwrap_err();
+        let faults = translate(Language::JavaScript, "const a: number = 1;", &ModuleBounds::none()).unwrap_err();
 
         assert_eq!((faults[0].line, faults[0].column), (Some(1), Some(7)), "{faults:?}");
     }
@@ -196,11 +196,11 @@ mod tests {
             ["", "\u{feff}", "\0", "`${", "/", "\"\\u{110000}\"", "<!--", "#!", "\u{2028}", "@", "class {", "(((((", "a?.`b`"]
         {
             let _ = typescript(source);
-            let _ = translate(Language::JavaScript, source);
+            let _ = translate(Language::JavaScript, source, &ModuleBounds::none());
         }
     }
 
     fn typescript(source: &str) -> Result<Script, Vec<Diagnostic>> {
-        translate(Language::TypeScript, source)
+        translate(Language::TypeScript, source, &ModuleBounds::none())
     }
 }

@@ -14,6 +14,7 @@ use sandbox::{
 use wasmtime::Engine;
 
 use crate::{
+    ModuleBounds,
     build::InspectedExport,
     data_module, engine,
     frame::{self, Answer, Frame, Offered, Phase, Request},
@@ -39,6 +40,14 @@ const MEMORY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 struct Bench {
     engine: Engine,
     workshop: Workshop,
+}
+
+/// What is to be built.
+struct Order<'a> {
+    language: Language,
+    source: &'a str,
+    artifact_bytes_max: u64,
+    modules: &'a ModuleBounds,
 }
 
 /// What an answer carries.
@@ -110,17 +119,18 @@ fn answer(bench: &Bench, request: Frame<Request>, output: &Stdout) -> io::Result
         Request::PrecompileComponent => Ok(precompile_component(bench, &request.body)),
         Request::Inspect => inspect(bench, &request.body, output),
         Request::Portable => Ok(portable(&request.body)),
-        Request::Build { language, artifact_bytes_max } => match String::from_utf8(request.body) {
-            Ok(source) => build(bench, language, &source, artifact_bytes_max, output),
+        Request::Build { language, artifact_bytes_max, modules } => match String::from_utf8(request.body) {
+            Ok(source) => build(bench, &Order { language, source: &source, artifact_bytes_max, modules: &modules }, output),
             Err(_) => Ok(rejected(vec![Diagnostic::without_place("the source is not text in UTF-8")]).into()),
         },
     }
 }
 
-fn build(bench: &Bench, language: Language, source: &str, artifact_bytes_max: u64, output: &Stdout) -> io::Result<Reply> {
+fn build(bench: &Bench, order: &Order<'_>, output: &Stdout) -> io::Result<Reply> {
+    let Order { language, source, artifact_bytes_max, modules } = *order;
     let enter = |phase| frame::write(&mut output.lock(), &Answer::Phase(phase), &[]);
     enter(Phase::Translating)?;
-    let script = match source::translate(language, source) {
+    let script = match source::translate(language, source, modules) {
         Ok(script) => script,
         Err(diagnostics) => return Ok(rejected(diagnostics).into()),
     };
@@ -137,7 +147,11 @@ fn build(bench: &Bench, language: Language, source: &str, artifact_bytes_max: u6
     enter(Phase::Compiling)?;
     Ok(match native::precompile_module(&bench.engine, &snapshot.artifact) {
         Ok(native) => Reply {
-            head: Answer::Built { interface: Box::new(snapshot.interface), artifact_bytes: snapshot.artifact.len() },
+            head: Answer::Built {
+                interface: Box::new(snapshot.interface),
+                modules: script.modules,
+                artifact_bytes: snapshot.artifact.len(),
+            },
             body: vec![snapshot.artifact, native],
         },
         Err(error) => Answer::Internal { message: explain(&error) }.into(),

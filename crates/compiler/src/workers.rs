@@ -6,6 +6,7 @@ mod process;
 mod slot;
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{
         Arc, PoisonError,
@@ -14,7 +15,7 @@ use std::{
 };
 
 use child::Launcher;
-use domain::{CustomerId, Diagnostic, Digest};
+use domain::{CustomerId, Diagnostic, Digest, ModuleName};
 use sandbox::{
     CacheKey, NativeCache, NativeCacheConfig, NativeCacheError, ToolForm,
     native::{self, NativeError},
@@ -25,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    BuildError, BuildRequest, Built, Inspected, InspectedExport, UploadRequest, WorkerError, engine,
+    BuildError, BuildRequest, Built, Inspected, InspectedExport, ModuleBounds, UploadRequest, WorkerError, engine,
     frame::{Answer, Frame, Offered, Request},
     snapshot::{self, PreparationError},
     source,
@@ -141,16 +142,18 @@ impl Workers {
 
     /// Builds a source. A build whose caller goes away while it waits is not begun.
     pub async fn build(&self, request: BuildRequest) -> Result<Built, BuildError> {
-        let BuildRequest { customer, language, source, artifact_bytes_max } = request;
+        let BuildRequest { customer, language, source, artifact_bytes_max, modules } = request;
         if source.len() > BuildRequest::SOURCE_BYTES_MAX {
             let message = format!("the source has {} bytes; {} are allowed", source.len(), BuildRequest::SOURCE_BYTES_MAX);
             return Err(BuildError::Rejected(vec![Diagnostic::without_place(message)]));
         }
-        let Frame { head, body } =
-            self.ask(customer, Request::Build { language, artifact_bytes_max }, source.into_bytes()).await?;
+        let Frame { head, body } = self
+            .ask(customer, Request::Build { language, artifact_bytes_max, modules: modules.clone() }, source.into_bytes())
+            .await?;
         match head {
-            Answer::Built { interface, artifact_bytes } => {
-                let built = assemble(*interface, artifact_bytes, body)?;
+            Answer::Built { interface, modules: imported, artifact_bytes } => {
+                check_modules(&imported, &modules)?;
+                let built = assemble(*interface, imported, artifact_bytes, body)?;
                 let bytes = built.artifact.len() as u64;
                 if bytes > artifact_bytes_max { Err(BuildError::ArtifactSize { bytes }) } else { Ok(built) }
             }
@@ -248,14 +251,25 @@ fn prepare(config: &WorkersConfig) -> Result<Estate, StartError> {
 }
 
 /// A worker has a customer's source in it: what it says is checked again.
-fn assemble(interface: domain::ToolInterface, artifact_bytes: usize, mut artifact: Vec<u8>) -> Result<Built, BuildError> {
+fn assemble(
+    interface: domain::ToolInterface,
+    modules: BTreeSet<ModuleName>,
+    artifact_bytes: usize,
+    mut artifact: Vec<u8>,
+) -> Result<Built, BuildError> {
     let broken = |what: String| BuildError::Worker(WorkerError::Ended(what));
     interface.check().map_err(|error| broken(format!("it gave an interface that is wrong: {error}")))?;
     if artifact_bytes > artifact.len() {
         return Err(broken("it gave less than it said".to_owned()));
     }
     let native = artifact.split_off(artifact_bytes);
-    Ok(Built { artifact, native, interface, engine: engine::digest() })
+    Ok(Built { artifact, native, interface, modules, engine: engine::digest() })
+}
+
+/// The modules' sources went to the worker with its program: what it says it used must be what it may use.
+fn check_modules(imported: &BTreeSet<ModuleName>, bounds: &ModuleBounds) -> Result<(), BuildError> {
+    let refused = imported.iter().find_map(|name| bounds.admit(name.as_str()).err());
+    refused.map_or(Ok(()), |refusal| Err(BuildError::Worker(WorkerError::Ended(format!("it used what it may not: {refusal}")))))
 }
 
 /// As [`assemble`].

@@ -10,7 +10,7 @@ use std::{
 };
 
 use child::Launcher;
-use compiler::{BuildError, BuildRequest, Built, WorkerError, Workers, WorkersConfig};
+use compiler::{BuildError, BuildRequest, Built, ModuleBounds, WorkerError, Workers, WorkersConfig};
 use domain::{CustomerId, Diagnostic, Digest, Language, Outcome};
 use sandbox::{CacheKey, CallLimits, Invocation, Sandbox, SandboxConfig, ToolForm};
 use serde_json::{Value, json};
@@ -94,6 +94,7 @@ async fn an_artifact_larger_than_the_tier_allows_is_refused_with_its_size() {
         language: Language::TypeScript,
         source: tool_that("return {};"),
         artifact_bytes_max: 10_000,
+        modules: ModuleBounds::none(),
     };
 
     let error = pool.workers.build(request).await.unwrap_err();
@@ -392,6 +393,7 @@ fn request(source: &str) -> BuildRequest {
         language: Language::TypeScript,
         source: source.to_owned(),
         artifact_bytes_max: 2 * 1024 * 1024,
+        modules: ModuleBounds::none(),
     }
 }
 

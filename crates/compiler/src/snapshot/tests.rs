@@ -223,7 +223,7 @@ fn tool_that(body: &str) -> String {
 }
 
 fn build(source: &str) -> Result<Snapshot, Vec<Diagnostic>> {
-    let script = source::translate(Language::TypeScript, source)?;
+    let script = source::translate(Language::TypeScript, source, &crate::ModuleBounds::none())?;
     match workshop().build(Language::TypeScript, source, &script, MEMORY_BYTES_MAX) {
         Ok(snapshot) => Ok(snapshot),
         Err(SnapshotError::Rejected(reasons)) => Err(reasons),

@@ -1,6 +1,8 @@
 //! What a source may import, and what it may not use.
 
-use domain::Diagnostic;
+use std::collections::BTreeSet;
+
+use domain::{Diagnostic, ModuleName};
 use oxc_ast::ast::{
     Decorator, ExportAllDeclaration, ExportFromDeclaration, Expression, ImportDeclaration, ImportDeclarationSpecifier,
     ImportExpression, ImportOrExportKind, Program, StringLiteral, TSExportAssignment, TSExternalModuleReference,
@@ -9,30 +11,46 @@ use oxc_ast_visit::{Visit, walk};
 use oxc_span::{GetSpan, Span};
 
 use super::{DIAGNOSTICS_MAX, places::Places};
+use crate::modules::{self, ModuleBounds};
 
-/// The one module there is. It is part of the engine.
+/// The module that is part of the engine.
 const IMPORTABLE: &str = "toolwright";
 
 /// A module's name can be as long as the source: this much of it is shown.
 const NAME_CHARS_MAX: usize = 100;
 
-/// The imports of `program` that cannot be met, and its decorators, in the order of the source.
-pub(super) fn check(program: &Program<'_>, places: &Places<'_>) -> Vec<Diagnostic> {
-    let mut imports = Imports { places, faults: Vec::new() };
+/// The library modules that `program` imports; or the imports that cannot be met, and its decorators, in the order of the source.
+pub(super) fn check(
+    program: &Program<'_>,
+    places: &Places<'_>,
+    bounds: &ModuleBounds,
+) -> Result<BTreeSet<ModuleName>, Vec<Diagnostic>> {
+    let mut imports = Imports { places, bounds, modules: BTreeSet::new(), faults: Vec::new() };
     imports.visit_program(program);
-    imports.faults
+    if imports.faults.is_empty() { Ok(imports.modules) } else { Err(imports.faults) }
 }
 
 struct Imports<'p, 's> {
     places: &'p Places<'s>,
+    bounds: &'p ModuleBounds,
+    modules: BTreeSet<ModuleName>,
     faults: Vec<Diagnostic>,
 }
 
 impl Imports<'_, '_> {
     fn check(&mut self, module: &StringLiteral<'_>) {
-        if module.value != IMPORTABLE {
-            let name: String = module.value.chars().take(NAME_CHARS_MAX).collect();
-            self.refuse(format!("cannot import `{name}`: only \"{IMPORTABLE}\" can be imported"), module.span);
+        if module.value == IMPORTABLE {
+            return;
+        }
+        match module.value.strip_prefix(modules::SCHEME) {
+            Some(name) => match self.bounds.admit(name) {
+                Ok(module) => self.modules.extend(module.module_name()),
+                Err(refusal) => self.refuse(format!("cannot import this: {refusal}"), module.span),
+            },
+            None => {
+                let name: String = module.value.chars().take(NAME_CHARS_MAX).collect();
+                self.refuse(format!("cannot import `{name}`: {}", importable()), module.span);
+            }
         }
     }
 
@@ -66,7 +84,7 @@ impl<'a> Visit<'a> for Imports<'_, '_> {
         match &import.source {
             Expression::StringLiteral(module) => self.check(module),
             other => {
-                let message = format!("`import()` takes a text, and only \"{IMPORTABLE}\" can be imported");
+                let message = format!("`import()` takes a text: {}", importable());
                 self.refuse(message, other.span());
             }
         }
@@ -91,6 +109,11 @@ impl<'a> Visit<'a> for Imports<'_, '_> {
     }
 }
 
+/// What there is to import.
+fn importable() -> String {
+    format!("only \"{IMPORTABLE}\" and \"{}NAME\" can be imported, where NAME is one of {}", modules::SCHEME, modules::list_all())
+}
+
 /// `import { type A, type B } from "x"` is gone when the types are.
 fn names_only_types(import: &ImportDeclaration<'_>) -> bool {
     import.specifiers.as_ref().is_some_and(|specifiers| {
@@ -106,6 +129,7 @@ mod tests {
     use domain::{Diagnostic, Language};
 
     use super::super::translate;
+    use crate::ModuleBounds;
 
     #[test]
     fn the_engines_own_module_can_be_imported() {
@@ -116,7 +140,7 @@ mod tests {
             "export * from 'toolwright';",
             "await import('toolwright');",
         ] {
-            assert!(translate(Language::TypeScript, source).is_ok(), "{source}");
+            assert!(translate(Language::TypeScript, source, &ModuleBounds::none()).is_ok(), "{source}");
         }
     }
 
@@ -135,7 +159,7 @@ mod tests {
 
             assert_eq!(faults.len(), 1, "{source}: {faults:?}");
             assert_eq!((faults[0].line, faults[0].column), (Some(1), Some(column)), "{source}");
-            assert!(faults[0].message.contains("only \"toolwright\" can be imported"), "{faults:?}");
+            assert!(faults[0].message.contains("only \"toolwright\" and \"toolwright:NAME\" can be imported"), "{faults:?}");
         }
     }
 
@@ -154,7 +178,7 @@ mod tests {
     fn an_import_of_types_is_erased() {
         for source in ["import type { Z } from 'zod';", "import { type Z, type Y } from 'zod';", "export type { Z } from 'zod';"]
         {
-            let script = translate(Language::TypeScript, source).unwrap();
+            let script = translate(Language::TypeScript, source, &ModuleBounds::none()).unwrap();
 
             assert!(!script.code.contains("zod"), "{source}: {}", script.code);
         }
@@ -162,10 +186,17 @@ mod tests {
 
     #[test]
     fn a_function_named_require_is_like_any_other() {
-        assert!(translate(Language::TypeScript, "const require = (a: string) => a; export default require('fs');").is_ok());
+        assert!(
+            translate(
+                Language::TypeScript,
+                "const require = (a: string) => a; export default require('fs');",
+                &ModuleBounds::none()
+            )
+            .is_ok()
+        );
     }
 
     fn faults(source: &str) -> Vec<Diagnostic> {
-        translate(Language::TypeScript, source).unwrap_err()
+        translate(Language::TypeScript, source, &ModuleBounds::none()).unwrap_err()
     }
 }
