@@ -3,6 +3,7 @@
 
 /// Name and text of each file.
 pub(crate) const FILES: &[(&str, &str)] = &[
+    ("primordials.js", include_str!("prelude/primordials.js")),
     ("platform.js", include_str!("prelude/platform.js")),
     ("evaluation.js", include_str!("prelude/evaluation.js")),
     ("random.js", include_str!("prelude/random.js")),
@@ -23,8 +24,14 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("url_parser.js", include_str!("prelude/url_parser.js")),
     ("url_search_params.js", include_str!("prelude/url_search_params.js")),
     ("url.js", include_str!("prelude/url.js")),
+    ("blob.js", include_str!("prelude/blob.js")),
     ("clone.js", include_str!("prelude/clone.js")),
+    ("definition.js", include_str!("prelude/definition.js")),
+    ("content.js", include_str!("prelude/content.js")),
     ("tool.js", include_str!("prelude/tool.js")),
+    ("resource.js", include_str!("prelude/resource.js")),
+    ("prompt.js", include_str!("prelude/prompt.js")),
+    ("acceptance.js", include_str!("prelude/acceptance.js")),
     ("context.js", include_str!("prelude/context.js")),
     ("exports.js", include_str!("prelude/exports.js")),
 ];

@@ -14,6 +14,7 @@ mod engine {
     mod limits;
     mod machine;
     mod tools;
+    mod upstream;
     mod url;
     mod web;
 }

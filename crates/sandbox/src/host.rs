@@ -4,6 +4,7 @@
 mod digest;
 mod log;
 mod operations;
+mod outbound;
 mod values;
 
 use wasmtime::{
@@ -49,6 +50,13 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     host.func_wrap_async("digest", |guest, arguments| Box::new(digest::digest(guest, arguments)))?;
     host.func_wrap("start", operations::start)?;
     host.func_wrap("cancel", operations::cancel)?;
+    host.func_wrap("secret", outbound::secret)?;
+    host.func_wrap("basic-auth", outbound::basic_auth)?;
+    host.func_wrap("hmac", outbound::hmac)?;
+    host.func_wrap("fetch", outbound::fetch)?;
+    host.func_wrap("read", outbound::read)?;
+    host.func_wrap("take", outbound::take)?;
+    host.func_wrap("close", outbound::close)?;
     host.func_wrap_async("wait", |guest, ()| Box::new(operations::wait(guest)))
 }
 

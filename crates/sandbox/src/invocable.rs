@@ -52,8 +52,18 @@ pub(crate) struct GuestFailure {
     pub(crate) stack: WasmStr,
 }
 
+/// `answer` of the interface, still in the guest's memory.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum GuestResult {
+    #[component(name = "json")]
+    Json(WasmStr),
+    #[component(name = "content")]
+    Content(WasmStr),
+}
+
 /// The answer of a guest, still in its memory.
-pub(crate) type GuestAnswer = Result<WasmStr, GuestFailure>;
+pub(crate) type GuestAnswer = Result<GuestResult, GuestFailure>;
 
 /// How far a guest came before it broke.
 #[derive(Debug)]

@@ -1,13 +1,13 @@
 //! From what a guest did to the outcome of its call.
 
-use domain::{Answer, JsonText, Outcome, ToolFailure};
+use domain::{Answer, ContentAnswer, JsonText, Outcome, ToolFailure};
 use wasmtime::{Store, Trap, component::WasmStr};
 
 use crate::{
     InvokeError,
     footprint::Refusal,
     host::{Fault, cut},
-    invocable::{Broken, GuestAnswer, GuestFailure},
+    invocable::{Broken, GuestAnswer, GuestFailure, GuestResult},
     invocation::CallLimit,
     state::GuestState,
 };
@@ -81,8 +81,9 @@ fn refused(store: &Store<GuestState>, is_out_of_memory: impl FnOnce() -> bool) -
     }
 }
 
-fn of_result(store: &Store<GuestState>, result: &WasmStr) -> Ended {
-    let text = match result.to_str(store) {
+fn of_result(store: &Store<GuestState>, result: &GuestResult) -> Ended {
+    let (GuestResult::Json(text) | GuestResult::Content(text)) = result;
+    let text = match text.to_str(store) {
         Ok(text) => text,
         Err(error) => return Ended::without_output(Outcome::Trap(error.to_string())),
     };
@@ -91,18 +92,29 @@ fn of_result(store: &Store<GuestState>, result: &WasmStr) -> Ended {
     let outcome = if output_bytes > limits.output_bytes_max {
         Outcome::LimitExceeded(limits.exceeded(CallLimit::Output))
     } else {
-        match JsonText::new(text.as_ref()) {
-            Ok(json) => Outcome::Success(Answer::Json(json)),
-            Err(error) => Outcome::ToolError(ToolFailure {
-                name: "InvalidResult".into(),
-                message: format!("the result cannot be sent as JSON: {error}"),
-                line: None,
-                column: None,
-                stack: String::new(),
-            }),
-        }
+        let read = match result {
+            GuestResult::Json(_) => JsonText::new(text.as_ref()).map(Answer::Json).map_err(|error| error.to_string()),
+            GuestResult::Content(_) => read_content(&text).map(Answer::Content),
+        };
+        read.map_or_else(|error| Outcome::ToolError(invalid_result(&error)), Outcome::Success)
     };
     Ended { outcome, output_bytes }
+}
+
+fn read_content(text: &str) -> Result<ContentAnswer, String> {
+    let content: ContentAnswer = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    content.check().map_err(|error| error.to_string())?;
+    Ok(content)
+}
+
+fn invalid_result(error: &str) -> ToolFailure {
+    ToolFailure {
+        name: "InvalidResult".into(),
+        message: format!("the result cannot be sent as JSON: {error}"),
+        line: None,
+        column: None,
+        stack: String::new(),
+    }
 }
 
 fn of_failure(store: &Store<GuestState>, failure: &GuestFailure) -> Outcome {

@@ -35,8 +35,9 @@ const PROLOGUE: &str = r#"
     (local.get $at))
   (func $ok (param $text i32) (param $bytes i32) (result i32)
     (i32.store8 (i32.const 64) (i32.const 0))
-    (i32.store (i32.const 68) (local.get $text))
-    (i32.store (i32.const 72) (local.get $bytes))
+    (i32.store8 (i32.const 68) (i32.const 0))
+    (i32.store (i32.const 72) (local.get $text))
+    (i32.store (i32.const 76) (local.get $bytes))
     (i32.const 64))
   (func $fail (param $name i32) (param $name-bytes i32) (param $message i32) (param $message-bytes i32) (result i32)
     (i32.store8 (i32.const 64) (i32.const 1))
@@ -58,6 +59,7 @@ const PROLOGUE: &str = r#"
       (local.set $value (i64.div_u (local.get $value) (i64.const 10)))
       (br_if $digits (i64.ne (local.get $value) (i64.const 0))))
     (call $ok (local.get $at) (i32.sub (i32.const 160) (local.get $at))))
+  (func (export "complete") (param i32 i32) (result i32) (unreachable))
 "#;
 
 /// A sandbox and one tool in it. Its cache directory goes with it.

@@ -23,7 +23,7 @@ struct tool_error {
 };
 
 /* `result<string, tool-error>`. */
-struct call_result {
+struct text_or_error {
     uint8_t is_error;
     union {
         struct text text;
@@ -31,8 +31,24 @@ struct call_result {
     };
 };
 
+/* `answer`: its first case is `json`, its second `content`. */
+struct answer {
+    uint8_t is_content;
+    struct text text;
+};
+
+/* `result<answer, tool-error>`. */
+struct call_result {
+    uint8_t is_error;
+    union {
+        struct answer answer;
+        struct tool_error error;
+    };
+};
+
 _Static_assert(sizeof(struct tool_error) == 32, "tool-error as the canonical ABI lays it out");
-_Static_assert(offsetof(struct call_result, text) == 4, "result<string, tool-error> as the canonical ABI lays it out");
+_Static_assert(offsetof(struct text_or_error, text) == 4, "result<string, tool-error> as the canonical ABI lays it out");
+_Static_assert(offsetof(struct call_result, answer.text) == 8, "result<answer, tool-error> as the canonical ABI lays it out");
 
 /* Frees what the host wrote through `cabi_realloc`. */
 void abi_free(struct text text);

@@ -138,23 +138,30 @@ static void limit_memory(void) {
     memory.limit = bytes > reserve ? bytes - reserve : 0;
 }
 
-void engine_create(void) {
+void engine_create_runtime(void) {
     limit_memory();
     engine.runtime = JS_NewRuntime2(&MEMORY, NULL);
     if (engine.runtime == NULL) {
         __builtin_trap();
     }
     JS_SetMaxStackSize(engine.runtime, STACK_BYTES_MAX);
+}
+
+JSContext *engine_new_context(void) {
     JSContext *context = JS_NewContextRaw(engine.runtime);
     /* All that `JS_NewContext` adds but `performance`, whose origin would be the moment of the snapshot: the prelude has its own. */
     if (context == NULL || JS_AddIntrinsicBaseObjects(context) || JS_AddIntrinsicDate(context) || JS_AddIntrinsicEval(context) ||
         JS_AddIntrinsicRegExp(context) || JS_AddIntrinsicJSON(context) || JS_AddIntrinsicProxy(context) ||
         JS_AddIntrinsicMapSet(context) || JS_AddIntrinsicTypedArrays(context) || JS_AddIntrinsicPromise(context) ||
-        JS_AddIntrinsicWeakRef(context) || JS_AddIntrinsicAToB(context)) {
+        JS_AddIntrinsicWeakRef(context) || JS_AddIntrinsicDOMException(context) || JS_AddIntrinsicAToB(context)) {
         __builtin_trap();
     }
-    engine.context = context;
-    engine.then = JS_NewAtom(context, "then");
+    return context;
+}
+
+void engine_create_context(void) {
+    engine.context = engine_new_context();
+    engine.then = JS_NewAtom(engine.context, "then");
 }
 
 void engine_enter(void) {

@@ -22,25 +22,36 @@ struct engine {
     /* Functions of the prelude (prelude/exports.js says what each does). */
     JSValue accept;
     JSValue adopt;
+    JSValue answer;
+    JSValue complete;
     JSValue remember;
     JSValue failure;
     JSValue unhandled;
     JSValue idle;
     JSValue ended;
 
-    /* The tool: `run` is called on `tool` with the arguments and `ctx`. */
+    /* The tool (or resource, or prompt): `run` is called on `tool` with the arguments and `ctx`. */
     JSValue tool;
     JSValue run;
     JSValue ctx;
     JSValue interface;
+
+    /* The library modules that this tool may import: an object with a member for each. */
+    JSValue library;
 
     JSAtom then;
 };
 
 extern struct engine engine;
 
-/* Makes the runtime and its context, with nothing of ours in them. Traps where there is no memory for it. */
-void engine_create(void);
+/* Makes the runtime. Traps where there is no memory for it. */
+void engine_create_runtime(void);
+
+/* A context with all that the language has, and nothing of ours. Traps where there is no memory for it. */
+JSContext *engine_new_context(void);
+
+/* Makes the context in which everything runs. */
+void engine_create_context(void);
 
 /* To be called first by every export: the C stack may lie elsewhere than at the last entry, and the memory that the host grants may
  * have changed. */

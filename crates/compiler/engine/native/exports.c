@@ -5,20 +5,21 @@
 #include "natives.h"
 #include "values.h"
 
-/* The result of the last call. It stays until the host has read it and says so by the `cabi_post_` function. */
+/* The results of the last call of each kind. They stay until the host has read them and says so by the `cabi_post_` function. */
 static struct call_result call_result;
+static struct text_or_error text_result;
 static struct text describe_result;
 
-static struct call_result *fail(const char *doing) {
-    call_result.is_error = 1;
-    call_result.error = failure_take(doing);
-    return &call_result;
+static struct text_or_error *fail(const char *doing) {
+    text_result.is_error = 1;
+    text_result.error = failure_take(doing);
+    return &text_result;
 }
 
-static struct call_result *succeed(JSValueConst json) {
-    call_result.text = json_of(engine.context, json);
-    call_result.is_error = 0;
-    return call_result.text.start == NULL ? fail(NULL) : &call_result;
+static struct text_or_error *succeed(JSValueConst json) {
+    text_result.text = json_of(engine.context, json);
+    text_result.is_error = 0;
+    return text_result.text.start == NULL ? fail(NULL) : &text_result;
 }
 
 static JSValue hook(JSValueConst prelude, const char *name) {
@@ -31,15 +32,17 @@ static JSValue hook(JSValueConst prelude, const char *name) {
 
 /* The prelude is ours, so there is nobody to give an error to: it is logged, and the engine stops. */
 static _Noreturn void stop(void) {
+    if (engine.context == NULL) {
+        engine_create_context();
+    }
     struct text message = text_of(engine.context, JS_GetException(engine.context));
     host_log(LOG_ERROR, message.start, message.length);
     __builtin_trap();
 }
 
-/* Compiles and runs `source`, which is followed by a zero, and gives the module. NULL, with the exception pending, where it fails. */
-static JSModuleDef *run_module(struct text source, const char *file) {
+/* Runs a module; NULL, with the exception pending, where it fails. */
+static JSModuleDef *run_module(JSValue module) {
     JSContext *context = engine.context;
-    JSValue module = JS_Eval(context, source.start, source.length, file, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
     if (JS_IsException(module)) {
         return NULL;
     }
@@ -68,29 +71,41 @@ static void clear_and_free(struct text text) {
     }
 }
 
+/* The prelude is compiled before there is a context, so that what only its compilation needed does not lie between what stays. */
+static JSModuleDef *read_prelude(struct text source) {
+    struct bytecode bytecode = modules_compile(source, "toolwright:prelude", JS_WRITE_OBJ_STRIP_DEBUG);
+    clear_and_free(source);
+    if (bytecode.start == NULL) {
+        stop();
+    }
+    engine_create_context();
+    JSContext *context = engine.context;
+    return natives_declare(context) ? run_module(modules_read(context, bytecode)) : NULL;
+}
+
 EXPORT("boot") void boot(char *start, size_t length) {
     engine.phase = PHASE_BOOT;
-    engine_create();
+    engine_create_runtime();
     engine_enter();
-    JSContext *context = engine.context;
     modules_set_rules(engine.runtime);
     failure_track_rejections(engine.runtime);
-    struct text source = terminated(start, length);
-    JSModuleDef *module = natives_declare(context) ? run_module(source, "toolwright:prelude") : NULL;
-    clear_and_free(source);
+    JSModuleDef *module = read_prelude(terminated(start, length));
     if (module == NULL) {
         stop();
     }
+    JSContext *context = engine.context;
     JSValue prelude = JS_GetModuleNamespace(context, module);
     engine.accept = hook(prelude, "accept");
     engine.adopt = hook(prelude, "adopt");
+    engine.answer = hook(prelude, "answer");
+    engine.complete = hook(prelude, "complete");
     engine.remember = hook(prelude, "remember");
     engine.failure = hook(prelude, "failure");
     engine.unhandled = hook(prelude, "unhandled");
     engine.idle = hook(prelude, "idle");
     engine.ended = hook(prelude, "ended");
     engine.ctx = hook(prelude, "ctx");
-    engine.tool = engine.run = engine.interface = JS_UNDEFINED;
+    engine.tool = engine.run = engine.interface = engine.library = JS_UNDEFINED;
     if (!modules_declare_api(context, prelude)) {
         stop();
     }
@@ -111,43 +126,90 @@ static bool accept_tool(JSModuleDef *module) {
     engine.run = JS_GetPropertyUint32(context, accepted, 1);
     engine.interface = JS_GetPropertyUint32(context, accepted, 2);
     JS_FreeValue(context, accepted);
+    /* Nothing of the tool's runs when the interface is read, now and in every call. */
+    if (!JS_IsString(engine.interface) || !JS_IsFunction(context, engine.run)) {
+        JS_ThrowTypeError(context, "the source has replaced functions of the language that its own description needs");
+        return false;
+    }
     return true;
 }
 
-/* Runs the module of a request, which is {source, map, file}; README.md says what they are. */
-static bool load_tool(JSValueConst request) {
+static JSValue compile_source(JSValueConst source_value, JSValueConst file_value) {
+    JSContext *context = engine.context;
+    JSValue module = JS_EXCEPTION;
+    struct text source = text_of(context, source_value), file = text_of(context, file_value);
+    if (source.start != NULL && file.start != NULL) {
+        module = JS_Eval(context, source.start, source.length, file.start, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+    }
+    text_free(context, source);
+    text_free(context, file);
+    return module;
+}
+
+/* Runs the modules of a request, which is {source, map, file, modules}; README.md says what they are. `doing` is set where it is not the
+ * tool's own module that fails. */
+static bool load_tool(JSValueConst request, const char **doing) {
     JSContext *context = engine.context;
     JSValue remembered = JS_Call(context, engine.remember, JS_UNDEFINED, 1, &request);
     if (JS_IsException(remembered)) {
         return false;
     }
     JS_FreeValue(context, remembered);
-    JSValue source_value = JS_GetPropertyStr(context, request, "source");
-    JSValue file_value = JS_GetPropertyStr(context, request, "file");
-    struct text source = text_of(context, source_value), file = text_of(context, file_value);
-    JSModuleDef *module = source.start == NULL || file.start == NULL ? NULL : run_module(source, file.start);
-    text_free(context, source);
-    text_free(context, file);
-    JS_FreeValue(context, source_value);
-    JS_FreeValue(context, file_value);
+    JSValue modules = JS_GetPropertyStr(context, request, "modules");
+    *doing = modules_load_library(context, modules);
+    JS_FreeValue(context, modules);
+    if (*doing != NULL) {
+        return false;
+    }
+    JSValue source = JS_GetPropertyStr(context, request, "source"), file = JS_GetPropertyStr(context, request, "file");
+    JSModuleDef *module = run_module(compile_source(source, file));
+    JS_FreeValue(context, source);
+    JS_FreeValue(context, file);
     return module != NULL && accept_tool(module);
 }
 
-EXPORT("init") struct call_result *init(char *start, size_t length) {
+EXPORT("init") struct text_or_error *init(char *start, size_t length) {
     engine_enter();
     JSContext *context = engine.context;
     struct text text = terminated(start, length);
     JSValue request = JS_ParseJSON(context, text.start, text.length, "request");
     clear_and_free(text);
-    bool is_loaded = !JS_IsException(request) && load_tool(request);
+    const char *doing = NULL;
+    bool is_loaded = !JS_IsException(request) && load_tool(request, &doing);
     JS_FreeValue(context, request);
     failure_log_rejections();
     if (!is_loaded) {
-        return fail(NULL);
+        return fail(doing);
     }
     natives_forget_seed();
     engine_settle_down(PHASE_RUN);
     return succeed(engine.interface);
+}
+
+static struct call_result *fail_call(const char *doing) {
+    call_result.is_error = 1;
+    call_result.error = failure_take(doing);
+    return &call_result;
+}
+
+/* What `run` gave, as the prelude has it answered: [whether it is content, a value]. Takes `result`. */
+static JSValue shape(JSValue result) {
+    if (JS_IsException(result)) {
+        return result;
+    }
+    JSValue shaped = JS_Call(engine.context, engine.answer, JS_UNDEFINED, 1, &result);
+    JS_FreeValue(engine.context, result);
+    return shaped;
+}
+
+/* A value as JSON, which the language's own function writes, whatever a tool has put in its place. */
+static JSValue to_json(JSValueConst value) {
+    JSContext *context = engine.context;
+    if (JS_IsUndefined(value)) {
+        return JS_NewString(context, "null");
+    }
+    JSValue json = JS_JSONStringify(context, value, JS_UNDEFINED, JS_UNDEFINED);
+    return JS_IsUndefined(json) ? JS_ThrowTypeError(context, "a function or a symbol is not a value of JSON") : json;
 }
 
 EXPORT("call") struct call_result *call(char *start, size_t length) {
@@ -157,23 +219,46 @@ EXPORT("call") struct call_result *call(char *start, size_t length) {
     JSValue arguments[] = {JS_ParseJSON(context, text.start, text.length, "arguments"), engine.ctx};
     abi_free(text);
     if (JS_IsException(arguments[0])) {
-        return fail("the arguments cannot be read as JSON");
+        return fail_call("the arguments cannot be read as JSON");
     }
-    JSValue result = jobs_await(JS_Call(context, engine.run, engine.tool, 2, arguments));
+    JSValue shaped = shape(jobs_await(JS_Call(context, engine.run, engine.tool, 2, arguments)));
     JS_FreeValue(context, arguments[0]);
     failure_log_rejections();
-    if (JS_IsException(result)) {
+    if (JS_IsException(shaped)) {
+        return fail_call(NULL);
+    }
+    JSValue is_content = JS_GetPropertyUint32(context, shaped, 0), result = JS_GetPropertyUint32(context, shaped, 1);
+    JS_FreeValue(context, shaped);
+    JSValue json = to_json(result);
+    JS_FreeValue(context, result);
+    if (JS_IsException(json)) {
+        return fail_call("the result cannot be written as JSON");
+    }
+    call_result.is_error = 0;
+    call_result.answer.is_content = JS_VALUE_GET_TAG(is_content) == JS_TAG_BOOL && JS_VALUE_GET_BOOL(is_content);
+    call_result.answer.text = json_of(context, json);
+    JS_FreeValue(context, json);
+    return call_result.answer.text.start == NULL ? fail_call(NULL) : &call_result;
+}
+
+EXPORT("complete") struct text_or_error *complete(char *start, size_t length) {
+    engine_enter();
+    JSContext *context = engine.context;
+    struct text text = terminated(start, length);
+    JSValue request = JS_ParseJSON(context, text.start, text.length, "request");
+    abi_free(text);
+    if (JS_IsException(request)) {
+        return fail("the request cannot be read as JSON");
+    }
+    JSValue values = jobs_await(JS_Call(context, engine.complete, JS_UNDEFINED, 1, &request));
+    JS_FreeValue(context, request);
+    failure_log_rejections();
+    JSValue json = JS_IsException(values) ? JS_EXCEPTION : to_json(values);
+    JS_FreeValue(context, values);
+    if (JS_IsException(json)) {
         return fail(NULL);
     }
-    JSValue json = JS_IsUndefined(result) ? JS_NewString(context, "null") : JS_JSONStringify(context, result, JS_UNDEFINED, JS_UNDEFINED);
-    JS_FreeValue(context, result);
-    if (JS_IsUndefined(json)) {
-        json = JS_ThrowTypeError(context, "a function or a symbol is not a value of JSON");
-    }
-    if (JS_IsException(json)) {
-        return fail("the result cannot be written as JSON");
-    }
-    struct call_result *written = succeed(json);
+    struct text_or_error *written = succeed(json);
     JS_FreeValue(context, json);
     return written;
 }
@@ -189,6 +274,14 @@ EXPORT("cabi_post_describe") void post_describe(struct text *result) {
 }
 
 EXPORT("cabi_post_call") void post_call(struct call_result *result) {
+    if (result->is_error) {
+        failure_free(result->error);
+    } else {
+        text_free(engine.context, result->answer.text);
+    }
+}
+
+EXPORT("cabi_post_complete") void post_complete(struct text_or_error *result) {
     if (result->is_error) {
         failure_free(result->error);
     } else {

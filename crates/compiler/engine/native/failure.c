@@ -1,5 +1,6 @@
 #include "failure.h"
 
+#include "utf8.h"
 #include "values.h"
 
 /* The parts of a failure in the order in which the prelude gives them. */
@@ -18,17 +19,27 @@ static struct tool_error unprintable(void) {
     return (struct tool_error){constant("Error"), constant("an error that cannot be described"), 0, 0, constant("")};
 }
 
-static struct text text_part(JSValueConst parts, uint32_t at) {
+/* The prelude cuts texts as well, by functions of the language that a source may have replaced. A character is three bytes at most for
+ * each of its UTF-16 units, of which the prelude leaves 8000. */
+enum { NAME_BYTES_MAX = 400, TEXT_BYTES_MAX = 25 * 1024 };
+
+/* A part is taken as it is: nothing of it is run. What is no text is an empty one. */
+static struct text text_part(JSValueConst parts, uint32_t at, size_t bytes_max) {
     JSValue part = JS_GetPropertyUint32(engine.context, parts, at);
-    struct text text = text_of(engine.context, part);
+    struct text text = JS_IsString(part) ? text_of(engine.context, part) : constant("");
     JS_FreeValue(engine.context, part);
+    if (text.start != NULL && text.length > bytes_max) {
+        text.length = bytes_max - utf8_unfinished((struct text){text.start, bytes_max});
+    }
     return text;
 }
 
 static uint32_t number_part(JSValueConst parts, uint32_t at) {
     uint32_t number = 0;
     JSValue part = JS_GetPropertyUint32(engine.context, parts, at);
-    JS_ToUint32(engine.context, &number, part);
+    if (JS_IsNumber(part)) {
+        JS_ToUint32(engine.context, &number, part);
+    }
     JS_FreeValue(engine.context, part);
     return number;
 }
@@ -44,11 +55,11 @@ struct tool_error failure_take(const char *doing) {
         return unprintable();
     }
     struct tool_error error = {
-        .name = text_part(parts, FAILURE_NAME),
-        .message = text_part(parts, FAILURE_MESSAGE),
+        .name = text_part(parts, FAILURE_NAME, NAME_BYTES_MAX),
+        .message = text_part(parts, FAILURE_MESSAGE, TEXT_BYTES_MAX),
         .line = number_part(parts, FAILURE_LINE),
         .column = number_part(parts, FAILURE_COLUMN),
-        .stack = text_part(parts, FAILURE_STACK),
+        .stack = text_part(parts, FAILURE_STACK, TEXT_BYTES_MAX),
     };
     JS_FreeValue(context, parts);
     return error.name.start == NULL || error.message.start == NULL || error.stack.start == NULL ? unprintable() : error;

@@ -54,6 +54,24 @@ HOST("start") void host_start(const char *operation, size_t operation_length, st
 
 HOST("cancel") void host_cancel(uint32_t handle);
 
+HOST("secret") void host_secret(const char *name, size_t name_length, struct text_result *placeholder);
+
+HOST("basic-auth")
+void host_basic_auth(const char *user, size_t user_length, const char *name, size_t name_length, struct text_result *placeholder);
+
+HOST("hmac")
+void host_hmac(const char *algorithm, size_t algorithm_length, const char *name, size_t name_length, const uint8_t *data,
+               size_t data_length, struct text_result *code);
+
+HOST("fetch")
+void host_fetch(const char *request, size_t request_length, const uint8_t *body, size_t body_length, struct start_result *result);
+
+HOST("read") void host_read(uint32_t body, struct start_result *result);
+
+HOST("take") void host_take(uint32_t operation, struct text *bytes);
+
+HOST("close") void host_close(uint32_t body);
+
 HOST("wait") void host_wait(struct ended_operation *ended);
 
 #endif

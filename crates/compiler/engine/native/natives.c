@@ -118,6 +118,10 @@ NATIVE(native_digest) {
     return buffer;
 }
 
+static JSValue handle_or_throw(JSContext *context, struct start_result result) {
+    return result.is_error ? throw_text(context, result.error) : JS_NewUint32(context, result.handle);
+}
+
 /* start(operation: string of JSON) -> handle */
 NATIVE(native_start) {
     UNUSED;
@@ -128,7 +132,7 @@ NATIVE(native_start) {
     struct start_result result;
     host_start(operation.start, operation.length, &result);
     text_free(context, operation);
-    return result.is_error ? throw_text(context, result.error) : JS_NewUint32(context, result.handle);
+    return handle_or_throw(context, result);
 }
 
 /* cancel(handle) */
@@ -140,6 +144,139 @@ NATIVE(native_cancel) {
     }
     host_cancel(handle);
     return JS_UNDEFINED;
+}
+
+/* secret(name) -> a placeholder */
+NATIVE(native_secret) {
+    UNUSED;
+    struct text name = text_of(context, arguments[0]);
+    if (name.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct text_result placeholder;
+    host_secret(name.start, name.length, &placeholder);
+    text_free(context, name);
+    return placeholder.is_error ? throw_text(context, placeholder.text) : take_string(context, placeholder.text);
+}
+
+/* basicAuth(user, name) -> a placeholder */
+NATIVE(native_basic_auth) {
+    UNUSED;
+    struct text user = text_of(context, arguments[0]);
+    if (user.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct text name = text_of(context, arguments[1]);
+    if (name.start == NULL) {
+        text_free(context, user);
+        return JS_EXCEPTION;
+    }
+    struct text_result placeholder;
+    host_basic_auth(user.start, user.length, name.start, name.length, &placeholder);
+    text_free(context, user);
+    text_free(context, name);
+    return placeholder.is_error ? throw_text(context, placeholder.text) : take_string(context, placeholder.text);
+}
+
+/* A Uint8Array of the host's bytes, which are given back. */
+static JSValue take_bytes(JSContext *context, struct text bytes) {
+    JSValue array = JS_NewUint8ArrayCopy(context, (const uint8_t *)bytes.start, bytes.length);
+    abi_free(bytes);
+    return array;
+}
+
+/* hmac(algorithm, name, data: Uint8Array) -> Uint8Array */
+NATIVE(native_hmac) {
+    UNUSED;
+    struct text algorithm = text_of(context, arguments[0]);
+    if (algorithm.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct text name = text_of(context, arguments[1]);
+    struct text data = name.start == NULL ? (struct text){NULL, 0} : bytes_of(context, arguments[2]);
+    struct text_result code = {1, {NULL, 0}};
+    if (data.start != NULL) {
+        host_hmac(algorithm.start, algorithm.length, name.start, name.length, (const uint8_t *)data.start, data.length, &code);
+    }
+    text_free(context, algorithm);
+    text_free(context, name);
+    if (data.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    return code.is_error ? throw_text(context, code.text) : take_bytes(context, code.text);
+}
+
+/* fetch(request: string of JSON, body: Uint8Array) -> handle */
+NATIVE(native_fetch) {
+    UNUSED;
+    struct text request = text_of(context, arguments[0]);
+    if (request.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct text body = bytes_of(context, arguments[1]);
+    struct start_result result;
+    if (body.start != NULL) {
+        host_fetch(request.start, request.length, (const uint8_t *)body.start, body.length, &result);
+    }
+    text_free(context, request);
+    return body.start == NULL ? JS_EXCEPTION : handle_or_throw(context, result);
+}
+
+/* read(body) -> handle */
+NATIVE(native_read) {
+    UNUSED;
+    uint32_t body = 0;
+    if (JS_ToUint32(context, &body, arguments[0]) < 0) {
+        return JS_EXCEPTION;
+    }
+    struct start_result result;
+    host_read(body, &result);
+    return handle_or_throw(context, result);
+}
+
+/* take(handle of a read that has ended) -> Uint8Array */
+NATIVE(native_take) {
+    UNUSED;
+    uint32_t operation = 0;
+    if (JS_ToUint32(context, &operation, arguments[0]) < 0) {
+        return JS_EXCEPTION;
+    }
+    struct text bytes;
+    host_take(operation, &bytes);
+    return take_bytes(context, bytes);
+}
+
+/* close(body) */
+NATIVE(native_close) {
+    UNUSED;
+    uint32_t body = 0;
+    if (JS_ToUint32(context, &body, arguments[0]) < 0) {
+        return JS_EXCEPTION;
+    }
+    host_close(body);
+    return JS_UNDEFINED;
+}
+
+/* find(bytes: Uint8Array, part: Uint8Array of one byte at least, from) -> where it stands from there on, -1 where it does not */
+NATIVE(native_find) {
+    UNUSED;
+    uint32_t from = 0;
+    struct text bytes = bytes_of(context, arguments[0]), part = bytes_of(context, arguments[1]);
+    if (bytes.start == NULL || part.start == NULL || JS_ToUint32(context, &from, arguments[2]) < 0) {
+        return JS_EXCEPTION;
+    }
+    const char *at = bytes.start + (from < bytes.length ? from : bytes.length), *end = bytes.start + bytes.length;
+    while (part.length != 0 && (size_t)(end - at) >= part.length) {
+        at = memchr(at, part.start[0], (size_t)(end - at) - part.length + 1);
+        if (at == NULL) {
+            break;
+        }
+        if (memcmp(at, part.start, part.length) == 0) {
+            return JS_NewInt64(context, at - bytes.start);
+        }
+        at++;
+    }
+    return JS_NewInt32(context, -1);
 }
 
 /* isBuilding() -> whether this is the build of a tool, for which the host does nothing but log */
@@ -256,6 +393,14 @@ static const JSCFunctionListEntry NATIVES[] = {
     JS_CFUNC_DEF("digest", 2, native_digest),
     JS_CFUNC_DEF("start", 1, native_start),
     JS_CFUNC_DEF("cancel", 1, native_cancel),
+    JS_CFUNC_DEF("secret", 1, native_secret),
+    JS_CFUNC_DEF("basicAuth", 2, native_basic_auth),
+    JS_CFUNC_DEF("hmac", 3, native_hmac),
+    JS_CFUNC_DEF("fetch", 2, native_fetch),
+    JS_CFUNC_DEF("read", 1, native_read),
+    JS_CFUNC_DEF("take", 1, native_take),
+    JS_CFUNC_DEF("close", 1, native_close),
+    JS_CFUNC_DEF("find", 3, native_find),
     JS_CFUNC_DEF("isBuilding", 0, native_is_building),
     JS_CFUNC_DEF("classOf", 1, native_class_of),
     JS_CFUNC_DEF("encodeUtf8", 1, native_encode_utf8),

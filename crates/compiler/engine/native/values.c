@@ -21,15 +21,20 @@ struct text text_of(JSContext *context, JSValueConst value) {
     return (struct text){start, length};
 }
 
-/* `JSON.stringify` escapes halves of pairs and nothing else above ASCII; the string is fresh, so that nobody else reads it. */
+/* Whether six bytes from `byte` on are the escape of half a surrogate pair. */
+static bool is_lone_escape(const char *byte) {
+    return byte[1] == 'u' && (byte[2] == 'd' || byte[2] == 'D') && byte[3] != 0 && strchr("89abcdefABCDEF", byte[3]) != NULL;
+}
+
+/* What writes JSON escapes halves of pairs and nothing else above ASCII; the string is fresh, so that nobody else reads it. */
 struct text json_of(JSContext *context, JSValueConst json) {
     struct text text = text_of(context, json);
     char *byte = text.start, *end = text.start + text.length;
-    while (text.start != NULL && (byte = memchr(byte, '\\', (size_t)(end - byte))) != NULL) {
-        if (end - byte >= 6 && byte[1] == 'u' && (byte[2] == 'd' || byte[2] == 'D') && strchr("89abcdefABCDEF", byte[3]) != NULL) {
+    while (text.start != NULL && byte < end && (byte = memchr(byte, '\\', (size_t)(end - byte))) != NULL) {
+        if (end - byte >= 6 && is_lone_escape(byte)) {
             memcpy(byte + 2, "fffd", 4);
         }
-        byte += 2; /* the backslash and what it escapes */
+        byte += 2; /* the backslash and what it escapes, where the text does not end between the two */
     }
     return text;
 }

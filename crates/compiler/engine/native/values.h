@@ -10,7 +10,7 @@ struct text text_of(JSContext *context, JSValueConst value);
 
 void text_free(JSContext *context, struct text text);
 
-/* The same for what `JSON.stringify` has just made: half a surrogate pair is an escape there, which becomes that of U+FFFD, because other
+/* The same for a text of JSON that was just made: half a surrogate pair is an escape there, which becomes that of U+FFFD, because other
  * readers of JSON refuse it. */
 struct text json_of(JSContext *context, JSValueConst json);
 

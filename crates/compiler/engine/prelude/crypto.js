@@ -7,13 +7,19 @@ const INTEGER_ARRAYS = new Set(
 );
 const DIGESTS = ["SHA-1", "SHA-256", "SHA-384", "SHA-512"];
 
+/** The name as the host knows it, of a text or of {name}, in whatever case. */
+function digestName(algorithm) {
+  const name = `${typeof algorithm === "object" && algorithm !== null ? algorithm.name : algorithm}`;
+  const known = DIGESTS.find((digest) => digest === name.toUpperCase());
+  if (known === undefined) {
+    throw new DOMException(`the digest ${quote(name)} is not known: known are ${DIGESTS.join(", ")}`, "NotSupportedError");
+  }
+  return known;
+}
+
 const subtle = {
   async digest(algorithm, data) {
-    const name = `${typeof algorithm === "object" && algorithm !== null ? algorithm.name : algorithm}`;
-    const known = DIGESTS.find((digest) => digest === name.toUpperCase());
-    if (known === undefined) {
-      throw new DOMException(`the digest ${quote(name)} is not known: known are ${DIGESTS.join(", ")}`, "NotSupportedError");
-    }
+    const known = digestName(algorithm);
     const bytes = bytesOf(data, "the data of a digest");
     refuseWhileBuilding("crypto.subtle.digest");
     return native.digest(known, bytes);

@@ -1,6 +1,5 @@
 // From anything that was thrown to the record `tool-error`. What was thrown may be hostile: every look at it may throw in turn.
 
-const PRELUDE_FILE = "toolwright:prelude";
 const NAME_LENGTH_MAX = 100;
 const MESSAGE_LENGTH_MAX = 8_000;
 const STACK_LENGTH_MAX = 8_000;
@@ -18,7 +17,7 @@ defineGlobal("ToolError", ToolError);
 /** [name, message, line, column, stack]; line and column are 0 where they are not known. `doing` stands before the message. */
 function failure(thrown, doing) {
   const { name, message, frames } = describeError(thrown);
-  const place = frames.find((frame) => frame.line !== 0) ?? { line: 0, column: 0 };
+  const place = frames.find((frame) => frame.file === source.file && frame.line !== 0) ?? { line: 0, column: 0 };
   const stack = [frames.map(frameText).join("\n"), ...causeTexts(thrown)].filter(Boolean).join("\n");
   return [name, doing === undefined ? message : `${doing}: ${message}`, place.line, place.column, cut(stack, STACK_LENGTH_MAX)];
 }
@@ -86,13 +85,13 @@ function causeTexts(error) {
 const FRAME = /^\s*at (?:(.*) \((.*)\)|(.*))$/;
 const PLACE = /^(.*):(\d+):(\d+)$/;
 
-/** The frames of a stack, without those of this prelude, with places in the author's source. */
+/** The frames of a stack in the author's source, with places there, and in library modules. Those of this prelude have no file. */
 function readFrames(stack) {
   const frames = [];
   for (const line of stack.slice(0, STACK_LENGTH_MAX).split("\n")) {
     const [, name = "", where, bare] = FRAME.exec(line) ?? [];
     const [, file = where ?? bare, lineNumber = "0", columnNumber = "0"] = PLACE.exec(where ?? bare ?? "") ?? [];
-    if (file !== undefined && file !== PRELUDE_FILE) {
+    if (file === source.file || file === "native" || file?.startsWith("toolwright:")) {
       frames.push({ name, file, line: Number(lineNumber), column: Number(columnNumber) });
     }
   }
@@ -100,7 +99,7 @@ function readFrames(stack) {
   if (own.length > 0) {
     authorPlaces(own).forEach((place, at) => Object.assign(own[at], place ?? { line: 0, column: 0 }));
   }
-  return frames.filter((frame) => frame.file === source.file || frame.file === "native");
+  return frames;
 }
 
 function frameText({ name, file, line, column }) {

@@ -39,7 +39,7 @@ function formatSubstitute(letter, value) {
       return typeof value === "bigint" ? `${value}n` : typeof value === "object" || typeof value === "symbol" ? "NaN" : formatNumber(letter, value);
     case "j":
       try {
-        return String(JSON.stringify(value));
+        return String(jsonOf(value));
       } catch {
         return "[not JSON]";
       }

@@ -1,11 +1,15 @@
 // Host operations: things that take time and are done outside. Each has a handle; the host says when one has ended.
 
-/** handle -> what to do when it has ended: (isError, text) => void. */
+/** handle -> what to do when it has ended: (isError, text, handle) => void. */
 const operations = new Map();
 
 /** Starts an operation, a JSON object whose `op` names it, and gives its handle. */
 function startOperation(operation, whenEnded) {
-  const handle = native.start(JSON.stringify(operation));
+  return follow(native.start(jsonOf(operation)), whenEnded);
+}
+
+/** Has `whenEnded` called once the operation of this handle has ended. Gives the handle. */
+function follow(handle, whenEnded) {
   operations.set(handle, whenEnded);
   return handle;
 }
@@ -20,5 +24,5 @@ function cancelOperation(handle) {
 function ended(handle, isError, text) {
   const whenEnded = operations.get(handle);
   operations.delete(handle);
-  whenEnded?.(isError, text);
+  whenEnded?.(isError, text, handle);
 }

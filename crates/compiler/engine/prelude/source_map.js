@@ -3,16 +3,24 @@
 /** What `init` was told: the file's name in stack traces, the `mappings` of a source map (version 3) or null, and the text where needed. */
 const source = { file: "", mappings: null, text: null };
 
-/** Takes the request of `init`: {source, map, file}. */
+/** Takes the request of `init`: {source, map, file, modules}. The modules themselves are read by the engine's C. */
 function remember(request) {
   if (typeof request?.source !== "string" || typeof request.file !== "string") {
-    throw new TypeError("a request to build a tool is {source: string, map: string | null, file: string}");
+    throw new TypeError("a request to build a tool is {source: string, map: string | null, file: string, modules?: {[name]: source}}");
+  }
+  const modules = request.modules ?? {};
+  const isModule = ([name, text]) => /^toolwright:[a-z][a-z0-9_-]*$/.test(name) && !RESERVED_MODULES.includes(name) && typeof text === "string";
+  if (typeof modules !== "object" || !Object.entries(modules).every(isModule)) {
+    throw new TypeError('`modules` of a request has sources by names like "toolwright:csv"');
   }
   source.file = request.file;
   source.mappings = request.map ?? null;
   // QuickJS counts columns in bytes, and the rest of the world in UTF-16 units. They differ only where a line is not ASCII.
   source.text = /[^\0-\x7F]/.test(request.source) ? request.source : null;
 }
+
+/** Names that the engine uses itself. */
+const RESERVED_MODULES = ["toolwright:native", "toolwright:prelude"];
 
 /** `place` is {line, column}, both from 1, the column in bytes. Gives the same in the author's source, or undefined. */
 function authorPlaces(places) {

@@ -8,13 +8,42 @@ use super::machine::{Machine, START_US, boot_fuel, borders, evaluate, failure};
 fn the_engine_borders_on_nothing_but_the_host() {
     let (imports, exports) = borders();
 
-    let allowed = ["log", "progress", "config", "now", "random", "digest", "memory-limit", "start", "cancel", "wait"];
+    let allowed = [
+        "log",
+        "progress",
+        "config",
+        "now",
+        "random",
+        "digest",
+        "memory-limit",
+        "start",
+        "cancel",
+        "secret",
+        "basic-auth",
+        "hmac",
+        "fetch",
+        "read",
+        "take",
+        "close",
+        "wait",
+    ];
     for import in &imports {
         let name = import.strip_prefix("toolwright:tool/host@0.1.0 ");
         assert!(name.is_some_and(|name| allowed.contains(&name)), "{import}");
     }
     assert_eq!(imports.len(), allowed.len());
-    for export in ["memory", "cabi_realloc", "boot", "init", "call", "cabi_post_call", "describe", "cabi_post_describe"] {
+    for export in [
+        "memory",
+        "cabi_realloc",
+        "boot",
+        "init",
+        "call",
+        "cabi_post_call",
+        "complete",
+        "cabi_post_complete",
+        "describe",
+        "cabi_post_describe",
+    ] {
         assert!(exports.iter().any(|name| name == export), "{export}");
     }
     assert!(!exports.iter().any(|name| name == "_initialize" || name == "_start"));
@@ -126,7 +155,11 @@ fn a_promise_that_nothing_can_settle_is_a_deadlock() {
 fn the_tool_is_this_and_its_context_cannot_be_changed() {
     assert_eq!(
         evaluate("return [this.name, Object.isFrozen(ctx), Object.keys(ctx)];"),
-        json!(["test", true, ["env", "log", "progress"]])
+        json!([
+            "test",
+            true,
+            ["env", "secret", "basicAuth", "hmac", "log", "progress", "text", "image", "audio", "resource", "link", "content"]
+        ])
     );
 }
 

@@ -1,9 +1,6 @@
 //! An instance of the engine and its host.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::OnceLock,
-};
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -17,12 +14,13 @@ use wasmtime::{
     WasmParams, WasmResults, bail,
 };
 
+use super::upstream::{self, Upstream};
 use crate::prelude;
 
 const CORE: &[u8] = include_bytes!("../../engine/engine.wasm");
 /// The name under which the tests see the stack pointer, the engine's only mutable global.
 const STACK_POINTER: &str = "stack-pointer";
-const HOST: &str = "toolwright:tool/host@0.1.0";
+pub(crate) const HOST: &str = "toolwright:tool/host@0.1.0";
 
 /// Far more than any test but the endless ones needs.
 const FUEL: u64 = 10_000_000_000;
@@ -45,14 +43,40 @@ pub(crate) struct Host {
     pub(crate) memory_bytes: u64,
     /// Whether `start` answers every operation with an error.
     pub(crate) refuses_operations: bool,
-    sleeps: VecDeque<(u32, u64)>,
+    pub(crate) upstream: Upstream,
+    under_way: Vec<UnderWay>,
     handles: u32,
     randoms: u64,
     limits: StoreLimits,
 }
 
+/// An operation that has begun: its handle, when it ends on the host's clock, and what `wait` will tell of it.
+struct UnderWay {
+    handle: u32,
+    until_us: u64,
+    told: std::result::Result<String, String>,
+}
+
+impl Host {
+    pub(crate) fn next_handle(&mut self) -> u32 {
+        self.handles += 1;
+        self.handles
+    }
+
+    pub(crate) fn begin(&mut self, handle: u32, after_us: u64, told: std::result::Result<String, String>) {
+        self.under_way.push(UnderWay { handle, until_us: self.now_us + after_us, told });
+    }
+}
+
 /// What a call gave: the result, or the record `tool-error`.
 pub(crate) type Answer = std::result::Result<Value, Failure>;
+
+/// The two cases of the variant `answer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Json,
+    Content,
+}
 
 /// The record `tool-error`.
 #[derive(Debug, Clone, PartialEq)]
@@ -204,18 +228,40 @@ impl Machine {
         Ok(answer)
     }
 
-    /// Calls the tool; a trap is the test's failure.
+    /// Calls the tool, which answers with JSON; a trap is the test's failure.
     pub(crate) fn call(&mut self, arguments: &Value) -> Answer {
         self.call_text(&arguments.to_string()).unwrap()
     }
 
-    /// Calls the tool; the outer error is a trap.
+    /// As `call`, with the arguments as text; the outer error is a trap.
     pub(crate) fn call_text(&mut self, arguments: &str) -> Result<Answer> {
+        Ok(self.call_for_answer(arguments)?.map(|(kind, value)| {
+            assert_eq!(kind, Kind::Json, "{value}");
+            value
+        }))
+    }
+
+    /// Calls the tool; the outer error is a trap.
+    pub(crate) fn call_for_answer(&mut self, arguments: &str) -> Result<std::result::Result<(Kind, Value), Failure>> {
         let parameters = self.write(arguments.as_bytes());
         let result: u32 = self.call_export("call", parameters)?;
-        let answer = self.read_answer(result);
+        let answer = if self.read_byte(result) == 0 {
+            let kind = if self.read_byte(result + 4) == 0 { Kind::Json } else { Kind::Content };
+            Ok((kind, self.read_json(result + 8)))
+        } else {
+            Err(self.read_failure(result))
+        };
         self.call_export::<u32, ()>("cabi_post_call", result)?;
         Ok(answer)
+    }
+
+    /// Asks for values of an argument.
+    pub(crate) fn complete(&mut self, request: &Value) -> Answer {
+        let parameters = self.write(request.to_string().as_bytes());
+        let result: u32 = self.call_export("complete", parameters).unwrap();
+        let answer = self.read_answer(result);
+        self.call_export::<u32, ()>("cabi_post_complete", result).unwrap();
+        answer
     }
 
     pub(crate) fn describe(&mut self) -> Value {
@@ -265,18 +311,27 @@ impl Machine {
         String::from_utf8(self.memory.data(&self.store)[start..][..length].to_vec()).unwrap()
     }
 
+    fn read_byte(&self, at: u32) -> u8 {
+        self.memory.data(&self.store)[at as usize]
+    }
+
+    fn read_json(&self, at: u32) -> Value {
+        let text = self.read_text(at);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}"))
+    }
+
     fn read_answer(&self, at: u32) -> Answer {
-        if self.memory.data(&self.store)[at as usize] == 0 {
-            let text = self.read_text(at + 4);
-            return Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}")));
-        }
-        Err(Failure {
+        if self.read_byte(at) == 0 { Ok(self.read_json(at + 4)) } else { Err(self.read_failure(at)) }
+    }
+
+    fn read_failure(&self, at: u32) -> Failure {
+        Failure {
             name: self.read_text(at + 4),
             message: self.read_text(at + 12),
             line: self.read_word(at + 20),
             column: self.read_word(at + 24),
             stack: self.read_text(at + 28),
-        })
+        }
     }
 }
 
@@ -334,20 +389,21 @@ fn add_host(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap(HOST, "start", start)?;
     linker.func_wrap(HOST, "cancel", |mut caller: Caller<'_, Host>, handle: u32| {
         count(&mut caller, "cancel");
-        caller.data_mut().sleeps.retain(|(other, _)| *other != handle);
+        caller.data_mut().under_way.retain(|other| other.handle != handle);
     })?;
     linker.func_wrap(HOST, "wait", |mut caller: Caller<'_, Host>, result: u32| {
         count(&mut caller, "wait");
         let host = caller.data_mut();
-        let Some((at, _)) = host.sleeps.iter().enumerate().min_by_key(|(_, (_, until))| *until) else {
+        let Some((at, _)) = host.under_way.iter().enumerate().min_by_key(|(_, operation)| operation.until_us) else {
             bail!("nothing is under way");
         };
-        let (handle, until) = host.sleeps.remove(at).unwrap();
-        host.now_us = host.now_us.max(until);
+        let UnderWay { handle, until_us, told } = host.under_way.remove(at);
+        host.now_us = host.now_us.max(until_us);
         write(&mut caller, result, &handle.to_le_bytes())?;
-        give(&mut caller, result + 4, 0, b"")
+        let (tag, text) = told.map_or_else(|error| (1, error), |text| (0, text));
+        give(&mut caller, result + 4, tag, text.as_bytes())
     })?;
-    Ok(())
+    upstream::add(linker)
 }
 
 fn progress(
@@ -386,15 +442,14 @@ fn start(mut caller: Caller<'_, Host>, at: u32, length: u32, result: u32) -> Res
         return give(&mut caller, result, 1, b"unknown operation");
     };
     let host = caller.data_mut();
-    host.handles += 1;
-    let until = host.now_us + u64::try_from(std::time::Duration::from_secs_f64(ms / 1000.0).as_micros())?;
-    host.sleeps.push_back((host.handles, until));
-    let handle = host.handles;
+    let handle = host.next_handle();
+    let after_us = u64::try_from(std::time::Duration::from_secs_f64(ms / 1000.0).as_micros())?;
+    host.begin(handle, after_us, Ok(String::new()));
     write(&mut caller, result, &[0])?;
     write(&mut caller, result + 4, &handle.to_le_bytes())
 }
 
-fn count(caller: &mut Caller<'_, Host>, name: &'static str) {
+pub(crate) fn count(caller: &mut Caller<'_, Host>, name: &'static str) {
     *caller.data_mut().calls.entry(name).or_default() += 1;
 }
 
@@ -402,28 +457,28 @@ fn memory(caller: &mut Caller<'_, Host>) -> Memory {
     caller.get_export("memory").and_then(wasmtime::Extern::into_memory).unwrap()
 }
 
-fn take(caller: &mut Caller<'_, Host>, at: u32, length: u32) -> Result<Vec<u8>> {
+pub(crate) fn take(caller: &mut Caller<'_, Host>, at: u32, length: u32) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length as usize];
     memory(caller).read(&caller, at as usize, &mut bytes)?;
     Ok(bytes)
 }
 
 /// The component model refuses text that is not UTF-8, so this does as well.
-fn take_text(caller: &mut Caller<'_, Host>, at: u32, length: u32) -> Result<String> {
+pub(crate) fn take_text(caller: &mut Caller<'_, Host>, at: u32, length: u32) -> Result<String> {
     Ok(String::from_utf8(take(caller, at, length)?)?)
 }
 
-fn write(caller: &mut Caller<'_, Host>, at: u32, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(caller: &mut Caller<'_, Host>, at: u32, bytes: &[u8]) -> Result<()> {
     Ok(memory(caller).write(caller, at as usize, bytes)?)
 }
 
 /// Writes a tag of one byte, and a list four bytes behind it.
-fn give(caller: &mut Caller<'_, Host>, at: u32, tag: u8, bytes: &[u8]) -> Result<()> {
+pub(crate) fn give(caller: &mut Caller<'_, Host>, at: u32, tag: u8, bytes: &[u8]) -> Result<()> {
     write(caller, at, &[tag])?;
     give_at(caller, at + 4, bytes)
 }
 
-fn give_at(caller: &mut Caller<'_, Host>, at: u32, bytes: &[u8]) -> Result<()> {
+pub(crate) fn give_at(caller: &mut Caller<'_, Host>, at: u32, bytes: &[u8]) -> Result<()> {
     let allocate = caller.get_export("cabi_realloc").and_then(wasmtime::Extern::into_func).unwrap();
     let length = u32::try_from(bytes.len())?;
     let allocate = allocate.typed::<(u32, u32, u32, u32), u32>(&caller)?;

@@ -115,7 +115,10 @@ fn a_dynamic_import_finds_no_more_than_a_static_one() {
         "const api = await import('toolwright'); let refused; try { await import('toolwright:native'); } catch (error) { refused = error.message; } return [Object.keys(api), refused];",
     );
 
-    let expected = json!([["ToolError", "tool"], "cannot import \"toolwright:native\": the only module is \"toolwright\""]);
+    let expected = json!([
+        ["ToolError", "prompt", "resource", "tool"],
+        "cannot import \"toolwright:native\": the only module is \"toolwright\""
+    ]);
     assert_eq!(machine.call(&json!({})), Ok(expected));
 }
 
