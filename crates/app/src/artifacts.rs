@@ -159,9 +159,12 @@ async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &Served
     let found = store::versions::find(&mut *app.pool.acquire().await?, customer, tool.version_id).await?;
     let version = found.ok_or_else(|| AppError::not_found("version", tool.version_id))?;
     let artifact_bytes_max = tier.limits.artifact_bytes_max;
+    let source = version.source.ok_or_else(|| {
+        AppError::internal(format!("the component of version {} is lost", tool.version_id), "it cannot be made again")
+    })?;
     // What it imports was held against tier and grants when it was put.
     let modules = ModuleBounds::none();
-    let request = BuildRequest { customer, language: tool.language, source: version.source, artifact_bytes_max, modules };
+    let request = BuildRequest { customer, language: tool.language, source, artifact_bytes_max, modules };
     let built = app.workers.build(request).await.map_err(|error| match error {
         // It was taken when it was put: that this engine does not take it is for the operator to know.
         BuildError::Rejected(_) => AppError::internal(format!("version {} does not build any more", tool.version_id), error),

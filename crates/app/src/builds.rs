@@ -201,13 +201,14 @@ async fn insert(
         id: tool.version_id,
         tool: tool_id,
         language: new.language,
+        export: None,
         digest: tool.digest,
         source_digest: tool.source_digest,
         interface: ToolInterface::clone(&tool.interface),
         grants: new.grants,
         created_at,
     };
-    let version = Version { summary, source: new.source };
+    let version = Version { summary, source: Some(new.source) };
     if !store::versions::insert(&mut transaction, customer, &version).await? {
         return Err(AppError::not_found("server", server));
     }

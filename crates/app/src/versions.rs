@@ -21,6 +21,8 @@ pub struct VersionView {
     pub digest: Digest,
     /// What its source is written in.
     pub language: Language,
+    /// Which function of an uploaded component it is; none for a component that is one tool as a whole, and for what is no component.
+    pub export: Option<String>,
     /// What it may use.
     pub grants: Grants,
     /// What it says of itself.
@@ -34,8 +36,8 @@ pub struct VersionView {
 pub struct VersionSource {
     /// The version.
     pub version: VersionView,
-    /// Its source, as it was put.
-    pub source: String,
+    /// Its source, as it was put; none for a component.
+    pub source: Option<String>,
 }
 
 /// The versions of a tool, newest first.
@@ -75,6 +77,7 @@ impl From<VersionSummary> for VersionView {
             version_id: version.id,
             digest: version.digest,
             language: version.language,
+            export: version.export,
             grants: version.grants,
             interface: Arc::new(version.interface),
             created_at: version.created_at,

@@ -24,7 +24,7 @@ async fn a_source_becomes_a_version_that_is_shown_and_listed(pool: PgPool) {
     assert_eq!(listed.items.len(), 1);
     assert_eq!(listed.items[0].newest.version_id, second.version_id);
     assert_eq!(history.items.iter().map(|version| version.version_id).collect::<Vec<_>>(), [second.version_id, first.version_id]);
-    assert_eq!(source.source, ADD);
+    assert_eq!(source.source.as_deref(), Some(ADD));
     test.stop().await;
 }
 

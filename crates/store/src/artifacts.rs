@@ -6,12 +6,15 @@ use sqlx::PgConnection;
 
 use crate::{StoreError, number};
 
+/// What stands for the engine in the key of an uploaded component, which brings its own: no engine has this digest.
+pub const OF_COMPONENTS: Digest = Digest::from_bytes([0; 32]);
+
 /// What an artifact is found by. A new engine finds none and makes its own, while nodes with the old one go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ArtifactKey {
     /// Over source and language.
     pub source: Digest,
-    /// Of the engine that is in the artifact.
+    /// Of the engine that is in the artifact; [`OF_COMPONENTS`] for an uploaded component.
     pub engine: Digest,
 }
 

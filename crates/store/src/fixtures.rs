@@ -130,13 +130,14 @@ pub(crate) fn new_version(tool: ToolId, name: &str, source: &str) -> Version {
         id: VersionId::new(),
         tool,
         language: Language::TypeScript,
+        export: None,
         digest: Digest::of_parts([source.as_bytes(), name.as_bytes()]),
         source_digest: Digest::of(source.as_bytes()),
         interface,
         grants: Grants::default(),
         created_at: at(0),
     };
-    Version { summary, source: source.to_owned() }
+    Version { summary, source: Some(source.to_owned()) }
 }
 
 pub(crate) async fn version(

@@ -47,6 +47,8 @@ pub struct ServedTool {
     pub version: VersionId,
     /// What its source is written in.
     pub language: Language,
+    /// Which function of an uploaded component it is.
+    pub export: Option<String>,
     /// The version's digest.
     pub digest: Digest,
     /// Half of the key of its artifact.
@@ -101,16 +103,18 @@ async fn list_tools(
 ) -> Result<BTreeMap<ToolName, ServedTool>, StoreError> {
     let rows = sqlx::query_as!(
         ToolRow,
-        r#"SELECT tool_id, tools.name, version_id, language, digest, versions.source_digest,
+        r#"SELECT tool_id, tools.name, version_id, language, export, digest, versions.source_digest,
             interface AS "interface: Json<ToolInterface>", grants AS "grants: Json<Grants>",
             artifact_digest AS "artifact_digest?", artifact_bytes AS "artifact_bytes?", signature AS "artifact_signature?"
         FROM release_tools
             JOIN tools USING (tool_id)
             JOIN versions USING (tool_id, version_id)
-            LEFT JOIN artifacts ON artifacts.source_digest = versions.source_digest AND engine_digest = $2
+            LEFT JOIN artifacts ON artifacts.source_digest = versions.source_digest
+                AND engine_digest = CASE language WHEN 'component' THEN $3::bytea ELSE $2::bytea END
         WHERE release_id = $1"#,
         release,
-        engine.as_bytes().as_slice()
+        engine.as_bytes().as_slice(),
+        artifacts::OF_COMPONENTS.as_bytes().as_slice()
     )
     .fetch_all(connection)
     .await
@@ -123,6 +127,7 @@ struct ToolRow {
     name: String,
     version_id: Uuid,
     language: String,
+    export: Option<String>,
     digest: Vec<u8>,
     source_digest: Vec<u8>,
     interface: Json<ToolInterface>,
@@ -142,6 +147,7 @@ impl ToolRow {
             id: ToolId::from_uuid(self.tool_id),
             version: VersionId::from_uuid(self.version_id),
             language: versions::read_language(&self.language)?,
+            export: self.export,
             digest: self.digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
             source_digest: self.source_digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
             interface: self.interface.0,

@@ -18,7 +18,9 @@ pub struct VersionSummary {
     pub tool: ToolId,
     /// What its source is written in.
     pub language: Language,
-    /// Over source, language, grants and interface.
+    /// Which function of an uploaded component it is; none for a component that is one tool as a whole, and for what is no component.
+    pub export: Option<String>,
+    /// Over source, language, export, grants and interface.
     pub digest: Digest,
     /// Over source and language: half of the key of its artifact.
     pub source_digest: Digest,
@@ -35,8 +37,8 @@ pub struct VersionSummary {
 pub struct Version {
     /// All but the source.
     pub summary: VersionSummary,
-    /// The source as the customer wrote it, 16 MiB at most, without U+0000.
-    pub source: String,
+    /// The source as the customer wrote it, 16 MiB at most, without U+0000; none for a component, which is a blob.
+    pub source: Option<String>,
 }
 
 /// Keeps a version; `false` if the customer has no such tool.
@@ -44,19 +46,22 @@ pub async fn insert(connection: &mut PgConnection, customer: CustomerId, version
     let Version { summary, source } = version;
     let (interface, grants) = write_json(summary)?;
     let done = sqlx::query!(
-        "INSERT INTO versions (version_id, tool_id, language, source, digest, source_digest, interface, grants, created_at)
-        SELECT $3, tool_id, $4, $5, $6, $7, $8::text::json, $9::text::json, $10 FROM tools JOIN servers USING (server_id)
+        "INSERT INTO versions (
+            version_id, tool_id, language, source, export, digest, source_digest, interface, grants, created_at
+        )
+        SELECT $3, tool_id, $4, $5, $11, $6, $7, $8::text::json, $9::text::json, $10 FROM tools JOIN servers USING (server_id)
         WHERE customer_id = $1 AND tool_id = $2",
         customer.as_uuid(),
         summary.tool.as_uuid(),
         summary.id.as_uuid(),
         summary.language.as_str(),
-        source,
+        source.as_deref(),
         summary.digest.as_bytes().as_slice(),
         summary.source_digest.as_bytes().as_slice(),
         interface,
         grants,
-        summary.created_at
+        summary.created_at,
+        summary.export.as_deref()
     )
     .execute(connection)
     .await
@@ -71,7 +76,7 @@ pub async fn find(
     version: VersionId,
 ) -> Result<Option<Version>, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT version_id, tool_id, language, source, digest, source_digest, interface AS "interface: Json<ToolInterface>",
+        r#"SELECT version_id, tool_id, language, export, source, digest, source_digest, interface AS "interface: Json<ToolInterface>",
             grants AS "grants: Json<Grants>", versions.created_at
         FROM versions JOIN tools USING (tool_id) JOIN servers USING (server_id)
         WHERE customer_id = $1 AND version_id = $2"#,
@@ -86,6 +91,7 @@ pub async fn find(
         version_id: row.version_id,
         tool_id: row.tool_id,
         language: row.language,
+        export: row.export,
         digest: row.digest,
         source_digest: row.source_digest,
         interface: row.interface,
@@ -105,7 +111,7 @@ pub async fn list(
 ) -> Result<Vec<VersionSummary>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT version_id, tool_id, language, digest, source_digest, interface AS "interface: Json<ToolInterface>",
+        r#"SELECT version_id, tool_id, language, export, digest, source_digest, interface AS "interface: Json<ToolInterface>",
             grants AS "grants: Json<Grants>", versions.created_at
         FROM versions JOIN tools USING (tool_id) JOIN servers USING (server_id)
         WHERE customer_id = $1 AND tool_id = $2
@@ -140,7 +146,7 @@ pub async fn list_by_ids(
     let versions: Vec<Uuid> = versions.iter().map(|version| version.as_uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT version_id, tool_id, language, digest, source_digest, interface AS "interface: Json<ToolInterface>",
+        r#"SELECT version_id, tool_id, language, export, digest, source_digest, interface AS "interface: Json<ToolInterface>",
             grants AS "grants: Json<Grants>", versions.created_at
         FROM versions JOIN tools USING (tool_id) JOIN servers USING (server_id)
         WHERE customer_id = $1 AND version_id = ANY($2)"#,
@@ -193,6 +199,7 @@ struct Row {
     version_id: Uuid,
     tool_id: Uuid,
     language: String,
+    export: Option<String>,
     digest: Vec<u8>,
     source_digest: Vec<u8>,
     interface: Json<ToolInterface>,
@@ -208,6 +215,7 @@ impl TryFrom<Row> for VersionSummary {
             id: VersionId::from_uuid(row.version_id),
             tool: ToolId::from_uuid(row.tool_id),
             language: read_language(&row.language)?,
+            export: row.export,
             digest: row.digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
             source_digest: row.source_digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
             interface: row.interface.0,
@@ -240,6 +248,33 @@ mod tests {
 
         assert_eq!(find(&mut connection, customer, version.summary.id).await.unwrap().as_ref(), Some(&version));
         assert_eq!(find_newest(&mut connection, customer, tool).await.unwrap(), Some(version.summary));
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_component_has_an_export_and_no_source(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let of = |language, export: Option<&str>, source: Option<&str>| {
+            let mut version = new_version(tool, "forecast", "1");
+            version.summary.language = language;
+            version.summary.export = export.map(str::to_owned);
+            version.source = source.map(str::to_owned);
+            version
+        };
+
+        let component = of(Language::Component, Some("weather:api/daily#forecast"), None);
+        assert!(insert(&mut connection, customer, &component).await.unwrap());
+
+        assert_eq!(find(&mut connection, customer, component.summary.id).await.unwrap(), Some(component));
+        for wrong in [
+            of(Language::Component, None, Some("export default 1")),
+            of(Language::JavaScript, None, None),
+            of(Language::JavaScript, Some("forecast"), Some("export default 1")),
+        ] {
+            assert!(insert(&mut connection, customer, &wrong).await.is_err(), "{wrong:?}");
+        }
     }
 
     #[sqlx::test(migrations = "../../migrations")]

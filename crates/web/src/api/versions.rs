@@ -43,6 +43,10 @@ pub(crate) struct VersionView {
     digest: Digest,
     /// What its source is written in.
     language: LanguageView,
+    /// Which function of an uploaded component it is; absent for a component that is one tool as a whole, and for a source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "weather:api/daily#forecast")]
+    export: Option<String>,
     /// What it may use.
     grants: GrantsView,
     /// What it says of itself.
@@ -56,8 +60,9 @@ pub(crate) struct VersionView {
 pub(crate) struct VersionSource {
     #[serde(flatten)]
     version: VersionView,
-    /// Its source, as it was put.
-    source: String,
+    /// Its source, as it was put; null for a component, which is downloaded.
+    #[schema(required = true)]
+    source: Option<String>,
 }
 
 impl From<Language> for LanguageView {
@@ -72,9 +77,9 @@ impl From<Language> for LanguageView {
 
 impl From<versions::VersionView> for VersionView {
     fn from(view: versions::VersionView) -> Self {
-        let versions::VersionView { version_id, digest, language, grants, interface, created_at } = view;
+        let versions::VersionView { version_id, digest, language, export, grants, interface, created_at } = view;
         let interface = interface.as_ref().into();
-        Self { version_id, digest, language: language.into(), grants: grants.into(), interface, created_at }
+        Self { version_id, digest, language: language.into(), export, grants: grants.into(), interface, created_at }
     }
 }
 
