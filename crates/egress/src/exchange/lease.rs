@@ -1,0 +1,35 @@
+//! A connection while one request uses it.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Egress,
+    call::Call,
+    connector::{Connection, Origin},
+};
+
+/// Dropped, it closes the connection; given back, the connection waits for the next request.
+pub(crate) struct Lease {
+    egress: Arc<Egress>,
+    owner: u128,
+    origin: Arc<Origin>,
+    connection: Connection,
+}
+
+impl Lease {
+    pub(crate) fn new(call: &Call, origin: Arc<Origin>, connection: Connection) -> Self {
+        Self { egress: Arc::clone(&call.egress), owner: call.permission.owner(), origin, connection }
+    }
+
+    /// The answer was read to its end.
+    pub(crate) fn give_back(self) {
+        self.connection.slot.set(None);
+        self.egress.pool.put(self.owner, self.origin, self.connection);
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Lease").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,104 @@
+//! What is sent, with secrets in it.
+
+use bytes::Bytes;
+use domain::HttpMethod;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
+
+use super::Hop;
+use crate::{FetchError, call::Call, headers, request_body::RequestBody};
+
+/// The body of a hop.
+pub(crate) enum HopBody {
+    Whole(Bytes),
+    Streamed(RequestBody),
+}
+
+/// One request, ready to be sent. It holds values of secrets: it is neither shown nor kept.
+pub(crate) struct Outgoing {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: OutgoingBody,
+}
+
+enum OutgoingBody {
+    Whole(Bytes),
+    /// Gone once it was handed on.
+    Streamed(Option<RequestBody>),
+}
+
+impl Outgoing {
+    pub(crate) fn new(call: &Call, hop: Hop<'_>) -> Result<Self, FetchError> {
+        let Hop { target, method, headers, body } = hop;
+        let uri =
+            target.path_and_query().parse().map_err(|_| FetchError::Url { reason: "its path cannot be sent".to_owned() })?;
+        let placeholders = call.placeholders();
+        placeholders.refuse_in(target.as_str(), "the URL")?;
+        let mut filled = headers.clone();
+        for value in filled.values_mut() {
+            if let Some(secret) = placeholders.fill_header(&call.permission, target.host(), value.as_bytes())? {
+                *value = HeaderValue::from_bytes(&secret)
+                    .map_err(|_| FetchError::Request { reason: "a header with a secret cannot be sent".to_owned() })?;
+                value.set_sensitive(true);
+            }
+        }
+        let body = match body {
+            HopBody::Whole(bytes) => {
+                let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+                let secret = placeholders.fill_body(&call.permission, target.host(), content_type, &bytes)?;
+                OutgoingBody::Whole(secret.map_or(bytes, Bytes::from_owner))
+            }
+            HopBody::Streamed(body) => OutgoingBody::Streamed(Some(body)),
+        };
+        headers::complete(&mut filled, &target.authority(), &call.egress.user_agent)?;
+        Ok(Self { method: to_http(method), uri, headers: filled, body })
+    }
+
+    /// How many bytes it has at least.
+    pub(crate) fn bytes_min(&self) -> u64 {
+        let fields: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let body = match &self.body {
+            OutgoingBody::Whole(bytes) => bytes.len(),
+            OutgoingBody::Streamed(_) => 0,
+        };
+        (fields + body) as u64
+    }
+
+    /// The request, to be sent.
+    pub(crate) fn request(&mut self) -> Result<Request<RequestBody>, FetchError> {
+        let body = match &mut self.body {
+            OutgoingBody::Whole(bytes) => RequestBody::whole(bytes.clone()),
+            OutgoingBody::Streamed(body) => body.take().ok_or(FetchError::Ended)?,
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        Ok(request)
+    }
+
+    /// Whether it can be sent once more; `unsent` is the body, if nothing of the request left this node.
+    pub(crate) fn is_repeatable(&mut self, unsent: Option<RequestBody>) -> bool {
+        match (&mut self.body, unsent) {
+            (OutgoingBody::Whole(_), Some(_)) => true,
+            (OutgoingBody::Whole(_), None) => self.method.is_idempotent(),
+            (OutgoingBody::Streamed(body), Some(unsent)) => {
+                *body = Some(unsent);
+                true
+            }
+            (OutgoingBody::Streamed(_), None) => false,
+        }
+    }
+}
+
+const fn to_http(method: HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Options => Method::OPTIONS,
+    }
+}

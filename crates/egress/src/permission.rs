@@ -1,0 +1,88 @@
+//! What one served version of a tool may do outside, and how much of it one call may do.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use domain::{EnvName, GrantedHost, HostPattern};
+use secrecy::SecretString;
+
+use crate::secrets::Masker;
+
+/// What a version was granted, with the values of its secrets. Made once per served version and shared by its calls.
+pub struct Permission {
+    owner: u128,
+    hosts: Vec<GrantedHost>,
+    secrets: BTreeMap<EnvName, GrantedSecret>,
+    masker: OnceLock<Option<Arc<Masker>>>,
+}
+
+/// One secret of a version.
+#[derive(Clone)]
+pub struct GrantedSecret {
+    /// Its value.
+    pub value: SecretString,
+    /// The hosts that may receive it, whichever port and scheme of theirs is granted.
+    pub hosts: Vec<HostPattern>,
+}
+
+/// How far one call may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Bytes sent and received together, at most: see [`crate::Outbound::bytes`] for what is counted.
+    pub egress_bytes_max: u64,
+    /// When everything of the call ends.
+    pub deadline: Instant,
+}
+
+impl Permission {
+    /// `owner` is the customer, as any number that is no other's: breakers, connections and places are kept apart by it.
+    #[must_use]
+    pub const fn new(owner: u128, hosts: Vec<GrantedHost>, secrets: BTreeMap<EnvName, GrantedSecret>) -> Self {
+        Self { owner, hosts, secrets, masker: OnceLock::new() }
+    }
+
+    /// Nothing may be reached, no secret is there.
+    #[must_use]
+    pub const fn none(owner: u128) -> Self {
+        Self::new(owner, Vec::new(), BTreeMap::new())
+    }
+
+    pub(crate) const fn owner(&self) -> u128 {
+        self.owner
+    }
+
+    pub(crate) fn hosts(&self) -> &[GrantedHost] {
+        &self.hosts
+    }
+
+    pub(crate) fn secret(&self, name: &EnvName) -> Option<&GrantedSecret> {
+        self.secrets.get(name)
+    }
+
+    /// What finds the values of all secrets; made at the first use, since many versions never answer with anything.
+    pub(crate) fn masker(&self) -> Option<Arc<Masker>> {
+        self.masker.get_or_init(|| Masker::of_secrets(&self.secrets).map(Arc::new)).clone()
+    }
+}
+
+impl GrantedSecret {
+    pub(crate) fn may_go_to(&self, host: &str) -> bool {
+        self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+}
+
+impl fmt::Debug for Permission {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Permission").field("hosts", &self.hosts).field("secrets", &self.secrets).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for GrantedSecret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("GrantedSecret").field("hosts", &self.hosts).finish_non_exhaustive()
+    }
+}
