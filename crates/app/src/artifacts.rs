@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use compiler::{BuildError, BuildRequest, ModuleBounds};
-use domain::{CustomerId, Digest, Tier};
+use domain::{CustomerId, Digest, Language, Tier};
 use sandbox::{Invocable, LoadError, ToolForm};
 use store::{
     PgConnection,
@@ -14,7 +14,7 @@ use store::{
 };
 use tokio::sync::Mutex;
 
-use crate::{App, AppError, catalogue::ServedTool};
+use crate::{App, AppError, catalogue::ServedTool, signing::SignatureError};
 
 /// Orphaned artifacts that one statement deletes; a sweep runs as many statements as it needs.
 const SWEEP_BATCH: i64 = 100;
@@ -64,6 +64,7 @@ impl ArtifactSlot {
 
 /// The code of `tool`, a version of `customer`.
 pub(crate) async fn prepare(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Ready, AppError> {
+    tool.signed.map_err(|error| AppError::internal(format!("version {} is not run", tool.version_id), error))?;
     let digest = match tool.artifact.known() {
         Some(digest) => digest,
         None => find_or_build(app, customer, tier, tool).await?,
@@ -120,6 +121,11 @@ pub(crate) async fn find_ours(app: &App, connection: &mut PgConnection, source: 
     Ok(found.filter(|artifact| is_ours(app, source, artifact)))
 }
 
+/// What an artifact is found by.
+pub(crate) fn source_digest(language: Language, source: &str) -> Digest {
+    Digest::of_parts([language.as_str().as_bytes(), source.as_bytes()])
+}
+
 /// Whether the platform signed that this is what `source` became.
 pub(crate) fn is_ours(app: &App, source: Digest, artifact: &Artifact) -> bool {
     let is_ours = app.signer.is_artifact_ours(&ArtifactKey { source, engine: app.engine }, artifact);
@@ -158,6 +164,9 @@ async fn replace(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool
 async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Digest, AppError> {
     let found = store::versions::find(&mut *app.pool.acquire().await?, customer, tool.version_id).await?;
     let version = found.ok_or_else(|| AppError::not_found("version", tool.version_id))?;
+    if source_digest(tool.language, &version.source) != tool.source_digest {
+        return Err(AppError::internal(format!("version {} is not built", tool.version_id), SignatureError::Content));
+    }
     let artifact_bytes_max = tier.limits.artifact_bytes_max;
     let source = version.source.ok_or_else(|| {
         AppError::internal(format!("the component of version {} is lost", tool.version_id), "it cannot be made again")

@@ -70,7 +70,7 @@ async fn build_version(
     new.grants.check(&tier).map_err(grant_error)?;
     take_build(app, customer, &tier)?;
 
-    let source_digest = Digest::of_parts([new.language.as_str().as_bytes(), new.source.as_bytes()]);
+    let source_digest = artifacts::source_digest(new.language, &new.source);
     let bounds = modules::bounds(app, &tier, &new.grants.modules).await?;
     let found = find_built(app, customer, &tier, &server, name, source_digest).await?;
     let built = match found.filter(|built| built.modules.iter().all(|name| bounds.admit(name.as_str()).is_ok())) {
@@ -169,6 +169,8 @@ async fn ready_tool(
         digest,
         language: new.language,
         source_digest,
+        // It was built here and now; it is signed when it is kept.
+        signed: Ok(()),
         artifact: Some(built.artifact),
         interface: built.interface,
         grants: &new.grants,
@@ -209,9 +211,11 @@ async fn insert(
         created_at,
     };
     let version = Version { summary, source: Some(new.source) };
+    let signature = app.signer.sign_version(&store::signatures::before_insert(server, &version.summary)?);
     if !store::versions::insert(&mut transaction, customer, &version).await? {
         return Err(AppError::not_found("server", server));
     }
+    store::signatures::insert(&mut transaction, version.summary.id, &signature).await?;
     transaction.commit().await?;
     Ok(())
 }

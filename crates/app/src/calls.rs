@@ -113,7 +113,10 @@ async fn load_version(
         Some(version) => AppError::not_found("version", version),
         None => AppError::not_found("tool", name),
     })?;
+    let signed = store::signatures::find(&mut connection, version.id).await?;
+    let signed = app.signer.check(signed.as_ref(), &version.grants, &version.interface);
     ServedTool::new(ToolParts {
+        signed,
         version_id: version.id,
         digest: version.digest,
         language: version.language,

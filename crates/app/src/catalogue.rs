@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use domain::{
     CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface, VersionId,
 };
-use store::serving;
+use store::{serving, signatures::SignedVersion};
 
 use crate::{
     App, AppError, Caller,
@@ -13,6 +13,7 @@ use crate::{
     artifacts::{self, ArtifactSlot},
     offers::Offers,
     schemas::{Schema, SchemaError},
+    signing::{SignatureError, Signer},
     watches::{Watch, WatchesFull},
 };
 
@@ -53,6 +54,8 @@ pub struct ServedTool {
     pub definition_digest: Digest,
     pub(crate) language: Language,
     pub(crate) source_digest: Digest,
+    /// Whether this is what was put: only then it runs (SEC-10).
+    pub(crate) signed: Result<(), SignatureError>,
     pub(crate) artifact: ArtifactSlot,
     pub(crate) input: Arc<Schema>,
     pub(crate) output: Option<Arc<Schema>>,
@@ -67,6 +70,7 @@ pub(crate) struct ToolParts<'a> {
     pub(crate) digest: Digest,
     pub(crate) language: Language,
     pub(crate) source_digest: Digest,
+    pub(crate) signed: Result<(), SignatureError>,
     pub(crate) artifact: Option<Digest>,
     pub(crate) interface: ToolInterface,
     pub(crate) grants: &'a Grants,
@@ -100,24 +104,29 @@ pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, App
 /// As [`find`], for those who know the customer.
 pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
     let read = async {
-        let found = serving::find_by_slug(&mut *app.pool.acquire().await?, slug, &app.engine).await?;
+        let mut connection = app.pool.acquire().await?;
+        let found = serving::find_by_slug(&mut connection, slug, &app.engine).await?;
         let mut found = found.ok_or_else(|| AppError::not_found("server", slug))?;
+        let signed = match found.release {
+            Some(release) => store::signatures::list_of_release(&mut connection, release).await?,
+            None => Vec::new(),
+        };
+        drop(connection);
         for tool in found.tools.values_mut() {
             let source = tool.source_digest;
             tool.artifact = tool.artifact.filter(|artifact| artifacts::is_ours(app, source, artifact));
         }
+        let signer = Arc::clone(&app.signer);
         // Hundreds of schemas take longer than a thread that serves others may be held.
-        let ready = tokio::task::spawn_blocking(|| ServedServer::try_from(found)).await;
+        let ready = tokio::task::spawn_blocking(move || ServedServer::new(found, &signed, &signer)).await;
         ready.map_err(|error| AppError::internal("compiling the schemas of a server broke off", error))?.map(Arc::new)
     };
     let server = app.memory.servers.get(slug, read).await?;
     if server.customer == customer { Ok(server) } else { Err(AppError::not_found("server", slug)) }
 }
 
-impl TryFrom<serving::ServedServer> for ServedServer {
-    type Error = AppError;
-
-    fn try_from(server: serving::ServedServer) -> Result<Self, AppError> {
+impl ServedServer {
+    fn new(server: serving::ServedServer, signed: &[SignedVersion], signer: &Signer) -> Result<Self, AppError> {
         let serving::ServedServer { id, customer, slug, title, description, release, tools, environment, .. } = server;
         let mut ready = BTreeMap::new();
         for (name, tool) in tools {
@@ -126,6 +135,7 @@ impl TryFrom<serving::ServedServer> for ServedServer {
                 digest: tool.digest,
                 language: tool.language,
                 source_digest: tool.source_digest,
+                signed: signer.check(signed.iter().find(|signed| signed.version == tool.version), &tool.grants, &tool.interface),
                 artifact: tool.artifact.map(|artifact| artifact.digest),
                 interface: tool.interface,
                 grants: &tool.grants,
@@ -164,6 +174,7 @@ impl ServedTool {
             interface: Arc::new(interface),
             language: parts.language,
             source_digest: parts.source_digest,
+            signed: parts.signed,
             artifact: ArtifactSlot::of(parts.artifact),
             input: Arc::new(input),
             output: output.map(Arc::new),

@@ -57,12 +57,13 @@ impl Signer {
     }
 
     /// Holds a version's signature against what is about to be used of it.
-    pub(crate) fn check_version(
+    pub(crate) fn check(
         &self,
-        version: &SignedVersion,
+        version: Option<&SignedVersion>,
         grants: &Grants,
         interface: &ToolInterface,
     ) -> Result<(), SignatureError> {
+        let version = version.ok_or(SignatureError::Signature)?;
         let given = version.signature.as_deref().unwrap_or_default();
         self.version(version).verify_slice(given).map_err(|_| SignatureError::Signature)?;
         let is_same = serde_json::from_str::<Grants>(&version.grants).is_ok_and(|signed| signed == *grants)
@@ -75,9 +76,11 @@ impl Signer {
     }
 
     fn version(&self, version: &SignedVersion) -> Hmac<Sha256> {
-        let id = version.version.as_uuid();
+        let (id, tool, server) = (version.version.as_uuid(), version.tool.as_uuid(), version.server.as_uuid());
         let parts = [
             id.as_bytes().as_slice(),
+            tool.as_bytes(),
+            server.as_bytes(),
             version.digest.as_bytes(),
             version.source_digest.as_bytes(),
             version.language.as_bytes(),
@@ -138,6 +141,8 @@ mod tests {
         let grants = Grants::default();
         let mut version = SignedVersion {
             version: domain::VersionId::new(),
+            tool: domain::ToolId::new(),
+            server: domain::ServerId::new(),
             digest: Digest::of(b"version"),
             source_digest: Digest::of(b"source"),
             language: "typescript".to_owned(),
@@ -145,13 +150,13 @@ mod tests {
             grants: serde_json::to_string(&grants).unwrap(),
             signature: None,
         };
-        assert_eq!(signer.check_version(&version, &grants, &interface), Err(SignatureError::Signature));
+        assert_eq!(signer.check(Some(&version), &grants, &interface), Err(SignatureError::Signature));
         version.signature = Some(signer.sign_version(&version).to_vec());
-        assert_eq!(signer.check_version(&version, &grants, &interface), Ok(()));
+        assert_eq!(signer.check(Some(&version), &grants, &interface), Ok(()));
 
         let widened = Grants { hosts: serde_json::from_str(r#"[{"host": "evil.test"}]"#).unwrap(), ..Grants::default() };
-        assert_eq!(signer.check_version(&version, &widened, &interface), Err(SignatureError::Content));
+        assert_eq!(signer.check(Some(&version), &widened, &interface), Err(SignatureError::Content));
         version.grants = serde_json::to_string(&widened).unwrap();
-        assert_eq!(signer.check_version(&version, &widened, &interface), Err(SignatureError::Signature));
+        assert_eq!(signer.check(Some(&version), &widened, &interface), Err(SignatureError::Signature));
     }
 }

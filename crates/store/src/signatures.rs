@@ -1,6 +1,6 @@
 //! What the platform signed of versions, with the texts that the signature is over (SEC-10). Nothing here can sign or verify.
 
-use domain::{Digest, ReleaseId, VersionId};
+use domain::{Digest, ReleaseId, ServerId, ToolId, VersionId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -11,6 +11,10 @@ use crate::{StoreError, versions};
 pub struct SignedVersion {
     /// Which.
     pub version: VersionId,
+    /// Its tool.
+    pub tool: ToolId,
+    /// The tool's server.
+    pub server: ServerId,
     /// Over source, language, grants and interface.
     pub digest: Digest,
     /// Over source and language.
@@ -42,9 +46,10 @@ pub async fn insert(connection: &mut PgConnection, version: VersionId, signature
 pub async fn list_of_release(connection: &mut PgConnection, release: ReleaseId) -> Result<Vec<SignedVersion>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT versions.version_id, digest, source_digest, language, interface::text AS "interface!", grants::text AS "grants!",
+        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, interface::text AS "interface!", grants::text AS "grants!",
             signature AS "signature?"
-        FROM release_tools JOIN versions USING (version_id) LEFT JOIN version_signatures USING (version_id)
+        FROM release_tools JOIN versions USING (version_id) JOIN tools ON tools.tool_id = versions.tool_id
+            LEFT JOIN version_signatures USING (version_id)
         WHERE release_id = $1"#,
         release.as_uuid()
     )
@@ -58,9 +63,9 @@ pub async fn list_of_release(connection: &mut PgConnection, release: ReleaseId) 
 pub async fn find(connection: &mut PgConnection, version: VersionId) -> Result<Option<SignedVersion>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT versions.version_id, digest, source_digest, language, interface::text AS "interface!", grants::text AS "grants!",
+        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, interface::text AS "interface!", grants::text AS "grants!",
             signature AS "signature?"
-        FROM versions LEFT JOIN version_signatures USING (version_id)
+        FROM versions JOIN tools USING (tool_id) LEFT JOIN version_signatures USING (version_id)
         WHERE versions.version_id = $1"#,
         version.as_uuid()
     )
@@ -70,8 +75,27 @@ pub async fn find(connection: &mut PgConnection, version: VersionId) -> Result<O
     row.map(SignedVersion::try_from).transpose()
 }
 
+/// What [`SignedVersion`] will have for a version of a tool of `server` that is about to be kept: its interface and grants are as
+/// [`versions::insert`] writes them.
+pub fn before_insert(server: ServerId, version: &versions::VersionSummary) -> Result<SignedVersion, StoreError> {
+    let (interface, grants) = versions::write_json(version)?;
+    Ok(SignedVersion {
+        version: version.id,
+        tool: version.tool,
+        server,
+        digest: version.digest,
+        source_digest: version.source_digest,
+        language: version.language.as_str().to_owned(),
+        interface,
+        grants,
+        signature: None,
+    })
+}
+
 struct Row {
     version_id: Uuid,
+    tool_id: Uuid,
+    server_id: Uuid,
     digest: Vec<u8>,
     source_digest: Vec<u8>,
     language: String,
@@ -86,6 +110,8 @@ impl TryFrom<Row> for SignedVersion {
     fn try_from(row: Row) -> Result<Self, StoreError> {
         Ok(Self {
             version: VersionId::from_uuid(row.version_id),
+            tool: ToolId::from_uuid(row.tool_id),
+            server: ServerId::from_uuid(row.server_id),
             digest: row.digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
             source_digest: row.source_digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
             language: row.language,
@@ -94,20 +120,6 @@ impl TryFrom<Row> for SignedVersion {
             signature: row.signature,
         })
     }
-}
-
-/// What [`SignedVersion`] will have for a version that is about to be kept: its interface and grants as [`versions::insert`] writes them.
-pub fn before_insert(version: &versions::VersionSummary) -> Result<SignedVersion, StoreError> {
-    let (interface, grants) = versions::write_json(version)?;
-    Ok(SignedVersion {
-        version: version.id,
-        digest: version.digest,
-        source_digest: version.source_digest,
-        language: version.language.as_str().to_owned(),
-        interface,
-        grants,
-        signature: None,
-    })
 }
 
 #[cfg(test)]
@@ -124,7 +136,7 @@ mod tests {
         let server = fixtures::server(&mut connection, customer, "weather").await;
         let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
         let version = new_version(tool, "forecast", "source");
-        let before = before_insert(&version.summary).unwrap();
+        let before = before_insert(server, &version.summary).unwrap();
         versions::insert(&mut connection, customer, &version).await.unwrap();
         let release = fixtures::release(&mut connection, customer, server, &[("forecast", version.summary.id)]).await;
 

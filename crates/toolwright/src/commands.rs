@@ -3,6 +3,7 @@
 mod check_config;
 mod migrate;
 mod openapi;
+mod secrets;
 mod serve;
 
 use std::{
@@ -46,6 +47,11 @@ enum Command {
     Migrate,
     /// Checks the configuration and prints every setting, its value (secrets hidden) and where it came from.
     CheckConfig,
+    /// Puts new keys under the secrets of customers.
+    Secrets {
+        #[command(subcommand)]
+        command: secrets::SecretsCommand,
+    },
     /// Prints the OpenAPI document of the REST API.
     Openapi,
     /// Compiles sources that it is sent on its standard input; started by `serve`.
@@ -101,6 +107,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve { migrate } => serve::run(&flags, migrate),
         Command::Migrate => migrate::run(&flags),
         Command::CheckConfig => check_config::run(&flags),
+        Command::Secrets { command } => secrets::run(&flags, command),
         Command::Openapi => openapi::run(),
         // Both are taken out of the command line before it is parsed.
         Command::CompileWorker | Command::ExecChild => Ok(()),
