@@ -164,13 +164,13 @@ async fn replace(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool
 async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Digest, AppError> {
     let found = store::versions::find(&mut *app.pool.acquire().await?, customer, tool.version_id).await?;
     let version = found.ok_or_else(|| AppError::not_found("version", tool.version_id))?;
-    if source_digest(tool.language, &version.source) != tool.source_digest {
-        return Err(AppError::internal(format!("version {} is not built", tool.version_id), SignatureError::Content));
-    }
     let artifact_bytes_max = tier.limits.artifact_bytes_max;
     let source = version.source.ok_or_else(|| {
         AppError::internal(format!("the component of version {} is lost", tool.version_id), "it cannot be made again")
     })?;
+    if source_digest(tool.language, &source) != tool.source_digest {
+        return Err(AppError::internal(format!("version {} is not built", tool.version_id), SignatureError::Content));
+    }
     // What it imports was held against tier and grants when it was put.
     let modules = ModuleBounds::none();
     let request = BuildRequest { customer, language: tool.language, source, artifact_bytes_max, modules };

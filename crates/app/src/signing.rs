@@ -84,6 +84,7 @@ impl Signer {
             version.digest.as_bytes(),
             version.source_digest.as_bytes(),
             version.language.as_bytes(),
+            version.export.as_deref().unwrap_or_default().as_bytes(),
             version.interface.as_bytes(),
             version.grants.as_bytes(),
         ];
@@ -146,6 +147,7 @@ mod tests {
             digest: Digest::of(b"version"),
             source_digest: Digest::of(b"source"),
             language: "typescript".to_owned(),
+            export: None,
             interface: serde_json::to_string(&interface).unwrap(),
             grants: serde_json::to_string(&grants).unwrap(),
             signature: None,

@@ -21,6 +21,8 @@ pub struct SignedVersion {
     pub source_digest: Digest,
     /// The word of its language.
     pub language: String,
+    /// Which function of a component it is.
+    pub export: Option<String>,
     /// Its interface as it is kept, letter by letter.
     pub interface: String,
     /// Its grants as they are kept, letter by letter.
@@ -46,7 +48,7 @@ pub async fn insert(connection: &mut PgConnection, version: VersionId, signature
 pub async fn list_of_release(connection: &mut PgConnection, release: ReleaseId) -> Result<Vec<SignedVersion>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, interface::text AS "interface!", grants::text AS "grants!",
+        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, export, interface::text AS "interface!", grants::text AS "grants!",
             signature AS "signature?"
         FROM release_tools JOIN versions USING (version_id) JOIN tools ON tools.tool_id = versions.tool_id
             LEFT JOIN version_signatures USING (version_id)
@@ -63,7 +65,7 @@ pub async fn list_of_release(connection: &mut PgConnection, release: ReleaseId) 
 pub async fn find(connection: &mut PgConnection, version: VersionId) -> Result<Option<SignedVersion>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, interface::text AS "interface!", grants::text AS "grants!",
+        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, export, interface::text AS "interface!", grants::text AS "grants!",
             signature AS "signature?"
         FROM versions JOIN tools USING (tool_id) LEFT JOIN version_signatures USING (version_id)
         WHERE versions.version_id = $1"#,
@@ -86,6 +88,7 @@ pub fn before_insert(server: ServerId, version: &versions::VersionSummary) -> Re
         digest: version.digest,
         source_digest: version.source_digest,
         language: version.language.as_str().to_owned(),
+        export: version.export.clone(),
         interface,
         grants,
         signature: None,
@@ -99,6 +102,7 @@ struct Row {
     digest: Vec<u8>,
     source_digest: Vec<u8>,
     language: String,
+    export: Option<String>,
     interface: String,
     grants: String,
     signature: Option<Vec<u8>>,
@@ -115,6 +119,7 @@ impl TryFrom<Row> for SignedVersion {
             digest: row.digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
             source_digest: row.source_digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
             language: row.language,
+            export: row.export,
             interface: row.interface,
             grants: row.grants,
             signature: row.signature,
