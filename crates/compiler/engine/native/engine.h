@@ -44,6 +44,9 @@ struct engine {
 
 extern struct engine engine;
 
+/* Whether `malloc` may have the memory grow (platform.c). */
+extern bool memory_grows;
+
 /* Makes the runtime. Traps where there is no memory for it. */
 void engine_create_runtime(void);
 

@@ -1,5 +1,6 @@
 /* What the C library would ask of an operating system. There is none: the clock is the host's, time is UTC, and files do not exist.
  * These definitions come before the library's own at link time, so that the engine imports nothing but `toolwright:tool/host`. */
+#include "engine.h"
 #include "host.h"
 
 static const uint64_t MICROSECONDS_PER_SECOND = 1000000;
@@ -26,6 +27,23 @@ struct tm *localtime_r(const time_t *restrict time, struct tm *restrict parts) {
     (void)time;
     memset(parts, 0, sizeof *parts);
     return parts;
+}
+
+bool memory_grows = true;
+
+enum { PAGE_BYTES = 64 * 1024 };
+
+/* How `malloc` gets more memory. */
+void *sbrk(intptr_t bytes) {
+    if (bytes == 0) {
+        return (void *)(__builtin_wasm_memory_size(0) * PAGE_BYTES);
+    }
+    size_t pages = memory_grows && bytes > 0 ? __builtin_wasm_memory_grow(0, (size_t)bytes / PAGE_BYTES) : SIZE_MAX;
+    if (pages == SIZE_MAX) {
+        errno = ENOMEM;
+        return (void *)-1;
+    }
+    return (void *)(pages * PAGE_BYTES);
 }
 
 _Noreturn void abort(void) {
