@@ -93,6 +93,7 @@ pub(crate) async fn run(
         environment: Arc::clone(&tool.environment),
         limits: CallLimits::from(run.tier),
         entry: run.entry,
+        outbound: None,
         reports: Some(sender),
         cancelled: run.cancelled,
         queue_us: run.place.queue_us,

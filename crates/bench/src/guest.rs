@@ -156,6 +156,7 @@ fn invocation(digest: Digest) -> Invocation {
         environment: Arc::default(),
         limits: limits(),
         entry: sandbox::Entry::Call,
+        outbound: None,
         reports: None,
         cancelled: CancellationToken::new(),
         queue_us: 0,

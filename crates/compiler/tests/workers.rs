@@ -461,6 +461,7 @@ async fn call(artifact: &[u8], native: Vec<u8>, arguments: &Value) -> Outcome {
         environment: Arc::new(BTreeMap::new()),
         limits,
         entry: sandbox::Entry::Call,
+        outbound: None,
         reports: None,
         cancelled: CancellationToken::new(),
         queue_us: 0,

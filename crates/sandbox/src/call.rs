@@ -7,6 +7,7 @@ use std::{
 };
 
 use domain::{Outcome, Receipt};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Store};
 
@@ -17,8 +18,13 @@ use crate::{
     invocation::CallLimit,
     meter::Metered,
     outcome,
+    outside::Outside,
     state::GuestState,
 };
+
+/// Bytes that a guest gives to one of the host's functions, or answers, at most. Ours read texts where they are in the guest's memory and
+/// copy what has a bound of its own; but texts in UTF-16, lists of WASI and values of other exports become copies as they are.
+const HOSTCALL_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Why a guest runs no longer.
 enum End {
@@ -33,11 +39,12 @@ pub(crate) async fn run(
     budget: Arc<MemoryBudget>,
     tool: Arc<Invocable>,
     call: Invocation,
+    io: Handle,
     begun: Instant,
 ) -> Result<Invoked, InvokeError> {
     let deadline = begun + call.limits.wall_max();
     let fuel_max = call.limits.fuel_per_call_max;
-    let state = GuestState::new(call.limits, call.environment, call.reports, budget, begun);
+    let state = GuestState::new(call.limits, call.environment, call.reports, Outside::new(call.outbound, io), budget, begun);
     let mut store = prepare(&engine, state, fuel_max).map_err(InvokeError::Internal)?;
 
     let (end, cpu_us) = drive(&mut store, &tool, &call.arguments, &call.cancelled, deadline).await;
@@ -63,7 +70,7 @@ pub(crate) async fn run(
         cpu_us,
         queue_us: call.queue_us,
         host_calls: state.host_calls,
-        egress_bytes: 0,
+        egress_bytes: state.outside.bytes(),
         output_bytes: outcome.output_bytes,
         log_lines: state.log.written(),
     };
@@ -76,9 +83,7 @@ fn prepare(engine: &Engine, state: GuestState, fuel_max: u64) -> wasmtime::Resul
     store.set_fuel(fuel_max)?;
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
-    // Arguments of the host's functions are read where they are in the guest's memory, which is bounded; what is copied of them
-    // has a bound in each function.
-    store.set_hostcall_fuel(usize::MAX);
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
     Ok(store)
 }
 

@@ -1,10 +1,12 @@
 //! The host functions of `toolwright:tool/host@0.1.0`. Each takes fuel for its work before it does it, reads its arguments where they
 //! are in the guest's memory, and copies no more of them than its bound.
 
+mod bodies;
 mod digest;
 mod log;
 mod operations;
-mod outbound;
+mod requests;
+mod secrets;
 mod values;
 
 use wasmtime::{
@@ -12,6 +14,7 @@ use wasmtime::{
     component::{Linker, WasmStr},
 };
 
+pub(crate) use bodies::Bodies;
 pub(crate) use log::Log;
 pub(crate) use operations::Operations;
 
@@ -25,11 +28,18 @@ const CALL_FUEL: u64 = 2_000;
 /// Fuel of a byte that is checked and copied.
 const BYTE_FUEL: u64 = 4;
 
+/// Bytes of a reason.
+const REFUSAL_BYTES_MAX: usize = 1024;
+
 /// Why the host ends a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("more operations were asked of the host than the tier allows")]
     HostCalls,
+    #[error("the call sent and received more bytes than the tier allows")]
+    EgressBytes,
+    #[error("the call used up its handles")]
+    Handles,
     #[error("more than {} random bytes were asked for at once", values::RANDOM_BYTES_MAX)]
     RandomLength,
     #[error("the guest waits, but no operation of it is under way")]
@@ -50,22 +60,44 @@ pub(crate) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     host.func_wrap_async("digest", |guest, arguments| Box::new(digest::digest(guest, arguments)))?;
     host.func_wrap("start", operations::start)?;
     host.func_wrap("cancel", operations::cancel)?;
-    host.func_wrap("secret", outbound::secret)?;
-    host.func_wrap("basic-auth", outbound::basic_auth)?;
-    host.func_wrap("hmac", outbound::hmac)?;
-    host.func_wrap("fetch", outbound::fetch)?;
-    host.func_wrap("read", outbound::read)?;
-    host.func_wrap("take", outbound::take)?;
-    host.func_wrap("close", outbound::close)?;
+    host.func_wrap("secret", secrets::secret)?;
+    host.func_wrap("basic-auth", secrets::basic_auth)?;
+    host.func_wrap("hmac", secrets::hmac)?;
+    host.func_wrap("fetch", requests::fetch)?;
+    host.func_wrap("read", bodies::read)?;
+    host.func_wrap("take", bodies::take)?;
+    host.func_wrap("close", bodies::close)?;
     host.func_wrap_async("wait", |guest, ()| Box::new(operations::wait(guest)))
 }
 
 /// Takes fuel for one call and `bytes` of work at `byte_fuel` each.
 fn charge(guest: &mut StoreContextMut<'_, GuestState>, bytes: usize, byte_fuel: u64) -> wasmtime::Result<()> {
-    let fuel = (bytes as u64).saturating_mul(byte_fuel).saturating_add(CALL_FUEL);
+    take_fuel(guest, (bytes as u64).saturating_mul(byte_fuel).saturating_add(CALL_FUEL))
+}
+
+/// Takes fuel for `bytes` of further work at `byte_fuel` each.
+fn burn(guest: &mut StoreContextMut<'_, GuestState>, bytes: usize, byte_fuel: u64) -> wasmtime::Result<()> {
+    take_fuel(guest, (bytes as u64).saturating_mul(byte_fuel))
+}
+
+fn take_fuel(guest: &mut StoreContextMut<'_, GuestState>, fuel: u64) -> wasmtime::Result<()> {
     let left = guest.get_fuel()?;
     guest.set_fuel(left.saturating_sub(fuel))?;
     if left < fuel { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
+}
+
+/// Takes fuel for the bytes of an answer, which go into the guest's memory.
+fn charge_answer(guest: &mut StoreContextMut<'_, GuestState>, answer: &Result<impl AsRef<[u8]>, String>) -> wasmtime::Result<()> {
+    let bytes = match answer {
+        Ok(answer) => answer.as_ref().len(),
+        Err(reason) => reason.len(),
+    };
+    burn(guest, bytes, BYTE_FUEL)
+}
+
+/// As [`charge_answer`], where the answer is a handle or a reason.
+fn charge_refusal(guest: &mut StoreContextMut<'_, GuestState>, answer: &Result<u32, String>) -> wasmtime::Result<()> {
+    burn(guest, answer.as_ref().err().map_or(0, String::len), BYTE_FUEL)
 }
 
 /// Copies the beginning of a text of the guest, and takes fuel for the whole of it: it was checked to be UTF-8.
@@ -74,6 +106,19 @@ fn take_text(guest: &mut StoreContextMut<'_, GuestState>, text: &WasmStr, bytes_
     let (bytes, taken) = (whole.len(), cut(&whole, bytes_max).to_owned());
     charge(guest, bytes, BYTE_FUEL)?;
     Ok(taken)
+}
+
+/// As [`take_text`], for what others will read: values of secrets are masked.
+fn take_shown(guest: &mut StoreContextMut<'_, GuestState>, text: &WasmStr, bytes_max: usize) -> wasmtime::Result<String> {
+    let whole = text.to_str(&*guest)?;
+    let (bytes, taken) = (whole.len(), guest.data().outside.mask_beginning(&whole, bytes_max));
+    charge(guest, bytes, BYTE_FUEL)?;
+    Ok(taken)
+}
+
+/// Why the host refuses something, as the guest is told: what is wrong may be as long as the guest made it.
+fn refusal(reason: &str) -> String {
+    cut(reason, REFUSAL_BYTES_MAX).to_owned()
 }
 
 /// Counts an operation against `host_calls_max`.

@@ -9,13 +9,15 @@ use std::{
 };
 
 use domain::TierName;
+use tokio::runtime::Handle;
 use wasmtime::{
     Engine, Store, Trap,
     component::{Component, InstancePre, WasmStr},
 };
 
 use crate::{
-    CallLimits, MEMORY_BYTES_MAX, budget::MemoryBudget, component::ComponentRuntime, host::Fault, invocable, state::GuestState,
+    CallLimits, MEMORY_BYTES_MAX, budget::MemoryBudget, component::ComponentRuntime, host::Fault, invocable, outside::Outside,
+    state::GuestState,
 };
 
 /// Ten times what Python takes to start.
@@ -114,7 +116,8 @@ fn state() -> Result<GuestState, TrialError> {
         queue_wait_ms_max: 0,
     };
     let budget = MemoryBudget::new(MEMORY_BYTES_MAX as u64);
-    Ok(GuestState::new(limits, Arc::new(BTreeMap::new()), None, budget, Instant::now()))
+    let outside = Outside::new(None, Handle::current());
+    Ok(GuestState::new(limits, Arc::new(BTreeMap::new()), None, outside, budget, Instant::now()))
 }
 
 /// Interrupts what runs under `engine` when the time is up.

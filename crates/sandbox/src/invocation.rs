@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{Digest, EnvName, EnvValue, LimitExceeded, LimitName, LogLine, Outcome, Receipt, Tier, TierName};
+use egress::Outbound;
 use tokio_util::sync::CancellationToken;
 
 use crate::Report;
@@ -19,6 +20,8 @@ pub struct Invocation {
     pub environment: Arc<BTreeMap<EnvName, EnvValue>>,
     /// What the call may use.
     pub limits: CallLimits,
+    /// The call's way to the outside; without one every request is refused, and told which grant it would need.
+    pub outbound: Option<Outbound>,
     /// Where reports go while the call runs; one that finds the channel full is dropped.
     pub reports: Option<tokio::sync::mpsc::Sender<Report>>,
     /// Ends the call with [`Outcome::Cancelled`].

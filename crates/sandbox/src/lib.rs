@@ -19,6 +19,7 @@ mod js_engine;
 mod meter;
 pub mod native;
 mod outcome;
+mod outside;
 mod report;
 mod sandbox;
 mod state;

@@ -1,12 +1,16 @@
 //! From what a guest did to the outcome of its call.
 
+use std::borrow::Cow;
+
 use domain::{Answer, ContentAnswer, JsonText, Outcome, ToolFailure};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use wasmtime::{Store, Trap, component::WasmStr};
 
 use crate::{
     InvokeError,
     footprint::Refusal,
-    host::{Fault, cut},
+    host::Fault,
     invocable::{Broken, GuestAnswer, GuestFailure, GuestResult},
     invocation::CallLimit,
     state::GuestState,
@@ -18,6 +22,32 @@ const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 const STACK_BYTES_MAX: usize = 16 * 1024;
 /// A broken guest is told by one line.
 const TRAP_BYTES_MAX: usize = 256;
+
+/// Blocks of content in one answer: a client shows them one below the other.
+const BLOCKS_MAX: usize = 256;
+/// Values in all blocks together: as a tree, which `_meta` becomes, each takes a hundred bytes or so.
+const BLOCK_VALUES_MAX: usize = 20_000;
+
+/// What a guest's answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnswerKind {
+    /// Any JSON.
+    Json,
+    /// A [`ContentAnswer`].
+    Content,
+}
+
+/// What a guest says of its failure, uncut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failure<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) message: &'a str,
+    /// From 1; 0 if it is not known.
+    pub(crate) line: u32,
+    /// From 1; 0 if it is not known.
+    pub(crate) column: u32,
+    pub(crate) stack: &'a str,
+}
 
 /// An outcome, and the bytes of the result that led to it.
 pub(crate) struct Ended {
@@ -37,7 +67,9 @@ pub(crate) fn of_answer(store: &Store<GuestState>, answer: &GuestAnswer) -> Resu
         Ok(result) => Ok(of_result(store, result)),
         Err(failure) => match refused(store, || is_out_of_memory(store, failure)) {
             Some(ended) => ended,
-            None => Ok(Ended::without_output(of_failure(store, failure))),
+            None => Ok(Ended::without_output(
+                tell(store, failure).unwrap_or_else(|error| broken_by(store.data(), &error.to_string())),
+            )),
         },
     }
 }
@@ -53,6 +85,7 @@ pub(crate) fn of_broken(store: &Store<GuestState>, broken: Broken) -> Result<End
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return Ok(Ended::without_output(match fault {
             Fault::HostCalls => Outcome::LimitExceeded(limits.exceeded(CallLimit::HostCalls)),
+            Fault::EgressBytes => Outcome::LimitExceeded(limits.exceeded(CallLimit::EgressBytes)),
             fault => Outcome::Trap(fault.to_string()),
         }));
     }
@@ -62,10 +95,7 @@ pub(crate) fn of_broken(store: &Store<GuestState>, broken: Broken) -> Result<End
     match (trap, broken) {
         (Some(trap), _) => Ok(Ended::without_output(Outcome::Trap(trap.to_string()))),
         // What remains is the guest's breach of the component model's rules: a text that is not UTF-8, a pointer out of bounds.
-        (None, Broken::Call(error)) => {
-            let reason = error.root_cause().to_string();
-            Ok(Ended::without_output(Outcome::Trap(cut(&reason, TRAP_BYTES_MAX).to_owned())))
-        }
+        (None, Broken::Call(error)) => Ok(Ended::without_output(broken_by(store.data(), &error.root_cause().to_string()))),
         (None, Broken::Start(error)) => Err(InvokeError::Internal(error)),
     }
 }
@@ -82,58 +112,81 @@ fn refused(store: &Store<GuestState>, is_out_of_memory: impl FnOnce() -> bool) -
 }
 
 fn of_result(store: &Store<GuestState>, result: &GuestResult) -> Ended {
-    let (GuestResult::Json(text) | GuestResult::Content(text)) = result;
-    let text = match text.to_str(store) {
-        Ok(text) => text,
-        Err(error) => return Ended::without_output(Outcome::Trap(error.to_string())),
+    let (kind, text) = match result {
+        GuestResult::Json(text) => (AnswerKind::Json, text),
+        GuestResult::Content(text) => (AnswerKind::Content, text),
     };
-    let limits = &store.data().limits;
+    match text.to_str(store) {
+        Ok(text) => of_text(store.data(), kind, &text),
+        Err(error) => Ended::without_output(broken_by(store.data(), &error.to_string())),
+    }
+}
+
+/// The outcome of a guest that answered with `text`: bounded, checked, without values of secrets.
+pub(crate) fn of_text(state: &GuestState, kind: AnswerKind, text: &str) -> Ended {
     let output_bytes = text.len() as u64;
-    let outcome = if output_bytes > limits.output_bytes_max {
-        Outcome::LimitExceeded(limits.exceeded(CallLimit::Output))
-    } else {
-        let read = match result {
-            GuestResult::Json(_) => JsonText::new(text.as_ref()).map(Answer::Json).map_err(|error| error.to_string()),
-            GuestResult::Content(_) => read_content(&text).map(Answer::Content),
-        };
-        read.map_or_else(|error| Outcome::ToolError(invalid_result(&error)), Outcome::Success)
+    if output_bytes > state.limits.output_bytes_max {
+        return Ended { outcome: Outcome::LimitExceeded(state.limits.exceeded(CallLimit::Output)), output_bytes };
+    }
+    let masked = state.outside.mask(text);
+    let read = match kind {
+        AnswerKind::Json => JsonText::new(masked.as_ref()).map(Answer::Json).map_err(|error| error.to_string()),
+        AnswerKind::Content => read_content(&masked).map(Answer::Content),
     };
+    let outcome = read.map_or_else(
+        |reason| {
+            // A secret that stood as a number leaves no JSON behind.
+            let hint = if matches!(masked, Cow::Owned(_)) { ", after a secret in it was masked" } else { "" };
+            let message = format!("the result cannot be sent as JSON{hint}: {reason}");
+            of_failure(state, &Failure { name: "InvalidResult", message: &message, line: 0, column: 0, stack: "" })
+        },
+        Outcome::Success,
+    );
     Ended { outcome, output_bytes }
 }
 
 fn read_content(text: &str) -> Result<ContentAnswer, String> {
+    #[derive(Deserialize)]
+    struct Outline<'a> {
+        #[serde(borrow)]
+        content: Vec<&'a RawValue>,
+    }
+
+    let outline: Outline<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let blocks = outline.content.len();
+    if blocks > BLOCKS_MAX {
+        return Err(format!("it has {blocks} blocks of content, and may have {BLOCKS_MAX}"));
+    }
+    let values = outline.content.iter().map(|block| JsonText::new(block.get()).map_or(0, |block| block.values())).sum::<usize>();
+    if values > BLOCK_VALUES_MAX {
+        return Err(format!("its content has {values} values, and may have {BLOCK_VALUES_MAX}"));
+    }
     let content: ContentAnswer = serde_json::from_str(text).map_err(|error| error.to_string())?;
     content.check().map_err(|error| error.to_string())?;
     Ok(content)
 }
 
-fn invalid_result(error: &str) -> ToolFailure {
-    ToolFailure {
-        name: "InvalidResult".into(),
-        message: format!("the result cannot be sent as JSON: {error}"),
-        line: None,
-        column: None,
-        stack: String::new(),
-    }
-}
-
-fn of_failure(store: &Store<GuestState>, failure: &GuestFailure) -> Outcome {
-    match tell(store, failure) {
-        Ok(failure) => Outcome::ToolError(failure),
-        Err(error) => Outcome::Trap(error.to_string()),
-    }
-}
-
-fn tell(store: &Store<GuestState>, failure: &GuestFailure) -> wasmtime::Result<ToolFailure> {
-    let take = |text: &WasmStr, bytes_max| text.to_str(store).map(|text| cut(&text, bytes_max).to_owned());
+/// The outcome of a guest that says that it failed: its texts cut, and without values of secrets.
+pub(crate) fn of_failure(state: &GuestState, failure: &Failure<'_>) -> Outcome {
+    let shown = |text, bytes_max| state.outside.mask_beginning(text, bytes_max);
     let known = |number| Some(number).filter(|number| *number > 0);
-    Ok(ToolFailure {
-        name: take(&failure.name, NAME_BYTES_MAX)?,
-        message: take(&failure.message, MESSAGE_BYTES_MAX)?,
+    Outcome::ToolError(ToolFailure {
+        name: shown(failure.name, NAME_BYTES_MAX),
+        message: shown(failure.message, MESSAGE_BYTES_MAX),
         line: known(failure.line),
         column: known(failure.column),
-        stack: take(&failure.stack, STACK_BYTES_MAX)?,
+        stack: shown(failure.stack, STACK_BYTES_MAX),
     })
+}
+
+fn broken_by(state: &GuestState, reason: &str) -> Outcome {
+    Outcome::Trap(state.outside.mask_beginning(reason, TRAP_BYTES_MAX))
+}
+
+fn tell(store: &Store<GuestState>, failure: &GuestFailure) -> wasmtime::Result<Outcome> {
+    let (name, message, stack) = (failure.name.to_str(store)?, failure.message.to_str(store)?, failure.stack.to_str(store)?);
+    let failure = Failure { name: &name, message: &message, line: failure.line, column: failure.column, stack: &stack };
+    Ok(of_failure(store.data(), &failure))
 }
 
 /// The engine's own limit lies a little below the tier's, so that it can still throw: then no growth is refused.

@@ -178,7 +178,7 @@ impl Sandbox {
         let slot = self.take_slot(&call).await?;
         let begun = Instant::now();
         call.queue_us = call.queue_us.saturating_add(micros(begun.saturating_duration_since(waiting)));
-        let guest = call::run(self.engine.clone(), self.budget.clone(), tool.clone(), call, begun);
+        let guest = call::run(self.engine.clone(), self.budget.clone(), tool.clone(), call, Handle::current(), begun);
         let task = async move {
             let invoked = guest.await;
             // The slot of the pool is free before another call is let in.

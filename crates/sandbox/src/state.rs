@@ -11,6 +11,7 @@ use crate::{
     component::Wasi,
     footprint::Footprint,
     host::{Log, Operations},
+    outside::Outside,
 };
 
 /// The data of one guest's store.
@@ -22,6 +23,7 @@ pub(crate) struct GuestState {
     pub(crate) reports: Option<mpsc::Sender<Report>>,
     pub(crate) log: Log,
     pub(crate) operations: Operations,
+    pub(crate) outside: Outside,
     /// Operations asked of the host, the one that crossed the limit not among them.
     pub(crate) host_calls: u32,
     /// What WASI knows of the guest, once it has asked.
@@ -33,6 +35,7 @@ impl GuestState {
         limits: CallLimits,
         environment: Arc<BTreeMap<EnvName, EnvValue>>,
         reports: Option<mpsc::Sender<Report>>,
+        outside: Outside,
         budget: Arc<MemoryBudget>,
         begun: Instant,
     ) -> Self {
@@ -43,6 +46,7 @@ impl GuestState {
             environment,
             reports,
             operations: Operations::default(),
+            outside,
             host_calls: 0,
             wasi: None,
         }

@@ -164,6 +164,7 @@ pub(crate) fn invocation() -> Invocation {
             queue_wait_ms_max: 5_000,
         },
         entry: Entry::Call,
+        outbound: None,
         reports: None,
         cancelled: CancellationToken::new(),
         queue_us: 0,

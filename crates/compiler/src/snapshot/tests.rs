@@ -260,6 +260,7 @@ fn call(artifact: &[u8], arguments: &Value) -> Invoked {
                 queue_wait_ms_max: 1_000,
             },
             entry: sandbox::Entry::Call,
+            outbound: None,
             reports: None,
             cancelled: CancellationToken::new(),
             queue_us: 0,

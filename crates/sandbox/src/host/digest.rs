@@ -11,7 +11,7 @@ use super::{charge, count, take_text};
 use crate::state::GuestState;
 
 /// Fuel of a digested byte: the slowest of the four takes about 4 ns for one.
-const DIGEST_BYTE_FUEL: u64 = 64;
+pub(super) const DIGEST_BYTE_FUEL: u64 = 64;
 /// Bytes between two chances for other guests to run: about a millisecond.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// The longest name of an algorithm.

@@ -8,7 +8,7 @@ use wasmtime::{
     component::{ComponentType, Lift, WasmStr},
 };
 
-use super::take_text;
+use super::take_shown;
 use crate::{Report, state::GuestState};
 
 /// `level` of the interface.
@@ -77,7 +77,7 @@ pub(super) fn log(mut guest: StoreContextMut<'_, GuestState>, (level, message): 
         Level::Warn => LogLevel::Warn,
         Level::Error => LogLevel::Error,
     };
-    let message = take_text(&mut guest, &message, LogLine::MESSAGE_BYTES_MAX)?;
+    let message = take_shown(&mut guest, &message, LogLine::MESSAGE_BYTES_MAX)?;
     let GuestState { log, reports, .. } = guest.data_mut();
     if let (Some(line), Some(reports)) = (log.push(level, message), reports) {
         // A full channel drops the report; the line is kept all the same.

@@ -2,15 +2,18 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use bytes::Bytes;
+use egress::{FetchError, FetchResponse, ResponseBody};
 use futures_util::{
-    StreamExt as _,
+    FutureExt as _, StreamExt as _,
     future::{AbortHandle, Abortable, BoxFuture},
     stream::FuturesUnordered,
 };
 use serde::Deserialize;
+use tokio::task;
 use wasmtime::{StoreContextMut, component::WasmStr};
 
-use super::{Fault, count, take_text};
+use super::{BYTE_FUEL, Fault, burn, charge, charge_refusal, count, refusal, requests, take_text};
 use crate::state::GuestState;
 
 /// Bytes of one operation's JSON.
@@ -18,7 +21,7 @@ const OPERATION_BYTES_MAX: usize = 64 * 1024;
 /// The longest sleep: no tier lets a call run for a day.
 const SLEEP_MS_MAX: f64 = 86_400_000.0;
 
-/// What a guest may ask for.
+/// What a guest may ask for by `start`.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
 enum Operation {
@@ -26,17 +29,44 @@ enum Operation {
     Sleep { ms: f64 },
 }
 
-type Answer = Result<String, String>;
-/// An operation under way; gives its handle and its answer.
-type Running = Abortable<BoxFuture<'static, (u32, Answer)>>;
+/// How an operation ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Slept,
+    /// A request, whose body had `sent_bytes`.
+    Fetched {
+        sent_bytes: u64,
+        response: Result<Box<FetchResponse>, FetchError>,
+    },
+    /// A request whose task broke off: a fault of ours.
+    BrokeOff {
+        sent_bytes: u64,
+    },
+    /// A body, of which a piece and the rest came back; nothing at its end.
+    Read {
+        body: u32,
+        piece: Result<Option<(Bytes, ResponseBody)>, FetchError>,
+    },
+}
+
+/// An operation under way; gives its handle and how it ended.
+type Running = Abortable<BoxFuture<'static, (u32, Ended)>>;
+
+/// Ends an operation early.
+#[derive(Debug)]
+struct Canceller {
+    waiting: AbortHandle,
+    /// The task that does the work elsewhere.
+    task: Option<task::AbortHandle>,
+}
 
 /// The operations of one guest that are under way. They end with it.
 #[derive(Default)]
 pub(crate) struct Operations {
     /// Absent until the first operation: most calls have none.
     running: Option<FuturesUnordered<Running>>,
-    cancellers: HashMap<u32, AbortHandle>,
-    /// Handles count from 1 and are never given twice; `host_calls_max` bounds them.
+    cancellers: HashMap<u32, Canceller>,
+    /// Handles of operations and bodies count from 1 and are never given twice.
     handle_last: u32,
 }
 
@@ -47,38 +77,40 @@ impl std::fmt::Debug for Operations {
 }
 
 impl Operations {
-    fn start(&mut self, operation: &Operation) -> u32 {
-        self.handle_last += 1;
-        let handle = self.handle_last;
-        let work: BoxFuture<'static, (u32, Answer)> = match *operation {
-            Operation::Sleep { ms } => {
-                let duration = Duration::from_secs_f64(ms.clamp(0.0, SLEEP_MS_MAX) / 1000.0);
-                let sleep = tokio::time::sleep(duration);
-                Box::pin(async move {
-                    sleep.await;
-                    (handle, Ok(String::new()))
-                })
-            }
-        };
-        let (canceller, registration) = AbortHandle::new_pair();
-        self.cancellers.insert(handle, canceller);
-        self.running.get_or_insert_default().push(Abortable::new(work, registration));
-        handle
+    /// A handle that was never given.
+    pub(super) fn next_handle(&mut self) -> Result<u32, Fault> {
+        self.handle_last = self.handle_last.checked_add(1).ok_or(Fault::Handles)?;
+        Ok(self.handle_last)
     }
 
-    fn cancel(&mut self, handle: u32) {
-        if let Some(canceller) = self.cancellers.remove(&handle) {
-            canceller.abort();
+    /// Begins to wait for `work`, which `task` does, if it is done elsewhere.
+    pub(super) fn start(
+        &mut self,
+        handle: u32,
+        task: Option<task::AbortHandle>,
+        work: impl Future<Output = Ended> + Send + 'static,
+    ) {
+        let (waiting, registration) = AbortHandle::new_pair();
+        self.cancellers.insert(handle, Canceller { waiting, task });
+        let work = work.map(move |ended| (handle, ended)).boxed();
+        self.running.get_or_insert_default().push(Abortable::new(work, registration));
+    }
+
+    pub(super) fn cancel(&mut self, handle: u32) {
+        if let Some(Canceller { waiting, task }) = self.cancellers.remove(&handle) {
+            waiting.abort();
+            task.iter().for_each(task::AbortHandle::abort);
         }
     }
 
-    async fn wait(&mut self) -> Option<(u32, Answer)> {
+    async fn wait(&mut self) -> Option<(u32, Ended)> {
         let running = self.running.as_mut()?;
         loop {
-            // One that was cancelled ends as `Aborted`, and is passed over.
-            if let Ok((handle, answer)) = running.next().await? {
-                self.cancellers.remove(&handle);
-                return Some((handle, answer));
+            // One that was cancelled ends as `Aborted`, or in the moment of its end, and is passed over.
+            if let Ok((handle, ended)) = running.next().await?
+                && self.cancellers.remove(&handle).is_some()
+            {
+                return Some((handle, ended));
             }
         }
     }
@@ -92,21 +124,49 @@ pub(super) fn start(
     count(&mut guest)?;
     // What is cut is no JSON any more.
     let text = take_text(&mut guest, &operation, OPERATION_BYTES_MAX)?;
-    Ok((match serde_json::from_str(&text) {
-        Ok(operation) => Ok(guest.data_mut().operations.start(&operation)),
-        Err(error) => Err(format!("the host does not know this operation: {error}")),
-    },))
+    let operations = &mut guest.data_mut().operations;
+    let started = match serde_json::from_str(&text) {
+        Ok(Operation::Sleep { ms }) => {
+            let handle = operations.next_handle()?;
+            let sleep = tokio::time::sleep(Duration::from_secs_f64(ms.clamp(0.0, SLEEP_MS_MAX) / 1000.0));
+            operations.start(handle, None, sleep.map(|()| Ended::Slept));
+            Ok(handle)
+        }
+        Err(error) => Err(refusal(&format!("the host does not know this operation: {error}"))),
+    };
+    charge_refusal(&mut guest, &started)?;
+    Ok((started,))
 }
 
 /// `cancel: func(handle: u32)`; a handle that is unknown or has ended is none of anyone's business.
 pub(super) fn cancel(mut guest: StoreContextMut<'_, GuestState>, (handle,): (u32,)) -> wasmtime::Result<()> {
-    super::charge(&mut guest, 0, 0)?;
-    guest.data_mut().operations.cancel(handle);
+    charge(&mut guest, 0, 0)?;
+    let GuestState { operations, outside, .. } = guest.data_mut();
+    operations.cancel(handle);
+    outside.bodies.close_read_by(handle);
     Ok(())
 }
 
 /// `wait: func() -> tuple<u32, result<string, string>>`
-pub(super) async fn wait(mut guest: StoreContextMut<'_, GuestState>) -> wasmtime::Result<((u32, Answer),)> {
-    super::charge(&mut guest, 0, 0)?;
-    guest.data_mut().operations.wait().await.map(|ended| (ended,)).ok_or_else(|| Fault::NothingToWaitFor.into())
+pub(super) async fn wait(mut guest: StoreContextMut<'_, GuestState>) -> wasmtime::Result<((u32, Result<String, String>),)> {
+    charge(&mut guest, 0, 0)?;
+    let (handle, ended) = guest.data_mut().operations.wait().await.ok_or(Fault::NothingToWaitFor)?;
+    let answer = match ended {
+        Ended::Slept => Ok(String::new()),
+        Ended::Fetched { sent_bytes, response } => requests::answer(&mut guest, sent_bytes, response)?,
+        Ended::BrokeOff { sent_bytes } => requests::broke_off(&mut guest, sent_bytes),
+        Ended::Read { body, piece } => {
+            let read = requests::unless_over(piece)?;
+            let bodies = &mut guest.data_mut().outside.bodies;
+            let piece_bytes = read.map(|read| bodies.give_back(body, handle, read));
+            if piece_bytes.is_err() {
+                bodies.give_back(body, handle, None);
+            }
+            burn(&mut guest, *piece_bytes.as_ref().unwrap_or(&0), requests::RECEIVED_BYTE_FUEL)?;
+            piece_bytes.map(|bytes| bytes.to_string())
+        }
+    };
+    let (Ok(text) | Err(text)) = &answer;
+    burn(&mut guest, text.len(), BYTE_FUEL)?;
+    Ok(((handle, answer),))
 }

@@ -3,7 +3,7 @@
 use domain::{Clock as _, EnvName, SystemClock};
 use wasmtime::{StoreContextMut, component::WasmStr};
 
-use super::{Fault, charge, take_text};
+use super::{BYTE_FUEL, Fault, burn, charge, take_shown, take_text};
 use crate::{Progress, Report, state::GuestState};
 
 /// As many as Web Crypto's `getRandomValues` gives at once.
@@ -17,7 +17,7 @@ pub(super) fn progress(
     (progress, total, message): (f64, Option<f64>, Option<WasmStr>),
 ) -> wasmtime::Result<()> {
     charge(&mut guest, 0, 0)?;
-    let message = message.map(|text| take_text(&mut guest, &text, Progress::MESSAGE_BYTES_MAX)).transpose()?;
+    let message = message.map(|text| take_shown(&mut guest, &text, Progress::MESSAGE_BYTES_MAX)).transpose()?;
     if !progress.is_finite() {
         return Ok(());
     }
@@ -34,6 +34,7 @@ pub(super) fn config(mut guest: StoreContextMut<'_, GuestState>, (name,): (WasmS
     // One byte more than a name may have, so that a longer one is not taken for its own beginning.
     let name = take_text(&mut guest, &name, EnvName::CHARS_MAX + 1)?;
     let value = name.parse().ok().and_then(|name: EnvName| guest.data().environment.get(&name).cloned());
+    burn(&mut guest, value.as_ref().map_or(0, |value| value.as_str().len()), BYTE_FUEL)?;
     Ok((value.map(String::from),))
 }
 

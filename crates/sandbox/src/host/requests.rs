@@ -1,0 +1,203 @@
+//! Requests to the outside.
+
+use std::num::NonZeroU16;
+
+use bytes::Bytes;
+use domain::{GrantedHost, HttpMethod, Scheme};
+use egress::{FetchError, FetchRequest, FetchResponse, Redirect};
+use serde::{Deserialize, Serialize};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
+use url::Url;
+use wasmtime::{
+    StoreContextMut,
+    component::{WasmList, WasmStr},
+};
+
+use super::{Fault, burn, charge_refusal, count, operations::Ended, refusal, take_text};
+use crate::state::GuestState;
+
+/// Bytes of a request without its body, as JSON: more than hosts take.
+const REQUEST_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the body of one request.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Fuel of a byte that is sent: it is copied, looked through for placeholders, encrypted.
+const SENT_BYTE_FUEL: u64 = 8;
+/// Fuel of a byte that was received: it was decrypted, decompressed, looked through for secrets.
+pub(super) const RECEIVED_BYTE_FUEL: u64 = 16;
+
+/// `request` of `fetch`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    url: String,
+    #[serde(default = "get")]
+    method: String,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    #[serde(default)]
+    redirect: RedirectMode,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RedirectMode {
+    #[default]
+    Follow,
+    Error,
+    Manual,
+}
+
+/// The end of a `fetch`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    url: &'a str,
+    status: u16,
+    status_text: &'a str,
+    redirected: bool,
+    headers: &'a [(String, String)],
+    body: Option<u32>,
+}
+
+/// `fetch: func(request: string, body: list<u8>) -> result<u32, string>`
+pub(super) fn fetch(
+    mut guest: StoreContextMut<'_, GuestState>,
+    (request, body): (WasmStr, WasmList<u8>),
+) -> wasmtime::Result<(Result<u32, String>,)> {
+    count(&mut guest)?;
+    let text = take_text(&mut guest, &request, REQUEST_BYTES_MAX)?;
+    burn(&mut guest, body.len(), SENT_BYTE_FUEL)?;
+    let started = match read_request(&guest, &text, body.len()) {
+        Ok(request) => begin(&mut guest, request, &body)?,
+        Err(reason) => Err(reason),
+    };
+    charge_refusal(&mut guest, &started)?;
+    Ok((started,))
+}
+
+/// What the guest is told of a request that has ended.
+pub(super) fn answer(
+    guest: &mut StoreContextMut<'_, GuestState>,
+    sent_bytes: u64,
+    response: Result<Box<FetchResponse>, FetchError>,
+) -> wasmtime::Result<Result<String, String>> {
+    let GuestState { operations, outside, .. } = guest.data_mut();
+    outside.sending_bytes = outside.sending_bytes.saturating_sub(sent_bytes);
+    let response = match unless_over(response)? {
+        Ok(response) => *response,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let FetchResponse { url, status, status_text, redirected, headers, body } = response;
+    let handle = if body.is_none() { None } else { Some(operations.next_handle()?) };
+    let answer = Answer { url: &url, status, status_text: &status_text, redirected, headers: &headers, body: handle };
+    let text = serde_json::to_string(&answer).map_err(wasmtime::Error::new)?;
+    if let Some(handle) = handle {
+        outside.bodies.insert(handle, body);
+    }
+    burn(guest, text.len(), RECEIVED_BYTE_FUEL)?;
+    Ok(Ok(text))
+}
+
+/// What the guest is told of a request that a fault of ours ended.
+pub(super) fn broke_off(guest: &mut StoreContextMut<'_, GuestState>, sent_bytes: u64) -> Result<String, String> {
+    let outside = &mut guest.data_mut().outside;
+    outside.sending_bytes = outside.sending_bytes.saturating_sub(sent_bytes);
+    Err("the request broke off on the platform's side: try again".to_owned())
+}
+
+/// An error of the outside as the text that the guest is told, unless it ends the call.
+pub(super) fn unless_over<T>(result: Result<T, FetchError>) -> Result<Result<T, String>, Fault> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(FetchError::EgressBytes { .. }) => Err(Fault::EgressBytes),
+        Err(error) => Ok(Err(refusal(&error.to_string()))),
+    }
+}
+
+fn read_request(guest: &StoreContextMut<'_, GuestState>, text: &str, body_bytes: usize) -> Result<Request, String> {
+    // What was cut is no JSON any more.
+    let request: Request = serde_json::from_str(text)
+        .map_err(|error| refusal(&format!("the host cannot read this request of {REQUEST_BYTES_MAX} bytes at most: {error}")))?;
+    if guest.data().outside.outbound.is_none() {
+        return Err(missing_grant(&request));
+    }
+    if body_bytes > BODY_BYTES_MAX {
+        return Err(format!("the body of the request is longer than {BODY_BYTES_MAX} bytes"));
+    }
+    Ok(request)
+}
+
+/// Starts a request on the runtime that drives sockets, so that it goes on while the guest computes.
+fn begin(
+    guest: &mut StoreContextMut<'_, GuestState>,
+    request: Request,
+    body: &WasmList<u8>,
+) -> wasmtime::Result<Result<u32, String>> {
+    let sent_bytes = body.len() as u64;
+    let state = guest.data();
+    // Bodies that wait to be sent are copies in the host's memory: all of them together are no more than may be sent at all.
+    if state.outside.sending_bytes.saturating_add(sent_bytes) > state.limits.egress_bytes_max {
+        return Err(Fault::EgressBytes.into());
+    }
+    let Some(outbound) = state.outside.outbound.clone() else { return Ok(Err(missing_grant(&request))) };
+    let request = FetchRequest {
+        method: request.method,
+        url: request.url,
+        headers: request.headers,
+        body: Bytes::copy_from_slice(body.as_le_slice(&*guest)),
+        redirect: request.redirect.into(),
+    };
+    let work = async move { outbound.fetch(request).await };
+    let GuestState { operations, outside, .. } = guest.data_mut();
+    let handle = operations.next_handle()?;
+    let task = AbortOnDropHandle::new(outside.io.spawn(work.in_current_span()));
+    outside.sending_bytes += sent_bytes;
+    operations.start(handle, Some(task.abort_handle()), async move {
+        match task.await {
+            Ok(response) => Ended::Fetched { sent_bytes, response: response.map(Box::new) },
+            Err(_) => Ended::BrokeOff { sent_bytes },
+        }
+    });
+    Ok(Ok(handle))
+}
+
+/// Which grant a call without a way out would need, in the words of a grant.
+fn missing_grant(request: &Request) -> String {
+    let method = request.method.to_ascii_uppercase();
+    let Some(grant) = grant_of(&request.url, &method) else {
+        return "the tool is granted no hosts, and this is no URL of one: it must be absolute, with http or https and a host name"
+            .to_owned();
+    };
+    let grant = serde_json::to_string(&grant).unwrap_or_default();
+    format!("the tool is granted no hosts: to let it {method} there, add {grant} to the `hosts` that the tool asks for")
+}
+
+fn grant_of(url: &str, method: &str) -> Option<GrantedHost> {
+    let url = Url::parse(url).ok()?;
+    let scheme = match url.scheme() {
+        "https" => Scheme::Https,
+        "http" => Scheme::Http,
+        _ => return None,
+    };
+    Some(GrantedHost {
+        scheme,
+        host: url.host_str()?.parse().ok()?,
+        port: url.port().and_then(NonZeroU16::new),
+        methods: HttpMethod::find(method).into_iter().collect(),
+    })
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+impl From<RedirectMode> for Redirect {
+    fn from(mode: RedirectMode) -> Self {
+        match mode {
+            RedirectMode::Follow => Self::Follow,
+            RedirectMode::Error => Self::Error,
+            RedirectMode::Manual => Self::Manual,
+        }
+    }
+}
