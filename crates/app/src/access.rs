@@ -56,6 +56,7 @@ operations! {
     Customer:
         CreateServer, ListServers, LoadServer, DeleteServer,
         PutTool, ListTools, LoadTool, DeleteTool,
+        BeginUpload, PutComponent, PutComponents, ReviseComponent, DownloadComponent,
         ListVersions, LoadVersion,
         PutEnvironment, ListEnvironment, LoadEnvironment, DeleteEnvironment,
         CreateRelease, ListReleases, LoadRelease, RollBack,
@@ -109,6 +110,7 @@ mod tests {
         ("api_keys", include_str!("api_keys.rs")),
         ("calls", include_str!("calls.rs")),
         ("catalogue", include_str!("catalogue.rs")),
+        ("components", include_str!("components.rs")),
         ("completions", include_str!("completions.rs")),
         ("customers", include_str!("customers.rs")),
         ("environment", include_str!("environment.rs")),

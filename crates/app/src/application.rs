@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     AppError, background,
+    components::Uploads,
     limits::{Permits, Quotas, Rates},
     memory::Memory,
     records::Records,
@@ -82,6 +83,7 @@ pub struct App {
     pub(crate) call_rates: Rates,
     pub(crate) build_rates: Rates,
     pub(crate) permits: Permits,
+    pub(crate) uploads: Uploads,
     pub(crate) quotas: Quotas,
     pub(crate) records: Records,
     /// Calls and builds that run.
@@ -123,6 +125,7 @@ impl App {
             call_rates: Rates::per(Duration::from_mins(1)),
             build_rates: Rates::per(Duration::from_hours(1)),
             permits: Permits::default(),
+            uploads: Uploads::new(),
             records,
             work: TaskTracker::new(),
             background: TaskTracker::new(),

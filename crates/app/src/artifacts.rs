@@ -9,7 +9,7 @@ use domain::{CustomerId, Digest, Language, Tier};
 use sandbox::{Invocable, LoadError, ToolForm};
 use store::{
     PgConnection,
-    artifacts::{Artifact, ArtifactKey},
+    artifacts::{Artifact, ArtifactKey, OF_COMPONENTS},
     blobs::BlobError,
 };
 use tokio::sync::Mutex;
@@ -64,34 +64,58 @@ impl ArtifactSlot {
 
 /// The code of `tool`, a version of `customer`.
 pub(crate) async fn prepare(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Ready, AppError> {
-    tool.signed.map_err(|error| AppError::internal(format!("version {} is not run", tool.version_id), error))?;
-    let digest = match tool.artifact.known() {
-        Some(digest) => digest,
-        None => find_or_build(app, customer, tier, tool).await?,
-    };
-    match app.sandbox.load(digest, &ToolForm::JavaScript, make_native(app, customer, digest)).await {
+    let digest = locate(app, customer, tier, tool).await?;
+    match app.sandbox.load(digest, &tool.form, make_native(app, customer, &tool.form, digest)).await {
         Ok(code) => Ok(Ready { digest, code }),
         Err(LoadError::Make(error)) if matches!(*error, MakeError::Missing(_) | MakeError::Read(BlobError::Damaged { .. })) => {
             tracing::warn!(%error, version_id = %tool.version_id, "building version {} again", tool.version_id);
             let digest = replace(app, customer, tier, tool, digest).await?;
             let code =
-                app.sandbox.load(digest, &ToolForm::JavaScript, make_native(app, customer, digest)).await.map_err(load_error)?;
+                app.sandbox.load(digest, &tool.form, make_native(app, customer, &tool.form, digest)).await.map_err(load_error)?;
             Ok(Ready { digest, code })
         }
         Err(error) => Err(load_error(error)),
     }
 }
 
-/// Stores an artifact that a worker built, and gives its digest. The row comes first: a sweep finds what has a row.
-pub(crate) async fn keep(app: &App, source: Digest, artifact: Vec<u8>, native: Vec<u8>) -> Result<Digest, AppError> {
-    let key = ArtifactKey { source, engine: app.engine };
+/// The artifact of `tool`, which is built if there is none of this engine yet; refused if the version is not what the platform signed.
+pub(crate) async fn locate(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Digest, AppError> {
+    tool.signed.map_err(|error| AppError::internal(format!("version {} is not run", tool.version_id), error))?;
+    match tool.artifact.known() {
+        Some(digest) => Ok(digest),
+        None => find_or_build(app, customer, tier, tool).await,
+    }
+}
+
+/// What the artifact of a source is found by.
+pub(crate) const fn key(app: &App, language: Language, source: Digest) -> ArtifactKey {
+    match language {
+        Language::TypeScript | Language::JavaScript => ArtifactKey { source, engine: app.engine },
+        Language::Component => ArtifactKey { source, engine: OF_COMPONENTS },
+    }
+}
+
+/// Stores an artifact that a worker built or inspected, and gives its digest. The row comes first: a sweep finds what has a row.
+pub(crate) async fn keep(
+    app: &App,
+    language: Language,
+    source: Digest,
+    artifact: Vec<u8>,
+    native: Vec<u8>,
+) -> Result<Digest, AppError> {
+    let key = key(app, language, source);
     let (digest, bytes) = (Digest::of(&artifact), artifact.len() as u64);
     let row = Artifact { digest, bytes, signature: Some(app.signer.sign_artifact(&key, &digest, bytes)) };
     store::artifacts::upsert(&mut *app.pool.acquire().await?, &key, &row, app.clock.now()).await?;
     let digest = app.blobs.put(artifact).await.map_err(blob_error)?;
     let sandbox = Arc::clone(&app.sandbox);
     let kept = tokio::task::spawn_blocking(move || {
-        sandbox.keep(digest, &ToolForm::JavaScript, &native).map_err(|error| error.to_string())
+        // All functions of a component have one code.
+        let form = match language {
+            Language::TypeScript | Language::JavaScript => ToolForm::JavaScript,
+            Language::Component => ToolForm::Component { export: None },
+        };
+        sandbox.keep(digest, &form, &native).map_err(|error| error.to_string())
     })
     .await;
     if let Err(error) = kept.unwrap_or_else(|error| Err(error.to_string())) {
@@ -116,22 +140,22 @@ pub(crate) async fn sweep(app: &App, made_before: DateTime<Utc>) -> Result<(), A
 }
 
 /// What a source became under this program's engine, if the platform says so: what it did not sign, it does not know (SEC-10).
-pub(crate) async fn find_ours(app: &App, connection: &mut PgConnection, source: Digest) -> Result<Option<Artifact>, AppError> {
-    let found = store::artifacts::find(connection, &ArtifactKey { source, engine: app.engine }).await?;
-    Ok(found.filter(|artifact| is_ours(app, source, artifact)))
+pub(crate) async fn find_ours(app: &App, connection: &mut PgConnection, key: &ArtifactKey) -> Result<Option<Artifact>, AppError> {
+    let found = store::artifacts::find(connection, key).await?;
+    Ok(found.filter(|artifact| is_ours(app, key, artifact)))
 }
 
 /// What an artifact is found by.
-pub(crate) fn source_digest(language: Language, source: &str) -> Digest {
-    Digest::of_parts([language.as_str().as_bytes(), source.as_bytes()])
+pub(crate) fn source_digest(language: Language, source: &[u8]) -> Digest {
+    Digest::of_parts([language.as_str().as_bytes(), source])
 }
 
-/// Whether the platform signed that this is what `source` became.
-pub(crate) fn is_ours(app: &App, source: Digest, artifact: &Artifact) -> bool {
-    let is_ours = app.signer.is_artifact_ours(&ArtifactKey { source, engine: app.engine }, artifact);
+/// Whether the platform signed that this is what the source of `key` became.
+pub(crate) fn is_ours(app: &App, key: &ArtifactKey, artifact: &Artifact) -> bool {
+    let is_ours = app.signer.is_artifact_ours(key, artifact);
     if !is_ours {
         let digest = artifact.digest;
-        tracing::warn!(source.digest = %source, artifact.digest = %digest, "an artifact does not carry this installation's signature: it is made again");
+        tracing::warn!(source.digest = %key.source, artifact.digest = %digest, "an artifact does not carry this installation's signature: it is not used");
     }
     is_ours
 }
@@ -141,7 +165,7 @@ async fn find_or_build(app: &App, customer: CustomerId, tier: &Tier, tool: &Serv
     if let Some(digest) = tool.artifact.known() {
         return Ok(digest);
     }
-    let digest = match find_ours(app, &mut *app.pool.acquire().await?, tool.source_digest).await? {
+    let digest = match find_ours(app, &mut *app.pool.acquire().await?, &key(app, tool.language, tool.source_digest)).await? {
         Some(artifact) => artifact.digest,
         None => build_again(app, customer, tier, tool).await?,
     };
@@ -150,7 +174,7 @@ async fn find_or_build(app: &App, customer: CustomerId, tier: &Tier, tool: &Serv
 }
 
 /// Builds an artifact whose bytes are lost.
-async fn replace(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool, lost: Digest) -> Result<Digest, AppError> {
+pub(crate) async fn replace(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool, lost: Digest) -> Result<Digest, AppError> {
     let _finding = tool.artifact.finding.lock().await;
     if let Some(digest) = tool.artifact.known().filter(|digest| *digest != lost) {
         return Ok(digest);
@@ -168,7 +192,7 @@ async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &Served
     let source = version.source.ok_or_else(|| {
         AppError::internal(format!("the component of version {} is lost", tool.version_id), "it cannot be made again")
     })?;
-    if source_digest(tool.language, &source) != tool.source_digest {
+    if source_digest(tool.language, source.as_bytes()) != tool.source_digest {
         return Err(AppError::internal(format!("version {} is not built", tool.version_id), SignatureError::Content));
     }
     // What it imports was held against tier and grants when it was put.
@@ -179,12 +203,12 @@ async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &Served
         BuildError::Rejected(_) => AppError::internal(format!("version {} does not build any more", tool.version_id), error),
         error => build_error(tier, error),
     })?;
-    keep(app, tool.source_digest, built.artifact, built.native).await
+    keep(app, tool.language, tool.source_digest, built.artifact, built.native).await
 }
 
-async fn make_native(app: &App, customer: CustomerId, digest: Digest) -> Result<Vec<u8>, MakeError> {
+async fn make_native(app: &App, customer: CustomerId, form: &ToolForm, digest: Digest) -> Result<Vec<u8>, MakeError> {
     let artifact = app.blobs.get(&digest).await.map_err(MakeError::Read)?.ok_or(MakeError::Missing(digest))?;
-    app.workers.precompile(customer, &ToolForm::JavaScript, artifact.into()).await.map_err(MakeError::Build)
+    app.workers.precompile(customer, form, artifact.into()).await.map_err(MakeError::Build)
 }
 
 /// A build's error as a use case answers it.

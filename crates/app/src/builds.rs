@@ -3,20 +3,13 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use compiler::{BuildRequest, ModuleBounds};
-use domain::{
-    CustomerId, Diagnostic, Digest, GrantError, LimitExceeded, LimitName, ModuleName, ServerId, Slug, Tier, ToolInterface,
-    ToolName, VersionId,
-};
-use store::{
-    servers::Server,
-    versions::{Version, VersionSummary},
-};
+use domain::{CustomerId, Digest, GrantError, LimitExceeded, LimitName, ModuleName, Slug, Tier, ToolInterface, ToolName};
+use store::servers::Server;
 use telemetry::BuildResult;
 
 use crate::{
     App, AppError, artifacts,
-    catalogue::{ServedTool, ToolParts},
-    examples,
+    candidates::{self, Candidate, Tried, rejected},
     limits::RateExceeded,
     modules, servers, tiers,
     tools::{NewVersion, VersionBuilt},
@@ -38,8 +31,12 @@ pub(crate) async fn put(
     new: NewVersion,
 ) -> Result<VersionBuilt, AppError> {
     let began = Instant::now();
-    let result = build_version(app, customer, slug, name, new).await;
-    let duration = began.elapsed();
+    let tried = observe(app, began, build_version(app, customer, slug, name, new).await)?;
+    Ok(tell(slug, began, tried))
+}
+
+/// Counts how a build ended that `began` then.
+pub(crate) fn observe<T>(app: &App, began: Instant, result: Result<T, AppError>) -> Result<T, AppError> {
     let counted = match &result {
         Ok(_) => Some(BuildResult::Success),
         Err(AppError::Build { .. } | AppError::Limit(_) | AppError::Invalid { .. }) => Some(BuildResult::Rejected),
@@ -49,12 +46,17 @@ pub(crate) async fn put(
         Err(_) => None,
     };
     if let Some(counted) = counted {
-        app.metrics.observe_build(counted, duration);
+        app.metrics.observe_build(counted, began.elapsed());
     }
-    let version = result?;
-    let build_ms = u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
-    tracing::info!(server.slug = %slug, tool.name = %name, version_id = %version.version_id, build_ms, "built version of tool `{name}`");
-    Ok(VersionBuilt { version_id: version.version_id, digest: version.digest, interface: version.interface, build_ms })
+    result
+}
+
+/// A version that was kept, as whoever put it is told.
+pub(crate) fn tell(slug: &Slug, began: Instant, Tried { tool, .. }: Tried) -> VersionBuilt {
+    let build_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
+    let (name, version_id) = (&tool.interface.name, tool.version_id);
+    tracing::info!(server.slug = %slug, tool.name = %name, %version_id, build_ms, "built version of tool `{name}`");
+    VersionBuilt { version_id, digest: tool.digest, interface: tool.interface, build_ms }
 }
 
 async fn build_version(
@@ -62,15 +64,15 @@ async fn build_version(
     customer: CustomerId,
     slug: &Slug,
     name: &ToolName,
-    mut new: NewVersion,
-) -> Result<ServedTool, AppError> {
+    new: NewVersion,
+) -> Result<Tried, AppError> {
     let server = servers::find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
     let tier = tiers::of_customer(app, customer).await?;
     check_source(&new.source)?;
     new.grants.check(&tier).map_err(grant_error)?;
     take_build(app, customer, &tier)?;
 
-    let source_digest = artifacts::source_digest(new.language, &new.source);
+    let source_digest = artifacts::source_digest(new.language, new.source.as_bytes());
     let bounds = modules::bounds(app, &tier, &new.grants.modules).await?;
     let found = find_built(app, customer, &tier, &server, name, source_digest).await?;
     let built = match found.filter(|built| built.modules.iter().all(|name| bounds.admit(name.as_str()).is_ok())) {
@@ -83,11 +85,21 @@ async fn build_version(
             built.interface.name
         )));
     }
-    new.grants.modules.clone_from(&built.modules);
-    let tool = ready_tool(app, customer, &server, &new, built, source_digest).await?;
-    examples::check(app, customer, &tier, &tool, &new.source).await?;
-    insert(app, customer, server.id, name, new, &tool).await?;
-    Ok(tool)
+    let NewVersion { language, source, mut grants } = new;
+    grants.modules = built.modules;
+    let environment = store::environment::load_values(&mut *app.pool.acquire().await?, customer, server.id).await?;
+    let candidate = Candidate {
+        language,
+        source: Some(source),
+        export: None,
+        source_digest,
+        artifact: built.artifact,
+        interface: built.interface,
+        grants,
+    };
+    let tried = candidates::try_out(app, customer, &tier, &environment, candidate).await?;
+    candidates::keep(app, customer, server.id, std::slice::from_ref(&tried)).await?;
+    Ok(tried)
 }
 
 fn check_source(source: &str) -> Result<(), AppError> {
@@ -104,14 +116,16 @@ fn check_source(source: &str) -> Result<(), AppError> {
     Ok(())
 }
 
-fn grant_error(error: GrantError) -> AppError {
+/// Why grants are not given.
+pub(crate) fn grant_error(error: GrantError) -> AppError {
     match error {
         GrantError::Limit(limit) => AppError::Limit(limit),
         error => AppError::invalid(format!("`grants` cannot be given: {error}")),
     }
 }
 
-fn take_build(app: &App, customer: CustomerId, tier: &Tier) -> Result<(), AppError> {
+/// Takes one of the builds of the hour.
+pub(crate) fn take_build(app: &App, customer: CustomerId, tier: &Tier) -> Result<(), AppError> {
     let value = tier.limits.builds_per_hour_max;
     app.build_rates.take(customer, value).map_err(|RateExceeded { retry_after_s }| AppError::RateLimited {
         limit: LimitExceeded { limit: LimitName::BuildsPerHourMax, value: value.into(), tier: tier.name.clone() },
@@ -132,7 +146,7 @@ async fn find_built(
     let Some(tool) = store::tools::find(&mut connection, customer, server.id, name).await? else { return Ok(None) };
     let newest = store::versions::find_newest(&mut connection, customer, tool.id).await?;
     let Some(newest) = newest.filter(|newest| newest.source_digest == source_digest) else { return Ok(None) };
-    let found = artifacts::find_ours(app, &mut connection, source_digest).await?;
+    let found = artifacts::find_ours(app, &mut connection, &artifacts::key(app, newest.language, source_digest)).await?;
     let found = found.filter(|artifact| artifact.bytes <= tier.limits.artifact_bytes_max);
     Ok(found.map(|artifact| Built { artifact: artifact.digest, interface: newest.interface, modules: newest.grants.modules }))
 }
@@ -149,77 +163,6 @@ async fn build(
     let (language, source) = (new.language, new.source.clone());
     let request = BuildRequest { customer, language, source, artifact_bytes_max, modules };
     let built = app.workers.build(request).await.map_err(|error| artifacts::build_error(tier, error))?;
-    let artifact = artifacts::keep(app, source_digest, built.artifact, built.native).await?;
+    let artifact = artifacts::keep(app, new.language, source_digest, built.artifact, built.native).await?;
     Ok(Built { artifact, interface: built.interface, modules: built.modules })
-}
-
-/// The version, with its schemas compiled and the values that it was granted.
-async fn ready_tool(
-    app: &App,
-    customer: CustomerId,
-    server: &Server,
-    new: &NewVersion,
-    built: Built,
-    source_digest: Digest,
-) -> Result<ServedTool, AppError> {
-    let environment = store::environment::load_values(&mut *app.pool.acquire().await?, customer, server.id).await?;
-    let digest = version_digest(new, &built.interface)?;
-    let parts = ToolParts {
-        version_id: VersionId::new(),
-        digest,
-        language: new.language,
-        source_digest,
-        // It was built here and now; it is signed when it is kept.
-        signed: Ok(()),
-        artifact: Some(built.artifact),
-        interface: built.interface,
-        grants: &new.grants,
-        environment: &environment,
-    };
-    ServedTool::new(parts).map_err(|error| rejected(error.to_string()))
-}
-
-fn version_digest(new: &NewVersion, interface: &ToolInterface) -> Result<Digest, AppError> {
-    let json = |error| AppError::internal("cannot write an interface or grants as JSON", error);
-    let grants = serde_json::to_vec(&new.grants).map_err(json)?;
-    let interface = serde_json::to_vec(interface).map_err(json)?;
-    Ok(Digest::of_parts([new.source.as_bytes(), new.language.as_str().as_bytes(), &grants, &interface]))
-}
-
-/// Keeps the version, and its tool if this is the first.
-async fn insert(
-    app: &App,
-    customer: CustomerId,
-    server: ServerId,
-    name: &ToolName,
-    new: NewVersion,
-    tool: &ServedTool,
-) -> Result<(), AppError> {
-    let created_at = app.clock.now();
-    let mut transaction = app.pool.begin().await?;
-    let tool_id = store::tools::upsert(&mut transaction, customer, server, name, created_at).await?;
-    let tool_id = tool_id.ok_or_else(|| AppError::not_found("server", server))?;
-    let summary = VersionSummary {
-        id: tool.version_id,
-        tool: tool_id,
-        language: new.language,
-        export: None,
-        digest: tool.digest,
-        source_digest: tool.source_digest,
-        interface: ToolInterface::clone(&tool.interface),
-        grants: new.grants,
-        created_at,
-    };
-    let version = Version { summary, source: Some(new.source) };
-    let signature = app.signer.sign_version(&store::signatures::before_insert(server, &version.summary)?);
-    if !store::versions::insert(&mut transaction, customer, &version).await? {
-        return Err(AppError::not_found("server", server));
-    }
-    store::signatures::insert(&mut transaction, version.summary.id, &signature).await?;
-    transaction.commit().await?;
-    Ok(())
-}
-
-fn rejected(message: String) -> AppError {
-    AppError::Build { diagnostics: vec![Diagnostic::without_place(message)] }
 }

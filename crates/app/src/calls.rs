@@ -85,31 +85,31 @@ pub async fn try_tool(app: &App, caller: &Caller, slug: &Slug, request: TryReque
     let _work = app.begin_work()?;
     let tier = admit(app, customer).await?;
     let server = catalogue::find_own(app, customer, slug).await?;
-    let tool = load_version(app, customer, &server, &request).await?;
+    let tool = load_version(app, customer, &server, &request.call.tool, request.version).await?;
     let call = Call { caller, customer, tier: &tier, server: &server, tool: &tool };
     let (answer, log) = run(app, &call, request.call.into()).await?;
     Ok(TryAnswer { version_id: tool.version_id, answer, log })
 }
 
-/// The version that is to be tried, ready to be called.
-async fn load_version(
+/// A version of a tool, its newest if none is named, ready to be called; it need not be released.
+pub(crate) async fn load_version(
     app: &App,
     customer: CustomerId,
     server: &ServedServer,
-    request: &TryRequest,
+    name: &ToolName,
+    version: Option<VersionId>,
 ) -> Result<ServedTool, AppError> {
-    let name = &request.call.tool;
     let mut connection = app.pool.acquire().await?;
     let found = store::tools::find(&mut connection, customer, server.server_id, name).await?;
     let tool = found.ok_or_else(|| AppError::not_found("tool", name))?;
-    let version = match request.version {
+    let found = match version {
         Some(version) => {
             let found = store::versions::find(&mut connection, customer, version).await?;
             found.map(|found| found.summary).filter(|found| found.tool == tool.id)
         }
         None => store::versions::find_newest(&mut connection, customer, tool.id).await?,
     };
-    let version = version.ok_or_else(|| match request.version {
+    let version = found.ok_or_else(|| match version {
         Some(version) => AppError::not_found("version", version),
         None => AppError::not_found("tool", name),
     })?;
@@ -120,13 +120,14 @@ async fn load_version(
         version_id: version.id,
         digest: version.digest,
         language: version.language,
+        export: version.export,
         source_digest: version.source_digest,
         artifact: None,
         interface: version.interface,
         grants: &version.grants,
         environment: &server.environment,
     })
-    .map_err(|error| AppError::internal(format!("cannot try version {}", version.id), error))
+    .map_err(|error| AppError::internal(format!("cannot prepare version {}", version.id), error))
 }
 
 impl From<CallRequest> for Baggage {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use domain::{
     CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface, VersionId,
 };
+use sandbox::ToolForm;
 use store::{serving, signatures::SignedVersion};
 
 use crate::{
@@ -53,6 +54,7 @@ pub struct ServedTool {
     /// The digest of what a client reads of it ([`ToolInterface::definition_digest`]).
     pub definition_digest: Digest,
     pub(crate) language: Language,
+    pub(crate) form: ToolForm,
     pub(crate) source_digest: Digest,
     /// Whether this is what was put: only then it runs (SEC-10).
     pub(crate) signed: Result<(), SignatureError>,
@@ -69,6 +71,7 @@ pub(crate) struct ToolParts<'a> {
     pub(crate) version_id: VersionId,
     pub(crate) digest: Digest,
     pub(crate) language: Language,
+    pub(crate) export: Option<String>,
     pub(crate) source_digest: Digest,
     pub(crate) signed: Result<(), SignatureError>,
     pub(crate) artifact: Option<Digest>,
@@ -113,8 +116,8 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
         };
         drop(connection);
         for tool in found.tools.values_mut() {
-            let source = tool.source_digest;
-            tool.artifact = tool.artifact.filter(|artifact| artifacts::is_ours(app, source, artifact));
+            let key = artifacts::key(app, tool.language, tool.source_digest);
+            tool.artifact = tool.artifact.filter(|artifact| artifacts::is_ours(app, &key, artifact));
         }
         let signer = Arc::clone(&app.signer);
         // Hundreds of schemas take longer than a thread that serves others may be held.
@@ -134,6 +137,7 @@ impl ServedServer {
                 version_id: tool.version,
                 digest: tool.digest,
                 language: tool.language,
+                export: tool.export,
                 source_digest: tool.source_digest,
                 signed: signer.check(signed.iter().find(|signed| signed.version == tool.version), &tool.grants, &tool.interface),
                 artifact: tool.artifact.map(|artifact| artifact.digest),
@@ -173,6 +177,7 @@ impl ServedTool {
             definition_digest: interface.definition_digest(),
             interface: Arc::new(interface),
             language: parts.language,
+            form: form_of(parts.language, parts.export),
             source_digest: parts.source_digest,
             signed: parts.signed,
             artifact: ArtifactSlot::of(parts.artifact),
@@ -180,5 +185,20 @@ impl ServedTool {
             output: output.map(Arc::new),
             environment: Arc::new(granted.map(|(name, value)| (name.clone(), value.clone())).collect()),
         })
+    }
+
+    /// Which function of an uploaded component it is.
+    pub(crate) fn export(&self) -> Option<&str> {
+        match &self.form {
+            ToolForm::Component { export } => export.as_deref(),
+            ToolForm::JavaScript => None,
+        }
+    }
+}
+
+fn form_of(language: Language, export: Option<String>) -> ToolForm {
+    match language {
+        Language::TypeScript | Language::JavaScript => ToolForm::JavaScript,
+        Language::Component => ToolForm::Component { export },
     }
 }

@@ -1,0 +1,110 @@
+//! Versions that were built and are not kept yet: their schemas, their examples, their rows.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    CustomerId, Diagnostic, Digest, EnvName, EnvValue, Grants, Language, ServerId, Tier, ToolInterface, VersionId,
+};
+use store::versions::{Version, VersionSummary};
+
+use crate::{
+    App, AppError,
+    catalogue::{ServedTool, ToolParts},
+    examples,
+};
+
+/// A version that was built.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) language: Language,
+    /// None for a component.
+    pub(crate) source: Option<String>,
+    /// Which function of a component it is.
+    pub(crate) export: Option<String>,
+    pub(crate) source_digest: Digest,
+    pub(crate) artifact: Digest,
+    pub(crate) interface: ToolInterface,
+    pub(crate) grants: Grants,
+}
+
+/// A version that can be called, and whose examples ran well.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    pub(crate) tool: ServedTool,
+    source: Option<String>,
+    grants: Grants,
+}
+
+/// Compiles the schemas, gives the values that were granted, and runs the examples.
+pub(crate) async fn try_out(
+    app: &App,
+    customer: CustomerId,
+    tier: &Tier,
+    environment: &BTreeMap<EnvName, EnvValue>,
+    candidate: Candidate,
+) -> Result<Tried, AppError> {
+    let digest = version_digest(&candidate)?;
+    let Candidate { language, source, export, source_digest, artifact, interface, grants } = candidate;
+    let parts = ToolParts {
+        version_id: VersionId::new(),
+        digest,
+        language,
+        export,
+        source_digest,
+        // It was built here and now; it is signed when it is kept.
+        signed: Ok(()),
+        artifact: Some(artifact),
+        interface,
+        grants: &grants,
+        environment,
+    };
+    let tool = ServedTool::new(parts).map_err(|error| rejected(error.to_string()))?;
+    examples::check(app, customer, tier, &tool, source.as_deref().unwrap_or_default()).await?;
+    Ok(Tried { tool, source, grants })
+}
+
+/// Keeps versions, and the tools of those that are the first of theirs: all of them or none.
+pub(crate) async fn keep(app: &App, customer: CustomerId, server: ServerId, tried: &[Tried]) -> Result<(), AppError> {
+    let created_at = app.clock.now();
+    let mut transaction = app.pool.begin().await?;
+    for Tried { tool, source, grants } in tried {
+        let name = &tool.interface.name;
+        let tool_id = store::tools::upsert(&mut transaction, customer, server, name, created_at).await?;
+        let summary = VersionSummary {
+            id: tool.version_id,
+            tool: tool_id.ok_or_else(|| AppError::not_found("server", server))?,
+            language: tool.language,
+            export: tool.export().map(str::to_owned),
+            digest: tool.digest,
+            source_digest: tool.source_digest,
+            interface: ToolInterface::clone(&tool.interface),
+            grants: grants.clone(),
+            created_at,
+        };
+        let version = Version { summary, source: source.clone() };
+        let signature = app.signer.sign_version(&store::signatures::before_insert(server, &version.summary)?);
+        if !store::versions::insert(&mut transaction, customer, &version).await? {
+            return Err(AppError::not_found("server", server));
+        }
+        store::signatures::insert(&mut transaction, version.summary.id, &signature).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// What is wrong with a whole source or component.
+pub(crate) fn rejected(message: impl Into<String>) -> AppError {
+    AppError::Build { diagnostics: vec![Diagnostic::without_place(message)] }
+}
+
+fn version_digest(candidate: &Candidate) -> Result<Digest, AppError> {
+    let json = |error| AppError::internal("cannot write an interface or grants as JSON", error);
+    let grants = serde_json::to_vec(&candidate.grants).map_err(json)?;
+    let interface = serde_json::to_vec(&candidate.interface).map_err(json)?;
+    let content = candidate.source.as_deref().map_or(candidate.source_digest.as_bytes().as_slice(), str::as_bytes);
+    let export = candidate.export.as_deref().unwrap_or_default();
+    let parts = [content, candidate.language.as_str().as_bytes(), &grants, &interface, export.as_bytes()];
+    // What is no component has no fifth part: its digest is what it always was.
+    let count = if candidate.export.is_some() { 5 } else { 4 };
+    Ok(Digest::of_parts(parts.into_iter().take(count)))
+}

@@ -1,0 +1,254 @@
+//! From a component to versions: a place for the upload, inspection, names, rows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use compiler::{InspectedExport, UploadRequest};
+use domain::{
+    CustomerId, Digest, EnvName, EnvValue, Grants, Language, LimitExceeded, LimitName, Slug, Tier, ToolName,
+};
+use store::servers::Server;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{NewComponent, NewComponents, Revision};
+use crate::{
+    App, AppError, artifacts, builds,
+    candidates::{self, Candidate, Tried, rejected},
+    limits::{Permit, Permits},
+    servers, tiers,
+};
+
+/// Where uploads wait: each holds its component, its native code and a worker's answer in memory, some 100 MB for the largest.
+#[derive(Debug)]
+pub(crate) struct Uploads {
+    of_node: Arc<Semaphore>,
+    of_customers: Permits,
+}
+
+/// The right to send one component. It is a place of the node's, given back when it is dropped.
+#[derive(Debug)]
+pub struct Ticket {
+    pub(super) began: Instant,
+    tier: Arc<Tier>,
+    server: Server,
+    _of_customer: Permit,
+    _of_node: OwnedSemaphorePermit,
+}
+
+impl Uploads {
+    /// Of one node.
+    const OF_NODE_MAX: usize = 4;
+    /// Of one customer, so that one who sends slowly keeps no other out.
+    const OF_CUSTOMER_MAX: u32 = 1;
+
+    pub(crate) fn new() -> Self {
+        Self { of_node: Arc::new(Semaphore::new(Self::OF_NODE_MAX)), of_customers: Permits::default() }
+    }
+}
+
+impl Ticket {
+    /// Bytes that the component may have: what the tier says of an artifact.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.tier.limits.artifact_bytes_max
+    }
+
+    /// The error that says so.
+    #[must_use]
+    pub fn too_large(&self) -> AppError {
+        AppError::Limit(LimitExceeded {
+            limit: LimitName::ArtifactBytesMax,
+            value: self.bytes_max(),
+            tier: self.tier.name.clone(),
+        })
+    }
+}
+
+pub(super) async fn begin(app: &App, customer: CustomerId, slug: &Slug) -> Result<Ticket, AppError> {
+    let began = Instant::now();
+    let server = servers::find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
+    let tier = tiers::of_customer(app, customer).await?;
+    builds::take_build(app, customer, &tier)?;
+    let busy = || AppError::Busy { limit: None, retry_after_s: 5 };
+    let wait_max = std::time::Duration::from_millis(tier.limits.queue_wait_ms_max.into());
+    let of_customer = app.uploads.of_customers.take(customer, Uploads::OF_CUSTOMER_MAX, wait_max).await.map_err(|_| busy())?;
+    let of_node = tokio::time::timeout(wait_max, Arc::clone(&app.uploads.of_node).acquire_owned()).await;
+    let of_node = of_node.ok().and_then(Result::ok).ok_or_else(busy)?;
+    Ok(Ticket { began, tier, server, _of_customer: of_customer, _of_node: of_node })
+}
+
+pub(super) async fn put_one(
+    app: &App,
+    customer: CustomerId,
+    slug: &Slug,
+    name: &ToolName,
+    ticket: &Ticket,
+    new: NewComponent,
+) -> Result<Tried, AppError> {
+    let NewComponent { component, export, grants, words } = new;
+    check(slug, ticket, &component, &grants)?;
+    let Inspected { source_digest, artifact, offers } = inspect(app, customer, ticket, component).await?;
+    let InspectedExport { export, mut interface } = choose(offers, export)?;
+    if export.is_none() && interface.name != *name {
+        return Err(rejected(format!(
+            "the component says that its name is `{}`, and it was put as `{name}`: both must be the same",
+            interface.name
+        )));
+    }
+    if export.is_none() && !words.is_empty() {
+        return Err(AppError::invalid("the component describes itself: leave out `title` and `description`"));
+    }
+    interface.name = name.clone();
+    words.say_of(&mut interface)?;
+    let candidate = Candidate { language: Language::Component, source: None, export, source_digest, artifact, interface, grants };
+    let environment = load_environment(app, customer, &ticket.server).await?;
+    let tried = candidates::try_out(app, customer, &ticket.tier, &environment, candidate).await?;
+    candidates::keep(app, customer, ticket.server.id, std::slice::from_ref(&tried)).await?;
+    Ok(tried)
+}
+
+pub(super) async fn put_all(
+    app: &App,
+    customer: CustomerId,
+    slug: &Slug,
+    ticket: &Ticket,
+    new: NewComponents,
+) -> Result<Vec<Tried>, AppError> {
+    let NewComponents { component, prefix, grants } = new;
+    check(slug, ticket, &component, &grants)?;
+    let Inspected { source_digest, artifact, offers } = inspect(app, customer, ticket, component).await?;
+    let offers = give_names(offers, &prefix)?;
+    let environment = load_environment(app, customer, &ticket.server).await?;
+    let mut all = Vec::with_capacity(offers.len());
+    for InspectedExport { export, interface } in offers {
+        let grants = grants.clone();
+        let candidate =
+            Candidate { language: Language::Component, source: None, export, source_digest, artifact, interface, grants };
+        all.push(candidates::try_out(app, customer, &ticket.tier, &environment, candidate).await?);
+    }
+    candidates::keep(app, customer, ticket.server.id, &all).await?;
+    Ok(all)
+}
+
+pub(super) async fn revise(
+    app: &App,
+    customer: CustomerId,
+    slug: &Slug,
+    name: &ToolName,
+    revision: Revision,
+) -> Result<Tried, AppError> {
+    let tier = tiers::of_customer(app, customer).await?;
+    let mut connection = app.pool.acquire().await?;
+    let (server, tool) = crate::tools::find_own(&mut connection, customer, slug, name).await?;
+    let newest = store::versions::find_newest(&mut connection, customer, tool.id).await?;
+    let newest = newest.filter(|newest| newest.language == Language::Component).ok_or_else(|| {
+        AppError::invalid(format!("the newest version of `{name}` is no component: put a component as application/wasm first"))
+    })?;
+    revision.grants.check(&tier).map_err(builds::grant_error)?;
+    builds::take_build(app, customer, &tier)?;
+    if newest.export.is_none() && !revision.words.is_empty() {
+        return Err(AppError::invalid("the component describes itself: leave out `interface`"));
+    }
+    let key = artifacts::key(app, Language::Component, newest.source_digest);
+    let artifact = artifacts::find_ours(app, &mut connection, &key).await?;
+    let artifact = artifact.ok_or_else(|| AppError::internal("the component of a version is lost", newest.id.to_string()))?;
+    drop(connection);
+    let mut interface = newest.interface;
+    revision.words.say_of(&mut interface)?;
+    let candidate = Candidate {
+        language: Language::Component,
+        source: None,
+        export: newest.export,
+        source_digest: newest.source_digest,
+        artifact: artifact.digest,
+        interface,
+        grants: revision.grants,
+    };
+    let environment = load_environment(app, customer, &server).await?;
+    let tried = candidates::try_out(app, customer, &tier, &environment, candidate).await?;
+    candidates::keep(app, customer, server.id, std::slice::from_ref(&tried)).await?;
+    Ok(tried)
+}
+
+/// A component that was inspected and is kept.
+struct Inspected {
+    source_digest: Digest,
+    artifact: Digest,
+    offers: Vec<InspectedExport>,
+}
+
+fn check(slug: &Slug, ticket: &Ticket, component: &[u8], grants: &Grants) -> Result<(), AppError> {
+    if ticket.server.slug != *slug {
+        return Err(AppError::not_found("server", slug));
+    }
+    if component.len() as u64 > ticket.bytes_max() {
+        return Err(ticket.too_large());
+    }
+    if !grants.modules.is_empty() {
+        return Err(AppError::invalid("`grants` cannot be given: a component has no library modules but its own"));
+    }
+    grants.check(&ticket.tier).map_err(builds::grant_error)
+}
+
+async fn inspect(app: &App, customer: CustomerId, ticket: &Ticket, component: Vec<u8>) -> Result<Inspected, AppError> {
+    let artifact_bytes_max = ticket.bytes_max();
+    let request = UploadRequest { customer, component: component.clone(), artifact_bytes_max };
+    let inspected = app.workers.inspect(request).await.map_err(|error| artifacts::build_error(&ticket.tier, error))?;
+    let source_digest = artifacts::source_digest(Language::Component, &component);
+    let artifact = artifacts::keep(app, Language::Component, source_digest, component, inspected.native).await?;
+    Ok(Inspected { source_digest, artifact, offers: inspected.offers })
+}
+
+/// The function that is meant.
+fn choose(mut offers: Vec<InspectedExport>, export: Option<String>) -> Result<InspectedExport, AppError> {
+    let names: Vec<&str> = offers.iter().filter_map(|offer| offer.export.as_deref()).collect();
+    let place = match &export {
+        None if offers.len() == 1 => 0,
+        None => {
+            return Err(AppError::invalid(format!(
+                "the component exports several functions: say in `export` which of them the tool is: {}; or put it to the \
+                 collection, and each becomes a tool",
+                names.join(", ")
+            )));
+        }
+        Some(wanted) => offers.iter().position(|offer| offer.export.as_ref() == Some(wanted)).ok_or_else(|| {
+            AppError::invalid(if names.is_empty() {
+                "the component is one tool as a whole: leave out `export`".to_owned()
+            } else {
+                format!("the component does not export what `export` says; it exports: {}", names.join(", "))
+            })
+        })?,
+    };
+    Ok(offers.swap_remove(place))
+}
+
+/// Names each function's tool: the prefix and the function's name, with `_` for `-`.
+fn give_names(offers: Vec<InspectedExport>, prefix: &str) -> Result<Vec<InspectedExport>, AppError> {
+    let mut taken = BTreeSet::new();
+    let mut named = Vec::with_capacity(offers.len());
+    for InspectedExport { export, mut interface } in offers {
+        match &export {
+            Some(export) => {
+                let name = format!("{prefix}{}", interface.name.as_str().replace('-', "_"));
+                let cannot = |reason: String| {
+                    AppError::invalid(format!("the function `{export}` cannot become a tool of its own name: {reason}"))
+                };
+                interface.name = name.parse::<ToolName>().map_err(|error| cannot(error.to_string()))?;
+                if !taken.insert(interface.name.clone()) {
+                    return Err(cannot(format!("another would be called `{name}` as well: put it alone, under another name")));
+                }
+            }
+            None if prefix.is_empty() => {}
+            None => return Err(AppError::invalid("the component says its name itself: leave out `prefix`")),
+        }
+        named.push(InspectedExport { export, interface });
+    }
+    Ok(named)
+}
+
+async fn load_environment(app: &App, customer: CustomerId, server: &Server) -> Result<BTreeMap<EnvName, EnvValue>, AppError> {
+    Ok(store::environment::load_values(&mut *app.pool.acquire().await?, customer, server.id).await?)
+}
