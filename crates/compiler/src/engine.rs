@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use domain::Digest;
 use sandbox::JsEngine;
 
+use crate::modules;
+
 pub(crate) use prelude::module as prelude;
 pub(crate) use shared_form::RewriteError;
 
@@ -24,15 +26,17 @@ const CORE: &[u8] = include_bytes!("../engine/engine.wasm");
 /// Goes up when artifacts change though neither the engine nor its wrapper does.
 const ARTIFACT_FORMAT: u32 = 1;
 
-/// What the engine is: its core, its prelude, the sandbox's wrapper, and the form of an artifact. Artifacts of one engine run on no
-/// other.
+/// What the engine is: its core, its prelude, the library modules, the sandbox's wrapper, and the form of an artifact. Artifacts of one
+/// engine run on no other.
 #[must_use]
 pub fn digest() -> Digest {
     // All of it is part of this program, so that its digest never changes while the program runs.
     static DIGEST: OnceLock<Digest> = OnceLock::new();
     *DIGEST.get_or_init(|| {
         let prelude = prelude::module();
-        Digest::of_parts([CORE, prelude.as_bytes(), sandbox::WRAPPER.as_bytes(), ARTIFACT_FORMAT.to_le_bytes().as_slice()])
+        let library = modules::digest();
+        let format = ARTIFACT_FORMAT.to_le_bytes();
+        Digest::of_parts([CORE, prelude.as_bytes(), library.as_bytes(), sandbox::WRAPPER.as_bytes(), format.as_slice()])
     })
 }
 

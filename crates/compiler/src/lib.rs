@@ -14,10 +14,7 @@ mod worker;
 mod workers;
 
 pub use build::{BuildError, BuildRequest, Built, Inspected, InspectedExport, UploadRequest, WorkerError};
-pub use modules::{LIBRARY, LibraryModule, LibraryPackage, ModuleBounds, ModuleRefusal};
+pub use modules::{LIBRARY, LibraryModule, LibraryPackage, ModuleBounds, ModuleRefusal, TYPES};
 pub use snapshot::PreparationError;
 pub use worker::run_worker;
 pub use workers::{StartError, Workers, WorkersConfig, WorkersUsage};
-
-/// The types of the tool API, as a TypeScript declaration file: for editors, and for models that write tools.
-pub const TYPES: &str = include_str!("../toolwright.d.ts");

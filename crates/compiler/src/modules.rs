@@ -6,10 +6,10 @@ mod library;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{LibraryModules, ModuleName, TierName};
+use domain::{Digest, LibraryModules, ModuleName, TierName};
 use serde::{Deserialize, Serialize};
 
-pub use library::LIBRARY;
+pub use library::{LIBRARY, TYPES};
 
 /// What stands before a module's name in an import.
 pub(crate) const SCHEME: &str = "toolwright:";
@@ -29,6 +29,8 @@ pub struct LibraryModule {
     pub packages: &'static [LibraryPackage],
     /// Its declaration for TypeScript.
     pub types: &'static str,
+    /// The licences of its packages, in full.
+    pub licenses: &'static str,
     /// It: one ECMAScript module without imports.
     pub source: &'static str,
 }
@@ -85,10 +87,21 @@ pub enum ModuleRefusal {
 }
 
 impl LibraryModule {
-    /// Its checked name.
+    /// What it is imported as.
     #[must_use]
-    pub fn module_name(&self) -> Option<ModuleName> {
+    pub fn specifier(&self) -> String {
+        format!("{SCHEME}{}", self.name)
+    }
+
+    /// Its name, checked. Every name of the catalogue is one.
+    pub(crate) fn checked_name(&self) -> Option<ModuleName> {
         self.name.parse().ok()
+    }
+
+    /// Whether a tier with `library` has it.
+    #[must_use]
+    pub fn is_in(&self, library: LibraryModules) -> bool {
+        library == LibraryModules::All || self.class == LibraryModules::Basic
     }
 }
 
@@ -103,7 +116,7 @@ impl ModuleBounds {
     pub fn admit(&self, name: &str) -> Result<&'static LibraryModule, ModuleRefusal> {
         let module = find(name).ok_or_else(|| ModuleRefusal::Unknown { name: shown(name), nearest: nearest(name) })?;
         let name = module.name;
-        if !has(self.library, module) {
+        if !module.is_in(self.library) {
             return Err(ModuleRefusal::Tier { name, richer_tiers: self.richer_tiers.clone() });
         }
         if !self.granted.is_empty() && !self.granted.iter().any(|granted| granted.as_str() == name) {
@@ -119,16 +132,19 @@ pub fn find(name: &str) -> Option<&'static LibraryModule> {
     LIBRARY.iter().find(|module| module.name == name)
 }
 
-/// Whether a tier with `library` has `module`.
-#[must_use]
-pub fn has(library: LibraryModules, module: &LibraryModule) -> bool {
-    library == LibraryModules::All || module.class == LibraryModules::Basic
+/// All of the library: artifacts hold what a module was when they were made, so that a changed one makes them anew (RUN-11).
+pub(crate) fn digest() -> Digest {
+    digest_of(LIBRARY)
+}
+
+fn digest_of(library: &[LibraryModule]) -> Digest {
+    Digest::of_parts(library.iter().flat_map(|module| [module.name.as_bytes(), module.source.as_bytes()]))
 }
 
 /// The sources of modules by name, as the engine takes them. Names of no module are left out.
 pub(crate) fn sources(names: &BTreeSet<ModuleName>) -> BTreeMap<String, &'static str> {
     let found = names.iter().filter_map(|name| find(name.as_str()));
-    found.map(|module| (format!("{SCHEME}{}", module.name), module.source)).collect()
+    found.map(|module| (module.specifier(), module.source)).collect()
 }
 
 /// Names can be as long as the source: this much of one is shown.

@@ -44,7 +44,7 @@ impl Imports<'_, '_> {
         }
         match module.value.strip_prefix(modules::SCHEME) {
             Some(name) => match self.bounds.admit(name) {
-                Ok(module) => self.modules.extend(module.module_name()),
+                Ok(module) => self.modules.extend(module.checked_name()),
                 Err(refusal) => self.refuse(format!("cannot import this: {refusal}"), module.span),
             },
             None => {

@@ -1,0 +1,19 @@
+// JSONPath (RFC 9535), JSON Pointer (RFC 6901) and JSON Patch (RFC 6902), by json-p3.
+import { apply, query, resolve, UNDEFINED } from "json-p3";
+
+export function select(path, value) {
+  return query(path, value).values();
+}
+
+export function nodes(path, value) {
+  return query(path, value).nodes.map((node) => ({ path: node.path, value: node.value }));
+}
+
+export function pointer(path, value) {
+  const found = resolve(path, value, UNDEFINED);
+  return found === UNDEFINED ? undefined : found;
+}
+
+export function patch(operations, value) {
+  return apply(operations, structuredClone(value));
+}
