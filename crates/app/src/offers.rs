@@ -27,7 +27,7 @@ pub struct Offers {
     by_uri: HashMap<String, ToolName>,
 }
 
-/// Which of a server's lists a client would find changed.
+/// What a client would find changed at a server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changes {
     /// `tools/list`
@@ -36,14 +36,17 @@ pub struct Changes {
     pub resources: bool,
     /// `prompts/list`
     pub prompts: bool,
+    /// No list need say so: another version answers for a resource.
+    pub contents: bool,
 }
 
-/// What each of a server's lists says, as digests.
+/// What each of a server's lists says, and what its resources are made of, as digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Listed {
     tools: Digest,
     resources: Digest,
     prompts: Digest,
+    contents: Digest,
 }
 
 /// A resource that was found, and what the variables of its template stand for; none where it is static.
@@ -66,6 +69,12 @@ impl Offers {
             list.insert(name, tool);
         }
         offers
+    }
+
+    /// The digest of the version that answers for the resource at `uri`; `None` if there is none.
+    #[must_use]
+    pub fn version_at(&self, uri: &str) -> Option<Digest> {
+        self.find_resource(uri).map(|(served, _)| served.digest)
     }
 
     /// The resource at `uri`: a static one before a template (a release has no two templates that fit one URI).
@@ -96,7 +105,10 @@ impl Offers {
                 lists.iter().flat_map(|list| list.values()).map(|tool| &tool.definition_digest).collect();
             Digest::of_parts(definitions.iter().map(|digest| digest.as_bytes().as_slice()))
         };
+        let resources = self.resources.values().chain(self.resource_templates.values());
+        let versions: Vec<&Digest> = resources.map(|served| &served.digest).collect();
         Listed {
+            contents: Digest::of_parts(versions.iter().map(|digest| digest.as_bytes().as_slice())),
             tools: digest(&[&self.tools]),
             resources: digest(&[&self.resources, &self.resource_templates]),
             prompts: digest(&[&self.prompts]),
@@ -105,10 +117,10 @@ impl Offers {
 }
 
 impl Changes {
-    /// Whether any list changed.
+    /// Whether anything changed.
     #[must_use]
     pub const fn any(self) -> bool {
-        self.tools || self.resources || self.prompts
+        self.tools || self.resources || self.prompts || self.contents
     }
 }
 
@@ -119,6 +131,7 @@ impl Listed {
             tools: self.tools != later.tools,
             resources: self.resources != later.resources,
             prompts: self.prompts != later.prompts,
+            contents: self.contents != later.contents,
         }
     }
 }

@@ -30,6 +30,14 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     accepted
 }
 
+/// Whether a stream of events is asked for by name.
+pub(super) fn names_events(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(header::ACCEPT).iter().filter_map(|field| field.to_str().ok());
+    let mut ranges = fields.flat_map(|field| field.split(','));
+    ranges.any(|range| range.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("text/event-stream")))
+        && accepted(headers).events
+}
+
 /// A weight of zero.
 fn is_refusal(parameter: &str) -> bool {
     let weight = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
@@ -55,6 +63,7 @@ mod tests {
         ] {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(field))]);
             assert_eq!(accepted(&headers), Accepted { json, events }, "{field}");
+            assert_eq!(names_events(&headers), field.contains("text/event-stream") && events, "{field}");
         }
         assert_eq!(accepted(&HeaderMap::new()), Accepted { json: true, events: true });
     }

@@ -1,13 +1,13 @@
-//! `tools/call`.
+//! Whatever runs a version: `tools/call`, `resources/read` and `prompts/get` all run the same way.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use app::{
-    AppError, Report,
+    App, AppError, Caller, Report,
     calls::{self, CallRequest},
 };
 use axum::response::Response;
-use domain::ToolName;
+use domain::{RequestId, Slug, ToolName};
 use rmcp::model::ProgressToken;
 use serde_json::{Value, value::RawValue};
 use tokio::sync::mpsc;
@@ -18,46 +18,110 @@ use super::{
     arguments, call_result,
     endpoint::Visit,
     era::Era,
-    progress,
+    log_level::Severity,
+    presentation::Presentation,
     refusal::Refusal,
-    routing_headers,
+    reports, routing_headers,
 };
 
-/// What is to be called.
-pub(super) struct Call<'a> {
+/// What the client wants to hear while a call runs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    /// What reports of progress are labelled with; absent if nobody wants them.
+    pub(super) progress_token: Option<ProgressToken>,
+    /// The least line of the log that is wanted; absent if none is.
+    pub(super) log_level: Option<Severity>,
+}
+
+/// What a call takes along, so that it can go on without the request.
+pub(super) struct Carriage {
+    pub(super) app: Arc<App>,
+    pub(super) caller: Caller,
+    pub(super) server: Slug,
+    pub(super) presentation: Arc<Presentation>,
+    pub(super) question: Question,
+    pub(super) reports: Option<mpsc::Sender<Report>>,
+    pub(super) cancelled: CancellationToken,
+}
+
+/// The tool that is called, and with what.
+pub(super) struct ToolCall<'a> {
     pub(super) name: &'a str,
     pub(super) arguments: Option<&'a RawValue>,
-    pub(super) progress_token: Option<ProgressToken>,
 }
 
-/// The tool that a `tools/call` names, as it was written.
-pub(super) fn name(given: Option<&RawValue>) -> Result<Cow<'_, str>, Refusal> {
-    let given = given.ok_or_else(|| Refusal::invalid_params("`name` must say which tool is called"))?;
-    serde_json::from_str::<String>(given.get()).map(Cow::Owned).map_err(|error| Refusal::params(&error))
+impl Wanted {
+    fn anything(&self) -> bool {
+        self.progress_token.is_some() || self.log_level.is_some()
+    }
 }
 
-/// Calls a tool: with reports of progress on a stream if the client asked for them, otherwise with one JSON message.
-pub(super) async fn answer(visit: &Visit, question: Question, call: Call<'_>) -> Result<Response, Refusal> {
+impl Carriage {
+    /// The request, by which the log knows it.
+    pub(super) fn request_id(&self) -> RequestId {
+        self.question.request_id
+    }
+
+    pub(super) fn refused(&self, error: &AppError) -> Refusal {
+        Refusal::from_app(error, self.request_id())
+    }
+}
+
+/// Calls a tool.
+pub(super) async fn call_tool(
+    visit: &Visit,
+    question: Question,
+    wanted: Wanted,
+    call: ToolCall<'_>,
+) -> Result<Response, Refusal> {
     let unknown = || AppError::NotFound { what: "tool", name: call.name.chars().take(64).collect() };
     let tool: ToolName = call.name.parse().map_err(|_| Refusal::from_app(&unknown(), visit.request_id))?;
     let arguments = arguments::read(call.arguments)?;
     if question.era == Era::PerRequest {
-        let wanted = visit.presentation.tool(&tool).map_or(&[][..], |tool| &tool.param_headers);
-        routing_headers::check_params(&visit.headers, wanted, &arguments)?;
+        routing_headers::check_params(&visit.headers, visit.presentation.param_headers(&tool), &arguments)?;
     }
-    let running = visit.door.calls.enter(visit.call_key(question.id.clone()));
-    let request = |cancelled: &CancellationToken, reports: Option<mpsc::Sender<Report>>| CallRequest {
-        tool,
-        arguments: Value::Object(arguments),
-        request_id: visit.request_id,
+    let logger = tool.clone();
+    run(visit, question, wanted, logger.as_str(), async move |carriage: Carriage| {
+        let request = CallRequest {
+            tool,
+            arguments: Value::Object(arguments),
+            request_id: carriage.request_id(),
+            reports: carriage.reports.clone(),
+            cancelled: carriage.cancelled.clone(),
+        };
+        let answered = calls::call_tool(&carriage.app, &carriage.caller, &carriage.server, request).await;
+        let answered = answered.map_err(|error| carriage.refused(&error))?;
+        call_result::message(&carriage.question, &carriage.presentation, &answered)
+    })
+    .await
+}
+
+/// Runs a call whose end is a message: with what it reports on a stream if the client wants to hear of it, otherwise with one JSON
+/// message. `logger` is the name that its log lines carry.
+pub(super) async fn run<F>(
+    visit: &Visit,
+    question: Question,
+    wanted: Wanted,
+    logger: &str,
+    call: impl FnOnce(Carriage) -> F,
+) -> Result<Response, Refusal>
+where
+    F: Future<Output = Result<String, Refusal>> + Send + 'static,
+{
+    let in_flight = visit.door.calls.enter(visit.call_key(question.id.clone()));
+    let carriage = |reports| Carriage {
+        app: Arc::clone(&visit.state.app),
+        caller: visit.caller,
+        server: visit.server.slug.clone(),
+        presentation: Arc::clone(&visit.presentation),
+        question: question.clone(),
         reports,
-        cancelled: cancelled.clone(),
+        cancelled: in_flight.cancelled().clone(),
     };
-    if let Some(token) = call.progress_token.filter(|_| visit.accepted.events) {
-        return progress::answer(visit, question, token, running, request).await;
+    if wanted.anything() && visit.accepted.events {
+        let (sender, reports) = mpsc::channel(reports::WAITING_MAX);
+        let call = call(carriage(Some(sender)));
+        return reports::answer(question, reports::Listener::new(wanted, logger), in_flight, reports, call).await;
     }
-    let request = request(running.cancelled(), None);
-    let answered = calls::call_tool(&visit.state.app, &visit.caller, &visit.server.slug, request).await;
-    let answered = answered.map_err(|error| Refusal::from_app(&error, visit.request_id))?;
-    call_result::message(&question, &visit.presentation, &answered).map(answer::json)
+    call(carriage(None)).await.map(answer::json)
 }

@@ -1,6 +1,6 @@
 //! What a call answered, as `tools/call` has it.
 
-use app::calls::CallAnswer;
+use app::{Failed, calls::CallAnswer};
 use domain::{Answer, JsonText, Outcome, Status, ToolFailure};
 use rmcp::model::ResultType;
 use serde::Serialize;
@@ -64,6 +64,20 @@ pub(super) fn message(question: &Question, presentation: &Presentation, answer: 
         Outcome::Trap(reason) => write(&format!("the tool broke down: {reason}"), None, true),
         Outcome::Cancelled => Err(Refusal::cancelled()),
     }
+}
+
+/// What a resource or a prompt answered that did not bring what was asked for.
+pub(super) fn refusal(failed: &Failed) -> Refusal {
+    let text = match &failed.outcome {
+        Outcome::Cancelled => return Refusal::cancelled(),
+        Outcome::ToolError(failure) if failed.status == Status::ToolError => failure_text(failure),
+        Outcome::ToolError(failure) => failure.message.clone(),
+        Outcome::LimitExceeded(limit) => limit.to_string(),
+        Outcome::Trap(reason) => format!("the code broke down: {reason}"),
+        // Not reached: this is no failure.
+        Outcome::Success(_) => String::new(),
+    };
+    Refusal::failed(failed.status, text)
 }
 
 /// Towards clients of 2025-11-25 only an object is structured content; since 2026-07-28 any value is.

@@ -1,4 +1,4 @@
-//! `POST /mcp/{server}`: who asks, for what, and who answers.
+//! `/mcp/{server}`: who asks, and whether they may.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,26 +10,21 @@ use axum::{
 };
 use bytes::Bytes;
 use domain::{RequestId, Slug};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use rmcp::model::{CancelledNotificationParam, ErrorCode, RequestId as MessageId};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use rmcp::model::{ErrorCode, RequestId as MessageId};
 
 use super::{
     Door,
-    accept::{Accepted, accepted},
-    answer::Question,
-    call::{self, Call},
+    accept::{Accepted, accepted, names_events},
     challenge::{self, TokenFault},
-    era::{self, Era, Meta},
-    handshake,
+    changes, dispatch, era,
     in_flight::CallKey,
-    listing,
-    message::{Message, Params},
+    message::Message,
     origin,
     presentation::Presentation,
     refusal::Refusal,
+    session::SessionKey,
 };
 use crate::{caller::bearer, state::WebState};
 
@@ -51,19 +46,6 @@ pub(super) struct Visit {
     pub(super) presentation: Arc<Presentation>,
 }
 
-/// The parameters that the methods answered here have; each reads its own.
-#[derive(Debug, Deserialize)]
-struct KnownParams<'a> {
-    #[serde(borrow, rename = "_meta")]
-    meta: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cursor: Option<&'a RawValue>,
-}
-
 /// Answers a POST.
 pub(super) async fn answer(
     State(state): State<WebState>,
@@ -76,19 +58,44 @@ pub(super) async fn answer(
         let (parts, body) = request.into_parts();
         let server = server.map(|Path(server)| server).unwrap_or_default();
         let visit = admit(state, door, request_id, &server, parts.headers, &parts.uri).await?;
+        if !visit.accepted.json {
+            let message = "the header Accept must allow application/json";
+            return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::INVALID_REQUEST, message));
+        }
         let body = read(&visit.headers, body).await?;
         match Message::parse(&body)? {
             Message::Request { id, method, params } => {
-                let answered = answer_request(&visit, &body, id.clone(), &method, params).await;
+                let answered = dispatch::answer(visit, id.clone(), &method, params).await;
                 answered.map_err(|refusal| refusal.of(id))
             }
-            Message::Notification { method, params } => hear(&visit, &method, params),
+            Message::Notification { method, params } => dispatch::hear(&visit, &method, params),
         }
     };
     exchange.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Answers any other method: there is no stream to GET and no session to DELETE.
+/// Answers a GET: opens the stream on which a client of 2025-11-25 hears of changes. Whoever does not ask for just that is told that
+/// there is nothing to get, as clients of 2026-07-28 are.
+pub(super) async fn open_stream(
+    State(state): State<WebState>,
+    Extension(door): Extension<Arc<Door>>,
+    Extension(request_id): Extension<RequestId>,
+    server: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    if request.method() != Method::GET || !names_events(request.headers()) || era::is_of_2026(request.headers()) {
+        return refuse_method(State(state), request).await;
+    }
+    let exchange = async {
+        let server = server.map(|Path(server)| server).unwrap_or_default();
+        let (parts, _) = request.into_parts();
+        era::check_stream(&parts.headers)?;
+        changes::follow(admit(state, door, request_id, &server, parts.headers, &parts.uri).await?).await
+    };
+    exchange.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Answers any other method: there is nothing to get but a stream, and no session to DELETE.
 pub(super) async fn refuse_method(State(state): State<WebState>, request: Request) -> Response {
     if let Err(refusal) = origin::check(&state.settings, request.headers(), request.uri()) {
         return refusal.into_response();
@@ -126,13 +133,6 @@ async fn admit(
     };
     let server = catalogue::find(&state.app, &caller, &slug).await.map_err(refused)?;
     let accepted = accepted(&headers);
-    if !accepted.json {
-        return Err(Refusal::new(
-            StatusCode::NOT_ACCEPTABLE,
-            ErrorCode::INVALID_REQUEST,
-            "the header Accept must allow application/json",
-        ));
-    }
     let presentation = door.presentations.of(&server).map_err(|error| {
         tracing::error!(error = %error, "a server cannot be presented: {error}");
         Refusal::internal(request_id)
@@ -167,53 +167,12 @@ fn is_json(headers: &HeaderMap) -> bool {
         && headers.get(header::CONTENT_ENCODING).is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-async fn answer_request(
-    visit: &Visit,
-    body: &Bytes,
-    id: MessageId,
-    method: &str,
-    params: Params<'_>,
-) -> Result<Response, Refusal> {
-    let question = |era| Question { id: id.clone(), request_id: visit.request_id, era };
-    if method == "initialize" {
-        return handshake::initialize(&visit.presentation, &visit.headers, &question(Era::Handshake), params);
-    }
-    let known: KnownParams<'_> = params.read()?;
-    let meta = Meta::read(known.meta)?;
-    let name = if method == "tools/call" { Some(call::name(known.name)?) } else { None };
-    let era = era::of_request(&visit.headers, method, name.as_deref(), &meta)?;
-    let question = question(era);
-    match (method, era, name) {
-        ("ping", Era::Handshake, _) => handshake::ping(&question),
-        ("server/discover", Era::PerRequest, _) => handshake::discover(&visit.presentation, &question),
-        ("tools/list", _, _) => {
-            let cursor: Option<String> = known
-                .cursor
-                .map(|cursor| serde_json::from_str(cursor.get()))
-                .transpose()
-                .map_err(|error| Refusal::params(&error))?;
-            listing::list(&visit.presentation, &question, cursor.as_deref())
-        }
-        ("tools/call", _, Some(name)) => {
-            call::answer(visit, question, Call { name: &name, arguments: known.arguments, progress_token: meta.progress_token() })
-                .await
-        }
-        _ => visit.door.remainder.answer(Arc::clone(&visit.presentation), &visit.headers, body.clone()).await,
-    }
-}
-
-/// Hears a notification: 202, and no body, whatever comes of it.
-fn hear(visit: &Visit, method: &str, params: Params<'_>) -> Result<Response, Refusal> {
-    era::check_notification(&visit.headers, method)?;
-    if method == "notifications/cancelled"
-        && let Some(message_id) = params.read::<CancelledNotificationParam>()?.request_id
-    {
-        visit.door.calls.cancel(&visit.call_key(message_id));
-    }
-    Ok(StatusCode::ACCEPTED.into_response())
-}
-
 impl Visit {
+    /// The session that the request says it belongs to.
+    pub(super) fn session(&self) -> Option<SessionKey> {
+        SessionKey::of(&self.headers, self.caller, self.server.server_id)
+    }
+
     /// What the call in the message of that id is known by.
     pub(super) fn call_key(&self, message_id: MessageId) -> CallKey {
         CallKey { caller: self.caller, server: self.server.server_id, message_id }

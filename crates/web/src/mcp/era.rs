@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
+    log_level::Severity,
     refusal::Refusal,
     routing_headers::{self, MCP_PROTOCOL_VERSION},
 };
@@ -31,6 +32,8 @@ pub(super) struct Meta<'a> {
     protocol_version: Option<&'a RawValue>,
     #[serde(borrow, rename = "io.modelcontextprotocol/clientCapabilities")]
     client_capabilities: Option<&'a RawValue>,
+    #[serde(borrow, rename = "io.modelcontextprotocol/logLevel")]
+    log_level: Option<&'a RawValue>,
 }
 
 impl<'a> Meta<'a> {
@@ -45,6 +48,11 @@ impl<'a> Meta<'a> {
     /// What reports of progress are to be labelled with; absent if nobody wants them.
     pub(super) fn progress_token(&self) -> Option<ProgressToken> {
         serde_json::from_str(self.progress_token?.get()).ok()
+    }
+
+    /// The least line of a tool's log that is wanted; absent if none is.
+    pub(super) fn log_level(&self) -> Result<Option<Severity>, Refusal> {
+        self.log_level.map(|given| Severity::read(Some(given))).transpose()
     }
 
     fn protocol_version(&self) -> Option<ProtocolVersion> {
@@ -92,6 +100,16 @@ pub(super) fn of_request(headers: &HeaderMap, method: &str, name: Option<&str>, 
         }
         (None, _) => Ok(Era::Handshake),
     }
+}
+
+/// Whether a request says by its header alone that it is one of 2026-07-28.
+pub(super) fn is_of_2026(headers: &HeaderMap) -> bool {
+    routing_headers::single(headers, MCP_PROTOCOL_VERSION).ok().flatten().is_some_and(is_per_request)
+}
+
+/// Checks the headers of a request for a stream.
+pub(super) fn check_stream(headers: &HeaderMap) -> Result<(), Refusal> {
+    routing_headers::single(headers, MCP_PROTOCOL_VERSION)?.map_or(Ok(()), check_known)
 }
 
 /// Checks the headers of a notification: they may be absent, but not wrong.

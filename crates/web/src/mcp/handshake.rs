@@ -4,15 +4,22 @@ use axum::response::Response;
 use http::HeaderMap;
 use rmcp::model::{CacheScope, DiscoverResult, EmptyResult, InitializeRequestParams, ProtocolVersion};
 
-use super::{answer::Question, era, message::Params, presentation::Presentation, refusal::Refusal};
+use super::{
+    answer::Question,
+    era,
+    message::Params,
+    presentation::Presentation,
+    refusal::Refusal,
+    session::{self, MCP_SESSION_ID},
+};
 
 /// How long a client may go by what `server/discover` said. Titles and descriptions change seldom.
 const DISCOVERY_TTL_MS: u64 = 60_000;
 
 /// Agrees on a version with a client of 2025-11-25 or before: its own if it is one of those, otherwise the newest of them.
 ///
-/// No session id is handed out. A session would only carry what the client can do, so that a tool could ask it something back; no tool
-/// can do that yet, and without an id every node can answer every request.
+/// A session id is handed out for what such a client says once and for all ([`super::session`]). It is not asked for otherwise: every
+/// node can answer every request.
 pub(super) fn initialize(
     presentation: &Presentation,
     headers: &HeaderMap,
@@ -23,11 +30,22 @@ pub(super) fn initialize(
     era::check_initialize(headers, &requested)?;
     let is_known = requested.has_initialize() && ProtocolVersion::KNOWN_VERSIONS.contains(&requested);
     let agreed = if is_known { requested } else { ProtocolVersion::LATEST_WITH_INITIALIZE };
-    question.answer(presentation.config.clone().with_protocol_version(agreed))
+    let session = session::new_id().map_err(|error| {
+        tracing::error!(%error, "cannot draw the random bits of a session id: {error}");
+        Refusal::internal(question.request_id)
+    })?;
+    let mut response = question.answer(presentation.config.clone().with_protocol_version(agreed))?;
+    response.headers_mut().insert(MCP_SESSION_ID, session);
+    Ok(response)
 }
 
 /// Tells a client of 2025-11-25 or before that the server is there.
 pub(super) fn ping(question: &Question) -> Result<Response, Refusal> {
+    empty(question)
+}
+
+/// Says that it was heard.
+pub(super) fn empty(question: &Question) -> Result<Response, Refusal> {
     question.answer(EmptyResult {})
 }
 

@@ -1,76 +1,92 @@
-//! `tools/list`: the tools of a server, in the order of their names, a page at a time.
+//! `tools/list`, `resources/list`, `resources/templates/list` and `prompts/list`: what a server offers, in the order of the names, a
+//! page at a time.
 
 use axum::response::Response;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::ToolName;
 use rmcp::model::{CacheScope, ResultType};
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
 
 use super::{
     answer::Question,
     era::Era,
-    presentation::{Presentation, PresentedTool},
+    listed::{List, Listed},
+    presentation::Presentation,
     refusal::Refusal,
 };
 
-/// Tools of a page: most servers fit on one, and a page of schemas stays below a megabyte.
-const PAGE_TOOLS_MAX: usize = 100;
+/// Entries of a page: most servers fit on one, and a page of schemas stays below a megabyte.
+const PAGE_ENTRIES_MAX: usize = 100;
 
 /// How long a client may go by a list. A release is to be seen soon after it was made.
 const LISTING_TTL_MS: u64 = 5_000;
 
-/// The result of `tools/list` (MCP, `ListToolsResult`). It is `rmcp`'s, but its entries are JSON already.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// The result of a list (MCP, `ListToolsResult` and those like it). It is `rmcp`'s, but its entries are JSON already.
 struct Page<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result_type: Option<ResultType>,
-    tools: Vec<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    list: List,
+    entries: &'a [Listed],
     next_cursor: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ttl_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache_scope: Option<CacheScope>,
-    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    /// What results of 2026-07-28 have besides.
     meta: Option<&'a RawValue>,
 }
 
-/// The page that begins after `cursor`. A cursor is the name of the last tool that was seen, so pages fit together even if a release
+/// The page that begins after `cursor`. A cursor is the name of the last entry that was seen, so pages fit together even if a release
 /// comes between them.
-pub(super) fn list(presentation: &Presentation, question: &Question, cursor: Option<&str>) -> Result<Response, Refusal> {
-    let after = cursor.map(read_cursor).transpose()?;
-    let begin = after.map_or(0, |after| presentation.tools.partition_point(|tool| tool.name <= after));
-    let rest = presentation.tools.get(begin..).unwrap_or_default();
-    let shown = rest.get(..PAGE_TOOLS_MAX).unwrap_or(rest);
-    let last = shown.last().filter(|_| shown.len() < rest.len());
-    let for_each_request = question.era == Era::PerRequest;
-    question.answer(Page {
-        result_type: for_each_request.then_some(ResultType::COMPLETE),
-        tools: shown.iter().map(|tool| &*tool.entry).collect(),
-        next_cursor: last.map(write_cursor),
-        ttl_ms: for_each_request.then_some(LISTING_TTL_MS),
-        cache_scope: for_each_request.then_some(CacheScope::Private),
-        meta: for_each_request.then_some(&*presentation.meta),
-    })
+pub(super) fn list(
+    presentation: &Presentation,
+    question: &Question,
+    list: List,
+    cursor: Option<&RawValue>,
+) -> Result<Response, Refusal> {
+    let after = cursor.map(read_cursor).transpose()?.flatten();
+    let listed = presentation.list(list);
+    let begin = after.map_or(0, |after| listed.partition_point(|entry| entry.name <= after));
+    let rest = listed.get(begin..).unwrap_or_default();
+    let entries = rest.get(..PAGE_ENTRIES_MAX).unwrap_or(rest);
+    let last = entries.last().filter(|_| entries.len() < rest.len());
+    let meta = (question.era == Era::PerRequest).then_some(&*presentation.meta);
+    question.answer(Page { list, entries, next_cursor: last.map(write_cursor), meta })
 }
 
-fn write_cursor(last: &PresentedTool) -> String {
+impl Serialize for Page<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut page = serializer.serialize_map(None)?;
+        if self.meta.is_some() {
+            page.serialize_entry("resultType", &ResultType::COMPLETE)?;
+        }
+        page.serialize_entry(self.list.member(), &self.entries.iter().map(|entry| &*entry.entry).collect::<Vec<_>>())?;
+        if let Some(cursor) = &self.next_cursor {
+            page.serialize_entry("nextCursor", cursor)?;
+        }
+        if let Some(meta) = self.meta {
+            page.serialize_entry("ttlMs", &LISTING_TTL_MS)?;
+            page.serialize_entry("cacheScope", &CacheScope::Private)?;
+            page.serialize_entry("_meta", meta)?;
+        }
+        page.end()
+    }
+}
+
+fn write_cursor(last: &Listed) -> String {
     URL_SAFE_NO_PAD.encode(last.name.as_str())
 }
 
-fn read_cursor(cursor: &str) -> Result<ToolName, Refusal> {
+/// `null` is no cursor.
+fn read_cursor(cursor: &RawValue) -> Result<Option<ToolName>, Refusal> {
+    let cursor: Option<String> = serde_json::from_str(cursor.get()).map_err(|error| Refusal::params(&error))?;
+    let Some(cursor) = cursor else { return Ok(None) };
     let name =
         URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|name| name.parse().ok());
-    name.ok_or_else(|| Refusal::invalid_params("`cursor` is not one that this server gave out; leave it out to begin anew"))
+    name.map(Some)
+        .ok_or_else(|| Refusal::invalid_params("`cursor` is not one that this server gave out; leave it out to begin anew"))
 }
 
 #[cfg(test)]
 mod tests {
     use domain::RequestId;
     use http_body_util::BodyExt;
-    use rmcp::model::{ListToolsResult, RequestId as MessageId, ServerConfig};
+    use rmcp::model::{ListToolsResult, RequestId as MessageId, ServerCapabilities, ServerConfig};
     use serde_json::{Value, json, value::to_raw_value};
 
     use super::*;
@@ -82,7 +98,7 @@ mod tests {
         let mut sizes = Vec::new();
         let mut cursor = None::<String>;
         loop {
-            let page = page(list(&presentation, &question, cursor.as_deref())).await;
+            let page = page(list_after(&presentation, &question, cursor.as_deref())).await;
             sizes.push(page.tools.len());
             seen.extend(page.tools.into_iter().map(|tool| tool.name));
             cursor = page.next_cursor;
@@ -97,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_page_may_be_the_last() {
-        let page = page(list(&presentation(0..100), &question(Era::Handshake), None)).await;
+        let page = page(list_after(&presentation(0..100), &question(Era::Handshake), None)).await;
 
         assert_eq!((page.tools.len(), page.next_cursor), (100, None));
     }
@@ -105,14 +121,19 @@ mod tests {
     #[tokio::test]
     async fn a_release_between_two_pages_repeats_nothing_and_leaves_out_nothing() {
         let question = question(Era::Handshake);
-        let first = page(list(&presentation(0..200), &question, None)).await;
+        let first = page(list_after(&presentation(0..200), &question, None)).await;
 
         // Tool 99, which the cursor names, is gone; so is 150.
         let next = presentation((0..99).chain(100..150).chain(151..200));
-        let second = page(list(&next, &question, first.next_cursor.as_deref())).await;
+        let second = page(list_after(&next, &question, first.next_cursor.as_deref())).await;
 
         let names: Vec<_> = second.tools.into_iter().map(|tool| tool.name).collect();
         assert_eq!(names, (100..150).chain(151..200).map(name).collect::<Vec<_>>());
+    }
+
+    fn list_after(presentation: &Presentation, question: &Question, cursor: Option<&str>) -> Result<Response, Refusal> {
+        let cursor = cursor.map(|cursor| to_raw_value(cursor).unwrap());
+        list(presentation, question, List::Tools, cursor.as_deref())
     }
 
     async fn page(listed: Result<Response, Refusal>) -> ListToolsResult {
@@ -122,12 +143,15 @@ mod tests {
     }
 
     fn presentation(numbers: impl Iterator<Item = u32>) -> Presentation {
-        let tool = |number| PresentedTool {
+        let tool = |number| Listed {
             name: name(number).parse().unwrap(),
             entry: to_raw_value(&json!({"name": name(number), "inputSchema": {"type": "object"}})).unwrap(),
-            param_headers: Vec::new(),
         };
-        Presentation::with_tools(ServerConfig::default(), numbers.map(tool).collect())
+        Presentation::with_tools(config(), numbers.map(tool).collect())
+    }
+
+    fn config() -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
     }
 
     fn name(number: u32) -> String {

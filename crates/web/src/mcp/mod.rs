@@ -1,9 +1,8 @@
 //! The MCP door: `/mcp/{server}`, the streamable HTTP transport of the Model Context Protocol for two eras at once.
 //!
 //! Clients of 2025-11-25 and before open with `initialize`; clients of 2026-07-28 say who they are in every request. Both are served
-//! without a session, so that any node can answer any request. What nearly every request is (`initialize`, `ping`, `server/discover`,
-//! `tools/list`, `tools/call` and notifications) is answered here; whatever else the protocol has goes through `rmcp`
-//! (see [`remainder`]), which is named in no other room (RUN-6).
+//! so that any node can answer any request. [`dispatch`] says which method is answered where; the protocol's own types are those of
+//! `rmcp`, which is named in no other room (RUN-6).
 
 mod accept;
 mod answer;
@@ -11,35 +10,48 @@ mod arguments;
 mod call;
 mod call_result;
 mod challenge;
+mod changes;
+mod completion;
+mod dispatch;
 mod endpoint;
 mod era;
 mod handshake;
 mod in_flight;
+mod listed;
 mod listing;
+mod log_level;
 mod message;
 mod origin;
 mod presentation;
-mod progress;
+mod reads;
 mod refusal;
-mod remainder;
+mod reports;
 mod routing_headers;
+mod session;
 
 use std::sync::Arc;
 
 use axum::{Extension, Router, routing::post};
 
-use self::{in_flight::CallsInFlight, presentation::Presentations, remainder::Remainder};
+use self::{changes::Places, in_flight::CallsInFlight, presentation::Presentations, session::Sessions};
 use crate::state::WebState;
 
 /// What the requests of this door share.
 struct Door {
     calls: CallsInFlight,
     presentations: Presentations,
-    remainder: Remainder,
+    sessions: Sessions,
+    streams: Places,
 }
 
 /// The routes below `/mcp`.
 pub(crate) fn routes() -> Router<WebState> {
-    let door = Door { calls: CallsInFlight::default(), presentations: Presentations::new(), remainder: Remainder::new() };
-    Router::new().route("/{server}", post(endpoint::answer).fallback(endpoint::refuse_method)).layer(Extension(Arc::new(door)))
+    let door = Door {
+        calls: CallsInFlight::default(),
+        presentations: Presentations::new(),
+        sessions: Sessions::new(),
+        streams: Places::default(),
+    };
+    let methods = post(endpoint::answer).get(endpoint::open_stream).fallback(endpoint::refuse_method);
+    Router::new().route("/{server}", methods).layer(Extension(Arc::new(door)))
 }

@@ -1,18 +1,26 @@
 //! A server as clients see it, made once for each snapshot that the catalogue hands out.
 
-use std::sync::{Arc, Weak};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
 
-use app::catalogue::{ServedServer, ServedTool};
+use app::{
+    catalogue::ServedServer,
+    offers::{Offers, Served},
+};
 use domain::{ServerId, ToolName};
 use moka::sync::Cache;
-use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
-use serde::Serialize;
+use rmcp::model::{Implementation, JsonObject, PromptsCapability, ResourcesCapability, ServerCapabilities, ServerConfig};
 use serde_json::{
-    Map, Value, json,
+    json,
     value::{RawValue, to_raw_value},
 };
 
-use super::routing_headers::{self, ParamHeader};
+use super::{
+    listed::{List, Listed},
+    routing_headers::{self, ParamHeader},
+};
 
 /// Bytes of presentations that are kept in memory: 200 tools with schemas of 4 KiB are 1 MB.
 const KEPT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -35,36 +43,18 @@ pub(super) struct Presentation {
     pub(super) config: ServerConfig,
     /// `{"io.modelcontextprotocol/serverInfo": ...}`
     pub(super) meta: Box<RawValue>,
-    /// Its tools by name, which is the order they are listed in.
-    pub(super) tools: Vec<PresentedTool>,
+    lists: Lists,
+    /// Arguments that a client of 2026-07-28 repeats in headers, of the tools that have such.
+    param_headers: BTreeMap<ToolName, Vec<ParamHeader>>,
 }
 
-/// A tool as clients see it.
-#[derive(Debug)]
-pub(super) struct PresentedTool {
-    pub(super) name: ToolName,
-    /// Its entry in `tools/list`.
-    pub(super) entry: Box<RawValue>,
-    /// Arguments that a client of 2026-07-28 repeats in headers.
-    pub(super) param_headers: Vec<ParamHeader>,
-}
-
-/// An entry of `tools/list` (MCP, `Tool`). It is `rmcp`'s, but borrows the schemas.
-///
-/// `outputSchema` is given to clients of either era as it is: an interface has none whose `type` is not "object", which is what clients
-/// of 2025-11-25 need.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry<'a> {
-    name: &'a ToolName,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<&'a str>,
-    description: &'a str,
-    input_schema: &'a Map<String, Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_schema: Option<&'a Map<String, Value>>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    annotations: &'a Map<String, Value>,
+/// What it offers, each list in the order of the names.
+#[derive(Debug, Default)]
+struct Lists {
+    tools: Vec<Listed>,
+    resources: Vec<Listed>,
+    resource_templates: Vec<Listed>,
+    prompts: Vec<Listed>,
 }
 
 impl Presentations {
@@ -87,58 +77,95 @@ impl Presentations {
 
 impl Presentation {
     fn of(server: &Arc<ServedServer>) -> Result<Self, serde_json::Error> {
-        let config = config(server);
-        Ok(Self {
-            snapshot: Arc::downgrade(server),
-            meta: to_raw_value(&json!({ SERVER_INFO_KEY: config.server_info }))?,
-            config,
-            tools: server.offers.tools.iter().map(|(name, tool)| PresentedTool::of(name, tool)).collect::<Result<_, _>>()?,
-        })
+        let config = config(server, capabilities(&server.offers));
+        let meta = to_raw_value(&json!({ SERVER_INFO_KEY: config.server_info }))?;
+        let lists = Lists::of(&server.offers)?;
+        let param_headers = server.offers.tools.iter().filter_map(|(name, tool)| {
+            let wanted = routing_headers::param_headers(&tool.interface.input);
+            (!wanted.is_empty()).then(|| (name.clone(), wanted))
+        });
+        Ok(Self { snapshot: Arc::downgrade(server), meta, config, lists, param_headers: param_headers.collect() })
     }
 
     #[cfg(test)]
-    pub(super) fn with_tools(config: ServerConfig, tools: Vec<PresentedTool>) -> Self {
+    pub(super) fn with_tools(config: ServerConfig, tools: Vec<Listed>) -> Self {
         let meta = to_raw_value(&json!({ SERVER_INFO_KEY: config.server_info })).unwrap();
-        Self { snapshot: Weak::new(), config, meta, tools }
+        let lists = Lists { tools, ..Lists::default() };
+        Self { snapshot: Weak::new(), config, meta, lists, param_headers: BTreeMap::new() }
     }
 
-    /// The tool of that name.
-    pub(super) fn tool(&self, name: &ToolName) -> Option<&PresentedTool> {
-        let place = self.tools.binary_search_by(|tool| tool.name.cmp(name)).ok()?;
-        self.tools.get(place)
+    /// What a list shows.
+    pub(super) fn list(&self, list: List) -> &[Listed] {
+        let Lists { tools, resources, resource_templates, prompts } = &self.lists;
+        match list {
+            List::Tools => tools,
+            List::Resources => resources,
+            List::ResourceTemplates => resource_templates,
+            List::Prompts => prompts,
+        }
+    }
+
+    /// Whether the server says that it has such lists (MCP, "Capability Negotiation").
+    pub(super) fn announces(&self, list: List) -> bool {
+        let capabilities = &self.config.capabilities;
+        match list {
+            List::Tools => capabilities.tools.is_some(),
+            List::Resources | List::ResourceTemplates => capabilities.resources.is_some(),
+            List::Prompts => capabilities.prompts.is_some(),
+        }
+    }
+
+    /// The arguments of a tool that are repeated in headers.
+    pub(super) fn param_headers(&self, tool: &ToolName) -> &[ParamHeader] {
+        self.param_headers.get(tool).map_or(&[], Vec::as_slice)
     }
 
     fn bytes(&self) -> usize {
-        OVERHEAD_BYTES + self.tools.iter().map(|tool| OVERHEAD_BYTES + tool.entry.get().len()).sum::<usize>()
+        let Lists { tools, resources, resource_templates, prompts } = &self.lists;
+        let listed = [tools, resources, resource_templates, prompts].into_iter().flatten();
+        OVERHEAD_BYTES + listed.map(|listed| OVERHEAD_BYTES + listed.entry.get().len()).sum::<usize>()
     }
 }
 
-impl PresentedTool {
-    fn of(name: &ToolName, tool: &ServedTool) -> Result<Self, serde_json::Error> {
-        let interface = &tool.interface;
-        let entry = Entry {
-            name,
-            title: interface.title.as_deref(),
-            description: &interface.description,
-            input_schema: &interface.input,
-            output_schema: interface.output.as_ref(),
-            annotations: &interface.annotations,
-        };
+impl Lists {
+    fn of(offers: &Offers) -> Result<Self, serde_json::Error> {
+        let list = |served: &Served| served.iter().map(|(name, tool)| Listed::of(name, tool)).collect::<Result<_, _>>();
         Ok(Self {
-            name: name.clone(),
-            entry: to_raw_value(&entry)?,
-            param_headers: routing_headers::param_headers(&interface.input),
+            tools: list(&offers.tools)?,
+            resources: list(&offers.resources)?,
+            resource_templates: list(&offers.resource_templates)?,
+            prompts: list(&offers.prompts)?,
         })
     }
 }
 
+/// What the server can do. It announces what its release has: clients offer people and models whatever is announced. Tools it always
+/// has, be there none at the moment, and with them the lines that they log.
+fn capabilities(offers: &Offers) -> ServerCapabilities {
+    let Offers { tools: _, resources, resource_templates, prompts, .. } = offers;
+    let mut capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+    capabilities.logging = Some(JsonObject::new());
+    if !resources.is_empty() || !resource_templates.is_empty() {
+        let mut kept = ResourcesCapability::default();
+        (kept.subscribe, kept.list_changed) = (Some(true), Some(true));
+        capabilities.resources = Some(kept);
+    }
+    if !prompts.is_empty() {
+        let mut kept = PromptsCapability::default();
+        kept.list_changed = Some(true);
+        capabilities.prompts = Some(kept);
+    }
+    let mut completing = resource_templates.values().chain(prompts.values());
+    if completing.any(|served| !served.interface.completes.is_empty()) {
+        capabilities.completions = Some(JsonObject::new());
+    }
+    capabilities
+}
+
 /// Who the server is. Its version is its release: what changes when its tools do.
-///
-/// `listChanged` is not among the capabilities: clients of 2025-11-25 have no stream to hear of it without a session, and
-/// `subscriptions/listen` of 2026-07-28 is not offered yet.
-fn config(server: &ServedServer) -> ServerConfig {
+fn config(server: &ServedServer, capabilities: ServerCapabilities) -> ServerConfig {
     let version = server.release_id.map_or_else(|| "unreleased".to_owned(), |release| release.to_string());
     let info = Implementation::new(server.slug.as_str(), version).with_title(server.title.as_str());
-    let config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(info);
+    let config = ServerConfig::new(capabilities).with_server_info(info);
     if server.description.is_empty() { config } else { config.with_instructions(server.description.clone()) }
 }

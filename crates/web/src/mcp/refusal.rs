@@ -5,10 +5,12 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use domain::{LimitExceeded, RequestId};
+use domain::{LimitExceeded, RequestId, Status};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId as MessageId};
 use serde_json::{Map, Value, json};
+
+use super::era::Era;
 
 /// JSON-RPC leaves -32000 to -32099 to servers; MCP has taken -32002 and -32020 to -32022 of them. What it was exactly is in
 /// `data.error_code`, with the words of the REST doors.
@@ -23,6 +25,9 @@ const UNAVAILABLE_RETRY_S: u32 = 5;
 
 /// Characters of a parser's own message that are shown: it may repeat what was given.
 const REASON_CHARS_MAX: usize = 300;
+
+/// Characters of a URI that an error repeats.
+const URI_CHARS_SHOWN: usize = 2048;
 
 /// Why a message got an error in place of a result.
 #[derive(Debug)]
@@ -83,6 +88,39 @@ impl Refusal {
             .with_data(json!({ "requested": requested, "supported": supported }))
     }
 
+    /// A method that the server does not have. A client of 2025-11-25 would take 404 for the end of its session.
+    pub(super) fn method_not_found(era: Era) -> Self {
+        let status = match era {
+            Era::Handshake => StatusCode::OK,
+            Era::PerRequest => StatusCode::NOT_FOUND,
+        };
+        Self::new(status, ErrorCode::METHOD_NOT_FOUND, "this server does not have the method")
+    }
+
+    /// A resource that is not there: until 2025-11-25 with a code of its own, since 2026-07-28 as any parameter that is wrong (SEP-2164).
+    pub(super) fn resource_not_found(era: Era, uri: &str) -> Self {
+        let code = match era {
+            Era::Handshake => ErrorCode::RESOURCE_NOT_FOUND,
+            Era::PerRequest => ErrorCode::INVALID_PARAMS,
+        };
+        let shown: String = uri.chars().take(URI_CHARS_SHOWN).collect();
+        Self::new(StatusCode::OK, code, "there is no such resource").with_data(json!({ "uri": shown }))
+    }
+
+    /// A stream more than one key may have open.
+    pub(super) fn too_many_streams(retry_after_s: u32) -> Self {
+        let message = "this key has as many streams open as it may; close one, or use another key";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, SERVER_ERROR, message)
+            .with_data(json!({ "error_code": "busy" }))
+            .with_retry_after(retry_after_s)
+    }
+
+    /// A resource or a prompt that was not brought: there is no result to say it in.
+    pub(super) fn failed(word: Status, message: impl Into<String>) -> Self {
+        let code = if word == Status::InvalidArguments { ErrorCode::INVALID_PARAMS } else { ErrorCode::INTERNAL_ERROR };
+        Self::new(StatusCode::OK, code, message).with_data(json!({ "error_code": word }))
+    }
+
     /// The client took the request back.
     pub(super) fn cancelled() -> Self {
         Self::new(StatusCode::OK, REQUEST_CANCELLED, "the request was cancelled")
@@ -104,8 +142,8 @@ impl Refusal {
         match error {
             AppError::Unauthenticated => server_error(StatusCode::UNAUTHORIZED, "unauthenticated", Map::new()),
             AppError::Forbidden { .. } => server_error(StatusCode::FORBIDDEN, "forbidden", Map::new()),
-            // The protocol has a code of its own for a tool that does not exist, and HTTP no objection to the address.
-            AppError::NotFound { what: "tool", .. } => Self::invalid_params(error.to_string()),
+            // The protocol has a code of its own for what does not exist, and HTTP no objection to the address.
+            AppError::NotFound { what: "tool" | "prompt" | "resource", .. } => Self::invalid_params(error.to_string()),
             AppError::NotFound { .. } => server_error(StatusCode::NOT_FOUND, "not_found", Map::new()),
             AppError::Conflict { .. } => server_error(StatusCode::CONFLICT, "conflict", Map::new()),
             AppError::Invalid { details, .. } => Self::invalid_params(error.to_string()).with_details(details),

@@ -22,6 +22,7 @@ async fn a_tool_is_listed_with_all_it_says_of_itself(pool: PgPool) {
         },
         "outputSchema": {"type": "object", "properties": {"sum": {"type": "number"}}, "required": ["sum"]},
         "annotations": {"readOnlyHint": true, "idempotentHint": true},
+        "_meta": {"toolwright/definitionDigest": "73094aef36ea3c509ec4ba4fee4de9ebfb21d4d11eade958de009c535034f68f"},
     }]);
 
     let before = mcp.ask(Era::Handshake, "tools/list", json!({})).await;

@@ -1,15 +1,13 @@
-//! A call that reports its progress: the answer is a stream of events, whose last one is the result.
+//! A call that reports what it does: the answer is a stream of events, whose last one is the result.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
-use app::{
-    Progress, Report,
-    calls::{self, CallRequest},
-};
+use app::{Progress, Report};
 use axum::response::{
     IntoResponse, Response,
     sse::{Event, KeepAlive, Sse},
 };
+use domain::LogLine;
 use futures_util::{Stream, stream};
 use http::{HeaderName, HeaderValue};
 use rmcp::model::{ProgressNotificationMethod, ProgressNotificationParam, ProgressToken};
@@ -18,23 +16,23 @@ use tokio::{
     sync::mpsc,
     task::{JoinError, JoinHandle},
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use tracing::Instrument;
 
 use super::{
     answer::{self, Question},
-    call_result,
-    endpoint::Visit,
+    call::Wanted,
     in_flight::CallInFlight,
+    log_level::Severity,
     refusal::Refusal,
 };
 
-/// Reports that wait for a slow client; further ones are dropped, for a later one says more than an earlier.
-const REPORTS_WAITING_MAX: usize = 32;
+/// Reports that wait for a slow client; further ones are dropped. Lines of a log come in bursts, of some dozens.
+pub(super) const WAITING_MAX: usize = 128;
 
 /// A stream is never silent for longer, so that no proxy on the way takes it for dead: the shortest patience in use is 30 s. A call that
 /// has reported nothing by then opens its stream all the same.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Characters of a report's message that are passed on: it stands beside a bar.
 const MESSAGE_CHARS_MAX: usize = 1000;
@@ -42,96 +40,102 @@ const MESSAGE_CHARS_MAX: usize = 1000;
 /// Tells nginx and those like it to pass events on as they come.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// Makes events of what a call reports, as far as the client wants them.
+pub(super) struct Listener {
+    progress_token: Option<ProgressToken>,
+    /// How far the last report was; each must be farther (MCP, "Progress").
+    reached: Option<f64>,
+    log_level: Option<Severity>,
+    /// The name that lines of the log carry.
+    logger: String,
+}
+
 /// A call that runs on a task of its own, so that a client that reads slowly does not hold it up.
 struct Running {
     reports: mpsc::Receiver<Report>,
     result: JoinHandle<Result<String, Refusal>>,
     /// What the task answered, while reports that came before it are still waiting.
     ended: Option<Result<String, Refusal>>,
-    token: ProgressToken,
+    listener: Listener,
     question: Question,
-    /// How far the last report was; each must be farther (MCP, "Progress").
-    reached: Option<f64>,
     /// Stops the call when the client goes away: this is dropped with the stream then.
     _on_gone: DropGuard,
 }
 
-/// What a call does next.
+/// What a call does next, as far as the client hears of it.
 enum Step {
-    Reported(Progress),
+    Told(Event),
     Ended(Result<String, Refusal>),
 }
 
+/// What a notification is, in a message.
 #[derive(Serialize)]
-struct Notification {
+struct Notification<M, P> {
     jsonrpc: &'static str,
-    method: ProgressNotificationMethod,
-    params: ProgressNotificationParam,
+    method: M,
+    params: P,
 }
 
-/// Calls a tool. The answer is a stream once there is a report; a call that ends before it answers as any other, with its own status.
+/// A line of a tool's log (MCP, `LoggingMessageNotificationParams`).
+#[derive(Serialize)]
+struct LogParams<'a> {
+    level: Severity,
+    logger: &'a str,
+    data: &'a str,
+}
+
+/// Runs `call`, whose `reports` go to the client. The answer is a stream once there is something to tell; a call that ends before it
+/// answers as any other, with its own status.
 pub(super) async fn answer(
-    visit: &Visit,
     question: Question,
-    token: ProgressToken,
+    listener: Listener,
     in_flight: CallInFlight,
-    request: impl FnOnce(&CancellationToken, Option<mpsc::Sender<Report>>) -> CallRequest,
+    reports: mpsc::Receiver<Report>,
+    call: impl Future<Output = Result<String, Refusal>> + Send + 'static,
 ) -> Result<Response, Refusal> {
-    let (sender, reports) = mpsc::channel(REPORTS_WAITING_MAX);
-    let request = request(in_flight.cancelled(), Some(sender));
     let gone = in_flight.cancelled().clone().drop_guard();
-    let result = spawn(visit, question.clone(), in_flight, request);
-    begin(Running { reports, result, ended: None, token, question, reached: None, _on_gone: gone }).await
+    let call = async move {
+        let answered = call.await;
+        drop(in_flight);
+        answered
+    };
+    let result = tokio::spawn(call.in_current_span());
+    begin(Running { reports, result, ended: None, listener, question, _on_gone: gone }).await
+}
+
+/// A notification as an event.
+pub(super) fn notification(method: impl Serialize, params: impl Serialize) -> Option<Event> {
+    serde_json::to_string(&Notification { jsonrpc: "2.0", method, params }).ok().map(event)
+}
+
+/// A stream of events that is told to be passed on as it comes, and that is never silent for long.
+pub(super) fn stream_of(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")).into_response();
+    response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// A message as an event.
+pub(super) fn event(message: String) -> Event {
+    Event::default().event("message").data(message)
 }
 
 /// Waits for what the call does first.
 async fn begin(mut running: Running) -> Result<Response, Refusal> {
     let first = match tokio::time::timeout(KEEP_ALIVE, running.next()).await {
         Ok(Step::Ended(result)) => return result.map(answer::json),
-        Ok(Step::Reported(report)) => Some(running.event(report)),
+        Ok(Step::Told(event)) => Some(event),
         Err(_) => None,
     };
-    Ok(stream_of(first.flatten(), running))
-}
-
-fn spawn(
-    visit: &Visit,
-    question: Question,
-    in_flight: CallInFlight,
-    request: CallRequest,
-) -> JoinHandle<Result<String, Refusal>> {
-    let (app, caller, slug) = (Arc::clone(&visit.state.app), visit.caller, visit.server.slug.clone());
-    let (presentation, request_id) = (Arc::clone(&visit.presentation), visit.request_id);
-    let call = async move {
-        let answered = calls::call_tool(&app, &caller, &slug, request).await;
-        drop(in_flight);
-        let answered = answered.map_err(|error| Refusal::from_app(&error, request_id))?;
-        call_result::message(&question, &presentation, &answered)
-    };
-    tokio::spawn(call.in_current_span())
-}
-
-fn stream_of(first: Option<Event>, running: Running) -> Response {
-    let begin = stream::iter(first.map(Ok));
-    let mut response = Sse::new(stream::StreamExt::chain(begin, events(running)))
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
-        .into_response();
-    response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    response
+    Ok(stream_of(stream::StreamExt::chain(stream::iter(first.map(Ok)), events(running))))
 }
 
 fn events(running: Running) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(Some(running), async |running| {
         let mut running = running?;
-        loop {
-            match running.next().await {
-                Step::Reported(report) => {
-                    if let Some(event) = running.event(report) {
-                        return Some((Ok(event), Some(running)));
-                    }
-                }
-                Step::Ended(result) => return Some((Ok(running.last_event(result)), None)),
-            }
+        match running.next().await {
+            Step::Told(event) => Some((Ok(event), Some(running))),
+            Step::Ended(result) => Some((Ok(running.last_event(result)), None)),
         }
     })
 }
@@ -139,16 +143,20 @@ fn events(running: Running) -> impl Stream<Item = Result<Event, Infallible>> {
 impl Running {
     /// Reports go before the end that they came before.
     async fn next(&mut self) -> Step {
-        if self.ended.is_none() {
+        while self.ended.is_none() {
             tokio::select! {
                 biased;
-                Some(progress) = next_progress(&mut self.reports) => return Step::Reported(progress),
+                Some(report) = self.reports.recv() => {
+                    if let Some(event) = self.listener.event(report) {
+                        return Step::Told(event);
+                    }
+                }
                 result = &mut self.result => self.ended = Some(self.task_result(result)),
             }
         }
         while let Ok(report) = self.reports.try_recv() {
-            if let Report::Progress(progress) = report {
-                return Step::Reported(progress);
+            if let Some(event) = self.listener.event(report) {
+                return Step::Told(event);
             }
         }
         Step::Ended(self.ended.take().unwrap_or_else(|| Err(self.fault())))
@@ -166,20 +174,6 @@ impl Running {
         Refusal::internal(self.question.request_id)
     }
 
-    /// The event of a report; a report that is no step forward has none.
-    fn event(&mut self, report: Progress) -> Option<Event> {
-        let Progress { progress, total, message } = report;
-        if !progress.is_finite() || self.reached.is_some_and(|reached| progress <= reached) {
-            return None;
-        }
-        self.reached = Some(progress);
-        let mut params = ProgressNotificationParam::new(self.token.clone(), progress);
-        params.total = total.filter(|total| total.is_finite());
-        params.message = message.map(|message| message.chars().take(MESSAGE_CHARS_MAX).collect());
-        let notification = Notification { jsonrpc: "2.0", method: ProgressNotificationMethod, params };
-        serde_json::to_string(&notification).ok().map(event)
-    }
-
     fn last_event(&self, result: Result<String, Refusal>) -> Event {
         event(result.unwrap_or_else(|refusal| {
             // An error's data are what serde_json read itself: they can be written.
@@ -188,17 +182,41 @@ impl Running {
     }
 }
 
-/// The next report of progress; `None` when none can come any more.
-async fn next_progress(reports: &mut mpsc::Receiver<Report>) -> Option<Progress> {
-    loop {
-        if let Report::Progress(progress) = reports.recv().await? {
-            return Some(progress);
+impl Listener {
+    pub(super) fn new(wanted: Wanted, logger: &str) -> Self {
+        let Wanted { progress_token, log_level } = wanted;
+        Self { progress_token, reached: None, log_level, logger: logger.to_owned() }
+    }
+
+    /// The event of a report; one that is not wanted has none.
+    fn event(&mut self, report: Report) -> Option<Event> {
+        match report {
+            Report::Progress(progress) => self.progress(progress),
+            Report::Log(line) => self.line(&line),
         }
     }
-}
 
-fn event(message: String) -> Event {
-    Event::default().event("message").data(message)
+    /// A report that is no step forward is none.
+    fn progress(&mut self, report: Progress) -> Option<Event> {
+        let token = self.progress_token.clone()?;
+        let Progress { progress, total, message } = report;
+        if !progress.is_finite() || self.reached.is_some_and(|reached| progress <= reached) {
+            return None;
+        }
+        self.reached = Some(progress);
+        let mut params = ProgressNotificationParam::new(token, progress);
+        params.total = total.filter(|total| total.is_finite());
+        params.message = message.map(|message| message.chars().take(MESSAGE_CHARS_MAX).collect());
+        notification(ProgressNotificationMethod, params)
+    }
+
+    fn line(&self, line: &LogLine) -> Option<Event> {
+        let level = Severity::from(line.level);
+        let is_wanted = self.log_level.is_some_and(|wanted| level >= wanted);
+        is_wanted
+            .then(|| notification("notifications/message", LogParams { level, logger: &self.logger, data: &line.message }))
+            .flatten()
+    }
 }
 
 #[cfg(test)]
@@ -207,6 +225,7 @@ mod tests {
     use http::header;
     use http_body_util::BodyExt;
     use rmcp::model::{NumberOrString, RequestId as MessageId};
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::mcp::era::Era;
@@ -242,7 +261,7 @@ mod tests {
         let silent = running(Duration::from_hours(1), Ok(String::new()));
         let running = Running { _on_gone: cancelled.clone().drop_guard(), ..silent };
 
-        drop(stream_of(None, running));
+        drop(stream_of(events(running)));
 
         assert!(cancelled.is_cancelled());
     }
@@ -257,6 +276,7 @@ mod tests {
         });
         let question = Question { id: MessageId::Number(7), request_id: RequestId::new(), era: Era::Handshake };
         let token = ProgressToken(NumberOrString::Number(1));
-        Running { reports, result, ended: None, token, question, reached: None, _on_gone: CancellationToken::new().drop_guard() }
+        let listener = Listener::new(Wanted { progress_token: Some(token), log_level: None }, "a");
+        Running { reports, result, ended: None, listener, question, _on_gone: CancellationToken::new().drop_guard() }
     }
 }

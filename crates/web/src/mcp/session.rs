@@ -1,0 +1,190 @@
+//! What a client of 2025-11-25 has said once and for all: how much it wants to hear of logs, and which resources it watches.
+//!
+//! A session is an id and nothing else until something is said in it, so any node answers any request of any session, known here or
+//! not. What was said stays on the node that heard it: another one logs nothing to the client, as if nothing had been said.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use app::Caller;
+use domain::ServerId;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use moka::sync::Cache;
+
+use super::{log_level::Severity, refusal::Refusal};
+
+/// The header that carries the id (MCP 2025-11-25, "Session Management").
+pub(super) const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// Bytes of all sessions of this node; those that were not used for longest are forgotten first.
+const KEPT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Bytes of a session beside its URIs.
+const OVERHEAD_BYTES: usize = 512;
+
+/// URIs that one client watches.
+const SUBSCRIPTIONS_MAX: usize = 64;
+
+/// Bytes of a URI that is watched; no resource has a longer one.
+const URI_BYTES_MAX: usize = 2048;
+
+/// Characters of an id; our own have 32.
+const ID_CHARS_MAX: usize = 128;
+
+/// A forgotten client has gone away.
+const IDLE_MAX: std::time::Duration = std::time::Duration::from_hours(24);
+
+/// The sessions in which something was said.
+#[derive(Debug)]
+pub(super) struct Sessions(Cache<SessionKey, Arc<Said>>);
+
+/// A session. Whose it is, and of which server, is part of it: an id that somebody else found out is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct SessionKey {
+    caller: Caller,
+    server: ServerId,
+    id: Box<str>,
+}
+
+/// What was said in a session.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    /// Lines from here on are sent; none if nothing was said.
+    pub(super) log_level: Option<Severity>,
+    /// Changes of these resources are told.
+    pub(super) subscriptions: BTreeSet<String>,
+}
+
+impl SessionKey {
+    /// The session that a request says it belongs to.
+    pub(super) fn of(headers: &HeaderMap, caller: Caller, server: ServerId) -> Option<Self> {
+        let id = headers.get(MCP_SESSION_ID)?.to_str().ok()?;
+        let is_right = (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+        is_right.then(|| Self { caller, server, id: id.into() })
+    }
+}
+
+/// The id of a new session: 128 random bits.
+pub(super) fn new_id() -> Result<HeaderValue, getrandom::Error> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)?;
+    let id = format!("{:032x}", u128::from_be_bytes(bits));
+    // These are digits: they can stand in a header.
+    Ok(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none")))
+}
+
+impl Sessions {
+    pub(super) fn new() -> Self {
+        let weigh = |_: &SessionKey, said: &Arc<Said>| u32::try_from(said.bytes()).unwrap_or(u32::MAX);
+        Self(Cache::builder().max_capacity(KEPT_BYTES_MAX).weigher(weigh).time_to_idle(IDLE_MAX).build())
+    }
+
+    /// What was said in a session.
+    pub(super) fn said(&self, session: &SessionKey) -> Arc<Said> {
+        self.0.get(session).unwrap_or_default()
+    }
+
+    /// Hears how much the client wants to hear of logs.
+    pub(super) fn set_log_level(&self, session: SessionKey, level: Severity) {
+        let said = Said { log_level: Some(level), ..Said::clone(&self.said(&session)) };
+        self.0.insert(session, Arc::new(said));
+    }
+
+    /// Hears that the client watches a resource.
+    pub(super) fn subscribe(&self, session: SessionKey, uri: String) -> Result<(), Refusal> {
+        let mut said = Said::clone(&self.said(&session));
+        if uri.len() > URI_BYTES_MAX {
+            return Err(Refusal::invalid_params(format!("a URI that is watched has {URI_BYTES_MAX} bytes at most")));
+        }
+        said.subscriptions.insert(uri);
+        if said.subscriptions.len() > SUBSCRIPTIONS_MAX {
+            return Err(Refusal::invalid_params(format!("one client watches {SUBSCRIPTIONS_MAX} resources at most")));
+        }
+        self.0.insert(session, Arc::new(said));
+        Ok(())
+    }
+
+    /// Hears that it does not any more.
+    pub(super) fn unsubscribe(&self, session: SessionKey, uri: &str) {
+        let mut said = Said::clone(&self.said(&session));
+        if said.subscriptions.remove(uri) {
+            self.0.insert(session, Arc::new(said));
+        }
+    }
+}
+
+impl Said {
+    fn bytes(&self) -> usize {
+        OVERHEAD_BYTES + self.subscriptions.iter().map(|uri| uri.len() + size_of::<String>()).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{ApiKeyId, CustomerId};
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_one_session_is_not_heard_in_another() {
+        let (sessions, server) = (Sessions::new(), ServerId::new());
+        let caller = || Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new() };
+        let (mine, theirs) = (caller(), caller());
+        let key = |caller, server, id| SessionKey::of(&headers(id), caller, server).unwrap();
+
+        sessions.set_log_level(key(mine, server, "a"), Severity::Info);
+        sessions.subscribe(key(mine, server, "a"), "test://a".to_owned()).unwrap();
+
+        let said = sessions.said(&key(mine, server, "a"));
+        assert_eq!((said.log_level, said.subscriptions.len()), (Some(Severity::Info), 1));
+        for other in [key(mine, server, "b"), key(theirs, server, "a"), key(mine, ServerId::new(), "a")] {
+            assert_eq!(sessions.said(&other).log_level, None, "{other:?}");
+        }
+        sessions.unsubscribe(key(mine, server, "a"), "test://a");
+        assert!(sessions.said(&key(mine, server, "a")).subscriptions.is_empty());
+    }
+
+    #[test]
+    fn a_client_watches_so_many_resources_and_no_more() {
+        let (sessions, session) = (Sessions::new(), some_session());
+        for number in 0..SUBSCRIPTIONS_MAX {
+            sessions.subscribe(session.clone(), format!("test://{number}")).unwrap();
+        }
+
+        assert!(sessions.subscribe(session.clone(), "test://more".to_owned()).is_err());
+        assert!(sessions.subscribe(session.clone(), "test://0".to_owned()).is_ok());
+        assert!(sessions.subscribe(some_session(), "a".repeat(URI_BYTES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn the_memory_of_sessions_is_bounded() {
+        let sessions = Sessions::new();
+        let uris = (0..SUBSCRIPTIONS_MAX).map(|number| format!("test://{number}/{}", "a".repeat(2000))).collect();
+        let said = Arc::new(Said { log_level: None, subscriptions: uris });
+
+        for _ in 0..500 {
+            sessions.0.insert(some_session(), Arc::clone(&said));
+        }
+        sessions.0.run_pending_tasks();
+
+        assert!(sessions.0.weighted_size() <= KEPT_BYTES_MAX, "{}", sessions.0.weighted_size());
+    }
+
+    #[test]
+    fn an_id_is_of_visible_characters() {
+        let id = new_id().unwrap();
+
+        assert_eq!(id.len(), 32);
+        let key = |id: &str| SessionKey::of(&headers(id), Caller::Admin, ServerId::new());
+        assert!(key(id.to_str().unwrap()).is_some());
+        assert!(key("").is_none() && key("a b").is_none() && key(&"a".repeat(ID_CHARS_MAX + 1)).is_none());
+    }
+
+    fn some_session() -> SessionKey {
+        let caller = Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new() };
+        SessionKey::of(&headers("a"), caller, ServerId::new()).unwrap()
+    }
+
+    fn headers(id: &str) -> HeaderMap {
+        HeaderMap::from_iter([(MCP_SESSION_ID, HeaderValue::from_str(id).unwrap())])
+    }
+}
