@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Store};
 
 use crate::{
-    Invocable, Invocation, InvokeError, Invoked,
+    Entry, Invocable, Invocation, InvokeError, Invoked,
     budget::MemoryBudget,
-    invocable::{Broken, GuestAnswer},
+    invocable::{Answered, Broken},
     invocation::CallLimit,
     meter::Metered,
     outcome,
@@ -28,7 +28,7 @@ const HOSTCALL_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Why a guest runs no longer.
 enum End {
-    Guest(Result<GuestAnswer, Broken>),
+    Guest(Result<Answered, Broken>),
     Cancelled,
     Deadline,
 }
@@ -47,10 +47,11 @@ pub(crate) async fn run(
     let state = GuestState::new(call.limits, call.environment, call.reports, Outside::new(call.outbound, io), budget, begun);
     let mut store = prepare(&engine, state, fuel_max).map_err(InvokeError::Internal)?;
 
-    let (end, cpu_us) = drive(&mut store, &tool, &call.arguments, &call.cancelled, deadline).await;
+    let (end, cpu_us) = drive(&mut store, &tool, (call.entry, &call.arguments), &call.cancelled, deadline).await;
 
     let outcome = match end {
-        End::Guest(Ok(answer)) => outcome::of_answer(&store, &answer)?,
+        End::Guest(Ok(Answered::Guest(answer))) => outcome::of_answer(&store, &answer)?,
+        End::Guest(Ok(Answered::Component(answer))) => answer.judge(store.data()),
         End::Guest(Err(broken)) => outcome::of_broken(&store, broken)?,
         End::Cancelled => outcome::Ended::without_output(Outcome::Cancelled),
         End::Deadline => {
@@ -92,11 +93,11 @@ fn prepare(engine: &Engine, state: GuestState, fuel_max: u64) -> wasmtime::Resul
 async fn drive(
     store: &mut Store<GuestState>,
     tool: &Invocable,
-    arguments: &str,
+    (entry, arguments): (Entry, &str),
     cancelled: &CancellationToken,
     deadline: Instant,
 ) -> (End, u64) {
-    let guest = pin!(tool.call(store, arguments));
+    let guest = pin!(tool.call(store, entry, arguments));
     let mut guest = Metered::new(guest);
     let end = tokio::select! {
         biased;

@@ -3,12 +3,15 @@
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Core modules of one guest: the tool's data, the two that break the circle of the wrapper, the JavaScript engine.
-pub(crate) const CORE_INSTANCES_PER_GUEST: u32 = 4;
-/// The JavaScript engine's functions and the wrapper's two.
-pub(crate) const TABLES_PER_GUEST: u32 = 2;
-/// Elements of all tables of one guest: the JavaScript engine has about 1 500 functions that are called through a table.
-pub(crate) const TABLE_ELEMENTS_MAX: usize = 16 * 1024;
+/// Core modules of one guest. A tool in JavaScript has four; one in Python comes as some twenty libraries, each with its own.
+pub(crate) const CORE_INSTANCES_PER_GUEST: u32 = 64;
+/// A tool in JavaScript has two; a component has one, and one more for the functions that it imports.
+pub(crate) const TABLES_PER_GUEST: u32 = 4;
+/// Components that were joined from two have a memory each.
+pub(crate) const MEMORIES_PER_GUEST: u32 = 2;
+/// Elements of all tables of one guest. The JavaScript engine has about 1 500 functions that are called through a table, Python about
+/// 15 000. Only those that are used take memory.
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 64 * 1024;
 /// Bytes of linear memory that any guest can have, whatever its tier allows: that of the largest tier.
 pub const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
 
@@ -19,7 +22,7 @@ const WASM_STACK_BYTES_MAX: usize = 1024 * 1024;
 const GUEST_STACK_BYTES: usize = 2 * 1024 * 1024;
 /// Memory that a slot keeps between two calls (overwritten with its first contents), so that the next one meets no page faults.
 const MEMORY_BYTES_KEPT: usize = 256 * 1024;
-const TABLE_BYTES_KEPT: usize = TABLE_ELEMENTS_MAX * size_of::<usize>();
+const TABLE_BYTES_KEPT: usize = 16 * 1024 * size_of::<usize>();
 
 /// How a slot gets its first contents back after a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +52,11 @@ fn pooled_with(slots_max: u32, reset: Reset) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots_max)
         .total_core_instances(slots_max.saturating_mul(CORE_INSTANCES_PER_GUEST))
-        .total_memories(slots_max)
+        .total_memories(slots_max.saturating_mul(MEMORIES_PER_GUEST))
         .total_tables(slots_max.saturating_mul(TABLES_PER_GUEST))
         .total_stacks(slots_max)
         .max_core_instances_per_component(CORE_INSTANCES_PER_GUEST)
-        .max_memories_per_component(1)
+        .max_memories_per_component(MEMORIES_PER_GUEST)
         .max_tables_per_component(TABLES_PER_GUEST)
         .max_memory_size(MEMORY_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX);

@@ -6,7 +6,7 @@ use wasmtime::ResourceLimiter;
 
 use crate::{
     budget::{MemoryBudget, Reservation},
-    engine::{CORE_INSTANCES_PER_GUEST, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, TABLES_PER_GUEST},
+    engine::{CORE_INSTANCES_PER_GUEST, MEMORIES_PER_GUEST, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, TABLES_PER_GUEST},
 };
 
 /// Who refused a guest more memory.
@@ -89,6 +89,6 @@ impl ResourceLimiter for Footprint {
     }
 
     fn memories(&self) -> usize {
-        1
+        MEMORIES_PER_GUEST as usize
     }
 }

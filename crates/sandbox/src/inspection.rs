@@ -12,11 +12,16 @@ use domain::TierName;
 use tokio::runtime::Handle;
 use wasmtime::{
     Engine, Store, Trap,
-    component::{Component, InstancePre, WasmStr},
+    component::{Component, InstancePre},
 };
 
 use crate::{
-    CallLimits, MEMORY_BYTES_MAX, budget::MemoryBudget, component::ComponentRuntime, host::Fault, invocable, outside::Outside,
+    CallLimits, MEMORY_BYTES_MAX,
+    budget::MemoryBudget,
+    component::{self, ComponentRuntime, World},
+    host::Fault,
+    invocable::Broken,
+    outside::Outside,
     state::GuestState,
 };
 
@@ -60,32 +65,38 @@ pub fn try_out(engine: &Engine, component: &Component, trial: Trial) -> Result<O
     let runtime = runtime.map_err(|error| TrialError::Internal(error.into()))?;
     with_deadline(engine, || {
         runtime.block_on(async {
-            let tried = tokio::time::timeout(WALL_MAX, run(engine, &instance, trial)).await;
+            let tried = tokio::time::timeout(WALL_MAX, run(engine, component, &instance, trial)).await;
             tried.unwrap_or_else(|_| Err(TrialError::Rejected(too_long())))
         })
     })
 }
 
-async fn run(engine: &Engine, linked: &InstancePre<GuestState>, trial: Trial) -> Result<Option<String>, TrialError> {
+async fn run(
+    engine: &Engine,
+    component: &Component,
+    linked: &InstancePre<GuestState>,
+    trial: Trial,
+) -> Result<Option<String>, TrialError> {
     let mut store = Store::new(engine, state()?);
     store.limiter(|state| &mut state.footprint);
     store.set_fuel(FUEL_MAX).map_err(TrialError::Internal)?;
     store.set_epoch_deadline(1);
     let rejected =
         |what: &str, error: &wasmtime::Error| TrialError::Rejected(format!("the component {what}: {}", explain(error)));
-    let instance = linked.instantiate_async(&mut store).await.map_err(|error| rejected("does not start", &error))?;
+    let instance = component::start(linked, &mut store).await.map_err(|broken| {
+        let (Broken::Start(error) | Broken::Call(error)) = broken;
+        rejected("does not start", &error)
+    })?;
     let Trial::Describe { answer_bytes_max } = trial else { return Ok(None) };
-    let describe = instance.get_typed_func::<(), (WasmStr,)>(&mut store, "describe");
-    let describe = describe.map_err(|error| rejected("has another `describe` than the world", &error))?;
-    invocable::check_world(&instance, &mut store)
-        .map_err(|error| TrialError::Rejected(format!("the component is not of the world `toolwright:tool/tool`: {error:#}")))?;
-    let (answer,) = describe.call_async(&mut store, ()).await.map_err(|error| rejected("fails in `describe`", &error))?;
-    let text = answer.to_str(&store).map_err(|error| rejected("answers to `describe` what is no text", &error))?;
-    if text.len() > answer_bytes_max {
-        let message = format!("the component answers {} bytes to `describe`; {answer_bytes_max} are allowed", text.len());
-        return Err(TrialError::Rejected(message));
-    }
-    Ok(Some(text.into_owned()))
+    let not_of_the_world =
+        |error| TrialError::Rejected(format!("the component is not of the world `toolwright:tool/tool`: {error:#}"));
+    let describe = instance.get_typed_func::<(), (String,)>(&mut store, "describe").map_err(not_of_the_world)?;
+    let world = World::find(component).ok_or_else(|| not_of_the_world(wasmtime::Error::msg("it has no `call`")))?;
+    world.check(instance, &mut store).map_err(not_of_the_world)?;
+    // What `describe` answers is copied, up to this bound.
+    store.set_hostcall_fuel(answer_bytes_max);
+    let (text,) = describe.call_async(&mut store, ()).await.map_err(|error| rejected("fails in `describe`", &error))?;
+    Ok(Some(text))
 }
 
 fn explain(error: &wasmtime::Error) -> String {

@@ -7,10 +7,17 @@ use std::{
 
 use wasmtime::{
     Engine, Module, Store,
-    component::{Component, ComponentExportIndex, ComponentType, Instance, InstancePre, Lift, Linker, WasmStr},
+    component::{Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker, WasmStr},
 };
 
-use crate::{component::ComponentRuntime, host, js_engine::WRAPPER, native::Code, state::GuestState};
+use crate::{
+    Entry,
+    component::{self, ComponentAnswer, ComponentRuntime, Function, World},
+    host,
+    js_engine::WRAPPER,
+    native::Code,
+    state::GuestState,
+};
 
 /// A memory of one page, exported as `memory`: joined with the engine at the start, it shows whether that fits the wrapper.
 const EMPTY_TOOL: &[u8] = b"\0asm\x01\0\0\0\x05\x03\x01\0\x01\x07\x0a\x01\x06memory\x02\0";
@@ -37,8 +44,12 @@ pub struct Invocable {
 
 /// How a tool is entered.
 enum Form {
-    /// By the exports of the world `toolwright:tool/tool`: a memory run by the shared JavaScript engine, or a component built elsewhere.
-    World { instance: InstancePre<GuestState>, call: ComponentExportIndex },
+    /// A memory, run by the shared JavaScript engine.
+    JavaScript { instance: InstancePre<GuestState>, exports: JsExports },
+    /// A component that was built elsewhere, by the exports of the world `toolwright:tool/tool`.
+    World { instance: InstancePre<GuestState>, world: World },
+    /// One function of a component.
+    Function { instance: InstancePre<GuestState>, function: Function },
 }
 
 /// `tool-error` of the interface, still in the guest's memory.
@@ -65,6 +76,14 @@ pub(crate) enum GuestResult {
 /// The answer of a guest, still in its memory.
 pub(crate) type GuestAnswer = Result<GuestResult, GuestFailure>;
 
+/// What a guest answered.
+pub(crate) enum Answered {
+    /// The JavaScript engine, still in its memory.
+    Guest(GuestAnswer),
+    /// A component.
+    Component(ComponentAnswer),
+}
+
 /// How far a guest came before it broke.
 #[derive(Debug)]
 pub(crate) enum Broken {
@@ -78,7 +97,14 @@ pub(crate) enum Broken {
 pub(crate) struct JsRuntime {
     linker: Linker<GuestState>,
     wrapper: Component,
+    exports: JsExports,
+}
+
+/// The wrapper's exports that take part in calls.
+#[derive(Clone, Copy)]
+struct JsExports {
     call: ComponentExportIndex,
+    complete: ComponentExportIndex,
 }
 
 impl JsRuntime {
@@ -86,11 +112,15 @@ impl JsRuntime {
     pub(crate) fn new(engine: &Engine, js_engine: &Module) -> wasmtime::Result<Self> {
         let text = wat::parse_str(WRAPPER).map_err(wasmtime::Error::new)?;
         let wrapper = Component::new(engine, text)?;
-        let call = wrapper.get_export_index(None, "call").ok_or_else(|| wasmtime::Error::msg("the wrapper has no `call`"))?;
+        let find = |name| {
+            let missing = || wasmtime::Error::msg(format!("the wrapper has no `{name}`"));
+            wrapper.get_export_index(None, name).ok_or_else(missing)
+        };
+        let exports = JsExports { call: find("call")?, complete: find("complete")? };
         let mut linker = Linker::new(engine);
         host::link(&mut linker)?;
         linker.root().module("js-engine", js_engine)?;
-        let runtime = Self { linker, wrapper, call };
+        let runtime = Self { linker, wrapper, exports };
         runtime.tool(&Module::new(engine, EMPTY_TOOL)?, 0)?;
         Ok(runtime)
     }
@@ -100,7 +130,7 @@ impl JsRuntime {
         let mut linker = self.linker.clone();
         linker.root().module("tool-data", data)?;
         let instance = linker.instantiate_pre(&self.wrapper)?;
-        Ok(Invocable { form: Form::World { instance, call: self.call }, bytes })
+        Ok(Invocable { form: Form::JavaScript { instance, exports: self.exports }, bytes })
     }
 }
 
@@ -112,13 +142,33 @@ impl Invocable {
     }
 
     /// Makes an instance and calls it.
-    pub(crate) async fn call(&self, store: &mut Store<GuestState>, arguments: &str) -> Result<GuestAnswer, Broken> {
+    pub(crate) async fn call(&self, store: &mut Store<GuestState>, entry: Entry, arguments: &str) -> Result<Answered, Broken> {
         match &self.form {
-            Form::World { instance, call } => {
+            Form::JavaScript { instance, exports } => {
                 let instance = instance.instantiate_async(&mut *store).await.map_err(Broken::Start)?;
-                let call = instance.get_typed_func::<(&str,), (GuestAnswer,)>(&mut *store, call).map_err(Broken::Call)?;
-                let (answer,) = call.call_async(store, (arguments,)).await.map_err(Broken::Call)?;
-                Ok(answer)
+                let answer = match entry {
+                    Entry::Call => {
+                        let call = instance.get_typed_func::<(&str,), (GuestAnswer,)>(&mut *store, exports.call);
+                        call.map_err(Broken::Call)?.call_async(store, (arguments,)).await.map_err(Broken::Call)?.0
+                    }
+                    Entry::Complete => {
+                        let complete =
+                            instance.get_typed_func::<(&str,), (Result<WasmStr, GuestFailure>,)>(&mut *store, exports.complete);
+                        let (answer,) =
+                            complete.map_err(Broken::Call)?.call_async(store, (arguments,)).await.map_err(Broken::Call)?;
+                        answer.map(GuestResult::Json)
+                    }
+                };
+                Ok(Answered::Guest(answer))
+            }
+            Form::World { instance, world } => {
+                let instance = component::start(instance, store).await?;
+                world.enter(instance, store, entry, arguments).await.map(Answered::Component)
+            }
+            Form::Function { .. } if entry == Entry::Complete => Ok(Answered::Component(ComponentAnswer::nothing_to_complete())),
+            Form::Function { instance, function } => {
+                let instance = component::start(instance, store).await?;
+                function.call(instance, store, arguments).await.map(Answered::Component)
             }
         }
     }
@@ -128,11 +178,6 @@ impl std::fmt::Debug for Invocable {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "Invocable({} bytes)", self.bytes)
     }
-}
-
-/// Whether an instance has the exports of the world `toolwright:tool/tool`, with their types.
-pub(crate) fn check_world(instance: &Instance, store: &mut Store<GuestState>) -> wasmtime::Result<()> {
-    instance.get_typed_func::<(&str,), (GuestAnswer,)>(store, "call").map(drop)
 }
 
 /// Makes tools of native code.
@@ -198,12 +243,12 @@ impl LoadedArtifact {
 impl Form {
     fn of(component: &Component, instance: &InstancePre<GuestState>, export: Option<&str>) -> wasmtime::Result<Self> {
         let missing = |name: &str| wasmtime::Error::msg(format!("the component has no `{name}`"));
+        let instance = instance.clone();
         match export {
-            None => {
-                let call = component.get_export_index(None, "call").ok_or_else(|| missing("call"))?;
-                Ok(Self::World { instance: instance.clone(), call })
+            None => World::find(component).map(|world| Self::World { instance, world }).ok_or_else(|| missing("call")),
+            Some(name) => {
+                Function::find(component, name).map(|function| Self::Function { instance, function }).ok_or_else(|| missing(name))
             }
-            Some(name) => Err(missing(name)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a component may import.
 
-use wit_parser::{InterfaceId, Resolve, World, WorldItem, WorldKey};
+use wit_parser::{InterfaceId, Resolve, TypeDefKind, World, WorldItem, WorldKey};
 
 use super::Refusal;
 
@@ -40,7 +40,11 @@ pub(super) fn check(resolve: &Resolve, world: &World) -> Result<(), Refusal> {
 
 fn refuse(resolve: &Resolve, key: &WorldKey, item: &WorldItem) -> Option<String> {
     match (key, item) {
-        (_, WorldItem::Type { .. }) => None,
+        (_, WorldItem::Type { id, .. }) => {
+            let is_resource = resolve.types.get(*id).is_some_and(|definition| matches!(definition.kind, TypeDefKind::Resource));
+            let name = resolve.name_world_key(key);
+            is_resource.then(|| format!("the component imports the resource `{name}`: there is nobody to give it"))
+        }
         (WorldKey::Interface(id), _) | (_, WorldItem::Interface { id, .. }) => refuse_interface(resolve, key, *id),
         (WorldKey::Name(name), WorldItem::Function(_)) => Some(format!(
             "the component imports the function `{name}`: there is nobody to give it; a component may import `{HOST}` and WASI 0.2"
@@ -84,7 +88,7 @@ fn is_of_types_alone(resolve: &Resolve, id: InterfaceId) -> bool {
             .types
             .values()
             .filter_map(|id| resolve.types.get(*id))
-            .any(|definition| matches!(definition.kind, wit_parser::TypeDefKind::Resource));
+            .any(|definition| matches!(definition.kind, TypeDefKind::Resource));
         interface.functions.is_empty() && !has_resource
     })
 }

@@ -16,7 +16,7 @@
 //! | `flags` | array of the names that are set |
 
 use serde_json::{Map, Value, json};
-use wit_parser::{Docs, Flags, Record, Resolve, Result_, Type, TypeDef, TypeDefKind, TypeId, Variant};
+use wit_parser::{Docs, Flags, Handle, Record, Resolve, Result_, Type, TypeDef, TypeDefKind, TypeId, Variant};
 
 /// Types within types; JSON itself is read to a depth of 128, and an option or variant takes two levels of it.
 const DEPTH_MAX: usize = 24;
@@ -132,7 +132,10 @@ impl<'a> Schemas<'a> {
                 members(json!({"enum": cases.cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>()}))
             }
             TypeDefKind::Flags(flags) => write_flags(flags),
-            refused => return Err(refuse(refused, definition)),
+            TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id)) => {
+                return Err(refuse("resource", resolve.types.get(*id).unwrap_or(definition)));
+            }
+            refused => return Err(refuse(refused.as_str(), definition)),
         };
         describe(&mut schema, &definition.docs);
         Ok(schema)
@@ -217,12 +220,11 @@ fn write_flags(flags: &Flags) -> Map<String, Value> {
     members(json!({"type": "array", "items": {"enum": names}, "uniqueItems": true}))
 }
 
-fn refuse(kind: &TypeDefKind, definition: &TypeDef) -> String {
-    let what = kind.as_str();
+fn refuse(what: &str, definition: &TypeDef) -> String {
     let named = definition.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
-    let why = match kind {
-        TypeDefKind::Resource | TypeDefKind::Handle(_) => "it lives in the component's instance, which ends with the call",
-        TypeDefKind::Future(_) | TypeDefKind::Stream(_) => "a call takes and gives whole values",
+    let why = match what {
+        "resource" => "it lives in the component's instance, which ends with the call",
+        "future" | "stream" => "a call takes and gives whole values",
         _ => "there is no JSON for it",
     };
     format!("it has the {what}{named}: {why}")

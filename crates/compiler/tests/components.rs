@@ -1,0 +1,9 @@
+//! Components that were built elsewhere: from the upload's bytes, through a worker process, to calls in a sandbox.
+#![expect(clippy::unwrap_used, reason = "what a test's helper cannot do fails the test")]
+
+#[path = "components/imports.rs"]
+mod imports;
+#[path = "components/plant.rs"]
+mod plant;
+#[path = "components/types.rs"]
+mod types;
