@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use compiler::Workers;
 use domain::{Clock, Digest};
+use egress::Egress;
 use sandbox::Sandbox;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{Pool, blobs::Blobs};
@@ -39,6 +40,8 @@ pub struct AppParts {
     pub sandbox: Arc<Sandbox>,
     /// Where sources are built.
     pub workers: Arc<Workers>,
+    /// The way out of tools.
+    pub egress: Arc<Egress>,
     /// What secrets are sealed under, in the end.
     pub masters: MasterKeys,
     /// The time.
@@ -70,6 +73,7 @@ pub struct App {
     pub(crate) blobs: Blobs,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) workers: Arc<Workers>,
+    pub(crate) egress: Arc<Egress>,
     pub(crate) masters: MasterKeys,
     pub(crate) signer: Arc<Signer>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -108,7 +112,7 @@ impl App {
     /// Starts the application and what it does of its own accord: writing records, hearing of changes, sweeping. Records that an earlier run
     /// of this node left open are closed first. Refused if the database has keys under a master key that is not here.
     pub async fn start(parts: AppParts) -> Result<Arc<Self>, AppError> {
-        let AppParts { pool, changes, blobs, sandbox, workers, masters, clock, metrics, settings } = parts;
+        let AppParts { pool, changes, blobs, sandbox, workers, egress, masters, clock, metrics, settings } = parts;
         let signer = load_signer(&pool, &masters, clock.as_ref()).await?;
         let closed = store::executions::close_open(&mut *pool.acquire().await?, settings.node, clock.now()).await?;
         if closed > 0 {
@@ -136,6 +140,7 @@ impl App {
             blobs,
             sandbox,
             workers,
+            egress,
             masters,
             signer: Arc::new(signer),
             clock,

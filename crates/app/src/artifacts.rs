@@ -174,7 +174,13 @@ async fn find_or_build(app: &App, customer: CustomerId, tier: &Tier, tool: &Serv
 }
 
 /// Builds an artifact whose bytes are lost.
-pub(crate) async fn replace(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool, lost: Digest) -> Result<Digest, AppError> {
+pub(crate) async fn replace(
+    app: &App,
+    customer: CustomerId,
+    tier: &Tier,
+    tool: &ServedTool,
+    lost: Digest,
+) -> Result<Digest, AppError> {
     let _finding = tool.artifact.finding.lock().await;
     if let Some(digest) = tool.artifact.known().filter(|digest| *digest != lost) {
         return Ok(digest);

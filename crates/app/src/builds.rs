@@ -9,7 +9,7 @@ use telemetry::BuildResult;
 
 use crate::{
     App, AppError, artifacts,
-    candidates::{self, Candidate, Tried, rejected},
+    candidates::{self, Candidate, Surroundings, Tried, rejected},
     limits::RateExceeded,
     modules, servers, tiers,
     tools::{NewVersion, VersionBuilt},
@@ -87,7 +87,7 @@ async fn build_version(
     }
     let NewVersion { language, source, mut grants } = new;
     grants.modules = built.modules;
-    let environment = store::environment::load_values(&mut *app.pool.acquire().await?, customer, server.id).await?;
+    let around = Surroundings::load(app, customer, server.id).await?;
     let candidate = Candidate {
         language,
         source: Some(source),
@@ -97,7 +97,7 @@ async fn build_version(
         interface: built.interface,
         grants,
     };
-    let tried = candidates::try_out(app, customer, &tier, &environment, candidate).await?;
+    let tried = candidates::try_out(app, customer, &tier, &around, candidate).await?;
     candidates::keep(app, customer, server.id, std::slice::from_ref(&tried)).await?;
     Ok(tried)
 }

@@ -16,6 +16,7 @@ use crate::{
     App, AppError, Caller, Report,
     access::{self, Operation},
     catalogue::{self, ServedServer, ServedTool, ToolParts},
+    secrets,
 };
 
 /// One call of a released tool.
@@ -115,6 +116,8 @@ pub(crate) async fn load_version(
     })?;
     let signed = store::signatures::find(&mut connection, version.id).await?;
     let signed = app.signer.check(signed.as_ref(), &version.grants, &version.interface);
+    let names = version.grants.secrets.keys().cloned().collect();
+    let secrets = secrets::open(app, &mut connection, customer, server.server_id, &names).await?;
     ServedTool::new(ToolParts {
         signed,
         version_id: version.id,
@@ -126,6 +129,8 @@ pub(crate) async fn load_version(
         interface: version.interface,
         grants: &version.grants,
         environment: &server.environment,
+        customer,
+        secrets: &secrets,
     })
     .map_err(|error| AppError::internal(format!("cannot prepare version {}", version.id), error))
 }

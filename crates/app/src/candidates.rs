@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::{
-    CustomerId, Diagnostic, Digest, EnvName, EnvValue, Grants, Language, ServerId, Tier, ToolInterface, VersionId,
-};
+use domain::{CustomerId, Diagnostic, Digest, EnvName, EnvValue, Grants, Language, ServerId, Tier, ToolInterface, VersionId};
 use store::versions::{Version, VersionSummary};
 
 use crate::{
     App, AppError,
     catalogue::{ServedTool, ToolParts},
-    examples,
+    examples, secrets,
 };
 
 /// A version that was built.
@@ -35,14 +33,30 @@ pub(crate) struct Tried {
     grants: Grants,
 }
 
-/// Compiles the schemas, gives the values that were granted, and runs the examples.
+/// The server that candidates are for.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) server: ServerId,
+    pub(crate) environment: BTreeMap<EnvName, EnvValue>,
+}
+
+impl Surroundings {
+    pub(crate) async fn load(app: &App, customer: CustomerId, server: ServerId) -> Result<Self, AppError> {
+        let environment = store::environment::load_values(&mut *app.pool.acquire().await?, customer, server).await?;
+        Ok(Self { server, environment })
+    }
+}
+
+/// Compiles the schemas, gives the values and secrets that were granted, and runs the examples.
 pub(crate) async fn try_out(
     app: &App,
     customer: CustomerId,
     tier: &Tier,
-    environment: &BTreeMap<EnvName, EnvValue>,
+    around: &Surroundings,
     candidate: Candidate,
 ) -> Result<Tried, AppError> {
+    let names = candidate.grants.secrets.keys().cloned().collect();
+    let secrets = secrets::open(app, &mut *app.pool.acquire().await?, customer, around.server, &names).await?;
     let digest = version_digest(&candidate)?;
     let Candidate { language, source, export, source_digest, artifact, interface, grants } = candidate;
     let parts = ToolParts {
@@ -56,7 +70,9 @@ pub(crate) async fn try_out(
         artifact: Some(artifact),
         interface,
         grants: &grants,
-        environment,
+        environment: &around.environment,
+        customer,
+        secrets: &secrets,
     };
     let tool = ServedTool::new(parts).map_err(|error| rejected(error.to_string()))?;
     examples::check(app, customer, tier, &tool, source.as_deref().unwrap_or_default()).await?;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use domain::{
     CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface, VersionId,
 };
+use egress::Permission;
 use sandbox::ToolForm;
 use store::{serving, signatures::SignedVersion};
 
@@ -13,7 +14,9 @@ use crate::{
     access::{self, Operation},
     artifacts::{self, ArtifactSlot},
     offers::Offers,
+    outside,
     schemas::{Schema, SchemaError},
+    secrets::{self, OpenSecret},
     signing::{SignatureError, Signer},
     watches::{Watch, WatchesFull},
 };
@@ -63,6 +66,10 @@ pub struct ServedTool {
     pub(crate) output: Option<Arc<Schema>>,
     /// The values that it was granted.
     pub(crate) environment: Arc<BTreeMap<EnvName, EnvValue>>,
+    /// How many hosts it was granted.
+    pub(crate) granted_hosts: usize,
+    /// What it may do outside.
+    pub(crate) permission: Arc<Permission>,
 }
 
 /// What a [`ServedTool`] is made of.
@@ -78,6 +85,9 @@ pub(crate) struct ToolParts<'a> {
     pub(crate) interface: ToolInterface,
     pub(crate) grants: &'a Grants,
     pub(crate) environment: &'a BTreeMap<EnvName, EnvValue>,
+    pub(crate) customer: CustomerId,
+    /// The server's secrets, as far as its grants name them.
+    pub(crate) secrets: &'a BTreeMap<EnvName, OpenSecret>,
 }
 
 /// A schema of a tool that cannot be used.
@@ -114,6 +124,8 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
             Some(release) => store::signatures::list_of_release(&mut connection, release).await?,
             None => Vec::new(),
         };
+        let names = found.tools.values().flat_map(|tool| tool.grants.secrets.keys().cloned()).collect();
+        let secrets = secrets::open(app, &mut connection, found.customer, found.id, &names).await?;
         drop(connection);
         for tool in found.tools.values_mut() {
             let key = artifacts::key(app, tool.language, tool.source_digest);
@@ -121,7 +133,7 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
         }
         let signer = Arc::clone(&app.signer);
         // Hundreds of schemas take longer than a thread that serves others may be held.
-        let ready = tokio::task::spawn_blocking(move || ServedServer::new(found, &signed, &signer)).await;
+        let ready = tokio::task::spawn_blocking(move || ServedServer::new(found, &secrets, &signed, &signer)).await;
         ready.map_err(|error| AppError::internal("compiling the schemas of a server broke off", error))?.map(Arc::new)
     };
     let server = app.memory.servers.get(slug, read).await?;
@@ -129,7 +141,12 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
 }
 
 impl ServedServer {
-    fn new(server: serving::ServedServer, signed: &[SignedVersion], signer: &Signer) -> Result<Self, AppError> {
+    fn new(
+        server: serving::ServedServer,
+        secrets: &BTreeMap<EnvName, OpenSecret>,
+        signed: &[SignedVersion],
+        signer: &Signer,
+    ) -> Result<Self, AppError> {
         let serving::ServedServer { id, customer, slug, title, description, release, tools, environment, .. } = server;
         let mut ready = BTreeMap::new();
         for (name, tool) in tools {
@@ -144,6 +161,8 @@ impl ServedServer {
                 interface: tool.interface,
                 grants: &tool.grants,
                 environment: &environment,
+                customer,
+                secrets,
             };
             // It was compiled when the version was put: only another version of the library could refuse it now.
             let tool = ServedTool::new(parts)
@@ -184,6 +203,8 @@ impl ServedTool {
             input: Arc::new(input),
             output: output.map(Arc::new),
             environment: Arc::new(granted.map(|(name, value)| (name.clone(), value.clone())).collect()),
+            granted_hosts: parts.grants.hosts.len(),
+            permission: Arc::new(outside::permission(parts.customer, parts.grants, parts.secrets)),
         })
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{App, AppError, artifacts::Ready, catalogue::ServedTool, limits::Permit, schemas::Schema};
+use crate::{App, AppError, artifacts::Ready, catalogue::ServedTool, limits::Permit, outside, schemas::Schema};
 
 /// Reports that wait to be passed on. A tool that reports faster loses reports, not time.
 const REPORTS_MAX: usize = 16;
@@ -87,13 +87,17 @@ pub(crate) async fn run(
     run: Run<'_>,
     mut report: impl FnMut(Report),
 ) -> Result<Finished, AppError> {
+    let outbound = match outside::open(app, tool, run.tier) {
+        Ok(outbound) => outbound,
+        Err(limit) => return Ok(Finished::beyond(limit)),
+    };
     let (sender, mut reports) = mpsc::channel(REPORTS_MAX);
     let invocation = Invocation {
         arguments: run.arguments.text,
         environment: Arc::clone(&tool.environment),
         limits: CallLimits::from(run.tier),
         entry: run.entry,
-        outbound: None,
+        outbound,
         reports: Some(sender),
         cancelled: run.cancelled,
         queue_us: run.place.queue_us,
@@ -137,6 +141,11 @@ impl Finished {
     /// The caller went away before anything ran.
     pub(crate) fn cancelled() -> Self {
         Self { status: Status::Cancelled, outcome: Outcome::Cancelled, receipt: None, log: Vec::new() }
+    }
+
+    /// Its tier does not let it run.
+    fn beyond(limit: LimitExceeded) -> Self {
+        Self { status: Status::LimitExceeded, outcome: Outcome::LimitExceeded(limit), receipt: None, log: Vec::new() }
     }
 
     fn invalid_arguments(message: String) -> Self {

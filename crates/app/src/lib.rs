@@ -25,6 +25,7 @@ mod limits;
 mod memory;
 pub mod modules;
 pub mod offers;
+mod outside;
 mod page;
 pub mod prompts;
 mod records;

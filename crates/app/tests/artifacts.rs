@@ -65,6 +65,98 @@ async fn an_artifact_whose_bytes_are_lost_or_damaged_is_made_again(pool: PgPool)
     }
 }
 
+/// SEC-10: somebody with the database points a source at another tool's artifact, which carries a signature, but not for this source.
+#[sqlx::test(migrations = "../../migrations")]
+async fn an_artifact_that_was_exchanged_is_not_run_and_made_again_from_source(pool: PgPool) {
+    let test = TestApp::start(pool.clone()).await;
+    let customer = test.customer("free").await;
+    customer.deploy("sums", "add", ADD).await;
+    customer.deploy("evil", "add", &ADD.replace("a + b", "666")).await;
+    let ours =
+        "(SELECT min(source_digest) FROM versions JOIN tools USING (tool_id) JOIN servers USING (server_id) WHERE slug = 'sums')";
+    for (tampering, column) in [
+        (
+            "UPDATE artifacts SET (artifact_digest, artifact_bytes, signature) = (SELECT artifact_digest, artifact_bytes, signature
+                FROM artifacts AS other WHERE other.source_digest <> OURS) WHERE source_digest = OURS",
+            "exchanged",
+        ),
+        ("UPDATE artifacts SET signature = NULL WHERE source_digest = OURS", "unsigned"),
+        ("UPDATE artifacts SET artifact_bytes = artifact_bytes - 1 WHERE source_digest = OURS", "another size"),
+    ] {
+        let tampering = sqlx::AssertSqlSafe(tampering.replace("OURS", ours));
+        let done = sqlx::query(tampering).execute(&pool).await.unwrap();
+        assert_eq!(done.rows_affected(), 1, "{column}");
+
+        let node = start_without_native_code(&pool, &test).await;
+        let answer = call_add(&node, &customer, "sums").await;
+
+        assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 3}).into()), "{column}");
+        node.stop().await;
+    }
+    test.stop().await;
+}
+
+/// SEC-10: what runs is what was reviewed, and nothing else does.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_version_that_was_changed_behind_the_platform_does_not_run(pool: PgPool) {
+    let test = TestApp::start(pool.clone()).await;
+    let customer = test.customer("free").await;
+    for tampering in [
+        "UPDATE versions SET source = replace(source, 'a + b', '666'), source_digest = sha256('other')",
+        "UPDATE versions SET grants = '{\"hosts\": [{\"host\": \"evil.example.com\"}]}'",
+        "UPDATE versions SET interface = replace(interface::text, 'Adds', 'Also adds')::json",
+        "DELETE FROM version_signatures",
+        "UPDATE version_signatures SET signature = sha256('forged')",
+    ] {
+        let slug = format!("sums-{}", uuid::Uuid::now_v7().simple());
+        customer.deploy(&slug, "add", ADD).await;
+        call_add(&test, &customer, &slug).await;
+        // As whoever owns the database, and without its triggers.
+        let mut connection = pool.acquire().await.unwrap();
+        sqlx::query("SET session_replication_role = replica").execute(&mut *connection).await.unwrap();
+        sqlx::query(tampering).execute(&mut *connection).await.unwrap();
+        sqlx::query("SET session_replication_role = DEFAULT").execute(&mut *connection).await.unwrap();
+        drop(connection);
+
+        let node = start_without_native_code(&pool, &test).await;
+        let request = testkit::request("add", json!({"a": 1, "b": 2}));
+        let called = app::calls::call_tool(node.app(), &customer.caller, &slug.parse().unwrap(), request).await;
+        let request = app::calls::TryRequest { version: None, call: testkit::request("add", json!({"a": 1, "b": 2})) };
+        let tried = app::calls::try_tool(node.app(), &customer.caller, &slug.parse().unwrap(), request).await;
+
+        for refused in [called.map(drop), tried.map(drop)] {
+            assert!(
+                matches!(&refused, Err(app::AppError::Internal { context, .. }) if context.contains("is not run")),
+                "{tampering}: {refused:?}"
+            );
+        }
+        node.stop().await;
+        sqlx::query("DELETE FROM servers").execute(&pool).await.unwrap();
+    }
+    test.stop().await;
+}
+
+/// A blob whose bytes are others is found out by its name, which is its digest, and made again.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_blob_that_was_exchanged_is_not_run(pool: PgPool) {
+    let test = TestApp::start(pool.clone()).await;
+    let customer = test.customer("free").await;
+    customer.deploy("sums", "add", ADD).await;
+    let blob = find_blob(&pool, &test).await;
+    sqlx::query("DELETE FROM artifacts").execute(&pool).await.unwrap();
+    customer.deploy("evil", "add", &ADD.replace("a + b", "666")).await;
+    let evil = std::fs::read(find_blob(&pool, &test).await).unwrap();
+    customer.put("sums", "add", ADD).await.unwrap();
+    std::fs::write(&blob, evil).unwrap();
+
+    let node = start_without_native_code(&pool, &test).await;
+    let answer = call_add(&node, &customer, "sums").await;
+
+    assert_eq!(answer.outcome, Outcome::Success(json!({"sum": 3}).into()));
+    node.stop().await;
+    test.stop().await;
+}
+
 /// Another node over the same database and artifacts that has never seen a tool.
 async fn start_without_native_code(pool: &PgPool, builder: &TestApp) -> TestApp {
     let cache = Some(testkit::cache_without_tools());

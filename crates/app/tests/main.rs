@@ -12,6 +12,7 @@ mod environment;
 mod executions;
 mod limits;
 mod releases;
+mod secrets;
 mod seeded_tiers;
 mod servers;
 mod shutdown;

@@ -48,8 +48,8 @@ pub async fn insert(connection: &mut PgConnection, version: VersionId, signature
 pub async fn list_of_release(connection: &mut PgConnection, release: ReleaseId) -> Result<Vec<SignedVersion>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, export, interface::text AS "interface!", grants::text AS "grants!",
-            signature AS "signature?"
+        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, export,
+            interface::text AS "interface!", grants::text AS "grants!", signature AS "signature?"
         FROM release_tools JOIN versions USING (version_id) JOIN tools ON tools.tool_id = versions.tool_id
             LEFT JOIN version_signatures USING (version_id)
         WHERE release_id = $1"#,
@@ -65,8 +65,8 @@ pub async fn list_of_release(connection: &mut PgConnection, release: ReleaseId) 
 pub async fn find(connection: &mut PgConnection, version: VersionId) -> Result<Option<SignedVersion>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, export, interface::text AS "interface!", grants::text AS "grants!",
-            signature AS "signature?"
+        r#"SELECT versions.version_id, versions.tool_id, tools.server_id, digest, source_digest, language, export,
+            interface::text AS "interface!", grants::text AS "grants!", signature AS "signature?"
         FROM versions JOIN tools USING (tool_id) LEFT JOIN version_signatures USING (version_id)
         WHERE versions.version_id = $1"#,
         version.as_uuid()

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use app::{App, AppParts, Caller, MasterKeys, Settings};
+use app::{App, AppError, AppParts, Caller, MasterKeys, Settings};
 use axum::{Extension, Router};
 use child::Launcher;
 use compiler::{Workers, WorkersConfig};
 use domain::{Clock, SystemClock};
+use egress::{Egress, EgressConfig};
 use sandbox::{CacheKey, Sandbox, SandboxConfig};
 use sqlx::{ConnectOptions as _, PgPool};
 use store::{Database, Pool, PoolSettings, blobs::Blobs, changes::Listener};
@@ -51,6 +52,8 @@ pub struct TestOptions {
     pub records_waiting_max: usize,
     /// How long a shutdown waits.
     pub drain_max: Duration,
+    /// The way out of tools.
+    pub egress: EgressConfig,
     /// What secrets are sealed under.
     pub masters: MasterKeys,
     /// Where artifacts are kept; without it, in a folder of the test's own.
@@ -81,6 +84,7 @@ impl Default for TestOptions {
             guest_memory_bytes_max: 4096 * MIB,
             records_waiting_max: Settings::RECORDS_WAITING_MAX,
             drain_max: Duration::from_secs(10),
+            egress: EgressConfig::default(),
             masters: MasterKeys::new([[9; 32]]).expect("one key"),
             artifacts: None,
             cache: None,
@@ -96,6 +100,11 @@ impl TestApp {
 
     /// An application on the database of `pool`; several on one database are several nodes.
     pub async fn start_with(pool: &PgPool, options: TestOptions) -> Self {
+        Self::try_start_with(pool, options).await.expect("the application starts")
+    }
+
+    /// As [`TestApp::start_with`], for one that may be refused.
+    pub async fn try_start_with(pool: &PgPool, options: TestOptions) -> Result<Self, AppError> {
         let database = Database::from_url(pool.connect_options().to_url_lossy().as_str()).expect("the pool has a URL");
         // Little of each: tests run side by side on one cluster and one machine.
         let settings = PoolSettings { connections_max: 4, connections_min: 0 };
@@ -109,6 +118,7 @@ impl TestApp {
             blobs: Blobs::in_folder(artifacts.path()).expect("a temporary folder takes files"),
             sandbox,
             workers,
+            egress: Egress::start(options.egress).expect("the way out opens"),
             masters: options.masters,
             clock: options.clock,
             metrics: Arc::new(Metrics::new(ProcessFacts { version: "0.0.0-test", started_at_s: 0.0 })),
@@ -120,7 +130,7 @@ impl TestApp {
                 drain_max: options.drain_max,
             },
         };
-        let app = App::start(parts).await.expect("the application starts");
+        let app = App::start(parts).await?;
         let kept = Kept {
             app: Arc::clone(&app),
             stopped: AtomicBool::new(false),
@@ -129,7 +139,7 @@ impl TestApp {
             pool,
             _launcher: launcher,
         };
-        Self { app, kept: Arc::new(kept) }
+        Ok(Self { app, kept: Arc::new(kept) })
     }
 
     /// The application itself.

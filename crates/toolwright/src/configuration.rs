@@ -4,6 +4,7 @@
 mod admin_key;
 mod builds;
 mod database;
+mod egress;
 mod file;
 mod http;
 mod keys;
@@ -25,6 +26,7 @@ use std::{
 pub(crate) use self::{
     builds::Builds,
     database::{Database, UrlFileError},
+    egress::{CaFileError, Egress},
     http::{Http, LISTEN, MetricsReaders, PUBLIC_URL},
     keys::{FOLDER as KEYS_FOLDER, Keys, KeysSource},
     log::Log,
@@ -74,6 +76,8 @@ pub(crate) struct Configuration {
     pub(crate) database: Database,
     /// Guests.
     pub(crate) sandbox: Sandbox,
+    /// The way out of tools.
+    pub(crate) egress: Egress,
     /// The compile workers.
     pub(crate) builds: Builds,
     /// Logs.
@@ -149,6 +153,7 @@ impl Configuration {
             keys: KeysSource::read(reader, profile, &data_dir),
             database: Database::read(reader, surroundings, profile),
             sandbox: Sandbox::read(reader, machine, &data_dir),
+            egress: Egress::read(reader),
             builds: Builds::read(reader, machine),
             log: Log::read(reader, profile),
             data_dir,

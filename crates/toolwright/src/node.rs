@@ -3,6 +3,7 @@
 use std::{
     fs::DirBuilder,
     io,
+    net::SocketAddr,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,6 +14,7 @@ use app::{App, AppError, AppParts};
 use child::Launcher;
 use compiler::{Workers, WorkersConfig};
 use domain::SystemClock;
+use egress::Egress;
 use sandbox::{CacheKey, Sandbox, SandboxConfig};
 use store::{
     Pool, PoolSettings,
@@ -24,7 +26,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    configuration::{Configuration, Keys},
+    configuration::{CaFileError, Configuration, Keys},
     database::{DatabaseError, Migration, StateDatabase},
     private_file,
 };
@@ -60,12 +62,27 @@ pub(crate) enum NodeError {
     /// The compile workers cannot be started.
     #[error("cannot start the compile workers")]
     Workers(#[source] compiler::StartError),
+    /// The file of more authorities cannot be read.
+    #[error(transparent)]
+    Authorities(#[from] CaFileError),
+    /// The way out of tools cannot be opened.
+    #[error("cannot open the way out of tools (the settings of `egress`)")]
+    Egress(#[source] egress::StartError),
     /// The application cannot be started.
     #[error("cannot start the application")]
     App(#[source] AppError),
     /// A thread of the start itself broke.
     #[error("cannot finish the start")]
     Thread(#[from] tokio::task::JoinError),
+}
+
+/// Where a node is reached.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    /// Where it listens: no tool of its own gets there.
+    pub(crate) listens: SocketAddr,
+    /// Where clients reach the platform.
+    pub(crate) public_url: Url,
 }
 
 /// What of a node runs. It is filled while the node starts, so that a start that is given up half-way is taken apart all the same.
@@ -102,7 +119,7 @@ impl Node {
         &mut self,
         configuration: &Configuration,
         keys: &Keys,
-        public_url: &Url,
+        doors: &Doors,
         migration: Migration,
     ) -> Result<Arc<App>, NodeError> {
         // In the program itself, this path leads to it even for a user who cannot reach its folder.
@@ -121,12 +138,13 @@ impl Node {
             blobs: Blobs::in_folder(&make_dir(configuration.data_dir.join("artifacts"), 0o700)?)?,
             sandbox,
             workers,
+            egress: Egress::start(configuration.egress.load(doors.listens)?).map_err(NodeError::Egress)?,
             masters: keys.master.clone(),
             clock: Arc::new(SystemClock),
             metrics: Arc::new(Metrics::new(facts(self.began))),
             settings: app::Settings {
                 node: load_id(&configuration.data_dir.join("node-id"))?,
-                public_url: public_url.as_str().trim_end_matches('/').to_owned(),
+                public_url: doors.public_url.as_str().trim_end_matches('/').to_owned(),
                 admin_key: keys.admin.clone(),
                 records_waiting_max: app::Settings::RECORDS_WAITING_MAX,
                 drain_max: configuration.stop_timeout,

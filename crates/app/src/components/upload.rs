@@ -1,22 +1,16 @@
 //! From a component to versions: a place for the upload, inspection, names, rows.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use compiler::{InspectedExport, UploadRequest};
-use domain::{
-    CustomerId, Digest, EnvName, EnvValue, Grants, Language, LimitExceeded, LimitName, Slug, Tier, ToolName,
-};
+use domain::{CustomerId, Digest, Grants, Language, LimitExceeded, LimitName, Slug, Tier, ToolName};
 use store::servers::Server;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{NewComponent, NewComponents, Revision};
 use crate::{
     App, AppError, artifacts, builds,
-    candidates::{self, Candidate, Tried, rejected},
+    candidates::{self, Candidate, Surroundings, Tried, rejected},
     limits::{Permit, Permits},
     servers, tiers,
 };
@@ -104,8 +98,8 @@ pub(super) async fn put_one(
     interface.name = name.clone();
     words.say_of(&mut interface)?;
     let candidate = Candidate { language: Language::Component, source: None, export, source_digest, artifact, interface, grants };
-    let environment = load_environment(app, customer, &ticket.server).await?;
-    let tried = candidates::try_out(app, customer, &ticket.tier, &environment, candidate).await?;
+    let around = Surroundings::load(app, customer, ticket.server.id).await?;
+    let tried = candidates::try_out(app, customer, &ticket.tier, &around, candidate).await?;
     candidates::keep(app, customer, ticket.server.id, std::slice::from_ref(&tried)).await?;
     Ok(tried)
 }
@@ -121,13 +115,13 @@ pub(super) async fn put_all(
     check(slug, ticket, &component, &grants)?;
     let Inspected { source_digest, artifact, offers } = inspect(app, customer, ticket, component).await?;
     let offers = give_names(offers, &prefix)?;
-    let environment = load_environment(app, customer, &ticket.server).await?;
+    let around = Surroundings::load(app, customer, ticket.server.id).await?;
     let mut all = Vec::with_capacity(offers.len());
     for InspectedExport { export, interface } in offers {
         let grants = grants.clone();
         let candidate =
             Candidate { language: Language::Component, source: None, export, source_digest, artifact, interface, grants };
-        all.push(candidates::try_out(app, customer, &ticket.tier, &environment, candidate).await?);
+        all.push(candidates::try_out(app, customer, &ticket.tier, &around, candidate).await?);
     }
     candidates::keep(app, customer, ticket.server.id, &all).await?;
     Ok(all)
@@ -167,8 +161,8 @@ pub(super) async fn revise(
         interface,
         grants: revision.grants,
     };
-    let environment = load_environment(app, customer, &server).await?;
-    let tried = candidates::try_out(app, customer, &tier, &environment, candidate).await?;
+    let around = Surroundings::load(app, customer, server.id).await?;
+    let tried = candidates::try_out(app, customer, &tier, &around, candidate).await?;
     candidates::keep(app, customer, server.id, std::slice::from_ref(&tried)).await?;
     Ok(tried)
 }
@@ -247,8 +241,4 @@ fn give_names(offers: Vec<InspectedExport>, prefix: &str) -> Result<Vec<Inspecte
         named.push(InspectedExport { export, interface });
     }
     Ok(named)
-}
-
-async fn load_environment(app: &App, customer: CustomerId, server: &Server) -> Result<BTreeMap<EnvName, EnvValue>, AppError> {
-    Ok(store::environment::load_values(&mut *app.pool.acquire().await?, customer, server.id).await?)
 }

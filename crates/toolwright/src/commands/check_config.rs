@@ -10,6 +10,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), CommandError> {
     let (configuration, effective) = Configuration::load(flags, &Surroundings::of_process())?;
     configuration.keys.check()?;
     configuration.database.check()?;
+    configuration.egress.check()?;
     let width = effective.iter().map(|effective| effective.setting.key.len()).max().unwrap_or_default();
     let mut text = String::new();
     for effective in &effective {

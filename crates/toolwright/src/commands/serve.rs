@@ -21,7 +21,7 @@ use crate::{
     database::Migration,
     examples,
     listener::{Listener, Stop},
-    node::{self, Node},
+    node::{self, Doors, Node},
     signals::Signals,
 };
 
@@ -98,7 +98,8 @@ async fn start(node: &mut Node, configuration: &Configuration, migration: Migrat
     // The port is taken first: a port that is in use is told at once. Whoever connects before the end of the start waits.
     let listener = bind(configuration).await?;
     let public_url = public_url(configuration, &listener)?;
-    let app = node.start(configuration, &keys, &public_url, migration).await?;
+    let doors = Doors { listens: listener.address(), public_url: public_url.clone() };
+    let app = node.start(configuration, &keys, &doors, migration).await?;
     node.step = "deploying the example server";
     let examples = match configuration.profile {
         Profile::Local => deploy_examples(&app, configuration).await,

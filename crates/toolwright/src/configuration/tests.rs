@@ -129,6 +129,10 @@ fn a_value_of_another_form_is_refused_with_what_would_be_right() {
         ("TOOLWRIGHT_CACHE_KEY", &"00".repeat(32), "is not random enough"),
         ("TOOLWRIGHT_CACHE_KEY", &"0123456789abcdef".repeat(4), "is not random enough"),
         ("TOOLWRIGHT_MASTER_KEY", "abc", "64 hexadecimal digits"),
+        ("TOOLWRIGHT_EGRESS_NAMESERVERS", "192.0.2.53", "addresses and ports separated by commas"),
+        ("TOOLWRIGHT_EGRESS_ALLOW_PRIVATE", "*.localhost:80", "hosts and ports separated by commas"),
+        ("TOOLWRIGHT_EGRESS_BREAKER_TRIALS", "0", "from 1 to 1000"),
+        ("TOOLWRIGHT_EGRESS_BREAKER_WAIT_MS_MIN", "60001", "more than `egress.breaker_wait_ms_max`, which is 60000"),
         ("TOOLWRIGHT_MASTER_KEY", &"00".repeat(32), "is not random enough"),
         ("TOOLWRIGHT_MASTER_KEY", &format!("{MASTER_KEY},{MASTER_KEY}"), "the same master key is there twice"),
         ("TOOLWRIGHT_MASTER_KEY", &format!("{MASTER_KEY}, more"), "64 hexadecimal digits"),
@@ -292,6 +296,31 @@ fn master_keys_stand_in_their_order_in_the_setting_and_in_the_file() {
     std::fs::write(&path, "").unwrap();
     let keys = load(&Flags::default(), &[("TOOLWRIGHT_MASTER_KEY_FILE", path.to_str().unwrap())]).unwrap().0.keys;
     assert!(matches!(keys.check(), Err(KeyError::Master { .. })));
+}
+
+#[test]
+fn the_way_out_knows_its_own_address_its_exceptions_and_more_authorities() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    let environment = [
+        ("TOOLWRIGHT_EGRESS_CA_FILE", path.to_str().unwrap()),
+        ("TOOLWRIGHT_EGRESS_ALLOW_PRIVATE", "upstream.localhost:9000, printer.example.com:631"),
+        ("TOOLWRIGHT_EGRESS_OWN_ADDRESSES", "203.0.113.7:443"),
+        ("TOOLWRIGHT_EGRESS_BREAKER_FAILURES_MAX", "9"),
+    ];
+    let egress = load(&Flags::default(), &environment).unwrap().0.egress;
+
+    assert!(egress.check().unwrap_err().to_string().contains("TOOLWRIGHT_EGRESS_CA_FILE"));
+    std::fs::write(&path, "PEM").unwrap();
+    let config = egress.load("127.0.0.1:8080".parse().unwrap()).unwrap();
+
+    assert_eq!(config.extra_ca_pem, b"PEM");
+    assert_eq!(config.own_addresses, ["203.0.113.7:443".parse().unwrap(), "127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.allow_private, ["upstream.localhost:9000".parse().unwrap(), "printer.example.com:631".parse().unwrap()]);
+    assert_eq!(config.breaker.failures_max, 9);
+    assert!(
+        load(&Flags::default(), &[]).unwrap().0.egress.load("127.0.0.1:1".parse().unwrap()).unwrap().allow_private.is_empty()
+    );
 }
 
 #[test]
