@@ -8,5 +8,6 @@ mod cpu;
 mod host;
 mod memory;
 mod output;
+mod outside;
 mod room;
 mod slots;
