@@ -11,8 +11,9 @@ const fn v4(a: u8, b: u8, c: u8, d: u8) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, d)
 }
 
-const fn v6(a: u16, b: u16, c: u16, d: u16, e: u16, f: u16) -> Ipv6Addr {
-    Ipv6Addr::new(a, b, c, d, e, f, 0, 0)
+/// The address that starts with these groups and goes on with noughts.
+const fn v6([first, second, third, fourth]: [u16; 4]) -> Ipv6Addr {
+    Ipv6Addr::new(first, second, third, fourth, 0, 0, 0, 0)
 }
 
 /// IANA's registry of special-purpose addresses of IPv4 (RFC 6890), multicast (RFC 5771), and what clouds use inside public space.
@@ -43,20 +44,20 @@ const BLOCKS_V4: [Block4; 20] = [
 
 /// IANA's registry of special-purpose addresses of IPv6, without those that hold an IPv4 address.
 const BLOCKS_V6: [Block6; 14] = [
-    (v6(0x64, 0xff9b, 1, 0, 0, 0), 48, "local translation to IPv4"),
-    (v6(0x100, 0, 0, 0, 0, 0), 64, "discard only"),
-    (v6(0x100, 0, 0, 1, 0, 0), 64, "a dummy prefix"),
-    (v6(0x2001, 0, 0, 0, 0, 0), 32, "Teredo tunnels"),
-    (v6(0x2001, 0, 0, 0, 0, 0), 23, "protocol assignments"),
-    (v6(0x2001, 0xdb8, 0, 0, 0, 0), 32, "documentation"),
-    (v6(0x2002, 0, 0, 0, 0, 0), 16, "6to4 tunnels"),
-    (v6(0x2620, 0x4f, 0x8000, 0, 0, 0), 48, "a sink of name queries"),
-    (v6(0x3fff, 0, 0, 0, 0, 0), 20, "documentation"),
-    (v6(0x5f00, 0, 0, 0, 0, 0), 16, "segment routing"),
-    (v6(0xfc00, 0, 0, 0, 0, 0), 7, "a private network"),
-    (v6(0xfe80, 0, 0, 0, 0, 0), 10, "link-local"),
-    (v6(0xfec0, 0, 0, 0, 0, 0), 10, "site-local"),
-    (v6(0xff00, 0, 0, 0, 0, 0), 8, "multicast"),
+    (v6([0x64, 0xff9b, 1, 0]), 48, "local translation to IPv4"),
+    (v6([0x100, 0, 0, 0]), 64, "discard only"),
+    (v6([0x100, 0, 0, 1]), 64, "a dummy prefix"),
+    (v6([0x2001, 0, 0, 0]), 32, "Teredo tunnels"),
+    (v6([0x2001, 0, 0, 0]), 23, "protocol assignments"),
+    (v6([0x2001, 0xdb8, 0, 0]), 32, "documentation"),
+    (v6([0x2002, 0, 0, 0]), 16, "6to4 tunnels"),
+    (v6([0x2620, 0x4f, 0x8000, 0]), 48, "a sink of name queries"),
+    (v6([0x3fff, 0, 0, 0]), 20, "documentation"),
+    (v6([0x5f00, 0, 0, 0]), 16, "segment routing"),
+    (v6([0xfc00, 0, 0, 0]), 7, "a private network"),
+    (v6([0xfe80, 0, 0, 0]), 10, "link-local"),
+    (v6([0xfec0, 0, 0, 0]), 10, "site-local"),
+    (v6([0xff00, 0, 0, 0]), 8, "multicast"),
 ];
 
 /// What is special about `address`; `None` if it is an ordinary public one. An IPv4 address inside an IPv6 one is judged by itself where the

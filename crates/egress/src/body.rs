@@ -3,6 +3,7 @@
 mod source;
 
 use std::{
+    error::Error,
     future::poll_fn,
     io,
     pin::Pin,
@@ -144,8 +145,7 @@ impl ResponseBody {
         }
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<hyper::Error>());
         let reason = match inner {
-            Some(error) if error.is_incomplete_message() => "it ended too early".to_owned(),
-            Some(error) => error.to_string(),
+            Some(error) => broken_reason(error),
             None => "it is not compressed as it says".to_owned(),
         };
         FetchError::Protocol { attempt: self.started.attempt(), reason }
@@ -161,6 +161,15 @@ impl ResponseBody {
         self.source = Source::Nothing;
         self.waiting = None;
         self.flight = None;
+    }
+}
+
+fn broken_reason(error: &hyper::Error) -> String {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match source.map(io::Error::kind) {
+        Some(io::ErrorKind::UnexpectedEof) => "it ended too early".to_owned(),
+        Some(kind) => kind.to_string(),
+        None => error.to_string(),
     }
 }
 

@@ -159,7 +159,9 @@ impl Breakers {
         if forced == Forced::Free {
             board.forced.remove(host);
             // What the breakers knew is from before.
-            board.owners.values_mut().for_each(|hosts| drop(hosts.remove(host)));
+            for hosts in board.owners.values_mut() {
+                hosts.remove(host);
+            }
         } else if board.forced.len() < FORCED_MAX || board.forced.contains_key(host) {
             board.forced.insert(host.into(), forced);
         }

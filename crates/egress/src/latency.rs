@@ -50,7 +50,7 @@ impl Latency {
 mod tests {
     use super::*;
 
-    const BOUNDS: WaitBounds = WaitBounds { min: Duration::from_secs(1), max: Duration::from_secs(60) };
+    const BOUNDS: WaitBounds = WaitBounds { min: Duration::from_secs(1), max: Duration::from_mins(1) };
 
     #[test]
     fn the_wait_follows_what_the_host_takes() {

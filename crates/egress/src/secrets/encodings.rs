@@ -48,7 +48,8 @@ fn form(value: &str) -> String {
 }
 
 fn hexadecimal(value: &str) -> String {
-    value.bytes().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    value.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Base64 of any text that holds the value, such as `user:value`, has one of three forms of it inside, by where in a group of three bytes it

@@ -32,7 +32,9 @@ impl Masker {
 
     fn of_values<'v>(values: impl Iterator<Item = &'v str>) -> Option<Self> {
         let mut needles: Vec<_> = values.flat_map(encodings).collect();
-        needles.iter_mut().for_each(|needle| needle.make_ascii_lowercase());
+        for needle in &mut needles {
+            needle.make_ascii_lowercase();
+        }
         needles.sort_by(|one, two| one.as_slice().cmp(two.as_slice()));
         needles.dedup();
         let needle_bytes_max = needles.iter().map(|needle| needle.len()).max()?;
