@@ -2,7 +2,7 @@
  * What a tool has beside JavaScript itself (ECMAScript 2025). There are no files, no processes, and nothing else to import.
  *
  * A module is run once when the tool is built, and every call begins from a copy of that: what the top level computes is computed
- * already, nothing of one call is seen by the next. Timers, randomness and digests work inside `run` only. `Date.now()` at the top level is the time
+ * already, nothing of one call is seen by the next. `fetch`, secrets, timers, randomness and digests work inside `run` only. `Date.now()` at the top level is the time
  * of the build.
  */
 
@@ -24,6 +24,42 @@ declare module "toolwright" {
    */
   export function tool<const Schema extends ObjectSchema>(definition: Definition<Schema>): Tool;
 
+  /**
+   * Makes a resource: something to read, at a URI, or at all URIs of a template. The module's default export.
+   *
+   * ```js
+   * import { resource } from "toolwright";
+   * export default resource({
+   *   name: "station",
+   *   description: "The latest report of a weather station.",
+   *   uri: "weather://stations/{id}",
+   *   mimeType: "text/plain",
+   *   read({ id }, ctx, { uri }) {
+   *     return `${uri}: station ${id} is fine`;
+   *   },
+   * });
+   * ```
+   */
+  export function resource<const Uri extends string>(definition: ResourceDefinition<Uri>): Resource;
+
+  /**
+   * Makes a prompt: messages that a person begins with. The module's default export.
+   *
+   * ```js
+   * import { prompt } from "toolwright";
+   * export default prompt({
+   *   name: "review",
+   *   description: "Reviews code.",
+   *   arguments: [{ name: "language", description: "Of the code", required: true }],
+   *   complete: { language: (value) => ["Rust", "Ruby"].filter((name) => name.startsWith(value)) },
+   *   run({ language }) {
+   *     return `Review this ${language} code.`;
+   *   },
+   * });
+   * ```
+   */
+  export function prompt<const List extends readonly PromptArgument[]>(definition: PromptDefinition<List>): Prompt;
+
   /** Why a call fails, said on purpose: the model that called reads the message. Any other error works as well. Also a global. */
   export class ToolError extends Error {
     constructor(message?: string, options?: { cause?: unknown });
@@ -42,23 +78,174 @@ declare module "toolwright" {
     readonly output?: ObjectSchema;
     /** Hints for clients. */
     readonly annotations?: Annotations;
+    /** Pictures for it. */
+    readonly icons?: readonly Icon[];
     /** Calls that show how the tool is used; they are tried when the tool is built. */
     readonly examples?: readonly Example[];
-    /** Answers a call. What it returns is written as JSON; `undefined` as `null`. */
+    /**
+     * Answers a call. What it returns is written as JSON; `undefined` as `null`. Content (`ctx.text`, `ctx.image`, ..., one or a list of them, or
+     * `ctx.content`) is shown as it is.
+     */
     run(input: Arguments<Schema>, ctx: Context): unknown;
   }
 
   /** What `tool` makes: the definition, checked and frozen. */
   export type Tool = Readonly<Definition<any>>;
 
-  /** The second argument of `run`. */
+  export interface ResourceDefinition<Uri extends string = string> {
+    /** What the platform calls it: letters, digits, `_` and `-`, 60 characters at most. */
+    readonly name: string;
+    /** What people see. */
+    readonly title?: string;
+    /** What the resource holds. */
+    readonly description: string;
+    /** An absolute URI, or a template with {names} (RFC 6570, level 1). */
+    readonly uri: Uri;
+    /** The media type of what `read` gives, where it says none itself. */
+    readonly mimeType?: string;
+    /** Bytes, where they are known. */
+    readonly size?: number;
+    /** Whom it is for. */
+    readonly annotations?: ContentAnnotations;
+    /** Pictures for it. */
+    readonly icons?: readonly Icon[];
+    /** Values for variables of the template that are being filled in. */
+    readonly complete?: { readonly [Name in Variables<Uri>]?: Completer };
+    /** Variables that show how it is read; they are tried when the resource is built. */
+    readonly examples?: readonly Example[];
+    /** Gives what is at a URI: a text, bytes, or parts of either kind. */
+    read(variables: { [Name in Variables<Uri>]: string }, ctx: Context, at: { uri: string }): ResourceResult | Promise<ResourceResult>;
+  }
+
+  /** What `resource` makes: the definition, checked and frozen. */
+  export type Resource = Readonly<ResourceDefinition<any>>;
+
+  /** The {names} in a template. */
+  export type Variables<Uri extends string> = string extends Uri ? string : Uri extends `${string}{${infer Name}}${infer Rest}` ? Name | Variables<Rest> : never;
+
+  export type ResourceResult = ResourcePart | readonly ResourcePart[] | { contents: readonly ResourcePart[] };
+  /** `uri` and `mimeType` are the resource's own where they are not given. */
+  export type ResourcePart = string | Bytes | { uri?: string; mimeType?: string; text: string } | { uri?: string; mimeType?: string; blob: Bytes | string };
+
+  export interface PromptArgument {
+    /** Letters, digits and `_`. */
+    readonly name: string;
+    readonly title?: string;
+    readonly description?: string;
+    /** Whether it must be given. */
+    readonly required?: boolean;
+  }
+
+  export interface PromptDefinition<List extends readonly PromptArgument[] = readonly PromptArgument[]> {
+    /** What clients call it: letters, digits, `_` and `-`, 60 characters at most. */
+    readonly name: string;
+    /** What people see. */
+    readonly title?: string;
+    /** What the prompt is for. */
+    readonly description: string;
+    /** What a person fills in: texts. */
+    readonly arguments?: List;
+    /** Pictures for it. */
+    readonly icons?: readonly Icon[];
+    /** Values for arguments that are being filled in. */
+    readonly complete?: { readonly [Name in List[number]["name"]]?: Completer };
+    /** Arguments that show how it is used; they are tried when the prompt is built. */
+    readonly examples?: readonly Example[];
+    /** Gives the messages. A text, or content, is one message of the user's. */
+    run(input: { [Argument in List[number] as Argument["name"]]: Argument extends { readonly required: true } ? string : string | undefined }, ctx: Context): PromptResult | Promise<PromptResult>;
+  }
+
+  /** What `prompt` makes: the definition, checked and frozen. */
+  export type Prompt = Readonly<PromptDefinition<any>>;
+
+  export type PromptResult = PromptMessage | readonly PromptMessage[] | { description?: string; messages: PromptMessage | readonly PromptMessage[] };
+  export type PromptMessage = string | Content | { role: "user" | "assistant"; content: string | Content };
+
+  /** Gives values that begin with what was typed so far: 100 at most are shown. */
+  export type Completer = (value: string, context: { arguments: { [name: string]: string } }, ctx: Context) => Completion | Promise<Completion>;
+  export type Completion = readonly string[] | { values: readonly string[]; total?: number; hasMore?: boolean };
+
+  /** The second argument of `run` and `read`. */
   export interface Context {
     /** The environment value of that name: `undefined` where it is not set, or not granted to this tool. */
     env(name: string): string | undefined;
-    /** Writes a line to the call's log, as `console.log` does. */
-    log(...values: unknown[]): void;
+    /**
+     * A placeholder for a secret. The tool never has the secret itself: it is put in where the placeholder stands in a header, in the query or
+     * in the body of a request, on the way to a host that may have it.
+     */
+    secret(name: string): string;
+    /** A placeholder for a whole header `authorization`: `Basic`, with the secret as password. */
+    basicAuth(user: string, name: string): string;
+    /** The HMAC of the data with the secret as key. `SHA-1`, `SHA-256`, `SHA-384` or `SHA-512`. */
+    hmac(algorithm: string | { name: string }, name: string, data: string | Bytes): Promise<Uint8Array<ArrayBuffer>>;
+    /** Writes a line to the call's log, as `console.log` does; with `debug`, `info`, `warn` and `error` for the levels. */
+    log: {
+      (...values: unknown[]): void;
+      debug(...values: unknown[]): void;
+      info(...values: unknown[]): void;
+      warn(...values: unknown[]): void;
+      error(...values: unknown[]): void;
+    };
     /** How far the call is: `done` of `total`, where that is known, and what it is doing. */
     progress(done: number, total?: number, message?: string): void;
+    /** Text to be shown. */
+    text(text: string, annotations?: ContentAnnotations): Content;
+    /** A picture: its bytes, or those in base64. */
+    image(data: Bytes | string, mimeType: string, annotations?: ContentAnnotations): Content;
+    /** Sound: its bytes, or those in base64. */
+    audio(data: Bytes | string, mimeType: string, annotations?: ContentAnnotations): Content;
+    /** A resource itself. */
+    resource(contents: { uri: string; mimeType?: string } & ({ text: string } | { blob: Bytes | string }), annotations?: ContentAnnotations): Content;
+    /** Where a resource is. */
+    link(link: Link): Content;
+    /** Content with a result for programs (which fits `output`), or of a call that has failed. */
+    content(content: string | Content | readonly (string | Content)[], options?: { structured?: { readonly [name: string]: unknown }; isError?: boolean }): ContentAnswer;
+  }
+
+  export type Bytes = ArrayBuffer | ArrayBufferView | Blob;
+
+  /** A piece of content, as `ctx.text` and the others make it. */
+  export interface Content {
+    readonly type: "text" | "image" | "audio" | "resource" | "resource_link";
+    readonly annotations?: ContentAnnotations;
+  }
+
+  /** What `ctx.content` makes. */
+  export interface ContentAnswer {
+    readonly content: readonly Content[];
+    readonly structuredContent?: { readonly [name: string]: unknown };
+    readonly isError?: boolean;
+  }
+
+  export interface Link {
+    readonly uri: string;
+    readonly name: string;
+    readonly title?: string;
+    readonly description?: string;
+    readonly mimeType?: string;
+    /** Bytes. */
+    readonly size?: number;
+    readonly icons?: readonly Icon[];
+    readonly annotations?: ContentAnnotations;
+  }
+
+  /** Whom content is for, and how much it matters. */
+  export interface ContentAnnotations {
+    readonly audience?: readonly ("user" | "assistant")[];
+    /** From 0, which may be left out, to 1, which is needed. */
+    readonly priority?: number;
+    /** ISO 8601. */
+    readonly lastModified?: string;
+  }
+
+  export interface Icon {
+    /** A URL with https: or data:. */
+    readonly src: string;
+    readonly mimeType?: string;
+    /** Like "48x48", or "any". */
+    readonly sizes?: readonly string[];
+    /** The background that it is made for. */
+    readonly theme?: "light" | "dark";
   }
 
   export interface Annotations {
@@ -169,6 +356,29 @@ declare class TextDecoder {
 /** Base64 of a text whose characters are bytes (U+0000 to U+00FF). */
 declare function btoa(bytes: string): string;
 declare function atob(base64: string): string;
+
+/** https://w3c.github.io/FileAPI/#blob-section */
+declare class Blob {
+  constructor(parts?: Iterable<ArrayBufferLike | ArrayBufferView | Blob | string>, options?: { type?: string; endings?: "transparent" | "native" });
+  readonly size: number;
+  readonly type: string;
+  slice(start?: number, end?: number, type?: string): Blob;
+  text(): Promise<string>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/** A Blob with a name: a file of a form. There is no file system. */
+declare class File extends Blob {
+  constructor(
+    parts: Iterable<ArrayBufferLike | ArrayBufferView | Blob | string>,
+    name: string,
+    options?: { type?: string; endings?: "transparent" | "native"; lastModified?: number },
+  );
+  readonly name: string;
+  readonly lastModified: number;
+}
 
 declare function structuredClone<T>(value: T, options?: { transfer?: ArrayBuffer[] }): T;
 
@@ -286,3 +496,218 @@ declare const crypto: {
     digest(algorithm: string | { name: string }, data: ArrayBuffer | ArrayBufferView): Promise<ArrayBuffer>;
   };
 };
+
+// The network: hosts that were granted to the tool, and no others.
+
+/**
+ * Sends a request. Rejects with a TypeError that says why where there is no response: the host was not granted, cannot be reached, takes too long. A
+ * response of any status resolves: look at `ok`.
+ */
+declare function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+
+interface RequestInit {
+  /** `GET` where it is not given. */
+  method?: string;
+  headers?: HeadersInit;
+  /** A form and a text bring their header content-type. A stream is read to its end before the request is sent. */
+  body?: BodyInit | null;
+  /** What a redirect does: it is followed, it is an error, or it is the response. */
+  redirect?: "follow" | "error" | "manual";
+  signal?: AbortSignal | null;
+}
+
+interface ResponseInit {
+  status?: number;
+  statusText?: string;
+  headers?: HeadersInit;
+}
+
+type HeadersInit = Headers | Record<string, string> | Iterable<readonly [string, string]>;
+type BodyInit = string | ArrayBufferLike | ArrayBufferView | Blob | FormData | URLSearchParams | ReadableStream<Uint8Array>;
+
+declare class Headers {
+  constructor(init?: HeadersInit);
+  append(name: string, value: string): void;
+  delete(name: string): void;
+  get(name: string): string | null;
+  getSetCookie(): string[];
+  has(name: string): boolean;
+  set(name: string, value: string): void;
+  forEach(callback: (value: string, name: string, headers: Headers) => void, self?: unknown): void;
+  entries(): IterableIterator<[string, string]>;
+  keys(): IterableIterator<string>;
+  values(): IterableIterator<string>;
+  [Symbol.iterator](): IterableIterator<[string, string]>;
+}
+
+declare class Request {
+  constructor(input: string | URL | Request, init?: RequestInit);
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Headers;
+  readonly redirect: "follow" | "error" | "manual";
+  readonly signal: AbortSignal;
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  readonly bodyUsed: boolean;
+  clone(): Request;
+  arrayBuffer(): Promise<ArrayBuffer>;
+  blob(): Promise<Blob>;
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+  formData(): Promise<FormData>;
+  json(): Promise<any>;
+  text(): Promise<string>;
+}
+
+declare class Response {
+  constructor(body?: BodyInit | null, init?: ResponseInit);
+  static error(): Response;
+  static json(data: unknown, init?: ResponseInit): Response;
+  static redirect(url: string | URL, status?: number): Response;
+  readonly type: "basic" | "default" | "error";
+  readonly url: string;
+  readonly redirected: boolean;
+  readonly status: number;
+  /** Whether the status is 200 to 299. */
+  readonly ok: boolean;
+  readonly statusText: string;
+  readonly headers: Headers;
+  /** Each piece is asked for when it is read. */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  readonly bodyUsed: boolean;
+  clone(): Response;
+  arrayBuffer(): Promise<ArrayBuffer>;
+  blob(): Promise<Blob>;
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+  formData(): Promise<FormData>;
+  json(): Promise<any>;
+  text(): Promise<string>;
+}
+
+/** A form. As a body it is `multipart/form-data`. */
+declare class FormData {
+  append(name: string, value: string | Blob, filename?: string): void;
+  delete(name: string): void;
+  get(name: string): File | string | null;
+  getAll(name: string): (File | string)[];
+  has(name: string): boolean;
+  set(name: string, value: string | Blob, filename?: string): void;
+  forEach(callback: (value: File | string, name: string, form: FormData) => void, self?: unknown): void;
+  entries(): IterableIterator<[string, File | string]>;
+  keys(): IterableIterator<string>;
+  values(): IterableIterator<File | string>;
+  [Symbol.iterator](): IterableIterator<[string, File | string]>;
+}
+
+// Streams: https://streams.spec.whatwg.org/, without byte streams.
+
+interface QueuingStrategy<T> {
+  highWaterMark?: number;
+  size?(value: T): number;
+}
+
+declare class ReadableStream<T = any> {
+  constructor(
+    source?: {
+      start?(controller: ReadableStreamDefaultController<T>): unknown;
+      pull?(controller: ReadableStreamDefaultController<T>): unknown;
+      cancel?(reason?: unknown): unknown;
+    },
+    strategy?: QueuingStrategy<T>,
+  );
+  static from<T>(iterable: Iterable<T> | AsyncIterable<T>): ReadableStream<T>;
+  readonly locked: boolean;
+  cancel(reason?: unknown): Promise<void>;
+  getReader(): ReadableStreamDefaultReader<T>;
+  tee(): [ReadableStream<T>, ReadableStream<T>];
+  values(options?: { preventCancel?: boolean }): AsyncIterableIterator<T>;
+  pipeTo(target: WritableStream<T>, options?: PipeOptions): Promise<void>;
+  pipeThrough<Out>(transform: { readable: ReadableStream<Out>; writable: WritableStream<T> }, options?: PipeOptions): ReadableStream<Out>;
+  [Symbol.asyncIterator](): AsyncIterableIterator<T>;
+}
+
+interface PipeOptions {
+  preventClose?: boolean;
+  preventAbort?: boolean;
+  preventCancel?: boolean;
+  signal?: AbortSignal;
+}
+
+declare class ReadableStreamDefaultReader<T = any> {
+  constructor(stream: ReadableStream<T>);
+  readonly closed: Promise<void>;
+  read(): Promise<{ value: T; done: false } | { value: undefined; done: true }>;
+  cancel(reason?: unknown): Promise<void>;
+  releaseLock(): void;
+}
+
+declare class ReadableStreamDefaultController<T = any> {
+  private constructor();
+  readonly desiredSize: number | null;
+  enqueue(value: T): void;
+  close(): void;
+  error(reason?: unknown): void;
+}
+
+declare class WritableStream<T = any> {
+  constructor(
+    sink?: {
+      start?(controller: { error(reason?: unknown): void }): unknown;
+      write?(value: T, controller: { error(reason?: unknown): void }): unknown;
+      close?(): unknown;
+      abort?(reason?: unknown): unknown;
+    },
+    strategy?: QueuingStrategy<T>,
+  );
+  readonly locked: boolean;
+  abort(reason?: unknown): Promise<void>;
+  close(): Promise<void>;
+  getWriter(): WritableStreamDefaultWriter<T>;
+}
+
+declare class WritableStreamDefaultWriter<T = any> {
+  constructor(stream: WritableStream<T>);
+  readonly closed: Promise<void>;
+  readonly desiredSize: number | null;
+  readonly ready: Promise<void>;
+  write(value: T): Promise<void>;
+  close(): Promise<void>;
+  abort(reason?: unknown): Promise<void>;
+  releaseLock(): void;
+}
+
+interface TransformController<T> {
+  readonly desiredSize: number | null;
+  enqueue(value: T): void;
+  error(reason?: unknown): void;
+  terminate(): void;
+}
+
+declare class TransformStream<In = any, Out = any> {
+  constructor(
+    transformer?: {
+      start?(controller: TransformController<Out>): unknown;
+      transform?(value: In, controller: TransformController<Out>): unknown;
+      flush?(controller: TransformController<Out>): unknown;
+      cancel?(reason?: unknown): unknown;
+    },
+    writableStrategy?: QueuingStrategy<In>,
+    readableStrategy?: QueuingStrategy<Out>,
+  );
+  readonly readable: ReadableStream<Out>;
+  readonly writable: WritableStream<In>;
+}
+
+declare class TextDecoderStream {
+  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
+  readonly encoding: "utf-8";
+  readonly fatal: boolean;
+  readonly ignoreBOM: boolean;
+  readonly readable: ReadableStream<string>;
+  readonly writable: WritableStream<ArrayBufferLike | ArrayBufferView>;
+}
+
+declare class TextEncoderStream {
+  readonly encoding: "utf-8";
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly writable: WritableStream<string>;
+}

@@ -10,6 +10,7 @@ mod engine {
     mod console;
     mod declarations;
     mod errors;
+    mod fetch;
     mod globals;
     mod limits;
     mod machine;

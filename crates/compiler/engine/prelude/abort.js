@@ -3,6 +3,8 @@
 /** Only this prelude makes and aborts signals. */
 const SIGNAL_KEY = Symbol("signal");
 let abortSignal;
+/** Calls a function with the reason when a signal is aborted, before any listener; gives what undoes that. Without a signal, nothing. */
+let whenAborted;
 
 class AbortSignal extends EventTarget {
   #aborted = false;
@@ -10,6 +12,8 @@ class AbortSignal extends EventTarget {
   #onabort = null;
   /** Signals of `AbortSignal.any` that follow this one. */
   #followers = [];
+  /** What this prelude itself does when it is aborted. */
+  #steps = new Set();
 
   constructor(key) {
     if (key !== SIGNAL_KEY) {
@@ -20,6 +24,10 @@ class AbortSignal extends EventTarget {
 
   static {
     abortSignal = (signal, reason) => signal.#abort(reason);
+    whenAborted = (signal, step) => {
+      signal?.#steps.add(step);
+      return () => signal?.#steps.delete(step);
+    };
   }
 
   static abort(reason) {
@@ -82,6 +90,11 @@ class AbortSignal extends EventTarget {
     }
     // All that follow are aborted before any listener runs.
     const all = this.#markAborted(reason);
+    for (const signal of all) {
+      const steps = [...signal.#steps];
+      signal.#steps.clear();
+      steps.forEach((step) => step(reason));
+    }
     all.forEach((signal) => signal.dispatchEvent(new Event("abort")));
   }
 

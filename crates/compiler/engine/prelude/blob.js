@@ -4,6 +4,8 @@
 let blobBytes;
 /** A Blob of bytes that nobody else holds. */
 let blobOf;
+/** A File of bytes that nobody else holds. */
+let fileOf;
 
 class Blob {
   #bytes;
@@ -28,6 +30,11 @@ class Blob {
       blob.#bytes = bytes;
       return blob;
     };
+    fileOf = (bytes, name, type) => {
+      const file = new File([], name, { type });
+      file.#bytes = bytes;
+      return file;
+    };
   }
 
   get size() {
@@ -39,7 +46,7 @@ class Blob {
   }
 
   slice(start = 0, end = this.size, contentType = "") {
-    return blobOf(this.#bytes.subarray(clampInteger(start), Math.max(clampInteger(end), clampInteger(start) < 0 ? -this.size : 0)), contentType);
+    return blobOf(this.#bytes.subarray(clampInteger(start), clampInteger(end)), contentType);
   }
 
   async text() {

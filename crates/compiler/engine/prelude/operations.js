@@ -1,7 +1,8 @@
 // Host operations: things that take time and are done outside. Each has a handle; the host says when one has ended.
 
-/** handle -> what to do when it has ended: (isError, text, handle) => void. */
-const operations = new Map();
+/** By handle, what to do when it has ended: (isError, text, handle) => void. No object of the language's, whose methods a tool can replace. */
+const operations = { __proto__: null };
+let operationCount = 0;
 
 /** Starts an operation, a JSON object whose `op` names it, and gives its handle. */
 function startOperation(operation, whenEnded) {
@@ -10,19 +11,28 @@ function startOperation(operation, whenEnded) {
 
 /** Has `whenEnded` called once the operation of this handle has ended. Gives the handle. */
 function follow(handle, whenEnded) {
-  operations.set(handle, whenEnded);
+  operations[handle] = whenEnded;
+  operationCount += 1;
   return handle;
 }
 
+/** What was to be done when it ends; undefined where it is not under way. */
+function forget(handle) {
+  const whenEnded = operations[handle];
+  if (whenEnded !== undefined) {
+    delete operations[handle];
+    operationCount -= 1;
+  }
+  return whenEnded;
+}
+
 function cancelOperation(handle) {
-  if (operations.delete(handle)) {
+  if (forget(handle) !== undefined) {
     native.cancel(handle);
   }
 }
 
 /** The engine's C calls this when the host says that an operation has ended. */
 function ended(handle, isError, text) {
-  const whenEnded = operations.get(handle);
-  operations.delete(handle);
-  whenEnded?.(isError, text, handle);
+  forget(handle)?.(isError, text, handle);
 }

@@ -49,14 +49,14 @@ function idle() {
   const next = earliestTimer();
   if (next === undefined) {
     stopSleep();
-    return operations.size === 0 ? IDLE_NOTHING : IDLE_WAIT;
+    return operationCount === 0 ? IDLE_NOTHING : IDLE_WAIT;
   }
   if (next.due <= timeReached) {
     runTimer(next);
     return IDLE_AGAIN;
   }
   const now = native.now();
-  const othersAreUnderWay = operations.size > (sleep === null ? 0 : 1);
+  const othersAreUnderWay = operationCount > (sleep === null ? 0 : 1);
   if (next.due <= now && !othersAreUnderWay) {
     timeReached = now;
     return IDLE_AGAIN;

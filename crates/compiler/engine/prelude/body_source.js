@@ -1,0 +1,108 @@
+// A body that the host holds: it is asked for piece by piece, and only when somebody wants the next.
+
+/** Bodies that nobody can read any more are given back to the host. */
+const unreadBodies = new FinalizationRegistry((handle) => native.close(handle));
+
+class BodySource {
+  #handle;
+  #isOpen = true;
+  #failure;
+  /** {operation, reject} of the piece that is under way. */
+  #reading;
+  #stopFollowing;
+  #core;
+
+  constructor(handle, signal) {
+    this.#handle = handle;
+    unreadBodies.register(this, handle, this);
+    // The signal may live longer than anybody who wants this body.
+    const weak = new WeakRef(this);
+    this.#stopFollowing = whenAborted(signal, (reason) => weak.deref()?.fail(reason));
+  }
+
+  /** The next piece; undefined at the end. */
+  async next() {
+    if (this.#failure !== undefined) {
+      throw this.#failure.reason;
+    }
+    if (!this.#isOpen) {
+      return undefined;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers();
+    const operation = follow(startOrFail(() => native.read(this.#handle)), (isError, text, handle) => {
+      this.#reading = undefined;
+      const bytes = isError ? undefined : native.take(handle);
+      if (isError) {
+        this.#failure = { reason: new TypeError(text) };
+        reject(this.#failure.reason);
+      } else {
+        resolve(bytes.length > 0 ? bytes : undefined);
+      }
+      if (bytes === undefined || bytes.length === 0) {
+        this.#end();
+      }
+    });
+    this.#reading = { operation, reject };
+    return promise;
+  }
+
+  async readAll() {
+    const pieces = [];
+    for (let piece; (piece = await this.next()) !== undefined; ) {
+      pieces.push(piece);
+    }
+    return pieces.length === 1 ? pieces[0] : concatBytes(pieces);
+  }
+
+  /** Nothing is asked for ahead: each piece is fetched when it is read. */
+  stream() {
+    this.#core = makeCore({
+      pull: async () => {
+        const piece = await this.next();
+        return piece === undefined ? closeCore(this.#core) : enqueueInCore(this.#core, piece);
+      },
+      cancel: () => this.#close(),
+    });
+    return streamOfCore(this.#core);
+  }
+
+  /** Whoever reads, now or later, gets this error. */
+  fail(reason) {
+    if (!this.#isOpen) {
+      return;
+    }
+    this.#failure = { reason };
+    const { reject } = this.#reading ?? {};
+    this.#close();
+    reject?.(reason);
+    if (this.#core !== undefined) {
+      failCore(this.#core, reason);
+    }
+  }
+
+  #close() {
+    if (this.#isOpen) {
+      if (this.#reading !== undefined) {
+        cancelOperation(this.#reading.operation);
+        this.#reading = undefined;
+      }
+      native.close(this.#handle);
+      this.#end();
+    }
+  }
+
+  #end() {
+    this.#isOpen = false;
+    unreadBodies.unregister(this);
+    this.#stopFollowing();
+  }
+}
+
+/** What the host refuses at once is a TypeError, as every failure of the network is on the web. */
+function startOrFail(start) {
+  try {
+    return start();
+  } catch (error) {
+    throw new TypeError(error.message);
+  }
+}

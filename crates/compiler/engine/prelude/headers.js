@@ -1,0 +1,160 @@
+// https://fetch.spec.whatwg.org/#headers-class. Names are kept in lower case, as HTTP/2 has them.
+
+/** The headers as a list of [name, value], as they were added; undefined for anything else. */
+let headersList;
+/** From here on the headers cannot be changed. */
+let freezeHeaders;
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+class Headers {
+  #list = [];
+  #isFrozen = false;
+
+  constructor(init) {
+    if (init === undefined) {
+      return;
+    }
+    if (typeof init !== "object" || init === null) {
+      throw new TypeError("the first argument of Headers must be an object, a list of pairs, or Headers");
+    }
+    const given = headersList(init);
+    if (given !== undefined) {
+      this.#list = given.map((pair) => [...pair]);
+    } else if (typeof init[Symbol.iterator] === "function") {
+      Array.from(init, ([...pair]) => this.#appendPair(pair));
+    } else {
+      const keys = Reflect.ownKeys(init).filter((key) => Object.prototype.propertyIsEnumerable.call(init, key));
+      keys.forEach((key) => this.append(key, init[key]));
+    }
+  }
+
+  static {
+    headersList = (value) => (typeof value === "object" && value !== null && #list in value ? value.#list : undefined);
+    freezeHeaders = (headers) => {
+      headers.#isFrozen = true;
+    };
+  }
+
+  append(name, value) {
+    needArguments("append", arguments, 2);
+    const pair = [headerName(name), headerValue(name, value)];
+    this.#refuseIfFrozen();
+    this.#list.push(pair);
+  }
+
+  delete(name) {
+    needArguments("delete", arguments, 1);
+    const wanted = headerName(name);
+    this.#refuseIfFrozen();
+    this.#list = this.#list.filter(([other]) => other !== wanted);
+  }
+
+  get(name) {
+    needArguments("get", arguments, 1);
+    return valueOfHeader(this.#list, headerName(name));
+  }
+
+  getSetCookie() {
+    return this.#list.filter(([name]) => name === "set-cookie").map(([, value]) => value);
+  }
+
+  has(name) {
+    needArguments("has", arguments, 1);
+    const wanted = headerName(name);
+    return this.#list.some(([other]) => other === wanted);
+  }
+
+  /** The first of the name stays at its place with the new value, the others go. */
+  set(name, value) {
+    needArguments("set", arguments, 2);
+    const pair = [headerName(name), headerValue(name, value)];
+    this.#refuseIfFrozen();
+    const at = this.#list.findIndex(([other]) => other === pair[0]);
+    const rest = this.#list.filter(([other]) => other !== pair[0]);
+    this.#list = at === -1 ? [...rest, pair] : rest.toSpliced(Math.min(at, rest.length), 0, pair);
+  }
+
+  forEach(callback, self) {
+    if (typeof callback !== "function") {
+      throw new TypeError("the first argument of forEach must be a function");
+    }
+    for (const [name, value] of this) {
+      callback.call(self, value, name, this);
+    }
+  }
+
+  *entries() {
+    yield* sortedHeaders(this.#list);
+  }
+
+  *keys() {
+    for (const [name] of sortedHeaders(this.#list)) {
+      yield name;
+    }
+  }
+
+  *values() {
+    for (const [, value] of sortedHeaders(this.#list)) {
+      yield value;
+    }
+  }
+
+  #appendPair(pair) {
+    if (pair.length !== 2) {
+      throw new TypeError("each item of the list of headers must be a pair of a name and a value");
+    }
+    this.append(...pair);
+  }
+
+  #refuseIfFrozen() {
+    if (this.#isFrozen) {
+      throw new TypeError("the headers of a response that came from outside cannot be changed: make new Headers(response.headers)");
+    }
+  }
+}
+
+Object.defineProperty(Headers.prototype, Symbol.iterator, {
+  value: Headers.prototype.entries,
+  writable: true,
+  configurable: true,
+  enumerable: false,
+});
+finishInterface(Headers);
+
+/** Headers of what the host gave: it has checked them. */
+function headersOfHost(list) {
+  const headers = new Headers();
+  const target = headersList(headers);
+  list.forEach(([name, value]) => target.push([name.toLowerCase(), value]));
+  freezeHeaders(headers);
+  return headers;
+}
+
+/** All values of a name in lower case, joined; null where there is none. */
+function valueOfHeader(list, wanted) {
+  const values = list.filter(([name]) => name === wanted).map(([, value]) => value);
+  return values.length === 0 ? null : values.join(", ");
+}
+
+/** By name; those of one name are one, but for set-cookie, whose values cannot be joined. */
+function sortedHeaders(list) {
+  const names = [...new Set(list.map(([name]) => name))].sort();
+  return names.flatMap((name) => (name === "set-cookie" ? list.filter(([other]) => other === name).map((pair) => [...pair]) : [[name, valueOfHeader(list, name)]]));
+}
+
+function headerName(name) {
+  const text = `${name}`;
+  if (!HEADER_NAME.test(text)) {
+    throw new TypeError(`${quote(cut(text, 100))} is not the name of a header`);
+  }
+  return text.toLowerCase();
+}
+
+function headerValue(name, value) {
+  const text = `${value}`.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
+  if (/[^\x01-\x09\x0B\x0C\x0E-\xFF]/.test(text)) {
+    throw new TypeError(`the value of the header ${quote(cut(`${name}`, 100))} must be of characters up to U+00FF, without line breaks`);
+  }
+  return text;
+}
