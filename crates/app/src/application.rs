@@ -205,6 +205,11 @@ impl App {
         Ok(token)
     }
 
+    /// Counts the end of work that began before as running, until the token is dropped.
+    pub(crate) fn go_on(&self) -> TaskTrackerToken {
+        self.work.token()
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
     }

@@ -69,7 +69,7 @@ async fn run(
         Err(finished) => return Ok(*finished),
     };
     let place = guests::take_place(app, customer, tier).await?;
-    let run = guests::Run { tier, entry: Entry::Call, arguments, place, cancelled: CancellationToken::new() };
+    let run = guests::Run { tier, entry: Entry::Call, arguments, place, receipts: None, cancelled: CancellationToken::new() };
     tokio::select! {
         finished = guests::run(app, tool, ready, run, drop) => finished,
         () = app.interrupted() => Err(AppError::Unavailable { message: "this node is shutting down".to_owned() }),

@@ -99,6 +99,7 @@ pub(crate) async fn run(
         entry: run.entry,
         outbound,
         reports: Some(sender),
+        receipts: run.receipts,
         cancelled: run.cancelled,
         queue_us: run.place.queue_us,
         digest: ready.digest,
@@ -127,6 +128,8 @@ pub(crate) struct Run<'a> {
     pub(crate) entry: Entry,
     pub(crate) arguments: Arguments,
     pub(crate) place: Place,
+    /// Where the receipt goes, also if whoever runs it goes away.
+    pub(crate) receipts: Option<mpsc::Sender<Receipt>>,
     pub(crate) cancelled: CancellationToken,
 }
 

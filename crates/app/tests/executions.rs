@@ -64,6 +64,10 @@ async fn every_way_a_call_ends_leaves_a_record_in_its_final_state(pool: PgPool) 
     assert!(records.iter().all(|record| record.completed_at.is_some() && record.status != Status::Running));
     let count = |status| records.iter().filter(|record| record.status == status).count();
     assert_eq!((count(Status::Cancelled), count(Status::LimitExceeded)), (2, 2));
+    for left in records.iter().filter(|record| record.status == Status::Cancelled) {
+        let receipt = left.receipt.as_ref().unwrap();
+        assert!(receipt.fuel > 0 && receipt.wall_us > 100_000, "what it used is charged: {receipt:?}");
+    }
     test.stop().await;
 }
 

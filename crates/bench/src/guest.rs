@@ -158,6 +158,7 @@ fn invocation(digest: Digest) -> Invocation {
         entry: sandbox::Entry::Call,
         outbound: None,
         reports: None,
+        receipts: None,
         cancelled: CancellationToken::new(),
         queue_us: 0,
         digest,

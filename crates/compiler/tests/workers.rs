@@ -463,6 +463,7 @@ async fn call(artifact: &[u8], native: Vec<u8>, arguments: &Value) -> Outcome {
         entry: sandbox::Entry::Call,
         outbound: None,
         reports: None,
+        receipts: None,
         cancelled: CancellationToken::new(),
         queue_us: 0,
         digest,

@@ -75,6 +75,10 @@ pub(crate) async fn run(
         output_bytes: outcome.output_bytes,
         log_lines: state.log.written(),
     };
+    if let Some(receipts) = call.receipts {
+        // Nobody may want it any more.
+        let _ = receipts.try_send(receipt.clone());
+    }
     Ok(Invoked { outcome: outcome.outcome, receipt, log: state.log.into_lines() })
 }
 

@@ -24,6 +24,8 @@ pub struct Invocation {
     pub outbound: Option<Outbound>,
     /// Where reports go while the call runs; one that finds the channel full is dropped.
     pub reports: Option<tokio::sync::mpsc::Sender<Report>>,
+    /// Where the receipt goes when the guest has ended, also if whoever invoked it went away before.
+    pub receipts: Option<tokio::sync::mpsc::Sender<Receipt>>,
     /// Ends the call with [`Outcome::Cancelled`].
     pub cancelled: CancellationToken,
     /// Time that the call waited for its customer's permit, in microseconds: the receipt adds the wait for a slot to it.

@@ -12,7 +12,6 @@ use tokio::{
     runtime::{Handle, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 use wasmtime::{Engine, Module};
 
@@ -178,6 +177,9 @@ impl Sandbox {
         let slot = self.take_slot(&call).await?;
         let begun = Instant::now();
         call.queue_us = call.queue_us.saturating_add(micros(begun.saturating_duration_since(waiting)));
+        // Whoever goes away takes the call back: the guest is not dropped as it stands, so that it still has a receipt.
+        call.cancelled = call.cancelled.child_token();
+        let _goes_away = call.cancelled.clone().drop_guard();
         let guest = call::run(self.engine.clone(), self.budget.clone(), tool.clone(), call, Handle::current(), begun);
         let task = async move {
             let invoked = guest.await;
@@ -187,7 +189,7 @@ impl Sandbox {
         };
         // The guest's task is another than the request's; what is logged in it belongs to the request all the same.
         let task = self.guests.spawn(task.in_current_span());
-        match AbortOnDropHandle::new(task).await {
+        match task.await {
             Ok(invoked) => invoked,
             Err(error) if error.is_cancelled() => Err(InvokeError::ShutDown),
             Err(error) => Err(InvokeError::Task(error)),

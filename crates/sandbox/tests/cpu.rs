@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use domain::{LimitName, Outcome};
+use sandbox::Invocation;
 use serde_json::json;
 
 use crate::room::{ENDLESS, LOOPS_UNLESS_ASKED, QUICK, Room, invocation, limit};
@@ -149,9 +150,14 @@ async fn a_call_that_was_cancelled_before_it_ran_is_cancelled() {
 async fn a_client_that_goes_away_takes_its_guest_along() {
     let room = Room::new(ENDLESS, "").await;
 
-    let gone = tokio::time::timeout(Duration::from_millis(50), room.call()).await;
+    let (sender, mut receipts) = tokio::sync::mpsc::channel(1);
+    let call = Invocation { receipts: Some(sender), ..invocation() };
+
+    let gone = tokio::time::timeout(Duration::from_millis(50), room.try_call(call)).await;
 
     assert!(gone.is_err());
+    let receipt = receipts.recv().await.unwrap();
+    assert!(receipt.wall_us >= 50_000 && receipt.cpu_us > 1_000, "it has a receipt all the same: {receipt:?}");
     room.is_empty_soon().await;
 }
 

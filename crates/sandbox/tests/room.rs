@@ -173,6 +173,7 @@ pub(crate) fn invocation() -> Invocation {
         entry: Entry::Call,
         outbound: None,
         reports: None,
+        receipts: None,
         cancelled: CancellationToken::new(),
         queue_us: 0,
         digest: Digest::of(b"artifact"),

@@ -1,18 +1,30 @@
 //! A call between the opening of its record and the closing.
 
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
 use domain::{Digest, Receipt, Status};
-use telemetry::CallRefusal;
+use telemetry::{CallRefusal, Metrics};
+use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     App, AppError, Progress,
     records::{CallFacts, Ending, Record, RecordsFull},
 };
 
-/// A call between its record's opening and closing. Dropped in between, because whoever called went away, it is closed as cancelled.
+/// A guest that whoever called has left ends at its next tick, and its record waits no longer for the receipt.
+const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// A call between its record's opening and closing. Dropped in between, because whoever called went away, it is closed as cancelled, with the
+/// receipt of its guest.
 pub(super) struct OpenCall<'a> {
     app: &'a App,
     /// Absent once the call is closed.
     record: Option<Record>,
+    /// What its guest used, once that has ended; absent before it began.
+    receipt: Mutex<Option<mpsc::Receiver<Receipt>>>,
 }
 
 impl<'a> OpenCall<'a> {
@@ -22,7 +34,7 @@ impl<'a> OpenCall<'a> {
             app.metrics.observe_refusal(CallRefusal::Unavailable);
             AppError::Unavailable { message: "the records of calls cannot be written at the moment".to_owned() }
         })?;
-        Ok(Self { app, record: Some(record) })
+        Ok(Self { app, record: Some(record), receipt: Mutex::default() })
     }
 
     /// The call came to an end of its own.
@@ -50,9 +62,12 @@ impl<'a> OpenCall<'a> {
         }
     }
 
-    /// The guest begins.
-    pub(super) fn start(&self) {
+    /// The guest begins, and will say here what it used.
+    pub(super) fn start(&self) -> mpsc::Sender<Receipt> {
         self.record.iter().for_each(Record::start);
+        let (sender, receiver) = mpsc::channel(1);
+        *self.receipt.lock().unwrap_or_else(PoisonError::into_inner) = Some(receiver);
+        sender
     }
 
     /// The tool says how far it is.
@@ -62,16 +77,39 @@ impl<'a> OpenCall<'a> {
 
     fn close(&mut self, receipt: &Receipt, ending: Ending) {
         if let Some(record) = self.record.take() {
-            self.app.metrics.observe_call(ending.status, receipt);
-            record.close(ending);
+            close(&self.app.metrics, record, receipt, ending);
         }
     }
 }
 
 impl Drop for OpenCall<'_> {
     fn drop(&mut self) {
-        self.close(&nothing_used(), Ending { status: Status::Cancelled, receipt: None, error: None });
+        let Some(record) = self.record.take() else { return };
+        let metrics = Arc::clone(&self.app.metrics);
+        let receipt = self.receipt.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        match (receipt, Handle::try_current()) {
+            (Some(mut receipt), Ok(runtime)) => {
+                // A shutdown waits for it.
+                let work = self.app.go_on();
+                runtime.spawn(async move {
+                    let receipt = tokio::time::timeout(RECEIPT_WAIT_MAX, receipt.recv()).await.ok().flatten();
+                    cancel(&metrics, record, receipt);
+                    drop(work);
+                });
+            }
+            _ => cancel(&metrics, record, None),
+        }
     }
+}
+
+fn cancel(metrics: &Metrics, record: Record, receipt: Option<Receipt>) {
+    let used = receipt.clone().unwrap_or_else(nothing_used);
+    close(metrics, record, &used, Ending { status: Status::Cancelled, receipt, error: None });
+}
+
+fn close(metrics: &Metrics, record: Record, receipt: &Receipt, ending: Ending) {
+    metrics.observe_call(ending.status, receipt);
+    record.close(ending);
 }
 
 fn nothing_used() -> Receipt {

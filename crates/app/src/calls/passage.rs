@@ -121,8 +121,8 @@ async fn attempt(app: &App, call: &Call<'_>, baggage: Baggage, open: &OpenCall<'
         () = cancelled.cancelled() => return Ok(Finished::cancelled()),
         ready = artifacts::prepare(app, call.customer, call.tier, call.tool) => ready?,
     };
-    open.start();
-    let run = guests::Run { tier: call.tier, entry, arguments, place, cancelled };
+    let receipts = Some(open.start());
+    let run = guests::Run { tier: call.tier, entry, arguments, place, receipts, cancelled };
     let report = |reported: Report| {
         if let Report::Progress(progress) = &reported {
             open.set_progress(progress);

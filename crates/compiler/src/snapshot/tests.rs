@@ -262,6 +262,7 @@ fn call(artifact: &[u8], arguments: &Value) -> Invoked {
             entry: sandbox::Entry::Call,
             outbound: None,
             reports: None,
+            receipts: None,
             cancelled: CancellationToken::new(),
             queue_us: 0,
             digest,

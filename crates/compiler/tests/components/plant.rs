@@ -108,6 +108,7 @@ impl Plant {
             entry: Entry::Call,
             outbound: None,
             reports: None,
+            receipts: None,
             cancelled: CancellationToken::new(),
             queue_us: 0,
             digest,
