@@ -168,7 +168,10 @@ fn nearest(name: &str) -> Option<&'static str> {
         let (a, b) = (flat(&wanted), flat(module.name));
         if a.len() >= 2 && (a.starts_with(&b) || b.starts_with(&a)) { 1 } else { changes(&a, &b) }
     };
-    let (module, changes) = LIBRARY.iter().map(|module| (module, distance(&module))).min_by_key(|(_, changes)| *changes)?;
+    // Of two that are as near, the one that begins as what was asked for.
+    let key =
+        |(module, changes): &(&LibraryModule, usize)| (*changes, !module.name.starts_with(wanted.get(..1).unwrap_or_default()));
+    let (module, changes) = LIBRARY.iter().map(|module| (module, distance(&module))).min_by_key(key)?;
     (changes <= CHANGES_MAX && changes < wanted.len()).then_some(module.name)
 }
 

@@ -5,6 +5,9 @@ const MESSAGE_LENGTH_MAX = 8_000;
 const STACK_LENGTH_MAX = 8_000;
 const CAUSES_MAX = 4;
 
+// The engine keeps ten frames, and library modules call deeper than that: the author's own line would not be among them.
+Error.stackTraceLimit = 60;
+
 /** Why a call fails, said on purpose, for the model that called: its message is shown as it is. */
 class ToolError extends Error {
   constructor(message, options) {

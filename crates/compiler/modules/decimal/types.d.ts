@@ -1,7 +1,7 @@
 declare module "toolwright:decimal" {
   type Value = string | number | bigint | Decimal;
 
-  /** A decimal number of any size, with 20 significant digits in division and roots unless `Decimal.set({ precision })` says otherwise. Methods give new numbers. */
+  /** A decimal number of up to 50 significant digits, or as many as `Decimal.set({ precision })` says; results beyond that are rounded. Methods give new numbers. */
   export class Decimal {
     constructor(value: Value);
     static set(settings: { precision?: number; rounding?: number; toExpNeg?: number; toExpPos?: number }): typeof Decimal;

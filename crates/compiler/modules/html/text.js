@@ -34,29 +34,34 @@ export function readText(root) {
     const line = lines[lines.length - 1];
     lines[lines.length - 1] = line === "" || line.endsWith(" ") ? line + text.replace(/^ /, "") : line + text;
   };
-  const visit = (node) => {
-    if (node.type === "text") return add(joinBlanks(node.data));
-    if (isUnseen(node) && node !== root) return undefined;
-    if (node.name === "br") return breakLine();
-    if (node.name === "pre") {
-      breakLine();
-      lines.push(...readLines(node).split("\n"), "");
-      return undefined;
-    }
-    const stands = isBlock(node);
-    if (stands) breakLine();
-    for (const child of node.children ?? []) visit(child);
-    if (node.name === "td" || node.name === "th") add(" ");
-    if (stands) breakLine();
-    return undefined;
-  };
-  visit(root);
+  for (const { node, isEnd } of walk(root, (node) => node !== root && (isUnseen(node) || node.name === "pre"))) {
+    if (node.type === "text") add(joinBlanks(node.data));
+    else if (node.name === "br" || isBlock(node)) breakLine();
+    else if (isEnd && (node.name === "td" || node.name === "th")) add(" ");
+    if (node.name === "pre" && node !== root && !isEnd) lines.push(...readLines(node).split("\n"), "");
+  }
   return lines.map((line) => line.trimEnd()).join("\n").trim();
 }
 
 /** The text of a `pre`, blanks and all. */
-export function readLines(node) {
-  if (node.type === "text") return node.data;
-  if (node.name === "br") return "\n";
-  return (node.children ?? []).map(readLines).join("");
+export function readLines(root) {
+  let text = "";
+  for (const { node, isEnd } of walk(root, () => false)) {
+    if (node.type === "text") text += node.data;
+    else if (node.name === "br" && !isEnd) text += "\n";
+  }
+  return text;
+}
+
+/** Every node, before and after what is in it, without a call for each level: pages nest as deep as they like. */
+function* walk(root, isLeaf) {
+  const waiting = [{ node: root, isEnd: false }];
+  while (waiting.length > 0) {
+    const visit = waiting.pop();
+    yield visit;
+    const { node, isEnd } = visit;
+    if (isEnd || node.type === "text" || isLeaf(node)) continue;
+    waiting.push({ node, isEnd: true });
+    for (const child of (node.children ?? []).toReversed()) waiting.push({ node: child, isEnd: false });
+  }
 }

@@ -1,5 +1,7 @@
 // JSONPath (RFC 9535), JSON Pointer (RFC 6901) and JSON Patch (RFC 6902), by json-p3.
-import { apply, query, resolve, UNDEFINED } from "json-p3";
+import { apply, query, resolve } from "json-p3";
+
+const NOTHING = Symbol("nothing");
 
 export function select(path, value) {
   return query(path, value).values();
@@ -10,8 +12,8 @@ export function nodes(path, value) {
 }
 
 export function pointer(path, value) {
-  const found = resolve(path, value, UNDEFINED);
-  return found === UNDEFINED ? undefined : found;
+  const found = resolve(path, value, NOTHING);
+  return found === NOTHING ? undefined : found;
 }
 
 export function patch(operations, value) {

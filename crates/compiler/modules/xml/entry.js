@@ -4,6 +4,22 @@ import { XMLBuilder, XMLParser, XMLValidator } from "fast-xml-parser";
 // What may stand before a document type declaration, and the `[` with which its own declarations begin.
 const OWN_DECLARATIONS = /^\uFEFF?(?:\s|<\?[^]*?\?>|<!--[^]*?-->)*<!DOCTYPE[^[>]*\[/i;
 
+const NAMED = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+
+// Of XML itself (section 4.6) and by number; what else a text names stays as it is.
+const entityDecoder = {
+  decode: (text) =>
+    text.replace(/&(?:#(\d{1,7})|#x([\da-fA-F]{1,6})|(lt|gt|amp|quot|apos));/g, (whole, decimal, hex, name) => {
+      if (name !== undefined) return NAMED[name];
+      const code = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal);
+      return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+    }),
+  setExternalEntities() {},
+  addInputEntities() {},
+  setXmlVersion() {},
+  reset() {},
+};
+
 export function parse(text, options = {}) {
   const { arrays = [], numbers = false, trim = true } = options;
   text = String(text);
@@ -18,6 +34,7 @@ export function parse(text, options = {}) {
     parseTagValue: numbers,
     parseAttributeValue: numbers,
     trimValues: trim,
+    entityDecoder,
     isArray: (name) => wanted.has(name),
   });
   return parser.parse(text);
