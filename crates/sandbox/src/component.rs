@@ -41,7 +41,7 @@ impl ComponentRuntime {
 /// Bytes that the host copies out of a component's memory for one call of a function of WASI or of ours.
 const HOSTCALL_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What wasmtime says when they, or those of a result, are more. Its type is not public.
-const TOO_MUCH_COPIED: &str = "fuel allocated for hostcalls has been exhausted";
+pub(crate) const TOO_MUCH_COPIED: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// Makes an instance. A component's own code can run in this.
 pub(crate) async fn start(instance: &InstancePre<GuestState>, store: &mut Store<GuestState>) -> Result<Instance, Broken> {

@@ -9,6 +9,7 @@ use wasmtime::{Store, Trap, component::WasmStr};
 
 use crate::{
     InvokeError,
+    component::TOO_MUCH_COPIED,
     footprint::Refusal,
     host::Fault,
     invocable::{Broken, GuestAnswer, GuestFailure, GuestResult},
@@ -27,6 +28,10 @@ const TRAP_BYTES_MAX: usize = 256;
 const BLOCKS_MAX: usize = 256;
 /// Values in all blocks together: as a tree, which `_meta` becomes, each takes a hundred bytes or so.
 const BLOCK_VALUES_MAX: usize = 20_000;
+
+/// What is said of a guest that gives the host more than `store.set_hostcall_fuel` lets it.
+const TOO_MUCH_AT_ONCE: &str =
+    "the guest gave more bytes to one function of the host, or as its answer, than the host takes at once";
 
 /// What a guest's answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +100,11 @@ pub(crate) fn of_broken(store: &Store<GuestState>, broken: Broken) -> Result<End
     match (trap, broken) {
         (Some(trap), _) => Ok(Ended::without_output(Outcome::Trap(trap.to_string()))),
         // What remains is the guest's breach of the component model's rules: a text that is not UTF-8, a pointer out of bounds.
-        (None, Broken::Call(error)) => Ok(Ended::without_output(broken_by(store.data(), &error.root_cause().to_string()))),
+        (None, Broken::Call(error)) => {
+            let reason = error.root_cause().to_string();
+            let reason = if reason.contains(TOO_MUCH_COPIED) { TOO_MUCH_AT_ONCE } else { &reason };
+            Ok(Ended::without_output(broken_by(store.data(), reason)))
+        }
         (None, Broken::Start(error)) => Err(InvokeError::Internal(error)),
     }
 }

@@ -143,6 +143,40 @@ async fn bytes_given_to_the_host_take_fuel() {
 }
 
 #[tokio::test]
+async fn bytes_that_the_host_answers_take_fuel() {
+    let config =
+        Room::new(&guest("(call $config (i32.const 1024) (i32.const 1) (i32.const 256)) (call $number (i64.const 1))"), "A")
+            .await;
+    let with_value = |bytes: usize| {
+        let mut call = invocation();
+        call.environment = Arc::new(BTreeMap::from([("A".parse().unwrap(), "x".repeat(bytes).parse().unwrap())]));
+        call
+    };
+    let start = |bytes| {
+        guest(&format!("(call $start (i32.const 1024) (i32.const {bytes}) (i32.const 256)) (call $number (i64.const 1))"))
+    };
+    // The reason names the operation.
+    let text = format!(r#"{{\"op\":\"{}\"}}"#, "x".repeat(500));
+    let (known, unknown) = (Room::new(&start(512), r#"{\"op\":\"sleep\",\"ms\":1}"#).await, Room::new(&start(509), &text).await);
+
+    let small = config.try_call(with_value(1)).await.unwrap().receipt.fuel;
+    let large = config.try_call(with_value(8192)).await.unwrap().receipt.fuel;
+    let (known, unknown) = (known.call().await.receipt.fuel, unknown.call().await.receipt.fuel);
+
+    assert!(large - small >= 8191 * 4, "{small} {large}");
+    assert!(unknown > known + 500 * 4 - 100, "{known} {unknown}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_as_long_as_what_is_refused() {
+    let text = format!(r#"{{\"op\":\"{}\"}}"#, "x".repeat(20_000));
+    let body = "(call $start (i32.const 1024) (i32.const 20009) (i32.const 256))
+        (call $number (i64.extend_i32_u (i32.load (i32.const 264))))";
+
+    assert_eq!(result_of(body, &text).await, 1024);
+}
+
+#[tokio::test]
 async fn a_flood_of_operations_ends_at_its_limit() {
     for body in [
         "(call $start (i32.const 1024) (i32.const 23) (i32.const 256))",

@@ -1,9 +1,9 @@
 //! Results and failures, and what a broken guest can say of them.
 
-use domain::{LimitName, Outcome, ToolFailure};
-use serde_json::json;
+use domain::{Answer, LimitName, Outcome, Status, ToolFailure};
+use serde_json::{Value, json};
 
-use crate::room::{Room, limit};
+use crate::room::{Room, as_data, limit, load};
 
 /// Answers with `bytes` bytes at `at`.
 fn answers(at: &str, bytes: &str) -> String {
@@ -110,5 +110,97 @@ async fn an_answer_that_is_no_answer_is_a_trap() {
         let invoked = room.call().await;
 
         assert!(matches!(invoked.outcome, Outcome::Trap(_)), "{code}: {:?}", invoked.outcome);
+    }
+}
+
+/// The outcome of a guest that answers with this content.
+async fn outcome_of_content(content: &str) -> Outcome {
+    let code = format!(
+        r#"(func (export "call") (param i32 i32) (result i32)
+          (drop (call $ok (i32.const 65536) (i32.const {}))) (i32.store8 (i32.const 68) (i32.const 1)) (i32.const 64))"#,
+        content.len()
+    );
+    let mut room = Room::new(&code, "").await;
+    // Above what the allocator gives for the arguments.
+    let data = format!(r#"(module (memory (export "memory") 4) (data (i32.const 65536) "{}"))"#, as_data(content));
+    room.tool = load(&room.sandbox, &wat::parse_str(data).unwrap()).await;
+    room.call_within(|limits| limits.output_bytes_max = 10_000_000).await.outcome
+}
+
+fn blocks(number: usize, block: &Value) -> String {
+    json!({ "content": vec![block; number] }).to_string()
+}
+
+#[tokio::test]
+async fn content_is_an_answer() {
+    let text = json!({"content": [{"type": "text", "text": "It rains"}], "structuredContent": {"mm": 3}});
+    let failed = json!({"content": [{"type": "text", "text": "no such city"}], "isError": true});
+
+    let outcome = outcome_of_content(&text.to_string()).await;
+    let failed = outcome_of_content(&failed.to_string()).await;
+
+    let Outcome::Success(Answer::Content(content)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((content.first_text(), content.structured_content.clone()), ("It rains", Some(json!({"mm": 3}).into())));
+    assert_eq!(failed.status(), Status::ToolError);
+}
+
+#[tokio::test]
+async fn content_has_bounds() {
+    let text = json!({"type": "text", "text": "a"});
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let deep = format!(r#"{{"content":[{{"type":"text","text":"a","_meta":{{"a":{deep}}}}}]}}"#);
+    let with_meta = json!({"type": "text", "text": "a", "_meta": {"a": vec![0; 1000]}});
+    let unknown = format!(r#"{{"content":[],"{}":1}}"#, "x".repeat(100_000));
+    for (content, reason) in [
+        (blocks(257, &text), "it has 257 blocks of content, and may have 256"),
+        (blocks(20, &with_meta), "values, and may have 20000"),
+        (deep, "recursion limit"),
+        (unknown, "unknown field `xxx"),
+        (r#"{"content":[{"type":"image","data":"#.to_owned() + r#""*","mimeType":"image/png"}]}"#, "is not base64"),
+        (r#"{"content":[{"type":"text"}]}"#.to_owned(), "missing field `text`"),
+    ] {
+        let Outcome::ToolError(failure) = outcome_of_content(&content).await else { panic!("{reason}") };
+
+        assert_eq!(failure.name, "InvalidResult");
+        assert!(failure.message.contains(reason), "{}", failure.message);
+        assert!(failure.message.len() <= 8 * 1024, "{} bytes", failure.message.len());
+    }
+    for content in [blocks(256, &text), blocks(19, &with_meta)] {
+        assert!(matches!(outcome_of_content(&content).await, Outcome::Success(_)));
+    }
+}
+
+#[tokio::test]
+async fn content_is_output() {
+    let code = r#"(func (export "call") (param i32 i32) (result i32)
+          (drop (call $ok (i32.const 1024) (i32.const 14))) (i32.store8 (i32.const 68) (i32.const 1)) (i32.const 64))"#;
+    let room = Room::new(code, &as_data(r#"{"content":[]}"#)).await;
+
+    let fits = room.call_within(|limits| limits.output_bytes_max = 14).await;
+    let is_over = room.call_within(|limits| limits.output_bytes_max = 13).await;
+
+    assert!(matches!(fits.outcome, Outcome::Success(Answer::Content(_))), "{fits:?}");
+    assert_eq!((is_over.outcome, fits.receipt.output_bytes), (limit(LimitName::OutputBytesMax, 13), 14));
+}
+
+#[tokio::test]
+async fn more_than_the_host_takes_at_once_is_a_trap() {
+    for (bytes, is_taken) in [(64 << 20, true), ((64 << 20) + 1, false)] {
+        let code = format!(
+            r#"(func (export "call") (param i32 i32) (result i32)
+              (drop (memory.grow (i32.const 1025)))
+              (call $log (i32.const 1) (i32.const 65536) (i32.const {bytes})) (call $number (i64.const 1)))"#
+        );
+        let room = Room::with(&code, "", |config| config.memory_bytes_max = 256 << 20).await;
+
+        let outcome = room.call_within(|limits| limits.memory_bytes_max = 128 << 20).await.outcome;
+
+        match outcome {
+            Outcome::Success(_) => assert!(is_taken, "{bytes} bytes"),
+            Outcome::Trap(reason) => {
+                assert!(!is_taken && reason.contains("than the host takes at once"), "{bytes} bytes: {reason}")
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

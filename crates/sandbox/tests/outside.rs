@@ -19,7 +19,7 @@ use sandbox::Invocation;
 use serde_json::json;
 
 use self::{name_server::NameServer, upstream::Upstream};
-use crate::room::{Room, invocation};
+use crate::room::{Room, as_data, invocation};
 
 const HOST: &str = "api.upstream.test";
 const SECRET: &str = "s3cret-value-of-the-key";
@@ -114,11 +114,6 @@ fn code(text_bytes: usize, body: &str) -> String {
     (call $ok (i32.const 65536) (i32.sub (local.get $to) (i32.const 65536))))
   (func (export "call") (param $text i32) (param $bytes i32) (result i32) (local $n i32) {body})"#
     )
-}
-
-/// As a text in the text format.
-fn as_data(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 /// Sends the request, and fails as it fails.

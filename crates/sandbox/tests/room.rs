@@ -144,6 +144,11 @@ pub(crate) fn data_module(pages: u32, data: &str) -> Vec<u8> {
     wat::parse_str(format!(r#"(module (memory (export "memory") {pages}) (data (i32.const 1024) "{data}"))"#)).unwrap()
 }
 
+/// As a text in the text format.
+pub(crate) fn as_data(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
 /// Compiled as a worker process does it: with an engine of its own.
 pub(crate) fn compile(wasm: &[u8]) -> Vec<u8> {
     native::precompile_module(&native::compile_engine().unwrap(), wasm).unwrap()

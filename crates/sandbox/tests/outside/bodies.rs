@@ -103,7 +103,7 @@ async fn closing_or_cancelling_ends_the_request() {
             sleep.len()
         );
         let text = format!("{request}{sleep}");
-        let room = crate::room::Room::new(&super::code(request.len(), &body), &super::as_data(&text)).await;
+        let room = crate::room::Room::new(&super::code(request.len(), &body), &crate::room::as_data(&text)).await;
         let call = outside.invocation();
         let cancelled = call.cancelled.clone();
         let before = outside.upstream.requests();

@@ -198,7 +198,7 @@ async fn a_request_that_is_taken_back_ends_at_once() {
         (call $cancel (i32.const 1)) (loop $for-ever (br $for-ever)) (unreachable)";
     let request = outside.request("/never");
     let sleep = r#"{\"op\":\"sleep\",\"ms\":200}"#;
-    let data = format!("{}{}{sleep}", super::as_data(&request), " ".repeat(3000 - 1024 - request.len()));
+    let data = format!("{}{}{sleep}", crate::room::as_data(&request), " ".repeat(3000 - 1024 - request.len()));
     let room = Room::new(&super::code(request.len(), body), &data).await;
     let call = outside.invocation();
     let cancelled = call.cancelled.clone();

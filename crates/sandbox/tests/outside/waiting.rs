@@ -9,8 +9,8 @@ use domain::Outcome;
 use sandbox::Invocation;
 use serde_json::json;
 
-use super::{FETCH, Outside, as_data, code, guest};
-use crate::room::{Room, invocation};
+use super::{FETCH, Outside, code, guest};
+use crate::room::{Room, as_data, invocation};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guests_that_wait_for_a_slow_host_leave_the_others_going() {
