@@ -119,7 +119,7 @@ async fn a_table_grows_to_the_bound_and_no_further() {
     let invoked = room.call().await;
 
     // The wrapper's own table has eleven.
-    assert_eq!(invoked.outcome, Outcome::Success(json!(16 * 1024 - 11).into()));
+    assert_eq!(invoked.outcome, Outcome::Success(json!(64 * 1024 - 11).into()));
 }
 
 #[tokio::test]
