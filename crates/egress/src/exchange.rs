@@ -258,7 +258,7 @@ fn receive(
 }
 
 /// Whether there was a secret in `Location`.
-fn mask_headers(headers: &mut HeaderMap, masker: &Masker) -> bool {
+fn mask_headers(headers: &mut HeaderMap, masker: &Arc<Masker>) -> bool {
     let mut is_in_location = false;
     for (name, value) in headers {
         if let Cow::Owned(masked) = masker.mask(value.as_bytes()) {

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 /// Shorter ones would be found in every text, and say next to nothing of the value.
 const ENCODED_BYTES_MIN: usize = 4;
 
-/// `value` as it is and as JSON, URLs, forms, HTML, hexadecimal and base64 write it. Case is not told apart where these are looked for.
+/// `value` as it is and as JSON, base64, URLs, forms, HTML and hexadecimal write it, the likeliest first. Case is not told apart where these
+/// are looked for.
 pub(super) fn encodings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let mut found: Vec<Zeroizing<Vec<u8>>> = vec![bytes(value.to_owned())];
     let encoded =

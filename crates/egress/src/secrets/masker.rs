@@ -1,14 +1,14 @@
 //! Takes the values of secrets out of whatever comes back.
 
+mod needles;
+
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use bytes::Bytes;
 use domain::EnvName;
 use secrecy::ExposeSecret;
-use zeroize::Zeroizing;
 
-use super::encodings::encodings;
+use self::needles::{Needles, Position};
 use crate::GrantedSecret;
 
 /// What stands for a value.
@@ -16,165 +16,123 @@ const MASK: &[u8] = b"***";
 
 /// Finds the values of a version's secrets, in all their encodings.
 pub(crate) struct Masker {
-    finder: AhoCorasick,
-    /// In lower case and sorted, so that the beginnings of needles are found by halves.
-    needles: Vec<Zeroizing<Vec<u8>>>,
-    needle_bytes_max: usize,
-    /// Which bytes a needle starts with.
-    starts: [bool; 256],
+    needles: Needles,
 }
 
 impl Masker {
     /// `None` without secrets, or with empty ones only.
     pub(crate) fn of_secrets(secrets: &BTreeMap<EnvName, GrantedSecret>) -> Option<Self> {
-        Self::of_values(secrets.values().map(|secret| secret.value.expose_secret()))
+        Self::of_values(&secrets.values().map(|secret| secret.value.expose_secret()).collect::<Vec<_>>())
     }
 
-    fn of_values<'v>(values: impl Iterator<Item = &'v str>) -> Option<Self> {
-        let mut needles: Vec<_> = values.flat_map(encodings).collect();
-        for needle in &mut needles {
-            needle.make_ascii_lowercase();
-        }
-        needles.sort_by(|one, two| one.as_slice().cmp(two.as_slice()));
-        needles.dedup();
-        let needle_bytes_max = needles.iter().map(|needle| needle.len()).max()?;
-        let mut starts = [false; 256];
-        for first in needles.iter().filter_map(|needle| needle.first()) {
-            if let Some(start) = starts.get_mut(usize::from(*first)) {
-                *start = true;
-            }
-            if let Some(start) = starts.get_mut(usize::from(first.to_ascii_uppercase())) {
-                *start = true;
-            }
-        }
-        // The small form: these live as long as a version is served, and there are many versions.
-        let finder = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .ascii_case_insensitive(true)
-            .build(needles.iter().map(|needle| needle.as_slice()))
-            .ok()?;
-        Some(Self { finder, needles, needle_bytes_max, starts })
+    fn of_values(values: &[&str]) -> Option<Self> {
+        Needles::of_values(values).map(|needles| Self { needles })
     }
 
     /// `bytes` without values.
-    pub(crate) fn mask<'t>(&self, bytes: &'t [u8]) -> Cow<'t, [u8]> {
-        if !self.finder.is_match(bytes) {
+    pub(crate) fn mask<'t>(self: &Arc<Self>, bytes: &'t [u8]) -> Cow<'t, [u8]> {
+        if !self.needles.stand_in(bytes) {
             return Cow::Borrowed(bytes);
         }
-        let mut masked = Vec::with_capacity(bytes.len());
-        let mut end = 0;
-        for range in self.ranges(bytes, 0) {
-            masked.extend_from_slice(bytes.get(end..range.start).unwrap_or_default());
-            masked.extend_from_slice(MASK);
-            end = range.end;
-        }
-        masked.extend_from_slice(bytes.get(end..).unwrap_or_default());
+        let mut stream = MaskedStream::new(Arc::clone(self));
+        let mut masked = Vec::from(stream.push(Bytes::copy_from_slice(bytes)));
+        masked.extend_from_slice(&stream.finish());
         Cow::Owned(masked)
     }
 
     /// `text` without values.
-    pub(crate) fn mask_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(crate) fn mask_text<'t>(self: &Arc<Self>, text: &'t str) -> Cow<'t, str> {
         match self.mask(text.as_bytes()) {
             Cow::Borrowed(_) => Cow::Borrowed(text),
             Cow::Owned(masked) => Cow::Owned(String::from_utf8_lossy(&masked).into_owned()),
         }
     }
-
-    /// Where values stand, with those that overlap made one: of two secrets that share some bytes, neither is seen in part. The first
-    /// `masked` bytes belong to a value already.
-    fn ranges(&self, bytes: &[u8], masked: usize) -> Vec<Range<usize>> {
-        let mut found: Vec<_> = self.finder.find_overlapping_iter(bytes).map(|found| found.range()).collect();
-        if masked > 0 {
-            found.push(0..masked);
-        }
-        found.sort_unstable_by_key(|range| range.start);
-        let mut joined: Vec<Range<usize>> = Vec::new();
-        for range in found {
-            match joined.last_mut() {
-                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
-                _ => joined.push(range),
-            }
-        }
-        joined
-    }
-
-    /// Where the longest end of `bytes` starts that could be the beginning of a value.
-    fn undecided(&self, bytes: &[u8]) -> usize {
-        let first = (bytes.len() + 1).saturating_sub(self.needle_bytes_max);
-        (first..bytes.len()).find(|start| self.begins_a_needle(bytes.get(*start..).unwrap_or_default())).unwrap_or(bytes.len())
-    }
-
-    fn begins_a_needle(&self, end: &[u8]) -> bool {
-        if !end.first().is_some_and(|byte| self.starts.get(usize::from(*byte)).is_some_and(|starts| *starts)) {
-            return false;
-        }
-        let lower = |byte: &u8| byte.to_ascii_lowercase();
-        // The first needle that is not below `end`: if any begins with it, this one does; one that is equal is no beginning but a whole.
-        let at = self.needles.partition_point(|needle| needle.iter().copied().lt(end.iter().map(lower)));
-        let longer = self
-            .needles
-            .iter()
-            .skip(at)
-            .find(|needle| needle.len() != end.len() || !needle.iter().copied().eq(end.iter().map(lower)));
-        longer.is_some_and(|needle| needle.len() > end.len() && needle.iter().zip(end).all(|(a, b)| *a == lower(b)))
-    }
 }
 
 impl fmt::Debug for Masker {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Masker").field("needles", &self.needles.len()).finish_non_exhaustive()
+        out.debug_struct("Masker").finish_non_exhaustive()
     }
 }
 
 /// A body that goes by in pieces: what could be the beginning of a value is held back until the next piece tells. What it gives out is the
-/// same however the body is cut.
+/// same however the body is cut, and the work is in proportion to the body's length, whatever is in it.
 #[derive(Debug)]
 pub(crate) struct MaskedStream {
     masker: Arc<Masker>,
+    position: Position,
     held: Vec<u8>,
-    /// How many of the first bytes of `held` belong to a value whose mask was given out.
-    masked: usize,
+    /// Where values stand in `held`, in order and apart from each other: those that overlap are one, so that of two secrets that share some
+    /// bytes neither is seen in part.
+    found: Vec<Found>,
+}
+
+#[derive(Debug)]
+struct Found {
+    range: Range<usize>,
+    /// Its mask was given out, together with what it began with.
+    is_given: bool,
 }
 
 impl MaskedStream {
-    pub(crate) const fn new(masker: Arc<Masker>) -> Self {
-        Self { masker, held: Vec::new(), masked: 0 }
+    pub(crate) fn new(masker: Arc<Masker>) -> Self {
+        let position = masker.needles.start();
+        Self { masker, position, held: Vec::new(), found: Vec::new() }
     }
 
     /// What is certain after `piece`; may be empty.
     pub(crate) fn push(&mut self, piece: Bytes) -> Bytes {
-        if self.held.is_empty() && !self.masker.finder.is_match(&piece) && self.masker.undecided(&piece) == piece.len() {
+        let before = self.held.len();
+        for (at, byte) in piece.iter().enumerate() {
+            if let Some(length) = self.masker.needles.step(&mut self.position, *byte) {
+                let end = before + at + 1;
+                self.add(end.saturating_sub(length)..end);
+            }
+        }
+        let undecided = self.masker.needles.depth(self.position);
+        if undecided == 0 && self.found.is_empty() && self.held.is_empty() {
             return piece;
         }
         self.held.extend_from_slice(&piece);
-        let certain = self.masker.undecided(&self.held);
-        self.give(certain)
+        self.give(self.held.len().saturating_sub(undecided))
     }
 
     /// The rest.
     pub(crate) fn finish(&mut self) -> Bytes {
+        self.position = self.masker.needles.start();
         self.give(self.held.len())
+    }
+
+    /// Values come in the order of their ends.
+    fn add(&mut self, mut range: Range<usize>) {
+        let mut is_given = false;
+        while let Some(last) = self.found.pop_if(|last| range.start < last.range.end) {
+            range.start = range.start.min(last.range.start);
+            is_given |= last.is_given;
+        }
+        self.found.push(Found { range, is_given });
     }
 
     fn give(&mut self, certain: usize) -> Bytes {
         let mut given = Vec::with_capacity(certain);
         let mut end = 0;
-        for range in self.masker.ranges(&self.held, self.masked) {
-            let is_given = range.start == 0 && self.masked > 0;
-            if range.start >= certain && !is_given {
+        for found in &mut self.found {
+            if found.range.start >= certain && !found.is_given {
                 break;
             }
-            given.extend_from_slice(self.held.get(end..range.start).unwrap_or_default());
-            if !is_given {
+            given.extend_from_slice(self.held.get(end..found.range.start).unwrap_or_default());
+            if !found.is_given {
                 given.extend_from_slice(MASK);
             }
-            end = range.end;
+            found.is_given = true;
+            end = found.range.end;
         }
-        if end < certain {
-            given.extend_from_slice(self.held.get(end..certain).unwrap_or_default());
-        }
-        self.masked = end.saturating_sub(certain);
+        given.extend_from_slice(self.held.get(end..certain).unwrap_or_default());
         self.held.drain(..certain);
+        self.found.retain_mut(|found| {
+            found.range = found.range.start.saturating_sub(certain)..found.range.end.saturating_sub(certain);
+            !found.range.is_empty()
+        });
         given.into()
     }
 }
