@@ -116,7 +116,8 @@ async fn race(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
     }
 }
 
-async fn speak_http<S>(stream: S) -> Result<Connection, ConnectError>
+/// Starts HTTP/1.1 on `stream`, and drives it on the runtime of this moment.
+pub(crate) async fn speak_http<S>(stream: S) -> Result<Connection, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::HeaderValue;
@@ -107,7 +107,7 @@ async fn reap(egress: Weak<Egress>) {
     loop {
         tokio::time::sleep(REAP_EVERY).await;
         let Some(egress) = egress.upgrade() else { return };
-        egress.pool.reap();
+        egress.pool.reap(Instant::now());
         egress.breakers.reap();
     }
 }

@@ -164,7 +164,7 @@ async fn dialogue(
 
 async fn reuse(call: &Call, origin: &Origin) -> Option<Connection> {
     let owner = call.permission.owner();
-    while let Some(mut connection) = call.egress.pool.take(owner, origin) {
+    while let Some(mut connection) = call.egress.pool.take(owner, origin, Instant::now()) {
         if let Ok(Ok(())) = tokio::time::timeout(READY_MAX, connection.sender.ready()).await {
             Tally::add(&call.egress.tally.reused, 1);
             return Some(connection);
@@ -230,6 +230,10 @@ fn receive(
 ) -> Result<Response<ResponseBody>, FetchError> {
     let Received { lease, flight, idle } = received;
     let (mut parts, incoming) = response.into_parts();
+    if parts.status.is_informational() {
+        let reason = "it goes on in another protocol, which nobody asked for".to_owned();
+        return Err(FetchError::Protocol { attempt: started.attempt(), reason });
+    }
     let encoding = Encoding::of(&parts.headers).map_err(|reason| FetchError::Protocol { attempt: started.attempt(), reason })?;
     let masker = call.permission.masker();
     headers::drop_hop_by_hop(&mut parts.headers);

@@ -1,7 +1,7 @@
 //! Names to addresses.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ const ADDRESSES_MAX: usize = 16;
 /// Answers kept, for as long as they say, and no longer than this.
 const CACHE_ENTRIES_MAX: u64 = 8192;
 const CACHE_TTL_MAX: Duration = Duration::from_mins(5);
+const THIS_MACHINE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53);
 const TRY_FOR: Duration = Duration::from_secs(3);
 
 /// Asks the operator's name servers, or the system's.
@@ -29,11 +30,15 @@ pub(crate) struct Resolver {
 impl Resolver {
     pub(crate) fn new(nameservers: &[SocketAddr]) -> Result<Self, StartError> {
         let provider = TokioRuntimeProvider::default();
+        let with = |servers: &[SocketAddr]| {
+            let servers = servers.iter().map(name_server).collect();
+            Hickory::builder_with_config(ResolverConfig::from_name_servers(servers), provider.clone())
+        };
         let mut builder = if nameservers.is_empty() {
-            Hickory::builder(provider).map_err(|error| StartError::Resolver(error.to_string()))?
+            // Without the system's settings this machine itself is asked, as libc does (resolv.conf(5)).
+            Hickory::builder(provider.clone()).unwrap_or_else(|_| with(&[THIS_MACHINE]))
         } else {
-            let servers = nameservers.iter().map(name_server).collect();
-            let mut builder = Hickory::builder_with_config(ResolverConfig::from_name_servers(servers), provider);
+            let mut builder = with(nameservers);
             builder.options_mut().use_hosts_file = ResolveHosts::Never;
             builder
         };

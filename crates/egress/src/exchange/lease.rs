@@ -1,6 +1,6 @@
 //! A connection while one request uses it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Instant};
 
 use crate::{
     Egress,
@@ -24,7 +24,7 @@ impl Lease {
     /// The answer was read to its end.
     pub(crate) fn give_back(self) {
         self.connection.slot.set(None);
-        self.egress.pool.put(self.owner, self.origin, self.connection);
+        self.egress.pool.put(self.owner, self.origin, self.connection, Instant::now());
     }
 }
 

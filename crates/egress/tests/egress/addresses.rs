@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use egress::{FetchError, Forced, Phase};
+use egress::{Egress, EgressConfig, FetchError, Forced, Phase};
 
 use crate::{
     upstream::Upstream,
-    world::{World, at, get, text},
+    world::{World, at, bounds, get, permission, text},
 };
 
 #[tokio::test]
@@ -144,4 +144,16 @@ async fn a_silent_name_server_does_not_hold_a_request_for_ever() {
 
     assert!(matches!(error, FetchError::TimeOut { phase: Phase::Connection, .. }), "{error}");
     assert!(started.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_node_without_settings_asks_the_system_and_knows_itself() {
+    let upstream = Upstream::saying("yes").await;
+    let allow_private = vec![format!("upstream.localhost:{}", upstream.port).parse().unwrap()];
+    let egress = Egress::start(EgressConfig { allow_private, ..EgressConfig::default() }).unwrap();
+    let call = egress.open(permission(1, &[at("upstream.localhost", &upstream)], &[]), bounds(1 << 20, 20_000));
+
+    let response = call.fetch(get(&at("upstream.localhost", &upstream))).await.unwrap();
+
+    assert_eq!(text(response).await, "yes");
 }

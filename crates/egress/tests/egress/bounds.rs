@@ -10,12 +10,18 @@ use crate::{
 };
 
 async fn fails(upstream: &Upstream) -> FetchError {
+    fails_after(upstream).await.0
+}
+
+/// How it fails, and after how many bytes.
+async fn fails_after(upstream: &Upstream) -> (FetchError, u64) {
     let world = World::with(&[upstream]).await;
     let call = world.call(&[at("a.test", upstream)]);
-    match call.fetch(get(&at("a.test", upstream))).await {
+    let error = match call.fetch(get(&at("a.test", upstream))).await {
         Ok(response) => read(response.body).await.unwrap_err(),
         Err(error) => error,
-    }
+    };
+    (error, call.bytes())
 }
 
 #[tokio::test]
@@ -28,8 +34,9 @@ async fn endless_headers_end() {
     let many = Upstream::start(|_, _| vec![answer("200 OK", &["a: b"; 200], b"")]).await;
 
     for upstream in [long, one, many] {
-        let error = fails(&upstream).await;
+        let (error, bytes) = fails_after(&upstream).await;
         assert!(matches!(error, FetchError::TooLarge { .. }), "{error}");
+        assert!(bytes < 150_000, "{bytes}");
         upstream.wait_for_open(0).await;
     }
 }
@@ -187,6 +194,7 @@ async fn what_is_no_http_is_an_error() {
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\nhello",
         b"HTTP/1.1 999999 OK\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
         b"HTTP/1.1 200 OK\r\na\0b: c\r\n\r\n",
         b"",
     ] {
@@ -248,4 +256,38 @@ async fn with_the_call_everything_in_flight_ends() {
     assert_eq!(reading.await.unwrap(), Err(FetchError::Ended));
     upstream.wait_for_open(0).await;
     assert_eq!(world.egress.usage().requests_in_flight, 0);
+}
+
+#[tokio::test]
+async fn requests_of_a_customer_wait_for_a_place() {
+    let upstream = Upstream::start(|_, _| vec![chunked(""), chunk(b"x"), wait(10_000)]).await;
+    let world = World::configured(&[&upstream], |config| config.requests_per_owner_max = 1).await;
+    let hosts = [at("a.test", &upstream)];
+    let call = world.call(&hosts);
+    let first = call.fetch(get(&hosts[0])).await.unwrap();
+
+    let waiting = world.call_within(&hosts, bounds(1 << 20, 100));
+    assert_eq!(waiting.fetch(get(&hosts[0])).await.unwrap_err(), FetchError::Deadline);
+    let other = world.call_of(2, &hosts, &[]);
+    assert!(other.fetch(get(&hosts[0])).await.is_ok(), "another customer's places are its own");
+    drop(first);
+
+    assert!(call.fetch(get(&hosts[0])).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_is_not_taken_in() {
+    let upstream = Upstream::start(|_, _| {
+        vec![chunked(""), Step::Endless(b"1000\r\n".iter().copied().chain([b'x'; 4096]).chain(*b"\r\n").collect())]
+    })
+    .await;
+    let world = World::with(&[&upstream]).await;
+    let call = world.call(&[at("a.test", &upstream)]);
+
+    let response = call.fetch(get(&at("a.test", &upstream))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+
+    assert!(call.bytes() < 512 * 1024, "{}", call.bytes());
+    drop(response);
+    upstream.wait_for_open(0).await;
 }
