@@ -8,8 +8,10 @@ mod customer;
 mod program;
 mod request;
 mod test_app;
+mod upstream;
 
 pub use customer::{TestCustomer, request};
 pub use program::program;
 pub use request::TestAnswer;
 pub use test_app::{TestApp, TestOptions, cache_without_tools};
+pub use upstream::{SeenRequest, Upstream, UpstreamAnswer};
