@@ -73,7 +73,7 @@ async fn an_artifact_that_was_exchanged_is_not_run_and_made_again_from_source(po
     customer.deploy("sums", "add", ADD).await;
     customer.deploy("evil", "add", &ADD.replace("a + b", "666")).await;
     let ours =
-        "(SELECT min(source_digest) FROM versions JOIN tools USING (tool_id) JOIN servers USING (server_id) WHERE slug = 'sums')";
+        "(SELECT source_digest FROM versions JOIN tools USING (tool_id) JOIN servers USING (server_id) WHERE slug = 'sums')";
     for (tampering, column) in [
         (
             "UPDATE artifacts SET (artifact_digest, artifact_bytes, signature) = (SELECT artifact_digest, artifact_bytes, signature

@@ -11,6 +11,7 @@ mod customers;
 mod environment;
 mod executions;
 mod limits;
+mod outside;
 mod releases;
 mod secrets;
 mod seeded_tiers;

@@ -6,7 +6,10 @@ use domain::EnvName;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// There is none of that name for this tool.
-    #[error("the tool has no secret `{0}`: it must be in the `secrets` that the tool asks for, and must have a value")]
+    #[error(
+        "the tool has no secret `{0}`: it must be in the `secrets` that the tool asks for, and must have a value, which its owner sets by \
+         PUT /api/v1/servers/{{server}}/env/{0} with {{\"value\": \"...\", \"secret\": true}}"
+    )]
     Unknown(EnvName),
     /// The host may not receive it.
     #[error("the secret `{name}` may not be sent to `{host}`: the tool's grant for it does not name that host")]
