@@ -52,7 +52,8 @@ operations! {
     Admin:
         CreateCustomer, ListCustomers, LoadCustomer, SetTier,
         CreateApiKey, ListApiKeys, LoadApiKey, DeleteApiKey,
-        ListTiers, LoadTier, PutTier;
+        ListTiers, LoadTier, PutTier,
+        ListBreakers, ForceBreaker, LoadEgress;
     Customer:
         CreateServer, ListServers, LoadServer, DeleteServer,
         PutTool, ListTools, LoadTool, DeleteTool,
@@ -108,6 +109,7 @@ mod tests {
     /// The use cases, as their own files name them. One that asks for no operation, or an operation that none asks for, is a hole.
     const USE_CASES: &[(&str, &str)] = &[
         ("api_keys", include_str!("api_keys.rs")),
+        ("breakers", include_str!("breakers.rs")),
         ("calls", include_str!("calls.rs")),
         ("catalogue", include_str!("catalogue.rs")),
         ("components", include_str!("components.rs")),

@@ -16,7 +16,7 @@ use tokio_util::{
 use uuid::Uuid;
 
 use crate::{
-    AppError, background,
+    AppError, background, breakers,
     components::Uploads,
     limits::{Permits, Quotas, Rates},
     memory::Memory,
@@ -237,7 +237,17 @@ impl App {
     fn readings(&self) -> Readings {
         let guests = self.sandbox.usage();
         let database = self.pool.usage();
+        let outside = breakers::usage(self);
         Readings {
+            egress_requests: outside.requests,
+            egress_requests_in_flight: outside.requests_in_flight,
+            egress_bytes_sent: outside.bytes_sent,
+            egress_bytes_received: outside.bytes_received,
+            egress_connections_opened: outside.connections_opened,
+            egress_connections_reused: outside.connections_reused,
+            egress_connections_idle: outside.connections_idle,
+            egress_breakers_open: outside.breakers_open,
+            egress_errors: outside.errors,
             guests_running: guests.slots_taken.into(),
             guest_slots: guests.slots_max.into(),
             guest_memory_bytes: guests.memory_bytes,

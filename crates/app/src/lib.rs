@@ -8,6 +8,7 @@ pub mod api_keys;
 mod application;
 mod artifacts;
 mod background;
+pub mod breakers;
 mod builds;
 pub mod calls;
 mod candidates;

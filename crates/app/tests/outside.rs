@@ -1,8 +1,12 @@
 //! Tools that reach the outside: grants, secrets, limits, and what is told of them.
 
-use app::environment::{self, NewEnvValue};
+use app::{
+    PageRequest,
+    breakers::{self, BreakerState, Force},
+    environment::{self, NewEnvValue},
+};
 use domain::{Grants, LimitName, Outcome};
-use egress::EgressConfig;
+use egress::{BreakerConfig, EgressConfig};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use testkit::{TestApp, TestCustomer, TestOptions, Upstream};
@@ -39,8 +43,10 @@ impl House {
     /// A customer with the tool, which is granted the upstream, and the secret `KEY` there.
     async fn open(pool: &PgPool) -> Self {
         let upstream = Upstream::echo().await;
-        let options = TestOptions { egress: upstream.egress(), ..TestOptions::default() };
-        let test = TestApp::start_with(pool, options).await;
+        // A host that is left alone stays so until a test has looked.
+        let breaker = BreakerConfig { wait_ms_min: 60_000, ..BreakerConfig::default() };
+        let egress = EgressConfig { breaker, ..upstream.egress() };
+        let test = TestApp::start_with(pool, TestOptions { egress, ..TestOptions::default() }).await;
         let customer = test.customer("free").await;
         customer.create_server("asking").await.unwrap();
         let house = Self { test, customer, upstream };
@@ -157,7 +163,8 @@ async fn nothing_is_reached_that_was_not_granted_or_that_the_operator_does_not_a
     let ungranted = house.customer.call("asking", "ask", json!({"url": elsewhere})).await.unwrap().outcome;
     assert!(failure(&ungranted).contains("not granted"), "{ungranted:?}");
 
-    let strict = TestOptions { egress: EgressConfig::default(), artifacts: Some(house.test.artifacts()), ..TestOptions::default() };
+    let strict =
+        TestOptions { egress: EgressConfig::default(), artifacts: Some(house.test.artifacts()), ..TestOptions::default() };
     let strict = TestApp::start_with(&pool, strict).await;
     let request = testkit::request("ask", json!({"url": house.upstream.url("/")}));
     let private = app::calls::call_tool(strict.app(), &house.customer.caller, &slug("asking"), request).await.unwrap().outcome;
@@ -200,7 +207,8 @@ async fn a_try_and_an_example_use_secrets_as_a_call_does(pool: PgPool) {
     let house = House::open(&pool).await;
     house.put_secret(VALUE, &[]).await;
     let url = house.upstream.url("/example");
-    let source = ASK.replace("async run(", &format!("examples: [{{ input: {{ url: {url:?}, with: \"header\" }} }}],\n  async run("));
+    let source =
+        ASK.replace("async run(", &format!("examples: [{{ input: {{ url: {url:?}, with: \"header\" }} }}],\n  async run("));
 
     house.customer.put_with("asking", "ask", &source, house.grants()).await.unwrap();
     assert_eq!(house.upstream.seen().last().unwrap().header("authorization"), format!("Bearer {VALUE}"));
@@ -209,6 +217,46 @@ async fn a_try_and_an_example_use_secrets_as_a_call_does(pool: PgPool) {
     let request = app::calls::TryRequest { version: None, call: request };
     app::calls::try_tool(house.test.app(), &house.customer.caller, &slug("asking"), request).await.unwrap();
     let seen = house.upstream.seen();
-    assert_eq!((seen.last().unwrap().path.as_str(), seen.last().unwrap().header("authorization")), ("/try", "Bearer sk-live-4f9a1c77e2"));
+    assert_eq!(
+        (seen.last().unwrap().path.as_str(), seen.last().unwrap().header("authorization")),
+        ("/try", "Bearer sk-live-4f9a1c77e2")
+    );
+    house.test.stop().await;
+}
+
+/// RES-1: closed, open, forced.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_host_that_fails_is_left_alone_which_an_operator_sees_and_decides(pool: PgPool) {
+    let house = House::open(&pool).await;
+    let (app, admin) = (house.test.app(), house.test.admin());
+    let host = house.upstream.host().parse().unwrap();
+    let list = async || breakers::list(app, &admin, &PageRequest::default()).await.unwrap().items;
+    let (customer, options) = (house.customer.clone(), house.upstream.egress());
+    let url = house.upstream.url("/");
+    let ask = async || customer.call("asking", "ask", json!({"url": url})).await.unwrap().outcome;
+    result(&ask().await);
+    assert_eq!((list().await[0].state, list().await[0].successes), (BreakerState::Closed, 1));
+
+    drop(house.upstream);
+    eventually(async || (list().await[0].state == BreakerState::Open).then_some(drop(ask().await))).await;
+
+    let open = list().await.remove(0);
+    assert_eq!((open.customer_id, open.host.as_str()), (Some(customer.id), "upstream.localhost"));
+    assert!(open.failures >= u64::from(options.breaker.failures_max) && open.retry_after_ms.is_some(), "{open:?}");
+    let refused = ask().await;
+    assert!(failure(&refused).contains("circuit breaker of `upstream.localhost` is open"), "{refused:?}");
+
+    breakers::force(app, &admin, &host, Force::Closed).await.unwrap();
+    assert!(failure(&ask().await).contains("cannot connect"), "it is tried whatever fails");
+    breakers::force(app, &admin, &host, Force::Open).await.unwrap();
+    let refused = ask().await;
+    assert!(failure(&refused).contains("circuit breaker of `upstream.localhost` is open"), "{refused:?}");
+    assert_eq!((list().await[0].state, list().await[0].customer_id), (BreakerState::ForcedOpen, None));
+    breakers::force(app, &admin, &host, Force::Automatic).await.unwrap();
+    assert_eq!(list().await, []);
+
+    let usage = breakers::load_egress(app, &admin).await.unwrap();
+    let errors: std::collections::BTreeMap<_, _> = usage.errors.into_iter().collect();
+    assert!(errors["connect"] >= 5 && errors["open"] >= 2 && errors["tls"] == 0, "{errors:?}");
     house.test.stop().await;
 }

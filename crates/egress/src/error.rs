@@ -169,7 +169,8 @@ pub enum ErrorCategory {
 }
 
 impl ErrorCategory {
-    pub(crate) const ALL: [Self; 10] = [
+    /// All of them.
+    pub const ALL: [Self; 10] = [
         Self::Refused,
         Self::Resolve,
         Self::Connect,
@@ -181,6 +182,23 @@ impl ErrorCategory {
         Self::Limit,
         Self::Ended,
     ];
+
+    /// Its word in statistics, as it is serialized.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::TimeOut => "time_out",
+            Self::Protocol => "protocol",
+            Self::ServerError => "server_error",
+            Self::Open => "open",
+            Self::Limit => "limit",
+            Self::Ended => "ended",
+        }
+    }
 }
 
 impl FetchError {

@@ -278,7 +278,14 @@ mod tests {
         metrics.observe_request(Some("/mcp/{server}"), 200, Duration::from_micros(300));
         metrics.refuse_connection();
         let open = metrics.open_connection();
-        let text = metrics.encode(&Readings { guest_memory_bytes: 7, artifact_hits: 5, ..Readings::default() });
+        let text = metrics.encode(&Readings {
+            guest_memory_bytes: 7,
+            artifact_hits: 5,
+            egress_bytes_sent: 9,
+            egress_breakers_open: 1,
+            egress_errors: vec![("time_out", 3), ("open", 0)],
+            ..Readings::default()
+        });
         drop(open);
 
         assert_line(&text, "toolwright_calls_total{status=\"success\"} 1");
@@ -293,6 +300,10 @@ mod tests {
         assert_line(&text, "toolwright_http_connections_refused_total 1");
         assert_line(&text, "toolwright_guest_memory_bytes 7");
         assert_line(&text, "toolwright_artifact_hits_total 5");
+        assert_line(&text, "toolwright_egress_sent_bytes_total 9");
+        assert_line(&text, "toolwright_egress_breakers_open 1");
+        assert_line(&text, "toolwright_egress_errors_total{kind=\"time_out\"} 3");
+        assert_line(&text, "toolwright_egress_errors_total{kind=\"open\"} 0");
         assert_line(&text, "toolwright_build_info{version=\"1.2.3\"} 1");
         assert_line(&text, "toolwright_process_start_time_seconds 1700000000.5");
         assert!(text.ends_with("# EOF\n"), "{text}");

@@ -31,6 +31,7 @@ use crate::{
         (name = "customers", description = "Customers and their tiers; by the admin key"),
         (name = "api keys", description = "What a customer's programs show; by the admin key"),
         (name = "tiers", description = "The limits that customers are held to; by the admin key"),
+        (name = "egress", description = "Hosts that tools reach, and those that are left alone; by the admin key"),
         (name = "servers", description = "What `/mcp/{server}` serves"),
         (name = "tools", description = "Sources, their versions, and trying them"),
         (name = "environment", description = "Values that tools read"),

@@ -41,7 +41,7 @@ pub(crate) fn documented_routes() -> OpenApiRouter<WebState> {
 }
 
 fn admin_routes() -> OpenApiRouter<WebState> {
-    use admin::{api_keys, customers, tiers};
+    use admin::{api_keys, breakers, customers, tiers};
 
     OpenApiRouter::new()
         .routes(routes!(customers::list_customers, customers::create_customer))
@@ -50,6 +50,9 @@ fn admin_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(api_keys::get_api_key, api_keys::delete_api_key))
         .routes(routes!(tiers::list_tiers))
         .routes(routes!(tiers::get_tier, tiers::put_tier))
+        .routes(routes!(breakers::list_breakers))
+        .routes(routes!(breakers::put_breaker))
+        .routes(routes!(breakers::get_egress))
 }
 
 fn api_routes() -> OpenApiRouter<WebState> {

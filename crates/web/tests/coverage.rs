@@ -119,6 +119,7 @@ impl Names {
             ("{customer_id}", id),
             ("{api_key_id}", id),
             ("{tier}", &"free".to_owned()),
+            ("{host}", &"api.example.com".to_owned()),
         ]
         .into_iter()
         .fold(path.to_owned(), |path, (parameter, value)| path.replace(parameter, value))
@@ -168,6 +169,7 @@ fn body(operation: &Operation, names: &Names) -> Value {
         ("PATCH", "/admin/v1/customers/{customer_id}") => json!({ "tier": "free" }),
         ("POST", "/admin/v1/customers/{customer_id}/api-keys") => json!({ "name": "laptop" }),
         ("PUT", "/admin/v1/tiers/{tier}") => json!({ "limits": {} }),
+        ("PUT", "/admin/v1/breakers/{host}") => json!({ "state": "open" }),
         ("POST", "/api/v1/servers") => json!({ "slug": "mine", "title": "Mine" }),
         ("PUT", "/api/v1/servers/{slug}/tools/{name}") => json!({ "language": "typescript", "source": GREET }),
         ("POST", "/api/v1/servers/{slug}/tools/{name}/try") => json!({ "arguments": { "name": "Eve" } }),

@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod bad_input;
+mod breakers;
 mod client;
 mod coverage;
 mod customers;

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge},
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
 
 /// The levels and totals of one moment. Totals only ever grow while the process lives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readings {
     /// Guests that run now.
     pub guests_running: u64,
@@ -38,6 +39,24 @@ pub struct Readings {
     pub database_connections_idle: u64,
     /// Database connections that may be open at one time.
     pub database_connections_max: u64,
+    /// Requests that tools asked for, each hop of a redirect counted, in all.
+    pub egress_requests: u64,
+    /// Requests of tools that wait for their answer or whose answer is being read.
+    pub egress_requests_in_flight: u64,
+    /// Bytes of HTTP that tools sent, in all.
+    pub egress_bytes_sent: u64,
+    /// Bytes of HTTP that tools received, in all.
+    pub egress_bytes_received: u64,
+    /// Connections that were made for tools, in all.
+    pub egress_connections_opened: u64,
+    /// Requests of tools that went over a connection of an earlier one, in all.
+    pub egress_connections_reused: u64,
+    /// Connections that wait for a tool's request.
+    pub egress_connections_idle: u64,
+    /// Breakers that refuse requests.
+    pub egress_breakers_open: u64,
+    /// Requests of tools that failed, in all, by one of a handful of kinds.
+    pub egress_errors: Vec<(&'static str, u64)>,
 }
 
 type Level = Gauge<u64, AtomicU64>;
@@ -59,6 +78,20 @@ pub(super) struct Levels {
     database_connections: Level,
     database_connections_idle: Level,
     database_connections_max: Level,
+    egress_requests: Counter,
+    egress_requests_in_flight: Level,
+    egress_bytes_sent: Counter,
+    egress_bytes_received: Counter,
+    egress_connections_opened: Counter,
+    egress_connections_reused: Counter,
+    egress_connections_idle: Level,
+    egress_breakers_open: Level,
+    egress_errors: Family<KindLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
 }
 
 impl Levels {
@@ -87,6 +120,24 @@ impl Levels {
             "Database connections that may be open",
             self.database_connections_max.clone(),
         );
+        self.register_egress(registry);
+    }
+
+    fn register_egress(&self, registry: &mut Registry) {
+        let bytes = || Unit::Bytes;
+        registry.register("egress_requests", "Requests of tools, each hop of a redirect counted", self.egress_requests.clone());
+        registry.register("egress_requests_in_flight", "Requests of tools under way", self.egress_requests_in_flight.clone());
+        registry.register_with_unit("egress_sent", "HTTP that tools sent", bytes(), self.egress_bytes_sent.clone());
+        registry.register_with_unit("egress_received", "HTTP that tools received", bytes(), self.egress_bytes_received.clone());
+        registry.register("egress_connections_opened", "Connections made for tools", self.egress_connections_opened.clone());
+        registry.register(
+            "egress_connections_reused",
+            "Requests of tools over an earlier connection",
+            self.egress_connections_reused.clone(),
+        );
+        registry.register("egress_connections_idle", "Connections that wait for a tool", self.egress_connections_idle.clone());
+        registry.register("egress_breakers_open", "Breakers that refuse requests", self.egress_breakers_open.clone());
+        registry.register("egress_errors", "Requests of tools that failed, by kind", self.egress_errors.clone());
     }
 
     pub(super) fn set(&self, readings: &Readings) {
@@ -104,6 +155,23 @@ impl Levels {
         self.database_connections.set(readings.database_connections);
         self.database_connections_idle.set(readings.database_connections_idle);
         self.database_connections_max.set(readings.database_connections_max);
+        self.set_egress(readings);
+    }
+}
+
+impl Levels {
+    fn set_egress(&self, readings: &Readings) {
+        set_total(&self.egress_requests, readings.egress_requests);
+        self.egress_requests_in_flight.set(readings.egress_requests_in_flight);
+        set_total(&self.egress_bytes_sent, readings.egress_bytes_sent);
+        set_total(&self.egress_bytes_received, readings.egress_bytes_received);
+        set_total(&self.egress_connections_opened, readings.egress_connections_opened);
+        set_total(&self.egress_connections_reused, readings.egress_connections_reused);
+        self.egress_connections_idle.set(readings.egress_connections_idle);
+        self.egress_breakers_open.set(readings.egress_breakers_open);
+        for (kind, total) in &readings.egress_errors {
+            set_total(&self.egress_errors.get_or_create(&KindLabels { kind }), *total);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the paths of `/admin/v1` carry.
 
-use domain::{ApiKeyId, CustomerId, TierName};
+use domain::{ApiKeyId, CustomerId, HostPattern, TierName};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -32,4 +32,13 @@ pub(crate) struct TierPath {
     /// The tier.
     #[param(value_type = String, pattern = "^[a-z][a-z0-9_-]{0,31}$", example = "free")]
     pub(crate) tier: TierName,
+}
+
+/// The path of a host's breaker.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct BreakerPath {
+    /// The host, in lower case and without a port.
+    #[param(value_type = String, max_length = 253, example = "api.example.com")]
+    pub(crate) host: HostPattern,
 }
