@@ -6,10 +6,14 @@
 mod api;
 #[path = "end_to_end/clients.rs"]
 mod clients;
+#[path = "end_to_end/conformance.rs"]
+mod conformance;
 #[path = "end_to_end/durability.rs"]
 mod durability;
 #[path = "end_to_end/examples.rs"]
 mod examples;
+#[path = "end_to_end/key_proxy.rs"]
+mod key_proxy;
 #[path = "end_to_end/lifecycle.rs"]
 mod lifecycle;
 #[path = "end_to_end/logs.rs"]

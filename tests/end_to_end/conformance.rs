@@ -24,11 +24,18 @@ const UNSCORED: [(&str, &str); 5] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conformance_suite_finds_nothing_but_what_is_known() {
     let home = Home::new();
-    let program = home.serve().await;
+    let proxy = KeyProxy::bind().await;
+    let origin = proxy.origin();
+    // The suite takes the address that it was given for the server's own.
+    let program = home
+        .serve_with(|command| {
+            command.env("TOOLWRIGHT_MCP_ALLOWED_ORIGINS", &origin);
+        })
+        .await;
     let owner = program.customer("enterprise").await;
     deploy(&owner).await;
-    let proxy = KeyProxy::start(&owner).await;
-    let suite = Suite::set_up(format!("http://{}/mcp/{SERVER}", proxy.address));
+    let _proxy = proxy.serve(&owner);
+    let suite = Suite::set_up(format!("{origin}/mcp/{SERVER}"));
 
     for revision in REVISIONS {
         let known = root().join(format!("tests/conformance/expected-failures-{revision}.yaml"));

@@ -1,6 +1,6 @@
 //! A proxy that adds an API key to every request, for clients that cannot be given one.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -17,11 +17,11 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::api::Api;
 
+/// A proxy's address, before anybody is served there.
+pub(crate) struct KeyProxy(TcpListener);
+
 /// A running proxy; it ends when this is dropped.
-pub(crate) struct KeyProxy {
-    pub(crate) address: SocketAddr,
-    serving: JoinHandle<()>,
-}
+pub(crate) struct RunningProxy(JoinHandle<()>);
 
 /// Where requests go, and as whom.
 struct Upstream {
@@ -31,24 +31,30 @@ struct Upstream {
 }
 
 impl KeyProxy {
+    pub(crate) async fn bind() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// Its address as a web page's origin.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
+    }
+
     /// Passes everything on to the server of `owner`, with their key. Headers are otherwise left as they are, `Host` and `Origin` too.
-    pub(crate) async fn start(owner: &Api) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(crate) fn serve(self, owner: &Api) -> RunningProxy {
         let upstream = Upstream {
             client: Client::builder(TokioExecutor::new()).build_http(),
             authority: owner.base.trim_start_matches("http://").to_owned(),
             authorization: format!("Bearer {}", owner.key).parse().unwrap(),
         };
         let router = Router::new().fallback(pass_on).with_state(Arc::new(upstream));
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, serving }
+        RunningProxy(tokio::spawn(async move { axum::serve(self.0, router).await.unwrap() }))
     }
 }
 
-impl Drop for KeyProxy {
+impl Drop for RunningProxy {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.0.abort();
     }
 }
 

@@ -3,8 +3,12 @@
 mod access;
 mod bad_input;
 mod cancellation;
+mod changes;
 mod handshake;
+mod logs;
 mod progress;
+mod prompts;
+mod resources;
 mod tools_call;
 mod tools_list;
 mod transport;
@@ -35,6 +39,9 @@ export default tool({
 });
 "#,
 );
+
+/// The header that says to which session of 2025-11-25 a request belongs.
+pub(crate) const SESSION: &str = "mcp-session-id";
 
 /// The two ways of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +155,8 @@ impl Message {
         headers.push(("mcp-protocol-version", version.to_owned()));
         if era == Era::PerRequest {
             headers.push(("mcp-method", method.to_owned()));
-            headers.extend(params["name"].as_str().map(|name| ("mcp-name", name.to_owned())));
+            let named = params["name"].as_str().or(params["uri"].as_str());
+            headers.extend(named.map(|name| ("mcp-name", name.to_owned())));
             params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(version);
             params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
         }
@@ -185,6 +193,17 @@ impl Message {
         self.body["id"] = id;
         self
     }
+}
+
+/// The messages of a stream. Comments, which keep it alive, carry none.
+pub(crate) fn events(text: &str) -> Vec<Value> {
+    let blocks = text.split("\n\n").filter(|block| !block.is_empty() && !block.starts_with(':'));
+    blocks
+        .map(|block| {
+            let data = block.strip_prefix("event: message\ndata: ").unwrap_or_else(|| panic!("no message: {block}"));
+            serde_json::from_str(data).unwrap()
+        })
+        .collect()
 }
 
 /// The text that a model reads in the result of a call.

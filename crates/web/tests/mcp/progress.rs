@@ -1,10 +1,10 @@
 //! Reports of progress, on a stream whose last event is the result.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgPool;
 
-use super::{COUNT, ERAS, Era, FAIL, Mcp, Message, text};
+use super::{COUNT, ERAS, Era, FAIL, Mcp, Message, events, text};
 use crate::client::Doors;
 
 #[sqlx::test(migrations = "../../migrations")]
@@ -104,15 +104,4 @@ export default tool({
     let steps: Vec<_> = events.iter().filter_map(|event| event["params"]["progress"].as_f64()).collect();
     assert_eq!(steps, [1.0, 2.0, 3.0]);
     assert_eq!(events.last().unwrap()["result"]["structuredContent"], json!({"done": true}));
-}
-
-/// The messages of a stream. Comments, which keep it alive, carry none.
-fn events(text: &str) -> Vec<Value> {
-    let blocks = text.split("\n\n").filter(|block| !block.is_empty() && !block.starts_with(':'));
-    blocks
-        .map(|block| {
-            let data = block.strip_prefix("event: message\ndata: ").unwrap_or_else(|| panic!("no message: {block}"));
-            serde_json::from_str(data).unwrap()
-        })
-        .collect()
 }
