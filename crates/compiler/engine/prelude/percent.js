@@ -14,6 +14,8 @@ const QUERY_SET = percentEncodeSet(C0_CONTROL_SET, ' "#<>');
 const SPECIAL_QUERY_SET = percentEncodeSet(QUERY_SET, "'");
 const PATH_SET = percentEncodeSet(QUERY_SET, "?^`{}");
 const USERINFO_SET = percentEncodeSet(PATH_SET, "/:;=@[\\]|");
+/** https://www.rfc-editor.org/rfc/rfc3986#section-2.3: all but these. */
+const UNRESERVED_SET = percentEncodeSet(USERINFO_SET, "$%&+,!'()*");
 const FORM_SET = percentEncodeSet(percentEncodeSet(USERINFO_SET, "$%&+,"), "!'()~");
 
 const PERCENT_BYTES = Array.from({ length: 256 }, (_, byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`);
