@@ -5,6 +5,8 @@ use std::{
     process::{Command, Output},
 };
 
+use serde_json::{Value, json};
+
 use crate::{api::Api, key_proxy::KeyProxy, program::Home};
 
 const SERVER: &str = "conformance";
@@ -26,14 +28,15 @@ async fn the_conformance_suite_finds_nothing_but_what_is_known() {
     let home = Home::new();
     let proxy = KeyProxy::bind().await;
     let origin = proxy.origin();
-    // The suite takes the address that it was given for the server's own.
-    let program = home
-        .serve_with(|command| {
-            command.env("TOOLWRIGHT_MCP_ALLOWED_ORIGINS", &origin);
-        })
-        .await;
+    let platform = Platform { name: "platform.localhost", port: proxy.port() };
+    let settings = |command: &mut Command| {
+        // The suite takes the address that it was given for the server's own.
+        command.env("TOOLWRIGHT_MCP_ALLOWED_ORIGINS", &origin);
+        command.env("TOOLWRIGHT_EGRESS_ALLOW_PRIVATE", format!("{}:{}", platform.name, platform.port));
+    };
+    let program = home.serve_with(settings).await;
     let owner = program.customer("enterprise").await;
-    deploy(&owner).await;
+    deploy(&owner, &platform).await;
     let _proxy = proxy.serve(&owner);
     let suite = Suite::set_up(format!("{origin}/mcp/{SERVER}"));
 
@@ -51,15 +54,42 @@ async fn the_conformance_suite_finds_nothing_but_what_is_known() {
     }
 }
 
-/// Every source of the fixture, by the public API.
-async fn deploy(owner: &Api) {
+/// Where tools of the fixture find the public API: the suite asks them to change what their own server serves.
+struct Platform {
+    name: &'static str,
+    port: u16,
+}
+
+/// Every source of the fixture, by the public API. There are two releases, whose tools and prompts are described differently.
+async fn deploy(owner: &Api, platform: &Platform) {
+    let Platform { name: host, port } = platform;
     owner.create_server(SERVER).await;
+    let address = json!({ "value": format!("http://{host}:{port}"), "secret": false });
+    owner.put(&format!("/api/v1/servers/{SERVER}/env/PLATFORM"), address).await.expect(200);
+    let grants = json!({ "hosts": [{ "scheme": "http", "host": host, "port": port }], "env": ["PLATFORM"] });
     for entry in std::fs::read_dir(root().join("tests/conformance/fixture")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        owner.put_tool(SERVER, name, &std::fs::read_to_string(&path).unwrap()).await;
+        let grants = if name.starts_with("test_trigger_") { grants.clone() } else { json!({}) };
+        put(owner, name, &source(name), grants).await;
     }
     owner.release(SERVER).await;
+    for (name, description, other) in [
+        ("test_simple_text", "Answers with a text.", "Answers with a simple text."),
+        ("test_simple_prompt", "A prompt without arguments.", "A simple prompt."),
+    ] {
+        put(owner, name, &source(name).replace(description, other), json!({})).await;
+    }
+    owner.release(SERVER).await;
+}
+
+async fn put(owner: &Api, name: &str, source: &str, grants: Value) {
+    let body = json!({ "language": "typescript", "source": source, "grants": grants });
+    owner.put(&format!("/api/v1/servers/{SERVER}/tools/{name}"), body).await.expect(201);
+}
+
+fn source(name: &str) -> String {
+    std::fs::read_to_string(root().join(format!("tests/conformance/fixture/{name}.ts"))).unwrap()
 }
 
 /// The suite, as `scripts/setup-clients` installs it.

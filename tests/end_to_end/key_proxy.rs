@@ -40,6 +40,10 @@ impl KeyProxy {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.0.local_addr().unwrap().port()
+    }
+
     /// Passes everything on to the server of `owner`, with their key. Headers are otherwise left as they are, `Host` and `Origin` too.
     pub(crate) fn serve(self, owner: &Api) -> RunningProxy {
         let upstream = Upstream {
