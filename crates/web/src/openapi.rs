@@ -24,7 +24,7 @@ use crate::{
     info(
         title = "Toolwright",
         version = "1",
-        description = "Hosts tools for language models: a source goes in, a sandboxed tool comes out, served at `/mcp/{server}`.\n\nEvery answer carries `X-Request-Id`. Every answer that is not a success carries one envelope, `Error`: programs branch on its `error_code`, people read its `message`. Lists come in pages: ask for the next one with the `next_cursor` of the last. Another customer's thing answers exactly as a missing one. Bodies are JSON of 2 MiB at most, without unknown members and without repeated keys.",
+        description = "Hosts tools for language models: a source goes in, a sandboxed tool comes out, served at `/mcp/{server}`.\n\nEvery answer carries `X-Request-Id`. Every answer that is not a success carries one envelope, `Error`: programs branch on its `error_code`, people read its `message`. Lists come in pages: ask for the next one with the `next_cursor` of the last. Another customer's thing answers exactly as a missing one. Bodies are JSON of 2 MiB at most, without unknown members and without repeated keys; components are sent as they are, bounded by the tier's `artifact_bytes_max`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
@@ -106,7 +106,7 @@ const TOO_LARGE: ErrorAnswer = ErrorAnswer {
 const UNSUPPORTED_MEDIA_TYPE: ErrorAnswer = ErrorAnswer {
     status: "415",
     name: "UnsupportedMediaType",
-    description: "The body is not declared as `application/json`",
+    description: "The body is not declared as what is read here: `application/json`, or `application/wasm` for a component",
     example: ErrorCode::UnsupportedMediaType,
     message: "a body of JSON is needed, with the header `Content-Type: application/json`",
     header: None,
@@ -231,7 +231,7 @@ fn add_errors(operation: &mut Operation) {
     };
     let (in_path, in_query, in_body) = (takes(ParameterIn::Path), takes(ParameterIn::Query), operation.request_body.is_some());
     // What builds or runs is held to a rate.
-    let rated = matches!(operation.operation_id.as_deref(), Some("put_tool" | "try_tool"));
+    let rated = matches!(operation.operation_id.as_deref(), Some("put_tool" | "put_tools" | "get_component" | "try_tool"));
     let errors = [
         (guarded, &[UNAUTHENTICATED, FORBIDDEN, INTERNAL, UNAVAILABLE][..]),
         (in_path, &[NOT_FOUND]),

@@ -56,13 +56,14 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 }
 
 fn api_routes() -> OpenApiRouter<WebState> {
-    use api::{environment, executions, releases, servers, tools, tries, versions};
+    use api::{components, environment, executions, releases, servers, tools, tries, versions};
 
     OpenApiRouter::new()
         .routes(routes!(servers::list_servers, servers::create_server))
         .routes(routes!(servers::get_server, servers::delete_server))
-        .routes(routes!(tools::list_tools))
+        .routes(routes!(tools::list_tools, components::put_tools))
         .routes(routes!(tools::get_tool, tools::put_tool, tools::delete_tool))
+        .routes(routes!(components::get_component))
         .routes(routes!(versions::list_versions))
         .routes(routes!(versions::get_version))
         .routes(routes!(tries::try_tool))

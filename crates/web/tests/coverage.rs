@@ -172,6 +172,7 @@ fn body(operation: &Operation, names: &Names) -> Value {
         ("PUT", "/admin/v1/breakers/{host}") => json!({ "state": "open" }),
         ("POST", "/api/v1/servers") => json!({ "slug": "mine", "title": "Mine" }),
         ("PUT", "/api/v1/servers/{slug}/tools/{name}") => json!({ "language": "typescript", "source": GREET }),
+        ("PUT", "/api/v1/servers/{slug}/tools") => json!({}),
         ("POST", "/api/v1/servers/{slug}/tools/{name}/try") => json!({ "arguments": { "name": "Eve" } }),
         ("PUT", "/api/v1/servers/{slug}/env/{name}") => json!({ "value": "imperial" }),
         ("POST", "/api/v1/servers/{slug}/releases") => json!({ "tools": {} }),

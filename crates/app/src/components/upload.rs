@@ -65,7 +65,6 @@ pub(super) async fn begin(app: &App, customer: CustomerId, slug: &Slug) -> Resul
     let began = Instant::now();
     let server = servers::find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
     let tier = tiers::of_customer(app, customer).await?;
-    builds::take_build(app, customer, &tier)?;
     let busy = || AppError::Busy { limit: None, retry_after_s: 5 };
     let wait_max = std::time::Duration::from_millis(tier.limits.queue_wait_ms_max.into());
     let of_customer = app.uploads.of_customers.take(customer, Uploads::OF_CUSTOMER_MAX, wait_max).await.map_err(|_| busy())?;
@@ -188,6 +187,7 @@ fn check(slug: &Slug, ticket: &Ticket, component: &[u8], grants: &Grants) -> Res
 }
 
 async fn inspect(app: &App, customer: CustomerId, ticket: &Ticket, component: Vec<u8>) -> Result<Inspected, AppError> {
+    builds::take_build(app, customer, &ticket.tier)?;
     let artifact_bytes_max = ticket.bytes_max();
     let request = UploadRequest { customer, component: component.clone(), artifact_bytes_max };
     let inspected = app.workers.inspect(request).await.map_err(|error| artifacts::build_error(&ticket.tier, error))?;

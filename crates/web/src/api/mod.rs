@@ -1,5 +1,6 @@
 //! `/api/v1`: what a customer may do with its own things. Every operation needs one of the customer's API keys.
 
+pub(crate) mod components;
 pub(crate) mod environment;
 pub(crate) mod executions;
 mod grants;

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{error::Category, json};
 
-use super::{printable, unique_keys};
+use super::{
+    body::{self, BodyBounds},
+    printable, unique_keys,
+};
 use crate::{envelope::ErrorCode, error::ApiError};
 
 /// Bytes of a body: the largest source there may be (1 MiB) as a JSON string with every second character escaped.
@@ -36,37 +38,19 @@ where
 }
 
 fn check_declared(headers: &HeaderMap) -> Result<(), ApiError> {
-    let unsupported = |message| Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::UnsupportedMediaType, message));
     if !is_json(headers) {
-        return unsupported("a body of JSON is needed, with the header `Content-Type: application/json`");
+        return Err(body::unsupported("a body of JSON is needed, with the header `Content-Type: application/json`"));
     }
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return unsupported("the body must be sent as it is: no Content-Encoding is undone here");
-    }
-    Ok(())
+    body::check_plain(headers)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(declared) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = body::media_type(headers);
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 async fn read(request: Request) -> Result<Bytes, ApiError> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
-        return Err(too_large());
-    }
-    let unreadable = |status, message| ApiError::new(status, ErrorCode::Unreadable, message);
-    match tokio::time::timeout(BODY_WAIT, Limited::new(request.into_body(), BODY_BYTES_MAX).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(unreadable(StatusCode::BAD_REQUEST, "the body broke off before its end".to_owned())),
-        Err(_) => {
-            let message = format!("the body did not arrive within {} s", BODY_WAIT.as_secs());
-            Err(unreadable(StatusCode::REQUEST_TIMEOUT, message))
-        }
-    }
+    body::read(request, &BodyBounds { bytes_max: BODY_BYTES_MAX, wait: BODY_WAIT }, too_large).await
 }
 
 fn too_large() -> ApiError {
@@ -108,7 +92,7 @@ fn explain(error: &serde_json::Error, path: Option<String>) -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderValue, header};
     use serde::Deserialize;
 
     use super::*;

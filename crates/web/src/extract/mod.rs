@@ -1,5 +1,6 @@
 //! Extractors that check at the door (SEC-13) and whose errors are the one envelope (API-1, API-5).
 
+pub(crate) mod body;
 mod json;
 mod path;
 mod query;
