@@ -37,8 +37,8 @@ async fn each_function_of_a_component_becomes_a_tool(pool: PgPool) {
 
     let names: Vec<_> = built.iter().map(|built| built.interface.name.as_str()).collect();
     assert_eq!(names, ["my_add_up", "my_is_even"]);
-    assert_eq!(result(&customer, "sums", "my_add_up", json!({"a": 2, "b": 3})).await, json!(5));
-    assert_eq!(result(&customer, "sums", "my_is_even", json!({"n": 3})).await, json!(false));
+    assert_eq!(result(&customer, "sums", "my_add_up", json!({"a": 2, "b": 3})).await, json!({"result": 5}));
+    assert_eq!(result(&customer, "sums", "my_is_even", json!({"n": 3})).await, json!({"result": false}));
     let refused = customer.call("sums", "my_add_up", json!({"a": "two", "b": 3})).await.unwrap();
     assert!(matches!(&refused.outcome, Outcome::ToolError(failure) if failure.name == "InvalidArguments"), "{refused:?}");
     test.stop().await;
@@ -52,7 +52,7 @@ async fn one_function_of_a_component_becomes_the_tool_that_it_is_put_as(pool: Pg
     let words = Words {
         title: Some("Sum".into()),
         description: Some("Adds two whole numbers.".into()),
-        examples: Some(vec![example(json!({"a": 1, "b": 2}), json!(3))]),
+        examples: Some(vec![example(json!({"a": 1, "b": 2}), json!({"result": 3}))]),
         ..Words::default()
     };
 
@@ -64,7 +64,7 @@ async fn one_function_of_a_component_becomes_the_tool_that_it_is_put_as(pool: Pg
     assert!(unsaid.contains("say in `export` which of them the tool is: add-up, is-even"), "{unsaid}");
     assert!(wrong.unwrap_err().to_string().contains("it exports: add-up, is-even"));
     assert_eq!((built.interface.name.as_str(), built.interface.title.as_deref()), ("sum", Some("Sum")));
-    assert_eq!(result(&customer, "sums", "sum", json!({"a": 2, "b": 3})).await, json!(5));
+    assert_eq!(result(&customer, "sums", "sum", json!({"a": 2, "b": 3})).await, json!({"result": 5}));
     test.stop().await;
 }
 
@@ -81,12 +81,12 @@ async fn a_component_is_revised_without_being_sent_again(pool: PgPool) {
 
     let words = Words { description: Some("Adds.".into()), ..Words::default() };
     let second = revise(words).await.unwrap();
-    let wrong = revise(Words { examples: Some(vec![example(json!({"a": 1, "b": 1}), json!(3))]), ..Words::default() }).await;
+    let wrong = revise(Words { examples: Some(vec![example(json!({"a": 1, "b": 1}), json!({"result": 3}))]), ..Words::default() }).await;
 
     assert_ne!(second.digest, first.digest);
     assert_eq!(second.interface.description, "Adds.");
     let Err(AppError::Build { diagnostics }) = wrong else { panic!("an example that is wrong was taken: {wrong:?}") };
-    assert!(diagnostics[0].message.contains("gave 2 where its `output` says 3"), "{diagnostics:?}");
+    assert!(diagnostics[0].message.contains(r#"gave {"result":2} where its `output` says {"result":3}"#), "{diagnostics:?}");
     customer.put("sums", "add", ADD).await.unwrap();
     let of_source = Revision { grants: Grants::default(), words: Words::default() };
     let of_source = components::revise(test.app(), &customer.caller, &slug("sums"), &tool_name("add"), of_source).await;

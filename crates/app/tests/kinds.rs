@@ -169,7 +169,7 @@ async fn two_resources_of_one_uri_are_not_released(pool: PgPool) {
     let test = TestApp::start(pool).await;
     let customer = test.customer("pro").await;
     deploy(&customer).await;
-    let other = NOTE.replace("\"note\"", "\"other\"").replace("notes://{day}", "notes://{name}");
+    let other = NOTE.replace("\"note\"", "\"other\"").replace("notes://{day}", "notes://the-{day}");
     customer.put("trips", "other", &other).await.unwrap();
 
     let refused = releases::create(test.app(), &customer.caller, &slug("trips"), None).await;
