@@ -73,7 +73,8 @@ async fn a_component_is_revised_without_being_sent_again(pool: PgPool) {
     let test = TestApp::start(pool).await;
     let customer = test.customer("free").await;
     customer.create_server("sums").await.unwrap();
-    let first = put(&test, &customer, "sums", "sum", SUMS, NewWith { export: Some("add-up"), words: Words::default() }).await.unwrap();
+    let first =
+        put(&test, &customer, "sums", "sum", SUMS, NewWith { export: Some("add-up"), words: Words::default() }).await.unwrap();
     let revise = async |words| {
         let revision = Revision { grants: serde_json::from_value(json!({"env": ["UNITS"]})).unwrap(), words };
         components::revise(test.app(), &customer.caller, &slug("sums"), &tool_name("sum"), revision).await
@@ -81,7 +82,8 @@ async fn a_component_is_revised_without_being_sent_again(pool: PgPool) {
 
     let words = Words { description: Some("Adds.".into()), ..Words::default() };
     let second = revise(words).await.unwrap();
-    let wrong = revise(Words { examples: Some(vec![example(json!({"a": 1, "b": 1}), json!({"result": 3}))]), ..Words::default() }).await;
+    let wrong =
+        revise(Words { examples: Some(vec![example(json!({"a": 1, "b": 1}), json!({"result": 3}))]), ..Words::default() }).await;
 
     assert_ne!(second.digest, first.digest);
     assert_eq!(second.interface.description, "Adds.");
@@ -99,7 +101,8 @@ async fn a_component_is_revised_without_being_sent_again(pool: PgPool) {
 async fn a_tool_in_javascript_goes_as_a_component_to_another_application(pool: PgPool) {
     let one = TestApp::start_with(&pool, TestOptions::default()).await;
     // It has neither the artifacts nor the native code of the first.
-    let other = TestApp::start_with(&pool, TestOptions { cache: Some(testkit::cache_without_tools()), ..TestOptions::default() }).await;
+    let other =
+        TestApp::start_with(&pool, TestOptions { cache: Some(testkit::cache_without_tools()), ..TestOptions::default() }).await;
     let (owner, friend) = (one.customer("pro").await, other.customer("pro").await);
     let source = owner.deploy("sums", "add", ADD).await;
     friend.create_server("copies").await.unwrap();
@@ -138,7 +141,9 @@ async fn what_is_no_component_is_a_build_error(pool: PgPool) {
     let customer = test.customer("free").await;
     customer.create_server("sums").await.unwrap();
 
-    for (bytes, wanted) in [(b"hello".to_vec(), "not a WebAssembly component"), (wat::parse_str("(module)").unwrap(), "core module")] {
+    for (bytes, wanted) in
+        [(b"hello".to_vec(), "not a WebAssembly component"), (wat::parse_str("(module)").unwrap(), "core module")]
+    {
         let refused = put_bytes(&test, &customer, "sums", "sum", bytes, NewWith::default()).await;
 
         let Err(AppError::Build { diagnostics }) = refused else { panic!("it was taken: {refused:?}") };

@@ -76,7 +76,9 @@ async fn a_static_resource_is_read_before_a_template_that_fits(pool: PgPool) {
     let customer = test.customer("pro").await;
     deploy(&customer).await;
 
-    for (uri, wanted) in [("notes://today", "nothing yet"), ("notes://monday", "note of monday"), ("notes://a%20b", "note of a b")] {
+    for (uri, wanted) in
+        [("notes://today", "nothing yet"), ("notes://monday", "note of monday"), ("notes://a%20b", "note of a b")]
+    {
         let answered = read(&test, &customer, uri).await.unwrap();
 
         let contents = answered.result.unwrap().contents;
@@ -154,10 +156,8 @@ async fn every_kind_goes_the_way_of_a_call(pool: PgPool) {
 
     assert!(matches!(over, Err(AppError::RateLimited { .. })), "{over:?}");
     for (call, tool) in [(note.call_id, "note"), (plan.call_id, "plan"), (city.call_id, "plan")] {
-        let record = crate::sources::eventually(async || {
-            app::executions::load(test.app(), &customer.caller, call).await.ok()
-        })
-        .await;
+        let record =
+            crate::sources::eventually(async || app::executions::load(test.app(), &customer.caller, call).await.ok()).await;
         assert_eq!((record.tool.as_str(), record.status), (tool, Status::Success));
         assert!(record.receipt.is_some_and(|receipt| receipt.fuel > 0));
     }

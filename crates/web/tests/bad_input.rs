@@ -72,7 +72,7 @@ async fn members_of_the_wrong_type_unknown_missing_or_twice(pool: PgPool) {
     422 invalid the body is not right: missing field `title` at line 1 column 15
     422 invalid `owner` in the body is not right: unknown field `owner`, expected one of `slug`, `title`, `description` at line 1 column 37
     422 invalid the body is not right: the key `slug` stands twice at line 1 column 36
-    422 invalid `language` in the body is not right: unknown variant `python`, expected `typescript` or `javascript` at line 1 column 20
+    422 invalid `language` in the body is not right: unknown variant `python`, expected one of `typescript`, `javascript`, `component` at line 1 column 20
     422 invalid `grants.hosts[0].port` in the body is not right: invalid value: integer `0`, expected a nonzero u16 at line 1 column 45
     422 invalid `grants.hosts[0].host` in the body is not right: `127.0.0.1` is not a valid host: it must be a lower-case host name of at least two labels such as api.example.com, or *. before one; no scheme, port, path or IP address at line 1 column 40
     422 invalid `grants.files` in the body is not right: unknown field `files`, expected one of `hosts`, `env`, `secrets`, `modules` at line 1 column 18

@@ -6,6 +6,7 @@ mod api_keys;
 mod bad_input;
 mod breakers;
 mod client;
+mod components;
 mod coverage;
 mod customers;
 mod documents;

@@ -35,6 +35,9 @@ async fn a_source_becomes_a_version(pool: PgPool) {
           "type": "object"
         },
         "name": "greet",
+        "offer": {
+          "kind": "tool"
+        },
         "title": "Greeting"
       },
       "version_id": "[id]"
@@ -70,6 +73,9 @@ async fn a_source_becomes_a_version(pool: PgPool) {
             "type": "object"
           },
           "name": "greet",
+          "offer": {
+            "kind": "tool"
+          },
           "title": "Greeting"
         },
         "language": "typescript",

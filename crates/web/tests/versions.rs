@@ -46,6 +46,9 @@ async fn versions_are_listed_newest_first_and_shown_with_their_source(pool: PgPo
               "type": "object"
             },
             "name": "greet",
+            "offer": {
+              "kind": "tool"
+            },
             "title": "Greeting"
           },
           "language": "typescript",
@@ -74,6 +77,9 @@ async fn versions_are_listed_newest_first_and_shown_with_their_source(pool: PgPo
               "type": "object"
             },
             "name": "greet",
+            "offer": {
+              "kind": "tool"
+            },
             "title": "Greeting"
           },
           "language": "typescript",

@@ -108,7 +108,7 @@ pub(super) async fn put_one(
     let (ticket, component) = receive(app, caller, &slug, request).await?;
     let new = NewComponent { component, export, grants, words };
     let built = components::put(app, caller, &slug, &name, ticket, new).await?;
-    Ok((name, built).into())
+    Ok(built.into())
 }
 
 /// Makes each function of a component into a tool
@@ -129,7 +129,7 @@ pub(crate) async fn put_tools(
     let (ticket, component) = receive(&app, &caller, &slug, request).await?;
     let new = NewComponents { component, prefix: prefix.unwrap_or_default(), grants };
     let built = components::put_all(&app, &caller, &slug, ticket, new).await?;
-    let versions = built.into_iter().map(|built| (built.interface.name.clone(), built).into()).collect();
+    let versions = built.into_iter().map(BuiltVersion::from).collect();
     Ok((StatusCode::CREATED, Answer(BuiltVersions { versions })))
 }
 

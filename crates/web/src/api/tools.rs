@@ -78,9 +78,6 @@ struct NewWords {
 /// What came of a build.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BuiltVersion {
-    /// The tool.
-    #[schema(value_type = String, example = "forecast")]
-    name: ToolName,
     /// The new version.
     #[schema(value_type = String, format = Uuid)]
     version_id: VersionId,
@@ -117,10 +114,10 @@ impl From<tools::ToolView> for ToolView {
     }
 }
 
-impl From<(ToolName, tools::VersionBuilt)> for BuiltVersion {
-    fn from((name, built): (ToolName, tools::VersionBuilt)) -> Self {
+impl From<tools::VersionBuilt> for BuiltVersion {
+    fn from(built: tools::VersionBuilt) -> Self {
         let tools::VersionBuilt { version_id, digest, interface, build_ms } = built;
-        Self { name, version_id, digest, interface: interface.as_ref().into(), build_ms }
+        Self { version_id, digest, interface: interface.as_ref().into(), build_ms }
     }
 }
 
@@ -155,7 +152,7 @@ pub(crate) async fn put_tool(
         NewCode::Source(source) => tools::put(&app, &caller, &slug, &name, source).await?,
         NewCode::Revision(revision) => app::components::revise(&app, &caller, &slug, &name, revision).await?,
     };
-    Ok((StatusCode::CREATED, Answer((name, built).into())))
+    Ok((StatusCode::CREATED, Answer(built.into())))
 }
 
 /// Lists the tools of a server by name
