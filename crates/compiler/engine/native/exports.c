@@ -71,25 +71,34 @@ static void clear_and_free(struct text text) {
     }
 }
 
-/* The prelude is compiled before there is a context, so that what only its compilation needed does not lie between what stays. */
-static JSModuleDef *read_prelude(struct text source) {
-    struct bytecode bytecode = modules_compile(source, "toolwright:prelude", JS_WRITE_OBJ_STRIP_DEBUG);
-    clear_and_free(source);
-    if (bytecode.start == NULL) {
-        stop();
-    }
-    engine_create_context();
-    JSContext *context = engine.context;
-    return natives_declare(context) ? run_module(modules_read(context, bytecode)) : NULL;
-}
-
-EXPORT("boot") void boot(char *start, size_t length) {
+static void begin_boot(void) {
     engine.phase = PHASE_BOOT;
     engine_create_runtime();
     engine_enter();
     modules_set_rules(engine.runtime);
     failure_track_rejections(engine.runtime);
-    JSModuleDef *module = read_prelude(terminated(start, length));
+}
+
+EXPORT("compile") struct text *compile(char *start, size_t length) {
+    static struct text result;
+    begin_boot();
+    struct text source = terminated(start, length);
+    struct bytecode bytecode = modules_compile(source, "toolwright:prelude", JS_WRITE_OBJ_STRIP_DEBUG);
+    if (bytecode.start == NULL) {
+        stop();
+    }
+    result = (struct text){(char *)bytecode.start, bytecode.length};
+    return &result;
+}
+
+EXPORT("boot") void boot(char *start, size_t length) {
+    begin_boot();
+    engine_create_context();
+    JSModuleDef *module = NULL;
+    if (natives_declare(engine.context)) {
+        module = run_module(modules_read(engine.context, (struct bytecode){(uint8_t *)start, length}));
+        clear_and_free((struct text){start, length});
+    }
     if (module == NULL) {
         stop();
     }

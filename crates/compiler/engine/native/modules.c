@@ -51,6 +51,7 @@ static JSModuleDef *load_source(JSContext *context, const char *name) {
     struct bytecode bytecode = modules_compile(source, name, 0);
     text_free(context, source);
     JSValue module = bytecode.start == NULL ? JS_EXCEPTION : modules_read(context, bytecode);
+    js_free(context, bytecode.start);
     return JS_IsException(module) ? NULL : JS_VALUE_GET_PTR(module);
 }
 
@@ -87,7 +88,6 @@ struct bytecode modules_compile(struct text source, const char *file, int left_o
 
 JSValue modules_read(JSContext *context, struct bytecode bytecode) {
     JSValue module = JS_ReadObject(context, bytecode.start, bytecode.length, JS_READ_OBJ_BYTECODE);
-    js_free(context, bytecode.start);
     /* The context keeps its modules. */
     return JS_IsException(module) || JS_ResolveModule(context, module) < 0 ? JS_EXCEPTION : module;
 }

@@ -19,7 +19,7 @@ void modules_set_rules(JSRuntime *runtime);
  * where that fails. `source` is followed by a zero. */
 struct bytecode modules_compile(struct text source, const char *file, int left_out);
 
-/* Makes a module of `bytecode`, which is given back. JS_EXCEPTION where that fails. */
+/* Makes a module of `bytecode`. JS_EXCEPTION where that fails. */
 JSValue modules_read(JSContext *context, struct bytecode bytecode);
 
 /* Declares the module "toolwright". What it exports is what the namespace of the prelude has under the same names. False where memory

@@ -6,6 +6,9 @@
 #define NATIVE(name) static JSValue name(JSContext *context, JSValueConst this, int count, JSValueConst *arguments)
 #define UNUSED (void)this, (void)count
 
+/* No header that is in use has a name so long. */
+enum { HEADER_NAME_BYTES_MAX = 256 };
+
 /* The host's texts are its own allocations, made through `cabi_realloc`. */
 static JSValue take_string(JSContext *context, struct text text) {
     JSValue string = JS_NewStringLen(context, text.start, text.length);
@@ -279,6 +282,58 @@ NATIVE(native_find) {
     return JS_NewInt32(context, -1);
 }
 
+/* Whether a byte may stand in the name of a header or a method (RFC 9110, 5.6.2). */
+static bool is_token_byte(uint8_t byte) {
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte != 0 && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
+}
+
+/* headerName(text) -> it in lower case; undefined where it is no token */
+NATIVE(native_header_name) {
+    UNUSED;
+    struct text name = text_of(context, arguments[0]);
+    if (name.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    char lower[HEADER_NAME_BYTES_MAX];
+    bool is_name = name.length > 0 && name.length <= sizeof lower;
+    for (size_t at = 0; is_name && at < name.length; at++) {
+        is_name = is_token_byte((uint8_t)name.start[at]);
+        lower[at] = (char)tolower((uint8_t)name.start[at]);
+    }
+    JSValue result = is_name ? JS_NewStringLen(context, lower, name.length) : JS_UNDEFINED;
+    text_free(context, name);
+    return result;
+}
+
+static bool is_header_space(char byte) {
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+/* headerValue(text) -> it without white space around; undefined where it has line breaks, zeros, or characters above U+00FF */
+NATIVE(native_header_value) {
+    UNUSED;
+    struct text value = text_of(context, arguments[0]);
+    if (value.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    const char *start = value.start, *end = value.start + value.length;
+    while (start < end && is_header_space(*start)) {
+        start++;
+    }
+    while (start < end && is_header_space(end[-1])) {
+        end--;
+    }
+    bool is_value = true;
+    for (const char *byte = start; byte < end; byte++) {
+        /* The first byte of what is above U+00FF in UTF-8 is C4 or more. */
+        is_value = is_value && *byte != 0 && *byte != '\r' && *byte != '\n' && (uint8_t)*byte < 0xC4;
+    }
+    JSValue result = is_value ? JS_NewStringLen(context, start, (size_t)(end - start)) : JS_UNDEFINED;
+    text_free(context, value);
+    return result;
+}
+
 /* isBuilding() -> whether this is the build of a tool, for which the host does nothing but log */
 NATIVE(native_is_building) {
     UNUSED, (void)arguments, (void)context;
@@ -401,6 +456,8 @@ static const JSCFunctionListEntry NATIVES[] = {
     JS_CFUNC_DEF("take", 1, native_take),
     JS_CFUNC_DEF("close", 1, native_close),
     JS_CFUNC_DEF("find", 3, native_find),
+    JS_CFUNC_DEF("headerName", 1, native_header_name),
+    JS_CFUNC_DEF("headerValue", 1, native_header_value),
     JS_CFUNC_DEF("isBuilding", 0, native_is_building),
     JS_CFUNC_DEF("classOf", 1, native_class_of),
     JS_CFUNC_DEF("encodeUtf8", 1, native_encode_utf8),

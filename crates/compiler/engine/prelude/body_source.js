@@ -15,9 +15,11 @@ class BodySource {
   constructor(handle, signal) {
     this.#handle = handle;
     unreadBodies.register(this, handle, this);
-    // The signal may live longer than anybody who wants this body.
-    const weak = new WeakRef(this);
-    this.#stopFollowing = whenAborted(signal, (reason) => weak.deref()?.fail(reason));
+    if (signal !== undefined) {
+      // The signal may live longer than anybody who wants this body.
+      const weak = new WeakRef(this);
+      this.#stopFollowing = whenAborted(signal, (reason) => weak.deref()?.fail(reason));
+    }
   }
 
   /** The next piece; undefined at the end. */
@@ -94,7 +96,7 @@ class BodySource {
   #end() {
     this.#isOpen = false;
     unreadBodies.unregister(this);
-    this.#stopFollowing();
+    this.#stopFollowing?.();
   }
 }
 

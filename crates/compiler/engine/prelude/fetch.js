@@ -9,18 +9,17 @@ defineGlobal("fetch", function fetch(input, init) {
 });
 
 async function fetchRequest(input, init, failure) {
-  const request = new Request(input, init);
+  const { head, headers, body: given } = readRequest(input, init ?? {});
+  const { url, method, redirect, signal } = head;
   refuseWhileBuilding("fetch");
-  const { url, method, redirect, signal } = requestHead(request);
   signal?.throwIfAborted();
-  const given = bodyIn(request);
   const body = given === null ? NO_BYTES : await consumeBody(given);
   signal?.throwIfAborted();
-  const headers = headersList(request.headers);
-  if (!headers.some(([name]) => name === "accept")) {
-    headers.push(["accept", "*/*"]);
+  const list = headersList(headers);
+  if (valueOfHeader(list, "accept") === null) {
+    list.push(["accept", "*/*"]);
   }
-  const told = await startFetch(jsonOf({ url, method, headers, redirect }), body, signal, failure);
+  const told = await startFetch(jsonOf({ url, method, headers: list, redirect }), body, signal, failure);
   return responseOfHost(parseJson(told), signal);
 }
 

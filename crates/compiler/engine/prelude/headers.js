@@ -5,8 +5,6 @@ let headersList;
 /** From here on the headers cannot be changed. */
 let freezeHeaders;
 
-const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-
 class Headers {
   #list = [];
   #isFrozen = false;
@@ -24,8 +22,9 @@ class Headers {
     } else if (typeof init[Symbol.iterator] === "function") {
       Array.from(init, ([...pair]) => this.#appendPair(pair));
     } else {
-      const keys = Reflect.ownKeys(init).filter((key) => Object.prototype.propertyIsEnumerable.call(init, key));
-      keys.forEach((key) => this.append(key, init[key]));
+      for (const name of Object.keys(init)) {
+        this.#list.push([headerName(name), headerValue(name, init[name])]);
+      }
     }
   }
 
@@ -126,7 +125,10 @@ finishInterface(Headers);
 function headersOfHost(list) {
   const headers = new Headers();
   const target = headersList(headers);
-  list.forEach(([name, value]) => target.push([name.toLowerCase(), value]));
+  for (const pair of list) {
+    pair[0] = pair[0].toLowerCase();
+    target.push(pair);
+  }
   freezeHeaders(headers);
   return headers;
 }
@@ -145,16 +147,17 @@ function sortedHeaders(list) {
 
 function headerName(name) {
   const text = `${name}`;
-  if (!HEADER_NAME.test(text)) {
+  const lower = native.headerName(text);
+  if (lower === undefined) {
     throw new TypeError(`${quote(cut(text, 100))} is not the name of a header`);
   }
-  return text.toLowerCase();
+  return lower;
 }
 
 function headerValue(name, value) {
-  const text = `${value}`.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
-  if (/[^\x01-\x09\x0B\x0C\x0E-\xFF]/.test(text)) {
+  const normal = native.headerValue(`${value}`);
+  if (normal === undefined) {
     throw new TypeError(`the value of the header ${quote(cut(`${name}`, 100))} must be of characters up to U+00FF, without line breaks`);
   }
-  return text;
+  return normal;
 }

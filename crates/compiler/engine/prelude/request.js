@@ -89,15 +89,25 @@ function readRequestBody(method, bodyBefore, init, headers) {
 
 function methodOf(method) {
   const text = `${method}`;
-  if (!HEADER_NAME.test(text) || ["CONNECT", "TRACE", "TRACK"].includes(text.toUpperCase())) {
+  if (native.headerName(text) === undefined || ["CONNECT", "TRACE", "TRACK"].includes(text.toUpperCase())) {
     throw new TypeError(`${quote(cut(text, 100))} is not a method that a request may have`);
   }
   // The web leaves `patch` in lower case, which no server takes.
   return METHODS.includes(text.toUpperCase()) ? text.toUpperCase() : text;
 }
 
+/**
+ * URLs that a parser would not change, as most are: small letters and no numbers for a host, no default port, no dots as a part of the path,
+ * nothing to be encoded.
+ */
+const PLAIN_URL =
+  /^https?:\/\/(?:(?!xn--)[a-z0-9][a-z0-9-]*\.)*(?!xn--)[a-z][a-z0-9-]*(?::(?!80\/|443\/)[1-9][0-9]{0,3})?(?:\/(?:[\w~!$&()*+,;=:@-][\w~!$&()*+,;=:@.%-]*)?)+(?:\?[\w~!$&()*+,;=:@.%/?[\]^{|}`\\-]*)?$/;
+
 function absoluteUrl(input) {
   const text = wellFormed(input);
+  if (PLAIN_URL.test(text)) {
+    return text;
+  }
   const url = parseUrl(text);
   if (url === undefined) {
     throw new TypeError(`${quote(cut(text, 200))} is not an absolute URL`);

@@ -103,9 +103,16 @@ impl Guest {
         Ok(())
     }
 
-    /// Has the engine read its prelude.
-    pub(super) fn boot(&mut self, prelude: &str) -> Result<(), GuestError> {
+    /// Has the engine compile its prelude: gives bytecode for [`Guest::boot`] of another instance.
+    pub(super) fn compile(&mut self, prelude: &str) -> Result<Vec<u8>, GuestError> {
         let parameters = self.write(prelude.as_bytes())?;
+        let result = self.call::<(u32, u32), u32>("compile", parameters)?;
+        Ok(self.read_bytes(result, 0)?.to_vec())
+    }
+
+    /// Has the engine read its prelude.
+    pub(super) fn boot(&mut self, bytecode: &[u8]) -> Result<(), GuestError> {
+        let parameters = self.write(bytecode)?;
         self.call::<(u32, u32), ()>("boot", parameters)
     }
 
@@ -183,11 +190,14 @@ impl Guest {
         bytes.map(u32::from_le_bytes).ok_or(GuestError::Unfit("given an address outside its memory"))
     }
 
-    fn read_text(&self, address: u32, offset: u32) -> Result<String, GuestError> {
+    fn read_bytes(&self, address: u32, offset: u32) -> Result<&[u8], GuestError> {
         let start = self.read_word(address, offset)? as usize;
         let length = self.read_word(address, offset + 4)? as usize;
-        let bytes = self.memory().get(start..start + length).ok_or(GuestError::Unfit("given an address outside its memory"))?;
-        Ok(String::from_utf8_lossy(bytes).into_owned())
+        self.memory().get(start..start + length).ok_or(GuestError::Unfit("given an address outside its memory"))
+    }
+
+    fn read_text(&self, address: u32, offset: u32) -> Result<String, GuestError> {
+        Ok(String::from_utf8_lossy(self.read_bytes(address, offset)?).into_owned())
     }
 }
 

@@ -10,7 +10,7 @@ use sandbox::{
 use wasmtime::{Engine, Module};
 
 use super::{
-    guest::{GuestError, Slots},
+    guest::{Guest, GuestError, Slots},
     watchdog::with_deadline,
 };
 use crate::engine::{self, RewriteError};
@@ -92,15 +92,29 @@ fn boot(engine: &Engine, js_engine: &Module) -> Result<Vec<u8>, PreparationError
     let first = engine::first_memory().map_err(|error: RewriteError| unfit(&error))?;
     let first = Module::new(engine, first).map_err(|error| unfit(&error))?;
     let slots = Slots::new(engine, js_engine.clone(), first).map_err(|error| unfit(&error))?;
-    let mut guest = slots.instantiate(BOOT_MEMORY_BYTES_MAX, BOOT_FUEL_MAX).map_err(|error| unfit(&error))?;
-    let prelude = engine::prelude();
-    let booted: Result<(), GuestError> = with_deadline(engine, BOOT_WALL_MAX, || {
-        guest.initialise()?;
-        guest.boot(&prelude)?;
+    // In an instance of its own: what a compiler needs besides would lie between what stays.
+    let (_, bytecode) = in_fresh_guest(engine, &slots, |guest| guest.compile(&engine::prelude()))?;
+    let (guest, ()) = in_fresh_guest(engine, &slots, |guest| {
+        guest.boot(&bytecode)?;
         guest.check_globals()
+    })?;
+    Ok(guest.snapshot())
+}
+
+/// Lets a fresh instance do `work`; gives both.
+fn in_fresh_guest<T>(
+    engine: &Engine,
+    slots: &Slots,
+    work: impl FnOnce(&mut Guest) -> Result<T, GuestError>,
+) -> Result<(Guest, T), PreparationError> {
+    let mut guest =
+        slots.instantiate(BOOT_MEMORY_BYTES_MAX, BOOT_FUEL_MAX).map_err(|error| PreparationError::Engine(error.to_string()))?;
+    let worked = with_deadline(engine, BOOT_WALL_MAX, || {
+        guest.initialise()?;
+        work(&mut guest)
     });
-    match booted {
-        Ok(()) => Ok(guest.snapshot()),
+    match worked {
+        Ok(given) => Ok((guest, given)),
         Err(error) => {
             let said = guest.last_error().unwrap_or("nothing");
             Err(PreparationError::Engine(format!("{error}; its last words: {said}")))

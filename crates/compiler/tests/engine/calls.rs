@@ -35,6 +35,7 @@ fn the_engine_borders_on_nothing_but_the_host() {
     for export in [
         "memory",
         "cabi_realloc",
+        "compile",
         "boot",
         "init",
         "call",
@@ -68,7 +69,7 @@ fn a_call_takes_little_fuel_and_the_prelude_is_read_quickly() {
 
     let fuel = before - machine.fuel();
     assert!(fuel < 60_000, "a call took {fuel} fuel");
-    assert!(boot_fuel() < 200_000_000, "the prelude took {} fuel", boot_fuel());
+    assert!(boot_fuel() < 40_000_000, "the prelude took {} fuel", boot_fuel());
 }
 
 #[test]

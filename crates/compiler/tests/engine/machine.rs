@@ -110,9 +110,10 @@ fn prepared() -> &'static Prepared {
         config.consume_fuel(true).max_wasm_stack(1024 * 1024);
         let engine = Engine::new(&config).unwrap();
         let module = Module::new(&engine, with_stack_pointer(CORE)).unwrap();
+        let bytecode = Machine::bare(&engine, &module).compile(&prelude::module());
         let mut machine = Machine::bare(&engine, &module);
         let before = machine.store.get_fuel().unwrap();
-        machine.boot(&prelude::module());
+        machine.boot(&bytecode);
         let boot_fuel = before - machine.store.get_fuel().unwrap();
         let memory = machine.memory.data(&machine.store).to_vec();
         Prepared { engine, module, memory, boot_fuel }
@@ -204,9 +205,17 @@ impl Machine {
         self
     }
 
-    fn boot(&mut self, prelude: &str) {
-        let stack_pointer = self.stack_pointer();
+    fn compile(&mut self, prelude: &str) -> Vec<u8> {
         let parameters = self.write(prelude.as_bytes());
+        let Ok(result) = self.call_export::<(u32, u32), u32>("compile", parameters) else {
+            panic!("the prelude cannot be compiled: {:?}", self.store.data().log);
+        };
+        self.read_bytes(result)
+    }
+
+    fn boot(&mut self, bytecode: &[u8]) {
+        let stack_pointer = self.stack_pointer();
+        let parameters = self.write(bytecode);
         if let Err(error) = self.call_export::<(u32, u32), ()>("boot", parameters) {
             panic!("the prelude cannot be read: {error:?}: {:?}", self.store.data().log);
         }
@@ -306,9 +315,13 @@ impl Machine {
         u32::from_le_bytes(bytes.try_into().unwrap())
     }
 
-    fn read_text(&self, at: u32) -> String {
+    fn read_bytes(&self, at: u32) -> Vec<u8> {
         let (start, length) = (self.read_word(at) as usize, self.read_word(at + 4) as usize);
-        String::from_utf8(self.memory.data(&self.store)[start..][..length].to_vec()).unwrap()
+        self.memory.data(&self.store)[start..][..length].to_vec()
+    }
+
+    fn read_text(&self, at: u32) -> String {
+        String::from_utf8(self.read_bytes(at)).unwrap()
     }
 
     fn read_byte(&self, at: u32) -> u8 {
