@@ -49,7 +49,11 @@ pub(crate) async fn run(
 
     let (end, cpu_us) = drive(&mut store, &tool, (call.entry, &call.arguments), &call.cancelled, deadline).await;
 
+    let crossed = store.data_mut().settle_wasi();
     let outcome = match end {
+        End::Guest(_) if let Some(limit) = crossed => {
+            outcome::Ended::without_output(Outcome::LimitExceeded(store.data().limits.exceeded(limit)))
+        }
         End::Guest(Ok(Answered::Guest(answer))) => outcome::of_answer(&store, &answer)?,
         End::Guest(Ok(Answered::Component(answer))) => answer.judge(store.data()),
         End::Guest(Err(broken)) => outcome::of_broken(&store, broken)?,
@@ -79,7 +83,7 @@ pub(crate) async fn run(
         // Nobody may want it any more.
         let _ = receipts.try_send(receipt.clone());
     }
-    Ok(Invoked { outcome: outcome.outcome, receipt, log: state.log.into_lines() })
+    Ok(Invoked { outcome: outcome.outcome, receipt, log: state.log.take_lines() })
 }
 
 fn prepare(engine: &Engine, state: GuestState, fuel_max: u64) -> wasmtime::Result<Store<GuestState>> {

@@ -3,7 +3,10 @@
 mod answer;
 mod arguments;
 mod function;
+mod http;
+mod print;
 mod results;
+mod voice;
 mod wasi;
 mod world;
 

@@ -17,6 +17,7 @@ use wasmtime::{
 pub(crate) use bodies::Bodies;
 pub(crate) use log::Log;
 pub(crate) use operations::Operations;
+pub(crate) use requests::missing_grant;
 
 use crate::state::GuestState;
 

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use crate::host::{Bodies, cut};
 
 /// The longest form in which a value of a secret is looked for: an environment value with its user, in base64 or percent-encoded.
-const SECRET_BYTES_MAX: usize = 32 * 1024;
+pub(crate) const SECRET_BYTES_MAX: usize = 32 * 1024;
 
 /// A call's outside. It goes with the guest's store, and whatever is in flight goes with it.
 #[derive(Debug)]
@@ -38,11 +38,16 @@ impl Outside {
 
     /// The beginning of `text`, `bytes_max` bytes at most, without values of secrets and without the beginning of one.
     pub(crate) fn mask_beginning(&self, text: &str, bytes_max: usize) -> String {
-        let Some(outbound) = &self.outbound else { return cut(text, bytes_max).to_owned() };
-        let taken = cut(text, bytes_max.saturating_add(SECRET_BYTES_MAX));
-        let masked = outbound.mask(taken);
-        // What was taken may end within a secret, which then is not known for one.
-        let sure_bytes = if taken.len() < text.len() { masked.len().saturating_sub(SECRET_BYTES_MAX) } else { masked.len() };
-        cut(&masked, bytes_max.min(sure_bytes)).to_owned()
+        mask_beginning(self.outbound.as_ref(), text, bytes_max)
     }
+}
+
+/// As [`Outside::mask_beginning`], for what has the way out alone.
+pub(crate) fn mask_beginning(outbound: Option<&Outbound>, text: &str, bytes_max: usize) -> String {
+    let Some(outbound) = outbound else { return cut(text, bytes_max).to_owned() };
+    let taken = cut(text, bytes_max.saturating_add(SECRET_BYTES_MAX));
+    let masked = outbound.mask(taken);
+    // What was taken may end within a secret, which then is not known for one.
+    let sure_bytes = if taken.len() < text.len() { masked.len().saturating_sub(SECRET_BYTES_MAX) } else { masked.len() };
+    cut(&masked, bytes_max.min(sure_bytes)).to_owned()
 }

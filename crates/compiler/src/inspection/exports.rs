@@ -19,6 +19,9 @@ const NAME_CHARS_MAX: usize = ToolName::CHARS_MAX;
 /// Whose exports are no tools: `wasi:cli/run`, `wasi:http/incoming-handler` are ways for other hosts to run the component.
 const NAMESPACE_LEFT_OUT: &str = "wasi:";
 
+/// What componentize-py leaves in every component that it makes: the function by which it was set up, of an interface `exports`.
+const PYTHON_SETUP: (&str, &str, [&str; 3]) = ("exports", "init", ["app-name", "symbols", "stub-wasi"]);
+
 /// An exported function.
 struct Export<'a> {
     /// `name` or `interface#name`.
@@ -56,7 +59,8 @@ fn list<'a>(resolve: &'a Resolve, world: &'a World) -> Vec<Export<'a>> {
             WorldItem::Function(function) => exports.push(Export { key: name, interface: None, function }),
             WorldItem::Interface { id, .. } if !name.starts_with(NAMESPACE_LEFT_OUT) => {
                 let functions = resolve.interfaces.get(*id).map(|interface| interface.functions.values());
-                exports.extend(functions.into_iter().flatten().map(|function| Export {
+                let offered = functions.into_iter().flatten().filter(|function| !is_python_setup(&name, function));
+                exports.extend(offered.map(|function| Export {
                     key: format!("{name}#{}", function.name),
                     interface: Some(*id),
                     function,
@@ -66,6 +70,12 @@ fn list<'a>(resolve: &'a Resolve, world: &'a World) -> Vec<Export<'a>> {
         }
     }
     exports
+}
+
+fn is_python_setup(interface: &str, function: &Function) -> bool {
+    let (setup_interface, setup_function, setup_params) = PYTHON_SETUP;
+    let params = function.params.iter().map(|param| param.name.as_str());
+    interface == setup_interface && function.name == setup_function && params.eq(setup_params)
 }
 
 /// The function's own name where no other has it, else with its interface's before it.

@@ -1,28 +1,45 @@
-//! WASI 0.2 for components: real clocks and random numbers; no arguments, environment, files or sockets.
+//! WASI 0.2 for components: real clocks and random numbers, HTTP by the way out, standard output to the log; no arguments, environment,
+//! files, standard input or sockets.
 
+use domain::LogLevel;
 use wasmtime::component::{Linker, ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{
+    WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    p2::bindings::{cli, filesystem, random},
+};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::state::GuestState;
+use super::{http::Sender, print::Print, voice::Voice};
+use crate::{invocation::CallLimit, state::GuestState};
 
 /// Streams, pollables and the like that one guest holds at a time. Each takes some hundred bytes of the host's memory.
-const RESOURCES_MAX: usize = 1024;
+const RESOURCES_MAX: usize = 512;
 /// As many as a guest gets of `toolwright:tool/host` at once.
 const RANDOM_BYTES_MAX: u64 = 65_536;
+/// Headers of one request or answer. Each of the guest's resources can be one.
+const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// What WASI knows of one guest.
 pub(crate) struct Wasi {
     context: WasiCtx,
+    http: WasiHttpCtx,
+    sender: Sender,
+    prints: [Print; 2],
     table: ResourceTable,
 }
 
 impl Wasi {
-    fn new() -> Self {
+    fn new(voice: &Voice, sender: Sender) -> Self {
+        let prints = [Print::new(LogLevel::Info, voice.clone()), Print::new(LogLevel::Warn, voice.clone())];
+        let [output, errors] = &prints;
         let mut context = WasiCtxBuilder::new();
+        context.stdout(output.clone()).stderr(errors.clone());
         context.allow_tcp(false).allow_udp(false).max_random_size(RANDOM_BYTES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(HEADER_BYTES_MAX);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        Self { context: context.build(), table }
+        Self { context: context.build(), http, sender, prints, table }
     }
 }
 
@@ -32,14 +49,62 @@ impl std::fmt::Debug for Wasi {
     }
 }
 
-/// Made when a guest first asks for anything of it: tools in JavaScript never do.
-impl WasiView for GuestState {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new()));
-        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+impl GuestState {
+    /// Made when a guest first asks for anything of it: tools in JavaScript never do.
+    fn wasi(&mut self) -> &mut Wasi {
+        let Self { wasi, log, reports, outside, .. } = self;
+        wasi.get_or_insert_with(|| {
+            let voice = Voice::new(log, reports.as_ref(), outside);
+            Box::new(Wasi::new(&voice, Sender::new(outside, voice.clone())))
+        })
+    }
+
+    /// Counts the requests that were sent since the last time as host calls, and ends lines that were left unfinished. Gives the limit that was
+    /// crossed on the way out, if one was.
+    pub(crate) fn settle_wasi(&mut self) -> Option<CallLimit> {
+        let Self { wasi: Some(wasi), host_calls, .. } = self else { return None };
+        wasi.prints.iter().for_each(Print::end);
+        *host_calls += std::mem::take(&mut wasi.sender.requests);
+        wasi.sender.crossed()
     }
 }
 
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let Wasi { context, table, .. } = self.wasi();
+        WasiCtxView { ctx: context, table }
+    }
+}
+
+impl WasiHttpView for GuestState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let sent = std::mem::take(&mut self.wasi().sender.requests);
+        self.host_calls += sent;
+        let left = self.limits.host_calls_max.saturating_sub(self.host_calls);
+        let Wasi { http, sender, table, .. } = self.wasi();
+        sender.host_calls_left = left;
+        WasiHttpCtxView { ctx: http, table, hooks: sender }
+    }
+}
+
+/// Defines all of WASI but sockets.
 pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)
+    use wasmtime_wasi::{cli::WasiCli, filesystem::WasiFilesystem, random::WasiRandom};
+
+    // Streams, pollables, both clocks, random numbers and the three standard streams.
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    random::insecure::add_to_linker::<_, WasiRandom>(linker, |state: &mut GuestState| state.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |state: &mut GuestState| state.ctx().ctx.random())?;
+    let filesystem = <GuestState as wasmtime_wasi::filesystem::WasiFilesystemView>::filesystem;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, filesystem)?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, filesystem)?;
+    let cli = <GuestState as wasmtime_wasi::cli::WasiCliView>::cli;
+    cli::environment::add_to_linker::<_, WasiCli>(linker, cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(linker, cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, cli)
 }

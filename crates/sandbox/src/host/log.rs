@@ -1,8 +1,12 @@
 //! What a guest writes.
 
-use std::time::Instant;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use domain::{LogLevel, LogLine};
+use tokio::sync::mpsc;
 use wasmtime::{
     StoreContextMut,
     component::{ComponentType, Lift, WasmStr},
@@ -27,9 +31,12 @@ pub(super) enum Level {
     Error,
 }
 
-/// The lines of one call.
+/// The lines of one call. Clones write to the same: what a component prints comes from outside of its state.
+#[derive(Debug, Clone)]
+pub(crate) struct Log(Arc<Mutex<Lines>>);
+
 #[derive(Debug)]
-pub(crate) struct Log {
+struct Lines {
     lines_max: u32,
     begun: Instant,
     lines: Vec<LogLine>,
@@ -43,23 +50,36 @@ impl Log {
     pub(crate) const BYTES_MAX: usize = 1024 * 1024;
 
     pub(crate) fn new(lines_max: u32, begun: Instant) -> Self {
-        Self { lines_max, begun, lines: Vec::new(), bytes: 0, written: 0 }
+        Self(Arc::new(Mutex::new(Lines { lines_max, begun, lines: Vec::new(), bytes: 0, written: 0 })))
     }
 
     /// Lines that the guest wrote, kept or not.
     pub(crate) fn written(&self) -> u32 {
-        self.written
+        self.lines().written
     }
 
     /// The lines that were kept.
-    pub(crate) fn into_lines(self) -> Vec<LogLine> {
-        self.lines
+    pub(crate) fn take_lines(&self) -> Vec<LogLine> {
+        std::mem::take(&mut self.lines().lines)
     }
 
-    /// Counts a line, and keeps it if there is room: then it is given back.
+    /// Counts a line, and keeps and reports it if there is room.
+    pub(crate) fn write(&self, level: LogLevel, message: String, reports: Option<&mpsc::Sender<Report>>) {
+        if let (Some(line), Some(reports)) = (self.lines().push(level, message), reports) {
+            // A full channel drops the report; the line is kept all the same.
+            let _ = reports.try_send(Report::Log(line.clone()));
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
     fn push(&mut self, level: LogLevel, message: String) -> Option<&LogLine> {
         self.written = self.written.saturating_add(1);
-        if self.lines.len() >= self.lines_max as usize || self.bytes + message.len() > Self::BYTES_MAX {
+        if self.lines.len() >= self.lines_max as usize || self.bytes + message.len() > Log::BYTES_MAX {
             return None;
         }
         self.bytes += message.len();
@@ -78,10 +98,7 @@ pub(super) fn log(mut guest: StoreContextMut<'_, GuestState>, (level, message): 
         Level::Error => LogLevel::Error,
     };
     let message = take_shown(&mut guest, &message, LogLine::MESSAGE_BYTES_MAX)?;
-    let GuestState { log, reports, .. } = guest.data_mut();
-    if let (Some(line), Some(reports)) = (log.push(level, message), reports) {
-        // A full channel drops the report; the line is kept all the same.
-        let _ = reports.try_send(Report::Log(line.clone()));
-    }
+    let GuestState { log, reports, .. } = guest.data();
+    log.write(level, message, reports.as_ref());
     Ok(())
 }

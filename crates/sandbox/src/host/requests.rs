@@ -120,7 +120,7 @@ fn read_request(guest: &StoreContextMut<'_, GuestState>, text: &str, body_bytes:
     let request: Request = serde_json::from_str(text)
         .map_err(|error| refusal(&format!("the host cannot read this request of {REQUEST_BYTES_MAX} bytes at most: {error}")))?;
     if guest.data().outside.outbound.is_none() {
-        return Err(missing_grant(&request));
+        return Err(missing_grant(&request.url, &request.method));
     }
     if body_bytes > BODY_BYTES_MAX {
         return Err(format!("the body of the request is longer than {BODY_BYTES_MAX} bytes"));
@@ -140,7 +140,7 @@ fn begin(
     if state.outside.sending_bytes.saturating_add(sent_bytes) > state.limits.egress_bytes_max {
         return Err(Fault::EgressBytes.into());
     }
-    let Some(outbound) = state.outside.outbound.clone() else { return Ok(Err(missing_grant(&request))) };
+    let Some(outbound) = state.outside.outbound.clone() else { return Ok(Err(missing_grant(&request.url, &request.method))) };
     let request = FetchRequest {
         method: request.method,
         url: request.url,
@@ -163,9 +163,9 @@ fn begin(
 }
 
 /// Which grant a call without a way out would need, in the words of a grant.
-fn missing_grant(request: &Request) -> String {
-    let method = request.method.to_ascii_uppercase();
-    let Some(grant) = grant_of(&request.url, &method) else {
+pub(crate) fn missing_grant(url: &str, method: &str) -> String {
+    let method = method.to_ascii_uppercase();
+    let Some(grant) = grant_of(url, &method) else {
         return "the tool is granted no hosts, and this is no URL of one: it must be absolute, with http or https and a host name"
             .to_owned();
     };
