@@ -59,6 +59,7 @@ operations! {
         PutTool, ListTools, LoadTool, DeleteTool,
         BeginUpload, PutComponent, PutComponents, ReviseComponent, DownloadComponent,
         ListVersions, LoadVersion,
+        ListModules,
         PutEnvironment, ListEnvironment, LoadEnvironment, DeleteEnvironment,
         CreateRelease, ListReleases, LoadRelease, RollBack,
         ListExecutions, LoadExecution, SummariseExecutions,

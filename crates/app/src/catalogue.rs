@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use compiler::LibraryModule;
 use domain::{
     CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface, VersionId,
 };
@@ -13,6 +14,7 @@ use crate::{
     App, AppError, Caller,
     access::{self, Operation},
     artifacts::{self, ArtifactSlot},
+    modules,
     offers::Offers,
     outside,
     schemas::{Schema, SchemaError},
@@ -66,6 +68,8 @@ pub struct ServedTool {
     pub(crate) output: Option<Arc<Schema>>,
     /// The values that it was granted.
     pub(crate) environment: Arc<BTreeMap<EnvName, EnvValue>>,
+    /// A library module that it imports and that not every tier has.
+    pub(crate) richer_module: Option<&'static LibraryModule>,
     /// How many hosts it was granted.
     pub(crate) granted_hosts: usize,
     /// What it may do outside.
@@ -203,6 +207,7 @@ impl ServedTool {
             input: Arc::new(input),
             output: output.map(Arc::new),
             environment: Arc::new(granted.map(|(name, value)| (name.clone(), value.clone())).collect()),
+            richer_module: modules::find_richer(&parts.grants.modules),
             granted_hosts: parts.grants.hosts.len(),
             permission: Arc::new(outside::permission(parts.customer, parts.grants, parts.secrets)),
         })

@@ -2,10 +2,51 @@
 
 use std::collections::BTreeSet;
 
-use compiler::ModuleBounds;
+use compiler::{LIBRARY, LibraryModule, ModuleBounds};
 use domain::{LibraryModules, ModuleName, Tier};
 
-use crate::{App, AppError};
+use crate::{
+    App, AppError, Caller,
+    access::{self, Operation},
+    catalogue::ServedTool,
+    tiers,
+};
+
+/// A module, as the caller has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModuleView {
+    /// The module.
+    pub module: &'static LibraryModule,
+    /// Whether the caller's tier has it.
+    pub is_available: bool,
+}
+
+/// Every library module, by name. There are few of them: no pages.
+pub async fn list(app: &App, caller: &Caller) -> Result<Vec<ModuleView>, AppError> {
+    let customer = access::require_customer(caller, Operation::ListModules)?;
+    let tier = tiers::of_customer(app, customer).await?;
+    let view = |module: &'static LibraryModule| ModuleView { module, is_available: module.is_in(tier.limits.library_modules) };
+    Ok(LIBRARY.iter().map(view).collect())
+}
+
+/// One of `imported` that not every tier has.
+pub(crate) fn find_richer(imported: &BTreeSet<ModuleName>) -> Option<&'static LibraryModule> {
+    let mut found = imported.iter().filter_map(|name| compiler::modules::find(name.as_str()));
+    found.find(|module| !module.is_in(LibraryModules::Basic))
+}
+
+/// That `tier` has what the tool imports. A tier that has less than it had when the version was put is believed now (TIER-1).
+pub(crate) fn check(tool: &ServedTool, tier: &Tier) -> Result<(), AppError> {
+    match tool.richer_module {
+        Some(module) if !module.is_in(tier.limits.library_modules) => Err(AppError::invalid(format!(
+            "the tool `{}` imports \"{}\", which tier `{}` does not have: take a tier with all modules, or put the tool without it",
+            tool.interface.name,
+            module.specifier(),
+            tier.name
+        ))),
+        _ => Ok(()),
+    }
+}
 
 /// What a source of a customer of `tier` may import, if `granted` are the modules that the customer names; none named: all of the tier.
 pub(crate) async fn bounds(app: &App, tier: &Tier, granted: &BTreeSet<ModuleName>) -> Result<ModuleBounds, AppError> {

@@ -56,7 +56,7 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 }
 
 fn api_routes() -> OpenApiRouter<WebState> {
-    use api::{components, environment, executions, releases, servers, tools, tries, versions};
+    use api::{components, environment, executions, modules, releases, servers, tools, tries, versions};
 
     OpenApiRouter::new()
         .routes(routes!(servers::list_servers, servers::create_server))
@@ -79,6 +79,7 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(executions::list_executions))
         .routes(routes!(executions::summarise_executions))
         .routes(routes!(executions::get_execution))
+        .routes(routes!(modules::list_modules))
         .routes(routes!(documents::get_openapi))
         .routes(routes!(documents::get_types))
 }

@@ -15,6 +15,7 @@ mod environment;
 mod executions;
 mod health;
 mod mcp;
+mod modules;
 mod releases;
 mod servers;
 mod tiers;

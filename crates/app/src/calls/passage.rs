@@ -15,6 +15,7 @@ use crate::{
     catalogue::{ServedServer, ServedTool},
     guests::{self, Arguments, Finished},
     limits::{QuotaError, RateExceeded},
+    modules,
     records::{CallFacts, Ending},
     tiers,
 };
@@ -103,6 +104,7 @@ pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<
 
 async fn attempt(app: &App, call: &Call<'_>, baggage: Baggage, open: &OpenCall<'_>) -> Result<Finished, AppError> {
     let Baggage { entry, given, reports, cancelled, .. } = baggage;
+    modules::check(call.tool, call.tier)?;
     let checked = match entry {
         Entry::Call => guests::check_arguments(call.tool, given).await,
         Entry::Complete => Ok(Arguments::unchecked(&given)),

@@ -72,7 +72,7 @@ pub(crate) struct TierLimits {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = LibraryModules)]
-enum Modules {
+pub(crate) enum Modules {
     /// Those every tier has.
     Basic,
     /// Every module there is.

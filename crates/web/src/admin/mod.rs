@@ -3,6 +3,6 @@
 pub(crate) mod api_keys;
 pub(crate) mod breakers;
 pub(crate) mod customers;
-mod limits;
+pub(crate) mod limits;
 mod paths;
 pub(crate) mod tiers;

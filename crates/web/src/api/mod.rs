@@ -5,6 +5,7 @@ pub(crate) mod environment;
 pub(crate) mod executions;
 mod grants;
 mod interface;
+pub(crate) mod modules;
 mod paths;
 mod receipt;
 pub(crate) mod releases;
