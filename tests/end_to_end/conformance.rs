@@ -38,6 +38,8 @@ async fn the_conformance_suite_finds_nothing_but_what_is_known() {
     let owner = program.customer("enterprise").await;
     deploy(&owner, &platform).await;
     let _proxy = proxy.serve(&owner);
+    let changed = owner.call(SERVER, "test_trigger_tool_change", json!({})).await.unwrap().expect(200);
+    assert_eq!(changed["result"]["isError"], false, "{changed}");
     let suite = Suite::set_up(format!("{origin}/mcp/{SERVER}"));
 
     for revision in REVISIONS {

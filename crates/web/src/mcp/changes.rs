@@ -124,14 +124,14 @@ impl Feed {
 
     /// Waits for a change, or for the end.
     async fn wait(&mut self) {
-        let changed = tokio::select! {
-            changed = self.watch.changed(&self.visit.state.app) => changed,
+        let heard = tokio::select! {
+            heard = self.watch.changed(&self.visit.state.app) => heard,
             () = self.interest.cancelled() => {
                 self.has_ended = true;
                 return;
             }
         };
-        let told = match changed {
+        let told = match heard {
             Ok(changes) => self.tell(changes).await,
             Err(error) => Err(error),
         };

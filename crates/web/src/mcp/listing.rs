@@ -44,9 +44,9 @@ pub(super) fn list(
     let begin = after.map_or(0, |after| listed.partition_point(|entry| entry.name <= after));
     let rest = listed.get(begin..).unwrap_or_default();
     let entries = rest.get(..PAGE_ENTRIES_MAX).unwrap_or(rest);
-    let last = entries.last().filter(|_| entries.len() < rest.len());
+    let cursor = entries.last().filter(|_| entries.len() < rest.len()).map(write_cursor);
     let meta = (question.era == Era::PerRequest).then_some(&*presentation.meta);
-    question.answer(Page { list, entries, next_cursor: last.map(write_cursor), meta })
+    question.answer(Page { list, entries, next_cursor: cursor, meta })
 }
 
 impl Serialize for Page<'_> {
