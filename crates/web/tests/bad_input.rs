@@ -203,7 +203,7 @@ async fn more_than_is_read(pool: PgPool) {
     413 too_large the body is larger than the 2097152 bytes that are read
     422 invalid `source` has 1048577 bytes: 1048576 are allowed
     413 too_large the body is larger than the 2097152 bytes that are read
-    422 invalid `value` in the body is not right: `vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv` is not a valid environment value: it must be 0 to 8192 characters without control characters other than tab and line feed at line 1 column 8205
+    422 invalid `value` in the body is not right: `vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv` is not a valid environment value: it must be 0 to 8192 characters without control characters other than tab and line feed
     400 unreadable the body is not JSON: recursion limit exceeded at line 1 column 141
     "#);
 }

@@ -83,7 +83,11 @@ impl TryFrom<NewEnvironmentValue> for NewEnvValue {
         if !hosts.is_empty() {
             return Err(invalid("`hosts` is for secrets: leave it out, or put the value with `secret` true".to_owned()));
         }
-        value.expose_secret().parse().map(Self::Plain).map_err(|error: domain::NameError| invalid(error.to_string()))
+        value
+            .expose_secret()
+            .parse()
+            .map(Self::Plain)
+            .map_err(|error: domain::NameError| invalid(format!("`value` in the body is not right: {error}")))
     }
 }
 
