@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use domain::{Answer, ContentAnswer, JsonText, Outcome, ToolFailure};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use wasmtime::{Store, Trap, component::WasmStr};
+use wasmtime::{Store, Trap};
 
 use crate::{
     InvokeError,
@@ -70,7 +70,7 @@ impl Ended {
 pub(crate) fn of_answer(store: &Store<GuestState>, answer: &GuestAnswer) -> Result<Ended, InvokeError> {
     match answer {
         Ok(result) => Ok(of_result(store, result)),
-        Err(failure) => match refused(store, || is_out_of_memory(store, failure)) {
+        Err(failure) => match refused(store) {
             Some(ended) => ended,
             None => Ok(Ended::without_output(
                 tell(store, failure).unwrap_or_else(|error| broken_by(store.data(), &error.to_string())),
@@ -94,7 +94,7 @@ pub(crate) fn of_broken(store: &Store<GuestState>, broken: Broken) -> Result<End
             fault => Outcome::Trap(fault.to_string()),
         }));
     }
-    if let Some(ended) = refused(store, || false) {
+    if let Some(ended) = refused(store) {
         return ended;
     }
     match (trap, broken) {
@@ -109,14 +109,14 @@ pub(crate) fn of_broken(store: &Store<GuestState>, broken: Broken) -> Result<End
     }
 }
 
-/// A call that failed after memory was refused failed for want of memory, whatever it says itself.
-fn refused(store: &Store<GuestState>, is_out_of_memory: impl FnOnce() -> bool) -> Option<Result<Ended, InvokeError>> {
+/// A call that failed after memory was refused failed for want of memory, whatever it says itself. The JavaScript engine's own limit lies a
+/// little below the tier's, so that it can still throw: there it asks for more than there is, and only that counts.
+fn refused(store: &Store<GuestState>) -> Option<Result<Ended, InvokeError>> {
     let state = store.data();
-    let of_tier = || Ended::without_output(Outcome::LimitExceeded(state.limits.exceeded(CallLimit::Memory)));
     match state.footprint.refusal() {
         Some(Refusal::Node) => Some(Err(InvokeError::NodeMemory)),
-        Some(Refusal::Tier) => Some(Ok(of_tier())),
-        None => is_out_of_memory().then(|| Ok(of_tier())),
+        Some(Refusal::Tier) => Some(Ok(Ended::without_output(Outcome::LimitExceeded(state.limits.exceeded(CallLimit::Memory))))),
+        None => None,
     }
 }
 
@@ -196,10 +196,4 @@ fn tell(store: &Store<GuestState>, failure: &GuestFailure) -> wasmtime::Result<O
     let (name, message, stack) = (failure.name.to_str(store)?, failure.message.to_str(store)?, failure.stack.to_str(store)?);
     let failure = Failure { name: &name, message: &message, line: failure.line, column: failure.column, stack: &stack };
     Ok(of_failure(store.data(), &failure))
-}
-
-/// The engine's own limit lies a little below the tier's, so that it can still throw: then no growth is refused.
-fn is_out_of_memory(store: &Store<GuestState>, failure: &GuestFailure) -> bool {
-    let says = |text: &WasmStr, expected: &str| text.to_str(store).is_ok_and(|text| text == expected);
-    says(&failure.name, "InternalError") && says(&failure.message, "out of memory")
 }

@@ -50,14 +50,15 @@ async fn a_guest_that_fails_after_a_refused_growth_reached_its_limit() {
 }
 
 #[tokio::test]
-async fn an_engine_that_is_out_of_memory_by_its_own_limit_reached_the_tiers() {
+async fn a_guest_that_only_says_that_it_is_out_of_memory_failed_by_itself() {
     let code = r#"(func (export "call") (param i32 i32) (result i32)
       (call $fail (i32.const 1024) (i32.const 13) (i32.const 1037) (i32.const 13)))"#;
     let room = Room::new(code, "InternalErrorout of memory").await;
 
     let invoked = room.call().await;
 
-    assert_eq!(invoked.outcome, limit(LimitName::MemoryBytesMax, invocation().limits.memory_bytes_max));
+    let Outcome::ToolError(failure) = invoked.outcome else { panic!("{:?}", invoked.outcome) };
+    assert_eq!((failure.name.as_str(), failure.message.as_str()), ("InternalError", "out of memory"));
 }
 
 #[tokio::test]

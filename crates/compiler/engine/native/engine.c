@@ -24,6 +24,8 @@ enum {
     /* What `clear_free_memory` takes at once. */
     FREE_BLOCK_BYTES_MAX = 1024 * 1024,
     FREE_BLOCK_BYTES_MIN = 32,
+    /* Of linear memory. */
+    PAGE_BYTES = 64 * 1024,
 };
 
 /* JavaScript's memory. It is counted here and not by QuickJS: this counts what it takes of the linear memory, and it leaves room for the
@@ -34,6 +36,8 @@ static struct {
     /* Above the limit, after an allocation was refused: without it there would be no memory for the error object, and JavaScript would
      * catch `null`. */
     size_t grace;
+    /* Whether the host has been told that memory ran out. */
+    bool told;
 } memory;
 
 /* Memory that was used in a phase that ends in a snapshot is cleared when it is freed: zeros are left out of a snapshot. The compiler
@@ -49,11 +53,21 @@ static size_t size_of_block(const void *block) {
     return block == NULL ? 0 : malloc_usable_size((void *)block) + sizeof(size_t);
 }
 
+/* Asks the host for as much again as it grants, which it refuses: by this it knows that memory ran out. What a script says of itself is
+ * no proof of that. */
+static void tell_host(void) {
+    if (engine.phase == PHASE_RUN && !memory.told) {
+        memory.told = true;
+        (void)__builtin_wasm_memory_grow(0, (size_t)(host_memory_limit() / PAGE_BYTES) + 1);
+    }
+}
+
 static bool is_granted(size_t size) {
     if (memory.used + size <= memory.limit + memory.grace && size <= memory.limit) {
         return true;
     }
     memory.grace = GRACE_BYTES;
+    tell_host();
     return false;
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Answer, Digest, Language, Outcome, ToolFailure};
+use domain::{Answer, Digest, Language, LimitName, Outcome, ToolFailure};
 use sandbox::{
     CacheKey, CallLimits, Invocation, Invoked, NativeCache, NativeCacheConfig, Sandbox, SandboxConfig, ToolForm, native,
 };
@@ -186,6 +186,25 @@ fn an_interface_that_is_wrong_is_refused_by_its_member() {
     }
     let reason = refused(&tool_that("").replace("\"probe\"", "\"a/b\""));
     assert!(reason.message.contains("`name`"), "{reason:?}");
+}
+
+#[test]
+fn memory_that_ran_out_is_told_from_a_tool_that_only_says_so() {
+    let outcome = |body: &str| call(&build(&tool_that(body)).unwrap().artifact, &json!({})).outcome;
+
+    for ran_out in [
+        "return new Uint8Array(1 << 30).length;",
+        "const all = []; for (;;) all.push(new Uint8Array(1 << 16).fill(1));",
+        "try { new Uint8Array(1 << 30); } catch { throw new Error('something else'); }",
+    ] {
+        let outcome = outcome(ran_out);
+        assert!(
+            matches!(&outcome, Outcome::LimitExceeded(limit) if limit.limit == LimitName::MemoryBytesMax),
+            "{ran_out}: {outcome:?}"
+        );
+    }
+    let says_so = "const error = new Error('out of memory'); error.name = 'InternalError'; throw error;";
+    assert!(matches!(outcome(says_so), Outcome::ToolError(failure) if failure.message == "out of memory"));
 }
 
 #[test]
