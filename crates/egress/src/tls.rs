@@ -33,6 +33,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_protocol_is_offered_in_which_calls_would_share_a_connection() {
+        assert_eq!(client_config(b"").unwrap().alpn_protocols, [b"http/1.1"]);
+    }
+
+    #[test]
     fn an_authority_that_is_none_is_refused_at_the_start() {
         assert!(client_config(b"").is_ok());
         let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";

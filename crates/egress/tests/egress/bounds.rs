@@ -291,3 +291,38 @@ async fn a_body_that_nobody_reads_is_not_taken_in() {
     drop(response);
     upstream.wait_for_open(0).await;
 }
+
+#[tokio::test]
+async fn what_is_there_already_ends_with_the_call_as_well() {
+    let upstream = Upstream::saying("yes").await;
+    let world = World::with(&[&upstream]).await;
+    let (ended, late) =
+        (world.call(&[at("a.test", &upstream)]), world.call_within(&[at("a.test", &upstream)], bounds(1 << 20, 300)));
+    let mut one = ended.fetch(get(&at("a.test", &upstream))).await.unwrap().body;
+    let mut two = late.fetch(get(&at("a.test", &upstream))).await.unwrap().body;
+
+    drop(ended);
+    tokio::time::sleep(Duration::from_millis(350)).await;
+
+    assert_eq!(one.next().await, Err(FetchError::Ended));
+    assert_eq!(two.next().await, Err(FetchError::Deadline));
+}
+
+#[tokio::test]
+async fn what_is_between_the_host_and_this_node_is_not_shown() {
+    let upstream = Upstream::start(|_, _| {
+        vec![answer(
+            "200 OK",
+            &["keep-alive: timeout=5", "proxy-authenticate: Basic", "connection: x-a", "x-a: 1", "x-b: 2"],
+            b"",
+        )]
+    })
+    .await;
+    let world = World::with(&[&upstream]).await;
+
+    let call = world.call(&[at("a.test", &upstream)]);
+    let response = call.fetch(get(&at("a.test", &upstream))).await.unwrap();
+
+    let names: Vec<&str> = response.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["content-length", "x-b"]);
+}

@@ -54,6 +54,10 @@ impl Names {
         self.book.lock().unwrap().is_silent = true;
     }
 
+    pub(crate) fn speak(&self) {
+        self.book.lock().unwrap().is_silent = false;
+    }
+
     /// How often the IPv4 addresses of `name` were asked for.
     pub(crate) fn asked(&self, name: &str) -> usize {
         let book = self.book.lock().unwrap();

@@ -132,6 +132,10 @@ async fn shorter_waits_are_kept() {
     let short = Some(Duration::from_millis(50));
     let get = |path: &str| request("GET", &format!("{}{path}", at("a.test", &upstream)), Empty::<Bytes>::new());
 
+    world.names.fall_silent();
+    let error = call.send(get("/"), Waits { connection: short, ..Waits::default() }).await.unwrap_err();
+    assert!(matches!(error, FetchError::TimeOut { phase: Phase::Connection, limit_ms: 50, .. }), "{error}");
+    world.names.speak();
     let error = call.send(get("/"), Waits { answer: short, ..Waits::default() }).await.unwrap_err();
     assert!(matches!(error, FetchError::TimeOut { phase: Phase::Answer, limit_ms: 50, .. }), "{error}");
     let response = call.send(get("/body"), Waits { piece: short, ..Waits::default() }).await.unwrap();
