@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{Digest, Icon, Offer, ToolName, content::ContentError, icon::IconError};
+use crate::{Digest, Icon, Offer, ParamHeader, ParamHeaderError, ToolName, content::ContentError, icon::IconError};
 
 /// The interface of a version, made once, when it is built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,6 +97,9 @@ pub enum InterfaceError {
     /// A tool promises a schema that only tools have.
     #[error("`{0}` is for tools: resources and prompts have none")]
     ForTools(&'static str),
+    /// A header that clients would not send.
+    #[error("`x-mcp-header` in `input` is not right: {0}")]
+    ParamHeader(#[from] ParamHeaderError),
     /// More examples than are useful.
     #[error("`examples` must be {} at most", ToolInterface::EXAMPLES_MAX)]
     Examples,
@@ -121,6 +124,7 @@ impl ToolInterface {
             return Err(InterfaceError::Title);
         }
         check_schema("input", &self.input)?;
+        ParamHeader::of_schema(&self.input)?;
         self.output.as_ref().map_or(Ok(()), |output| check_schema("output", output))?;
         if let Some((name, _)) = self.annotations.iter().find(|(name, value)| !is_known_annotation(name, value)) {
             return Err(InterfaceError::Annotation(name.chars().take(64).collect()));
@@ -252,6 +256,14 @@ mod tests {
         let wrong = interface(&json!({"annotations": {"readOnlyHint": "yes"}}));
 
         assert_eq!(wrong.check(), Err(InterfaceError::Annotation("readOnlyHint".into())));
+    }
+
+    #[test]
+    fn a_header_that_clients_would_not_send_is_refused() {
+        let wrong =
+            interface(&json!({"input": {"type": "object", "properties": {"a": {"type": "number", "x-mcp-header": "A"}}}}));
+
+        assert_eq!(wrong.check(), Err(InterfaceError::ParamHeader(ParamHeaderError::Type)));
     }
 
     #[test]

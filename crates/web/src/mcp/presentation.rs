@@ -9,7 +9,7 @@ use app::{
     catalogue::ServedServer,
     offers::{Offers, Served},
 };
-use domain::{ServerId, ToolName};
+use domain::{ParamHeader, ServerId, ToolName};
 use moka::sync::Cache;
 use rmcp::model::{Implementation, JsonObject, PromptsCapability, ResourcesCapability, ServerCapabilities, ServerConfig};
 use serde_json::{
@@ -17,10 +17,7 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use super::{
-    listed::{List, Listed},
-    routing_headers::{self, ParamHeader},
-};
+use super::listed::{List, Listed};
 
 /// Bytes of presentations that are kept in memory: 200 tools with schemas of 4 KiB are 1 MB.
 const KEPT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -81,7 +78,8 @@ impl Presentation {
         let meta = to_raw_value(&json!({ SERVER_INFO_KEY: config.server_info }))?;
         let lists = Lists::of(&server.offers)?;
         let param_headers = server.offers.tools.iter().filter_map(|(name, tool)| {
-            let wanted = routing_headers::param_headers(&tool.interface.input);
+            // A tool that was put before there were rules for headers, and breaks one, has none: clients leave it out.
+            let wanted = ParamHeader::of_schema(&tool.interface.input).unwrap_or_default();
             (!wanted.is_empty()).then(|| (name.clone(), wanted))
         });
         Ok(Self { snapshot: Arc::downgrade(server), meta, config, lists, param_headers: param_headers.collect() })

@@ -2,6 +2,7 @@
 //! the body says, or a request would be routed as one thing and done as another.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use domain::ParamHeader;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
@@ -11,15 +12,6 @@ pub(super) const MCP_PROTOCOL_VERSION: &str = "mcp-protocol-version";
 const MCP_METHOD: &str = "mcp-method";
 const MCP_NAME: &str = "mcp-name";
 const MCP_PARAM_PREFIX: &str = "mcp-param-";
-
-/// An argument that a tool's input schema wants repeated in a header, by `x-mcp-header`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ParamHeader {
-    /// The header's name, in lower case.
-    name: String,
-    /// The members that lead to the argument.
-    path: Vec<String>,
-}
 
 /// The value of a header that may stand once.
 pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
@@ -51,6 +43,7 @@ pub(super) fn check_method_if_given(headers: &HeaderMap, method: &str) -> Result
 /// Checks the headers that a tool wants its arguments repeated in.
 pub(super) fn check_params(headers: &HeaderMap, wanted: &[ParamHeader], arguments: &Map<String, Value>) -> Result<(), Refusal> {
     for ParamHeader { name, path } in wanted {
+        let name = &format!("{MCP_PARAM_PREFIX}{name}");
         let given = decoded(headers, name)?;
         match (given, argument(arguments, path).and_then(text_of)) {
             (None, None) => {}
@@ -61,26 +54,6 @@ pub(super) fn check_params(headers: &HeaderMap, wanted: &[ParamHeader], argument
         }
     }
     Ok(())
-}
-
-/// The arguments that `schema` wants repeated: those that `properties` alone lead to.
-pub(super) fn param_headers(schema: &Map<String, Value>) -> Vec<ParamHeader> {
-    let mut found = Vec::new();
-    collect(schema, &mut Vec::new(), &mut found);
-    found
-}
-
-fn collect(schema: &Map<String, Value>, path: &mut Vec<String>, found: &mut Vec<ParamHeader>) {
-    let Some(Value::Object(properties)) = schema.get("properties") else { return };
-    for (name, property) in properties {
-        let Value::Object(property) = property else { continue };
-        path.push(name.clone());
-        if let Some(Value::String(header)) = property.get("x-mcp-header").filter(|header| *header != "") {
-            found.push(ParamHeader { name: format!("{MCP_PARAM_PREFIX}{}", header.to_ascii_lowercase()), path: path.clone() });
-        }
-        collect(property, path, found);
-        path.pop();
-    }
 }
 
 fn argument<'a>(arguments: &'a Map<String, Value>, path: &[String]) -> Option<&'a Value> {
@@ -126,27 +99,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_argument_is_repeated_from_wherever_properties_lead() {
-        let schema = json!({"type": "object", "properties": {
-            "region": {"type": "string", "x-mcp-header": "Region"},
-            "inner": {"type": "object", "properties": {"deep": {"type": "boolean", "x-mcp-header": "Deep"}}},
-            "items": {"type": "array", "items": {"type": "object", "properties": {"no": {"x-mcp-header": "No"}}}},
-            "empty": {"type": "string", "x-mcp-header": ""},
-        }});
-
-        let mut found = param_headers(schema.as_object().unwrap());
-
-        found.sort_by(|one, other| one.name.cmp(&other.name));
-        let name = |header: &ParamHeader| (header.name.clone(), header.path.join("."));
-        assert_eq!(
-            found.iter().map(name).collect::<Vec<_>>(),
-            [("mcp-param-deep".to_owned(), "inner.deep".to_owned()), ("mcp-param-region".to_owned(), "region".to_owned())]
-        );
-    }
-
-    #[test]
     fn the_header_says_what_the_argument_says() {
-        let wanted = [ParamHeader { name: "mcp-param-region".into(), path: vec!["region".into()] }];
+        let wanted = [ParamHeader { name: "region".into(), path: vec!["region".into()] }];
         for (header, arguments, right) in [
             (Some("eu"), json!({"region": "eu"}), true),
             (Some("=?base64?ZcO8?="), json!({"region": "eü"}), true),
