@@ -6,15 +6,22 @@
 mod prelude;
 
 mod engine {
+    mod bodies;
     mod calls;
     mod console;
+    mod content;
     mod declarations;
     mod errors;
     mod fetch;
     mod globals;
+    mod libraries;
     mod limits;
     mod machine;
+    mod offers;
+    mod streams;
+    mod tampering;
     mod tools;
+    mod truths;
     mod upstream;
     mod url;
     mod web;

@@ -5,6 +5,8 @@ const unreadBodies = new FinalizationRegistry((handle) => native.close(handle));
 
 class BodySource {
   #handle;
+  /** Another object than this one, which the registry would keep otherwise. */
+  #token = {};
   #isOpen = true;
   #failure;
   /** {operation, reject} of the piece that is under way. */
@@ -14,7 +16,7 @@ class BodySource {
 
   constructor(handle, signal) {
     this.#handle = handle;
-    unreadBodies.register(this, handle, this);
+    unreadBodies.register(this, handle, this.#token);
     if (signal !== undefined) {
       // The signal may live longer than anybody who wants this body.
       const weak = new WeakRef(this);
@@ -33,19 +35,31 @@ class BodySource {
     const { promise, resolve, reject } = Promise.withResolvers();
     const operation = follow(startOrFail(() => native.read(this.#handle)), (isError, text, handle) => {
       this.#reading = undefined;
-      const bytes = isError ? undefined : native.take(handle);
-      if (isError) {
-        this.#failure = { reason: new TypeError(text) };
-        reject(this.#failure.reason);
-      } else {
-        resolve(bytes.length > 0 ? bytes : undefined);
-      }
-      if (bytes === undefined || bytes.length === 0) {
-        this.#end();
+      try {
+        resolve(this.#arrived(isError, text, handle));
+      } catch (error) {
+        // There is no memory for the piece.
+        this.fail(error);
+        reject(error);
       }
     });
     this.#reading = { operation, reject };
     return promise;
+  }
+
+  /** The piece that a read has brought. */
+  #arrived(isError, text, handle) {
+    if (isError) {
+      this.#failure = { reason: new TypeError(text) };
+      this.#end();
+      throw this.#failure.reason;
+    }
+    const bytes = native.take(handle);
+    if (bytes.length > 0) {
+      return bytes;
+    }
+    this.#end();
+    return undefined;
   }
 
   async readAll() {
@@ -95,7 +109,7 @@ class BodySource {
 
   #end() {
     this.#isOpen = false;
-    unreadBodies.unregister(this);
+    unreadBodies.unregister(this.#token);
     this.#stopFollowing?.();
   }
 }

@@ -284,6 +284,11 @@ impl Machine {
         self.store.data_mut()
     }
 
+    /// Whether these bytes stand anywhere in the memory.
+    pub(crate) fn memory_has(&self, bytes: &[u8]) -> bool {
+        self.memory.data(&self.store).windows(bytes.len()).any(|window| window == bytes)
+    }
+
     pub(crate) fn fuel(&self) -> u64 {
         self.store.get_fuel().unwrap()
     }
