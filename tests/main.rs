@@ -24,6 +24,8 @@ mod mcp;
 mod processes;
 #[path = "end_to_end/program.rs"]
 mod program;
+#[path = "end_to_end/secrets.rs"]
+mod secrets;
 #[path = "end_to_end/start_up.rs"]
 mod start_up;
 #[path = "end_to_end/walkthrough.rs"]
