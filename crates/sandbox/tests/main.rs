@@ -1,7 +1,7 @@
 //! The sandbox against hostile guests. Each guest is a small "engine" written by hand, which takes the place of the JavaScript engine,
 //! so that these tests need no compiler and a guest can do what JavaScript cannot.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up has failed")]
 
 mod cache;
 mod cpu;

@@ -198,7 +198,7 @@ async fn more_than_the_host_takes_at_once_is_a_trap() {
         match outcome {
             Outcome::Success(_) => assert!(is_taken, "{bytes} bytes"),
             Outcome::Trap(reason) => {
-                assert!(!is_taken && reason.contains("than the host takes at once"), "{bytes} bytes: {reason}")
+                assert!(!is_taken && reason.contains("than the host takes at once"), "{bytes} bytes: {reason}");
             }
             other => panic!("{other:?}"),
         }

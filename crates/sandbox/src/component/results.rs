@@ -109,7 +109,6 @@ fn write_value(out: &mut Bounded, value: &Val, kind: Option<&Type>) -> io::Resul
             };
             write_members(out, [(name.as_str(), Some(&**value), kind.as_ref())].into_iter())
         }
-        Val::Option(None) => out.write_all(b"null"),
         Val::Option(Some(value)) => {
             let inner = if let Some(Type::Option(option)) = kind { Some(option.ty()) } else { None };
             match **value {
@@ -125,7 +124,7 @@ fn write_value(out: &mut Bounded, value: &Val, kind: Option<&Type>) -> io::Resul
             };
             write_members(out, [member].into_iter())
         }
-        // The inspection takes no function that gives any other value.
+        // `none`; the inspection takes no function that gives any other value.
         _ => out.write_all(b"null"),
     }
 }

@@ -20,18 +20,18 @@ pub(crate) struct Bodies {
 #[derive(Debug)]
 struct Body {
     /// Absent while it is read.
-    rest: Option<ResponseBody>,
+    rest: Option<Box<ResponseBody>>,
     /// The operation that read it last; 0 before the first.
     last_read: u32,
 }
 
 impl Bodies {
     pub(super) fn insert(&mut self, handle: u32, rest: ResponseBody) {
-        self.open.insert(handle, Body { rest: Some(rest), last_read: 0 });
+        self.open.insert(handle, Body { rest: Some(Box::new(rest)), last_read: 0 });
     }
 
     /// Hands out the rest of a body to be read as `operation`. A piece that was not taken is given up.
-    fn lend(&mut self, handle: u32, operation: u32) -> Result<ResponseBody, &'static str> {
+    fn lend(&mut self, handle: u32, operation: u32) -> Result<Box<ResponseBody>, &'static str> {
         let body = self.open.get_mut(&handle).ok_or("there is no such body: it was read to its end, or closed, or never was")?;
         let rest = body.rest.take().ok_or("the body is being read already: wait for its piece first")?;
         self.pieces.remove(&body.last_read);
@@ -41,7 +41,7 @@ impl Bodies {
 
     /// Takes back the rest of a body after `operation` has read a piece; at its end there is none, and the body is gone. Gives the
     /// piece's length.
-    pub(super) fn give_back(&mut self, handle: u32, operation: u32, read: Option<(Bytes, ResponseBody)>) -> usize {
+    pub(super) fn give_back(&mut self, handle: u32, operation: u32, read: Option<(Bytes, Box<ResponseBody>)>) -> usize {
         let Some((piece, rest)) = read else {
             self.open.remove(&handle);
             return 0;

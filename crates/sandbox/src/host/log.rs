@@ -37,9 +37,9 @@ pub(crate) struct Log(Arc<Mutex<Lines>>);
 
 #[derive(Debug)]
 struct Lines {
-    lines_max: u32,
+    kept_max: u32,
     begun: Instant,
-    lines: Vec<LogLine>,
+    kept: Vec<LogLine>,
     bytes: usize,
     written: u32,
 }
@@ -50,7 +50,7 @@ impl Log {
     pub(crate) const BYTES_MAX: usize = 1024 * 1024;
 
     pub(crate) fn new(lines_max: u32, begun: Instant) -> Self {
-        Self(Arc::new(Mutex::new(Lines { lines_max, begun, lines: Vec::new(), bytes: 0, written: 0 })))
+        Self(Arc::new(Mutex::new(Lines { kept_max: lines_max, begun, kept: Vec::new(), bytes: 0, written: 0 })))
     }
 
     /// Lines that the guest wrote, kept or not.
@@ -60,7 +60,7 @@ impl Log {
 
     /// The lines that were kept.
     pub(crate) fn take_lines(&self) -> Vec<LogLine> {
-        std::mem::take(&mut self.lines().lines)
+        std::mem::take(&mut self.lines().kept)
     }
 
     /// Counts a line, and keeps and reports it if there is room.
@@ -79,13 +79,13 @@ impl Log {
 impl Lines {
     fn push(&mut self, level: LogLevel, message: String) -> Option<&LogLine> {
         self.written = self.written.saturating_add(1);
-        if self.lines.len() >= self.lines_max as usize || self.bytes + message.len() > Log::BYTES_MAX {
+        if self.kept.len() >= self.kept_max as usize || self.bytes + message.len() > Log::BYTES_MAX {
             return None;
         }
         self.bytes += message.len();
         let at_ms = u32::try_from(self.begun.elapsed().as_millis()).unwrap_or(u32::MAX);
-        self.lines.push(LogLine { level, at_ms, message });
-        self.lines.last()
+        self.kept.push(LogLine { level, at_ms, message });
+        self.kept.last()
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) enum Ended {
     /// A body, of which a piece and the rest came back; nothing at its end.
     Read {
         body: u32,
-        piece: Result<Option<(Bytes, ResponseBody)>, FetchError>,
+        piece: Result<Option<(Bytes, Box<ResponseBody>)>, FetchError>,
     },
 }
 

@@ -135,11 +135,11 @@ async fn a_secret_that_the_guest_came_by_is_shown_to_nobody() {
     let outside = Outside::start().await;
     let text = format!("{SECRET}\"{SECRET}\"");
     let (bytes, quoted) = (SECRET.len(), 1024 + SECRET.len());
-    let shows = format!(
+    let telling = format!(
         "(call $log (i32.const 1) (i32.const 1024) (i32.const {bytes}))
          (call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 1) (i32.const 1024) (i32.const {bytes}))"
     );
-    let answers = guest(&text, &format!("{shows} (call $ok (i32.const {quoted}) (i32.const {}))", bytes + 2)).await;
+    let answers = guest(&text, &format!("{telling} (call $ok (i32.const {quoted}) (i32.const {}))", bytes + 2)).await;
     let fails = format!("(call $fail (i32.const 1024) (i32.const {bytes}) (i32.const 1024) (i32.const {bytes}))");
     let fails = guest(&text, &fails).await;
     let (sender, mut reports) = mpsc::channel(8);
@@ -149,13 +149,13 @@ async fn a_secret_that_the_guest_came_by_is_shown_to_nobody() {
     let answered = answers.try_call(call).await.unwrap();
     let failed = fails.try_call(outside.invocation()).await.unwrap();
 
-    let mut shown = vec![format!("{answered:?}"), format!("{failed:?}")];
+    let mut told = vec![format!("{answered:?}"), format!("{failed:?}")];
     while let Some(report) = reports.recv().await {
         assert!(matches!(&report, Report::Log(_) | Report::Progress(Progress { message: Some(_), .. })));
-        shown.push(format!("{report:?}"));
+        told.push(format!("{report:?}"));
     }
-    assert_eq!(shown.len(), 4);
-    assert!(shown.iter().all(|shown| !shown.contains(SECRET)), "{shown:?}");
+    assert_eq!(told.len(), 4);
+    assert!(told.iter().all(|text| !text.contains(SECRET)), "{told:?}");
 }
 
 #[tokio::test]
