@@ -201,14 +201,26 @@ static struct call_result *fail_call(const char *doing) {
     return &call_result;
 }
 
-/* What `run` gave, as the prelude has it answered: [whether it is content, a value]. Takes `result`. */
-static JSValue shape(JSValue result) {
+/* What `run` gave, as the prelude has it answered: a value to be written as JSON, and whether that is content. Takes `result`. */
+static JSValue shape(JSValue result, uint8_t *is_content) {
+    JSContext *context = engine.context;
+    *is_content = 0;
     if (JS_IsException(result)) {
         return result;
     }
-    JSValue shaped = JS_Call(engine.context, engine.answer, JS_UNDEFINED, 1, &result);
-    JS_FreeValue(engine.context, result);
-    return shaped;
+    JSValue shaped = JS_Call(context, engine.answer, JS_UNDEFINED, 1, &result);
+    if (JS_IsUndefined(shaped)) {
+        return result;
+    }
+    JS_FreeValue(context, result);
+    if (JS_IsException(shaped)) {
+        return shaped;
+    }
+    JSValue kind = JS_GetPropertyUint32(context, shaped, 0), value = JS_GetPropertyUint32(context, shaped, 1);
+    JS_FreeValue(context, shaped);
+    *is_content = JS_VALUE_GET_TAG(kind) == JS_TAG_BOOL && JS_VALUE_GET_BOOL(kind);
+    JS_FreeValue(context, kind);
+    return value;
 }
 
 /* A value as JSON, which the language's own function writes, whatever a tool has put in its place. */
@@ -230,21 +242,18 @@ EXPORT("call") struct call_result *call(char *start, size_t length) {
     if (JS_IsException(arguments[0])) {
         return fail_call("the arguments cannot be read as JSON");
     }
-    JSValue shaped = shape(jobs_await(JS_Call(context, engine.run, engine.tool, 2, arguments)));
+    JSValue result = shape(jobs_await(JS_Call(context, engine.run, engine.tool, 2, arguments)), &call_result.answer.is_content);
     JS_FreeValue(context, arguments[0]);
     failure_log_rejections();
-    if (JS_IsException(shaped)) {
+    if (JS_IsException(result)) {
         return fail_call(NULL);
     }
-    JSValue is_content = JS_GetPropertyUint32(context, shaped, 0), result = JS_GetPropertyUint32(context, shaped, 1);
-    JS_FreeValue(context, shaped);
     JSValue json = to_json(result);
     JS_FreeValue(context, result);
     if (JS_IsException(json)) {
         return fail_call("the result cannot be written as JSON");
     }
     call_result.is_error = 0;
-    call_result.answer.is_content = JS_VALUE_GET_TAG(is_content) == JS_TAG_BOOL && JS_VALUE_GET_BOOL(is_content);
     call_result.answer.text = json_of(context, json);
     JS_FreeValue(context, json);
     return call_result.answer.text.start == NULL ? fail_call(NULL) : &call_result;

@@ -25,9 +25,9 @@ function keepArguments(run) {
   };
 }
 
-/** What `run` gave, as the platform takes it: [whether it is content, a value to be written as JSON]. */
+/** What `run` gave, as the platform takes it: [whether it is content, a value to be written as JSON]; undefined for a result that is JSON as it is. */
 function answer(result) {
-  return accepted.kind.answer(accepted.members, result, currentArguments);
+  return isContentMade || accepted.kind !== TOOL ? accepted.kind.answer(accepted.members, result, currentArguments) : undefined;
 }
 
 /** As many as MCP allows. */

@@ -1,9 +1,13 @@
 // Content: what is shown to a person or a model besides JSON. A block made here is known as one, whatever it looks like.
 
+/** Whether there is any: most calls answer without. */
+let isContentMade = false;
+
 class ContentBlock {
   #isBlock = true;
 
   constructor(members) {
+    isContentMade = true;
     for (const [name, value] of Object.entries(members)) {
       if (value !== undefined) {
         this[name] = value;
@@ -22,6 +26,7 @@ class ContentAnswer {
   #value;
 
   constructor(value) {
+    isContentMade = true;
     this.#value = value;
     Object.assign(this, value);
     Object.freeze(this);
