@@ -9,6 +9,7 @@ use crate::{
     program::{Home, Program},
 };
 
+/// Those that need nothing of the outside; the others are tried against an upstream in `app::outside_examples`.
 const TOOLS: [&str; 3] = ["csv_query", "iban_check", "cron_next"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,6 +55,9 @@ async fn the_example_server_is_deployed_once() {
     let second = home.serve().await;
 
     let after = example_owner(&home, &second).get(releases).await.expect(200);
+    let tools = example_owner(&home, &second).get("/api/v1/servers/examples/tools").await.expect(200);
+    let names: Vec<&Value> = tools["items"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+    assert_eq!(names, ["cron_next", "csv_query", "exchange_rates", "iban_check", "issue_search", "page_to_markdown"]);
     assert_eq!(before["items"].as_array().unwrap().len(), 1, "{before}");
     assert_eq!(after["items"].as_array().unwrap().len(), 1, "{after}");
     assert_eq!(before["items"][0]["release_id"], after["items"][0]["release_id"]);

@@ -14,6 +14,7 @@ mod executions;
 mod kinds;
 mod limits;
 mod outside;
+mod outside_examples;
 mod releases;
 mod secrets;
 mod seeded_tiers;

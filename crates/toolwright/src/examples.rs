@@ -18,11 +18,29 @@ use tracing::info;
 
 use crate::{configuration::KEYS_FOLDER, private_file};
 
+/// An example: its name, its source, and the grants that it asks for, as JSON.
+struct Example(&'static str, &'static str, &'static str);
+
 /// The examples, in the program itself, so that it needs no folder beside it.
-const TOOLS: [(&str, &str); 3] = [
-    ("cron_next", include_str!("../../../examples/cron_next/tool.ts")),
-    ("csv_query", include_str!("../../../examples/csv_query/tool.ts")),
-    ("iban_check", include_str!("../../../examples/iban_check/tool.ts")),
+const TOOLS: [Example; 6] = [
+    Example("cron_next", include_str!("../../../examples/cron_next/tool.ts"), "{}"),
+    Example("csv_query", include_str!("../../../examples/csv_query/tool.ts"), "{}"),
+    Example(
+        "exchange_rates",
+        include_str!("../../../examples/exchange_rates/tool.ts"),
+        include_str!("../../../examples/exchange_rates/grants.json"),
+    ),
+    Example("iban_check", include_str!("../../../examples/iban_check/tool.ts"), "{}"),
+    Example(
+        "issue_search",
+        include_str!("../../../examples/issue_search/tool.ts"),
+        include_str!("../../../examples/issue_search/grants.json"),
+    ),
+    Example(
+        "page_to_markdown",
+        include_str!("../../../examples/page_to_markdown/tool.ts"),
+        include_str!("../../../examples/page_to_markdown/grants.json"),
+    ),
 ];
 
 /// `/mcp/examples`
@@ -62,6 +80,9 @@ pub(crate) enum ExamplesError {
     /// A name of the examples is not one.
     #[error("the examples are named wrongly")]
     Name(#[from] NameError),
+    /// The grants of an example are none.
+    #[error("the examples' grants are written wrongly")]
+    Grants(#[from] serde_json::Error),
 }
 
 /// Makes the owner, the server, the tools and their release, as far as a start before this one has not. `None` if the owner has deleted the
@@ -113,14 +134,16 @@ fn new_server() -> Result<NewServer, NameError> {
     Ok(NewServer {
         slug: SLUG.parse()?,
         title: "Examples".parse()?,
-        description: "Three tools that are right where a model guesses: questions about a CSV table, IBANs, and the next times of a cron expression."
+        description: "Three tools that are right where a model guesses: questions about a CSV table, IBANs, and the next times of a cron expression. \
+             Three that use the outside: exchange rates (needs the secret RATES_KEY), pages as Markdown, and issue search."
             .to_owned(),
     })
 }
 
 async fn release(app: &App, owner: &Caller, slug: &Slug) -> Result<(), ExamplesError> {
-    for (name, source) in TOOLS {
-        let new = NewVersion { language: Language::TypeScript, source: source.to_owned(), grants: Grants::default() };
+    for Example(name, source, grants) in TOOLS {
+        let grants: Grants = serde_json::from_str(grants)?;
+        let new = NewVersion { language: Language::TypeScript, source: source.to_owned(), grants };
         let put = tools::put(app, owner, slug, &name.parse()?, new).await;
         put.map_err(|source| ExamplesError::Step { act: "build an example", source })?;
     }

@@ -1,6 +1,6 @@
 // What of a document is text for a reader.
 
-const UNSEEN = new Set(["script", "style", "template", "noscript", "head", "iframe", "object", "svg", "canvas", "audio", "video", "select", "textarea"]);
+const UNSEEN = new Set(["script", "style", "template", "noscript", "head", "title", "iframe", "object", "svg", "canvas", "audio", "video", "select", "textarea"]);
 
 const BLOCKS = new Set([
   "address", "article", "aside", "blockquote", "body", "caption", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure",
