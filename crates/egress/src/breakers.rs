@@ -92,15 +92,16 @@ struct Board {
     forced: HashMap<Box<str>, Forced>,
 }
 
-/// What was let through. Dropped without a word, it counts as nothing before `deadline` and as a failure after it: whoever waited for the
-/// host until its time was over has learnt that the host is slow.
+/// What was let through. Dropped without a word, it counts as nothing, unless the caller had waited for long, or until its time was over: then
+/// it is a failure, since the host was too slow for it.
 #[derive(Debug)]
 pub(crate) struct Admission {
     breakers: Arc<Breakers>,
     owner: u128,
     host: Box<str>,
     pass: Option<Pass>,
-    deadline: Instant,
+    /// When the caller has waited for long.
+    late_at: Instant,
 }
 
 /// How long to wait for a host.
@@ -112,6 +113,8 @@ pub(crate) struct Patience {
 
 /// Forced hosts: an operator's handful.
 const FORCED_MAX: usize = 1024;
+/// Whoever gives up earlier may have had other reasons.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 /// A breaker that nobody used for so long says nothing any more.
 const UNUSED_MAX: Duration = Duration::from_mins(15);
 
@@ -151,7 +154,8 @@ impl Breakers {
             Some(Forced::Closed) => None,
             _ => Some(board.breaker(&self.config, owner, host, now).admit(&self.config, now)?),
         };
-        Ok(Admission { breakers: Arc::clone(self), owner, host: host.into(), pass, deadline })
+        let late_at = deadline.min(now + LONG_WAIT);
+        Ok(Admission { breakers: Arc::clone(self), owner, host: host.into(), pass, late_at })
     }
 
     pub(crate) fn force(&self, host: &str, forced: Forced) {
@@ -272,7 +276,7 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        if self.pass.is_some() && Instant::now() >= self.deadline {
+        if self.pass.is_some() && Instant::now() >= self.late_at {
             self.fail();
         } else if let Some(pass) = self.pass.take()
             && let Some(breaker) = self.breakers.lock().find(self.owner, &self.host)
@@ -379,13 +383,19 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_taken_back_is_no_failure_until_its_deadline() {
+    fn a_request_that_is_taken_back_is_a_failure_only_if_it_waited_for_long() {
         let breakers = breakers(BreakerConfig::default());
         (0..10).for_each(|_| drop(breakers.admit(1, "a.test", soon()).unwrap()));
         assert!(breakers.admit(1, "a.test", soon()).is_ok());
 
-        (0..5).for_each(|_| drop(breakers.admit(1, "a.test", Instant::now()).unwrap()));
+        for _ in 0..5 {
+            let mut admission = breakers.admit(1, "a.test", soon()).unwrap();
+            assert!(admission.late_at <= Instant::now() + LONG_WAIT);
+            admission.late_at = Instant::now();
+        }
         assert!(breakers.admit(1, "a.test", soon()).is_err());
+        drop(breakers.admit(1, "b.test", Instant::now()).unwrap());
+        assert_eq!(breakers.views().last().unwrap().failures, 1, "its time was over");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The only way out. [`Egress`] is one per node: resolver, address guard, TLS, connections, breakers. [`Outbound`] is one call's share of
 //! it: what its tool was granted, what its tier allows, until when.
 //!
-//! A request is checked in this order, at its first hop and at every redirect: the URL's form, the grants, the breaker of the host, the
-//! secrets in it, the tier's bytes; then the name is resolved once, every address it has is checked, and one of exactly these is connected
-//! to (SEC-12). Guest code holds placeholders of secrets; their values are put in here, last, and are taken out of answers (SEC-16).
+//! A request is checked in this order, at its first hop and at every redirect: the URL's form, the grants, the secrets in it, the tier's
+//! bytes; it waits for a place, and asks the breaker of the host. Then the name is resolved once, every address it has is checked, and one of
+//! exactly these is connected to (SEC-12), unless the customer has a connection to that origin from an earlier request. Guest code holds
+//! placeholders of secrets; their values are put in here and are taken out of answers (SEC-16).
 
 mod address;
 mod body;

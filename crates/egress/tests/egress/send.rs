@@ -53,6 +53,21 @@ async fn a_body_of_known_length_says_its_length() {
 }
 
 #[tokio::test]
+async fn it_goes_on_in_a_task_of_its_own() {
+    let upstream = Upstream::saying("yes").await;
+    let world = World::with(&[&upstream]).await;
+    let call = world.call(&[at("a.test", &upstream)]);
+    let sent = request("GET", &at("a.test", &upstream), Empty::<Bytes>::new());
+
+    let task = tokio::spawn(async move {
+        let body = call.send(sent, Waits::default()).await?.into_body();
+        body.boxed_unsync().collect().await
+    });
+
+    assert_eq!(task.await.unwrap().unwrap().to_bytes(), "yes");
+}
+
+#[tokio::test]
 async fn the_same_rules_hold() {
     let upstream = Upstream::saying("yes").await;
     let world = World::with(&[&upstream]).await;
