@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{api::Api, program::Home};
 
 const SERVER: &str = "checks";
-const TOOLS: [&str; 4] = ["add", "count", "fail", "sleep"];
+const TOOLS: [&str; 9] = ["about", "add", "chatty", "count", "fail", "greeting", "note", "show", "sleep"];
 const ERAS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,10 +54,16 @@ async fn cancelled_calls(owner: &Api, wanted: usize) -> usize {
 async fn deploy(owner: &Api) {
     owner.create_server(SERVER).await;
     for tool in TOOLS {
-        let source = std::fs::read_to_string(root().join(format!("tests/clients/tools/{tool}.ts"))).unwrap();
-        owner.put_tool(SERVER, tool, &source).await;
+        owner.put_tool(SERVER, tool, &source(tool)).await;
     }
     owner.release(SERVER).await;
+    // A second release, so that a client can change which is served.
+    owner.put_tool(SERVER, "fail", &source("fail").replace("the reason that", "whatever reason")).await;
+    owner.release(SERVER).await;
+}
+
+fn source(tool: &str) -> String {
+    std::fs::read_to_string(root().join(format!("tests/clients/tools/{tool}.ts"))).unwrap()
 }
 
 /// Makes the clients' environments, once for all runs.
@@ -71,7 +77,7 @@ fn check(client: &str, era: &str, output: &Output) {
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert!(output.status.success(), "{client} in {era}:\n{said}\n{errors}");
-    assert_eq!(lines.len(), 9, "{client} in {era} makes nine checks:\n{said}\n{errors}");
+    assert_eq!(lines.len(), 15, "{client} in {era} makes fifteen checks:\n{said}\n{errors}");
     assert!(lines.iter().all(|line| line["ok"] == true), "{client} in {era}:\n{said}");
 }
 

@@ -3,6 +3,7 @@
 // Prints one line of JSON a check: {"check": ..., "ok": true | false, "detail": ...}. Exits with 1 if a check failed.
 import { parseArgs } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import * as offers from "./offers.mjs";
 
 // What the protocol calls each era, and how this client is told to speak it.
 const MODES = { "2025-11-25": "legacy", "2026-07-28": "auto" };
@@ -118,6 +119,9 @@ async function run({ url, "api-key": apiKey, era }) {
   };
 
   const client = new Client({ name: "toolwright-check", version: "0.1.0" }, { versionNegotiation: { mode: MODES[era] } });
+  const [lines, news] = [[], []];
+  client.setNotificationHandler("notifications/message", ({ params }) => lines.push(params));
+  client.setNotificationHandler("notifications/tools/list_changed", () => news.push("tools"));
   const requestInit = { headers: { authorization: `Bearer ${apiKey}` } };
   await attempt("greets", async () => {
     await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }));
@@ -133,6 +137,9 @@ async function run({ url, "api-key": apiKey, era }) {
     takes_a_call_back,
   ]) {
     await attempt(check.name, () => check(client));
+  }
+  for (const name of ["shows_content", "reads_resources", "fills_in_a_prompt", "completes_arguments", "hears_of_the_log", "hears_of_changes"]) {
+    await attempt(name, () => offers[name]({ client, era, lines, news, url, apiKey }));
   }
   await client.close();
   await attempt("is_refused_without_a_key", () => is_refused_without_a_key(url));

@@ -16,6 +16,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 
+import offers
+
 # What the protocol calls each era, and how this client is told to speak it.
 MODES = {"2025-11-25": "legacy", "2026-07-28": "auto"}
 
@@ -146,10 +148,27 @@ async def run(url: str, api_key: str, era: str) -> bool:
         ]
         for check in checks:
             await attempt(check.__name__, check(client))
+        await attempt("shows_content", offers.shows_content(client))
+        await attempt("reads_resources", offers.reads_resources(client, era))
+        await attempt("fills_in_a_prompt", offers.fills_in_a_prompt(client))
+        await attempt("completes_arguments", offers.completes_arguments(client))
+        await attempt("hears_of_the_log", offers.hears_of_the_log(client, era, lines))
+        await attempt("hears_of_changes", offers.hears_of_changes(client, era, news, url, api_key))
+
+    lines: list[str] = []
+    news: list[str] = []
+
+    async def hear_line(line) -> None:
+        lines.append(f"{line.logger} {line.level} {line.data}")
+
+    async def hear(message) -> None:
+        news.append(getattr(message, "method", type(message).__name__))
 
     http = create_mcp_http_client(headers={"Authorization": f"Bearer {api_key}"})
     try:
-        async with http, Client(streamable_http_client(url, http_client=http), mode=MODES[era], cache=None) as client:
+        transport = streamable_http_client(url, http_client=http)
+        hearing = {"logging_callback": hear_line, "log_level": "warning", "message_handler": hear}
+        async with http, Client(transport, mode=MODES[era], cache=None, **hearing) as client:
             await use(client)
     except Exception as error:  # the SDK wraps what went wrong in groups
         while isinstance(error, ExceptionGroup):
