@@ -25,3 +25,4 @@ mod tenants;
 mod tiers;
 mod tools;
 mod tries;
+mod waiting;
