@@ -15,6 +15,8 @@ pub enum Caller {
         customer: CustomerId,
         /// The key that was shown.
         api_key: ApiKeyId,
+        /// Whether definitions are held against what was read first through that key (SEC-18).
+        pins_definitions: bool,
     },
 }
 
@@ -51,7 +53,7 @@ macro_rules! operations {
 operations! {
     Admin:
         CreateCustomer, ListCustomers, LoadCustomer, SetTier,
-        CreateApiKey, ListApiKeys, LoadApiKey, DeleteApiKey,
+        CreateApiKey, ListApiKeys, LoadApiKey, ChangeApiKey, DeleteApiKey,
         ListTiers, LoadTier, PutTier,
         ListBreakers, ForceBreaker, LoadEgress;
     Customer:
@@ -63,7 +65,8 @@ operations! {
         PutEnvironment, ListEnvironment, LoadEnvironment, DeleteEnvironment,
         CreateRelease, ListReleases, LoadRelease, RollBack,
         ListExecutions, LoadExecution, SummariseExecutions,
-        FindServed, WatchServed, CallTool, TryTool, ReadResource, GetPrompt, Complete;
+        ListPins, AcceptDefinition,
+        FindServed, WatchServed, ComparePinned, CallTool, TryTool, ReadResource, GetPrompt, Complete;
 }
 
 /// Lets the caller through if the table gives `operation` to its role. Every use case begins with this or with [`require_customer`].
@@ -87,7 +90,7 @@ pub(crate) fn require(caller: &Caller, operation: Operation) -> Result<(), AppEr
 pub(crate) fn require_api_key(caller: &Caller, operation: Operation) -> Result<(CustomerId, ApiKeyId), AppError> {
     require(caller, operation)?;
     match caller {
-        Caller::Customer { customer, api_key } => Ok((*customer, *api_key)),
+        Caller::Customer { customer, api_key, .. } => Ok((*customer, *api_key)),
         // Not reached while the table gives these operations to customers.
         Caller::Admin => Err(AppError::Forbidden { needed: "a customer's API key" }),
     }
@@ -118,6 +121,7 @@ mod tests {
         ("customers", include_str!("customers.rs")),
         ("environment", include_str!("environment.rs")),
         ("executions", include_str!("executions.rs")),
+        ("pins", include_str!("pins.rs")),
         ("prompts", include_str!("prompts.rs")),
         ("releases", include_str!("releases.rs")),
         ("resources", include_str!("resources.rs")),
@@ -129,7 +133,7 @@ mod tests {
 
     #[test]
     fn each_operation_is_for_one_role() {
-        let customer = Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new() };
+        let customer = Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false };
 
         for operation in Operation::ALL {
             let admin_may = require(&Caller::Admin, *operation).is_ok();

@@ -6,6 +6,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use domain::{ApiKeyId, ApiKeyName, CustomerId, Digest};
 use store::api_keys::ApiKey;
+pub use store::api_keys::ApiKeyChange;
 
 use crate::{
     App, AppError, Caller, Page, PageRequest,
@@ -17,6 +18,15 @@ use crate::{
 #[derive(Clone)]
 pub struct ApiKeyText(String);
 
+/// A key that is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewApiKey {
+    /// What it is called.
+    pub name: ApiKeyName,
+    /// Whether definitions are held against what was read first through it (SEC-18).
+    pub pins_definitions: bool,
+}
+
 /// A key, without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeyView {
@@ -26,6 +36,8 @@ pub struct ApiKeyView {
     pub customer_id: CustomerId,
     /// What it is called.
     pub name: ApiKeyName,
+    /// Whether definitions are held against what was read first through it (SEC-18).
+    pub pins_definitions: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -56,11 +68,12 @@ pub async fn create(
     app: &App,
     caller: &Caller,
     customer: CustomerId,
-    name: ApiKeyName,
+    new: NewApiKey,
 ) -> Result<(ApiKeyView, ApiKeyText), AppError> {
     access::require(caller, Operation::CreateApiKey)?;
     let text = ApiKeyText::random()?;
-    let key = ApiKey { id: ApiKeyId::new(), name, created_at: app.clock.now() };
+    let NewApiKey { name, pins_definitions } = new;
+    let key = ApiKey { id: ApiKeyId::new(), name, pins_definitions, created_at: app.clock.now() };
     let inserted =
         store::api_keys::insert(&mut *app.pool.acquire().await?, customer, &key, &Digest::of(text.expose().as_bytes())).await?;
     if !inserted {
@@ -87,6 +100,14 @@ pub async fn load(app: &App, caller: &Caller, customer: CustomerId, key: ApiKeyI
     found.map(|key| view(customer, key)).ok_or_else(|| AppError::not_found("API key", key))
 }
 
+/// Changes a key of `customer`. Its pins stay, whether or not they are looked at.
+pub async fn change(app: &App, caller: &Caller, customer: CustomerId, change: ApiKeyChange) -> Result<ApiKeyView, AppError> {
+    access::require(caller, Operation::ChangeApiKey)?;
+    let changed = store::api_keys::update(&mut *app.pool.acquire().await?, customer, &change).await?;
+    app.memory.forget_api_key(change.id);
+    changed.map(|key| view(customer, key)).ok_or_else(|| AppError::not_found("API key", change.id))
+}
+
 /// Deletes a key: it opens nothing from then on.
 pub async fn delete(app: &App, caller: &Caller, customer: CustomerId, key: ApiKeyId) -> Result<(), AppError> {
     access::require(caller, Operation::DeleteApiKey)?;
@@ -96,5 +117,11 @@ pub async fn delete(app: &App, caller: &Caller, customer: CustomerId, key: ApiKe
 }
 
 fn view(customer: CustomerId, key: ApiKey) -> ApiKeyView {
-    ApiKeyView { api_key_id: key.id, customer_id: customer, name: key.name, created_at: key.created_at }
+    ApiKeyView {
+        api_key_id: key.id,
+        customer_id: customer,
+        name: key.name,
+        pins_definitions: key.pins_definitions,
+        created_at: key.created_at,
+    }
 }

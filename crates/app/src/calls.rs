@@ -16,7 +16,7 @@ use crate::{
     App, AppError, Caller, Report,
     access::{self, Operation},
     catalogue::{self, ServedServer, ServedTool, ToolParts},
-    secrets,
+    pins, secrets,
 };
 
 /// One call of a released tool.
@@ -76,6 +76,7 @@ pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallReq
     let tier = admit(app, customer).await?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = server.offers.tools.get(&request.tool).ok_or_else(|| AppError::not_found("tool", &request.tool))?;
+    pins::check(app, caller, &server, tool).await?;
     let call = Call { caller, customer, tier: &tier, server: &server, tool };
     run(app, &call, request.into()).await.map(|(answer, _)| answer)
 }

@@ -12,6 +12,7 @@ use crate::{
     access::{self, Operation},
     calls::{self, Baggage, Call},
     catalogue::{self, ServedServer, ServedTool},
+    pins,
 };
 
 /// Whose argument is filled in.
@@ -53,6 +54,7 @@ pub async fn complete(
     let server = catalogue::find_own(app, customer, slug).await?;
     let CompleteRequest { subject, argument, value, context, request_id, cancelled } = request;
     let tool = find(&server, &subject)?;
+    pins::check(app, caller, &server, tool).await?;
     check_argument(tool, &argument)?;
     if !tool.interface.completes.contains(&argument) {
         return Ok(None);

@@ -1,6 +1,6 @@
 //! Why a use case could not be done: one type, matched exhaustively by each door.
 
-use domain::{Diagnostic, LimitExceeded};
+use domain::{Diagnostic, Digest, LimitExceeded, Slug, ToolName};
 use serde_json::Value;
 use store::StoreError;
 
@@ -29,6 +29,21 @@ pub enum AppError {
     Conflict {
         /// What it contradicts and what would be right.
         message: String,
+    },
+    /// A tool says something else than what the caller's client read of it, and nobody has accepted that (SEC-18).
+    #[error(
+        "the definition of `{name}` changed since it was first read through this key (it had the digest {pinned} and has {now}): look at the \
+         difference with GET /api/v1/servers/{slug}/pins, and accept it with POST /api/v1/servers/{slug}/pins/{name}"
+    )]
+    DefinitionChanged {
+        /// The server.
+        slug: Slug,
+        /// The tool, resource or prompt.
+        name: ToolName,
+        /// The digest of what was read.
+        pinned: Digest,
+        /// The digest of what it says now.
+        now: Digest,
     },
     /// The request itself cannot be right.
     #[error("{message}")]

@@ -28,6 +28,7 @@ pub mod modules;
 pub mod offers;
 mod outside;
 mod page;
+pub mod pins;
 pub mod prompts;
 mod records;
 pub mod releases;

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use domain::{ApiKeyId, CustomerId, Digest, Slug, Tier, TierName};
+use domain::{ApiKeyId, CustomerId, Digest, ServerId, Slug, Tier, TierName};
 use store::changes::Change;
 
-use crate::{Caller, catalogue::ServedServer, snapshots::Snapshots, watches::Watches};
+use crate::{Caller, catalogue::ServedServer, pins::Pins, snapshots::Snapshots, watches::Watches};
 
 /// The node's memory of the database.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Memory {
     pub(crate) tiers: Snapshots<TierName, Arc<Tier>>,
     /// What each server serves.
     pub(crate) servers: Snapshots<Slug, Arc<ServedServer>>,
+    /// What was read through keys that pin definitions.
+    pub(crate) pins: Snapshots<(ApiKeyId, ServerId), Arc<Pins>>,
     /// Who waits for a server to change.
     pub(crate) watches: Arc<Watches>,
 }
@@ -33,12 +35,16 @@ impl Memory {
     /// Some ten kilobytes each, with the compiled schemas.
     const SERVERS_MAX: u64 = 10_000;
 
+    /// A hundred bytes a tool, which a server has twenty of; 200 KB at most.
+    const PINS_MAX: u64 = 1_000;
+
     pub(crate) fn new() -> Self {
         Self {
             api_keys: Snapshots::with_room_for(Self::API_KEYS_MAX),
             customer_tiers: Snapshots::with_room_for(Self::CUSTOMERS_MAX),
             tiers: Snapshots::with_room_for(Self::TIERS_MAX),
             servers: Snapshots::with_room_for(Self::SERVERS_MAX),
+            pins: Snapshots::with_room_for(Self::PINS_MAX),
             watches: Arc::default(),
         }
     }
@@ -50,6 +56,7 @@ impl Memory {
             Change::Customer(customer) => self.customer_tiers.drop_one(customer),
             Change::ApiKey(key) => self.forget_api_key(*key),
             Change::Server { slug, .. } => self.servers.drop_one(slug),
+            Change::Pins { api_key, server } => self.pins.drop_one(&(*api_key, *server)),
             Change::Lost => self.doubt_everything(),
         }
         self.watches.hear(change);
@@ -65,5 +72,6 @@ impl Memory {
         self.customer_tiers.doubt_all();
         self.tiers.doubt_all();
         self.servers.doubt_all();
+        self.pins.doubt_all();
     }
 }

@@ -77,6 +77,19 @@ impl Offers {
         self.find_resource(uri).map(|(served, _)| served.digest)
     }
 
+    /// All of it, whatever it is towards clients.
+    pub fn all(&self) -> impl Iterator<Item = (&ToolName, &Arc<ServedTool>)> {
+        let Self { tools, resources, resource_templates, prompts, by_uri: _ } = self;
+        tools.iter().chain(resources).chain(resource_templates).chain(prompts)
+    }
+
+    /// What has this name, whatever it is towards clients.
+    #[must_use]
+    pub fn find(&self, name: &ToolName) -> Option<&Arc<ServedTool>> {
+        let Self { tools, resources, resource_templates, prompts, by_uri: _ } = self;
+        [tools, resources, resource_templates, prompts].into_iter().find_map(|list| list.get(name))
+    }
+
     /// The resource at `uri`: a static one before a template (a release has no two templates that fit one URI).
     pub(crate) fn find_resource(&self, uri: &str) -> Option<FoundResource<'_>> {
         if let Some(found) = self.by_uri.get(uri).and_then(|name| self.resources.get(name)) {

@@ -10,7 +10,7 @@ use crate::{
     Answered, App, AppError, Caller, Report,
     access::{self, Operation},
     calls::{self, Baggage, Call},
-    catalogue,
+    catalogue, pins,
 };
 
 /// A prompt that is wanted.
@@ -36,6 +36,7 @@ pub async fn get(app: &App, caller: &Caller, slug: &Slug, request: GetRequest) -
     let server = catalogue::find_own(app, customer, slug).await?;
     let GetRequest { prompt, arguments, request_id, reports, cancelled } = request;
     let tool = server.offers.prompts.get(&prompt).ok_or_else(|| AppError::not_found("prompt", &prompt))?;
+    pins::check(app, caller, &server, tool).await?;
     let call = Call { caller, customer, tier: &tier, server: &server, tool };
     let baggage = Baggage { entry: Entry::Call, given: Value::Object(arguments), request_id, reports, cancelled };
     let (answer, _) = calls::run(app, &call, baggage).await?;

@@ -10,7 +10,7 @@ use crate::{
     Answered, App, AppError, Caller, Report,
     access::{self, Operation},
     calls::{self, Baggage, Call},
-    catalogue,
+    catalogue, pins,
 };
 
 /// A resource that is to be read.
@@ -35,6 +35,7 @@ pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest)
     let ReadRequest { uri, request_id, reports, cancelled } = request;
     let unknown = || AppError::not_found("resource", uri.chars().take(catalogue::URI_CHARS_SHOWN).collect::<String>());
     let (tool, variables) = server.offers.find_resource(&uri).ok_or_else(unknown)?;
+    pins::check(app, caller, &server, tool).await?;
     let given = variables.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
     let call = Call { caller, customer, tier: &tier, server: &server, tool };
     let baggage = Baggage { entry: Entry::Call, given: Value::Object(given), request_id, reports, cancelled };

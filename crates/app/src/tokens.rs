@@ -22,7 +22,8 @@ pub async fn authenticate(app: &App, bearer: &str) -> Result<Caller, AppError> {
     let read = async {
         let found = store::api_keys::find_by_sha256(&mut *app.pool.acquire().await?, &digest).await?;
         let owner = found.ok_or(AppError::Unauthenticated)?;
-        Ok(Caller::Customer { customer: owner.customer, api_key: owner.api_key })
+        let store::api_keys::ApiKeyOwner { customer, api_key, pins_definitions, .. } = owner;
+        Ok(Caller::Customer { customer, api_key, pins_definitions })
     };
     app.memory.api_keys.get(&digest, read).await
 }

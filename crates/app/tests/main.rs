@@ -15,6 +15,7 @@ mod kinds;
 mod limits;
 mod outside;
 mod outside_examples;
+mod pins;
 mod releases;
 mod secrets;
 mod seeded_tiers;

@@ -147,17 +147,22 @@ impl ToolInterface {
         }
     }
 
-    /// The digest of all that a client or a model reads: not of the examples (SEC-18). Members are taken in the order of their names,
-    /// so that the order in which they were written does not count.
+    /// All that a client or a model reads: not the examples.
     #[must_use]
-    pub fn definition_digest(&self) -> Digest {
+    pub fn definition(&self) -> Value {
         let Self { name, title, description, input, output, annotations, icons, offer, completes, examples: _ } = self;
-        let definition = json!({
+        json!({
             "name": name, "title": title, "description": description, "input": input, "output": output,
             "annotations": annotations, "icons": icons, "offer": offer, "completes": completes,
-        });
+        })
+    }
+
+    /// The digest of [`ToolInterface::definition`] (SEC-18). Members are taken in the order of their names, so that the order in which they
+    /// were written does not count.
+    #[must_use]
+    pub fn definition_digest(&self) -> Digest {
         let mut text = String::new();
-        write_canonical(&definition, &mut text);
+        write_canonical(&self.definition(), &mut text);
         Digest::of(text.as_bytes())
     }
 }

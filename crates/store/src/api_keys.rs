@@ -14,8 +14,19 @@ pub struct ApiKey {
     pub id: ApiKeyId,
     /// What it is called.
     pub name: ApiKeyName,
+    /// Whether definitions are held against what was read first through it ([`crate::pins`]).
+    pub pins_definitions: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+/// What is to change of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiKeyChange {
+    /// Which.
+    pub id: ApiKeyId,
+    /// As of [`ApiKey`].
+    pub pins_definitions: bool,
 }
 
 /// Whose a key is.
@@ -27,6 +38,8 @@ pub struct ApiKeyOwner {
     pub customer: CustomerId,
     /// What that customer pays for.
     pub tier: TierName,
+    /// As of [`ApiKey`].
+    pub pins_definitions: bool,
 }
 
 /// Keeps a new key by its digest; `false` if there is no such customer.
@@ -37,13 +50,14 @@ pub async fn insert(
     sha256: &Digest,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "INSERT INTO api_keys (api_key_id, customer_id, name, sha256, created_at)
-        SELECT $2, customer_id, $3, $4, $5 FROM customers WHERE customer_id = $1",
+        "INSERT INTO api_keys (api_key_id, customer_id, name, sha256, pins_definitions, created_at)
+        SELECT $2, customer_id, $3, $4, $6, $5 FROM customers WHERE customer_id = $1",
         customer.as_uuid(),
         api_key.id.as_uuid(),
         api_key.name.as_str(),
         sha256.as_bytes().as_slice(),
-        api_key.created_at
+        api_key.created_at,
+        api_key.pins_definitions
     )
     .execute(connection)
     .await
@@ -54,7 +68,7 @@ pub async fn insert(
 /// Whose the key with this digest is; `None` if there is none, or it was revoked.
 pub async fn find_by_sha256(connection: &mut PgConnection, sha256: &Digest) -> Result<Option<ApiKeyOwner>, StoreError> {
     let row = sqlx::query!(
-        "SELECT api_key_id, customer_id, tier FROM api_keys JOIN customers USING (customer_id)
+        "SELECT api_key_id, customer_id, tier, pins_definitions FROM api_keys JOIN customers USING (customer_id)
         WHERE sha256 = $1 AND revoked_at IS NULL",
         sha256.as_bytes().as_slice()
     )
@@ -66,6 +80,7 @@ pub async fn find_by_sha256(connection: &mut PgConnection, sha256: &Digest) -> R
             api_key: ApiKeyId::from_uuid(row.api_key_id),
             customer: CustomerId::from_uuid(row.customer_id),
             tier: row.tier.parse().map_err(StoreError::corrupt("tier name"))?,
+            pins_definitions: row.pins_definitions,
         })
     })
     .transpose()
@@ -75,7 +90,7 @@ pub async fn find_by_sha256(connection: &mut PgConnection, sha256: &Digest) -> R
 pub async fn find(connection: &mut PgConnection, customer: CustomerId, api_key: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT api_key_id, name, created_at FROM api_keys
+        "SELECT api_key_id, name, pins_definitions, created_at FROM api_keys
         WHERE customer_id = $1 AND api_key_id = $2 AND revoked_at IS NULL",
         customer.as_uuid(),
         api_key.as_uuid()
@@ -95,7 +110,7 @@ pub async fn list(
 ) -> Result<Vec<ApiKey>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT api_key_id, name, created_at FROM api_keys
+        "SELECT api_key_id, name, pins_definitions, created_at FROM api_keys
         WHERE customer_id = $1 AND revoked_at IS NULL
             AND api_key_id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
         ORDER BY api_key_id DESC LIMIT $3",
@@ -128,9 +143,30 @@ pub async fn revoke(
     Ok(done.rows_affected() == 1)
 }
 
+/// Changes a key; it as it is then, or `None` if the customer has no such key in use.
+pub async fn update(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    change: &ApiKeyChange,
+) -> Result<Option<ApiKey>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "UPDATE api_keys SET pins_definitions = $3 WHERE customer_id = $1 AND api_key_id = $2 AND revoked_at IS NULL
+        RETURNING api_key_id, name, pins_definitions, created_at",
+        customer.as_uuid(),
+        change.id.as_uuid(),
+        change.pins_definitions
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("change an API key"))?;
+    row.map(ApiKey::try_from).transpose()
+}
+
 struct Row {
     api_key_id: Uuid,
     name: String,
+    pins_definitions: bool,
     created_at: DateTime<Utc>,
 }
 
@@ -141,6 +177,7 @@ impl TryFrom<Row> for ApiKey {
         Ok(Self {
             id: ApiKeyId::from_uuid(row.api_key_id),
             name: row.name.parse().map_err(StoreError::corrupt("API key name"))?,
+            pins_definitions: row.pins_definitions,
             created_at: row.created_at,
         })
     }
@@ -154,7 +191,7 @@ mod tests {
     use crate::fixtures::{self, at, connect};
 
     fn new_key() -> ApiKey {
-        ApiKey { id: ApiKeyId::new(), name: "laptop".parse().unwrap(), created_at: at(0) }
+        ApiKey { id: ApiKeyId::new(), name: "laptop".parse().unwrap(), pins_definitions: true, created_at: at(0) }
     }
 
     #[sqlx::test(migrations = "../../migrations")]
@@ -166,7 +203,7 @@ mod tests {
         assert!(insert(&mut connection, customer, &key, &sha256).await.unwrap());
 
         let owner = find_by_sha256(&mut connection, &sha256).await.unwrap().unwrap();
-        assert_eq!(owner, ApiKeyOwner { api_key: key.id, customer, tier: "pro".parse().unwrap() });
+        assert_eq!(owner, ApiKeyOwner { api_key: key.id, customer, tier: "pro".parse().unwrap(), pins_definitions: true });
         assert_eq!(list(&mut connection, customer, None, 10).await.unwrap(), std::slice::from_ref(&key));
 
         assert!(revoke(&mut connection, customer, key.id, at(1)).await.unwrap());

@@ -29,6 +29,13 @@ pub enum Change {
     Customer(CustomerId),
     /// An API key was made or revoked.
     ApiKey(ApiKeyId),
+    /// What is pinned by a key on a server.
+    Pins {
+        /// The key.
+        api_key: ApiKeyId,
+        /// The server.
+        server: ServerId,
+    },
     /// A server was made, changed or deleted, took up another release, or had its tools or environment changed.
     Server {
         /// Its id.
@@ -118,6 +125,7 @@ enum Notice {
     Tiers { name: TierName },
     Customers { customer_id: Uuid },
     ApiKeys { api_key_id: Uuid },
+    DefinitionPins { api_key_id: Uuid, server_id: Uuid },
     Servers { server_id: Uuid, slug: Slug },
 }
 
@@ -127,6 +135,9 @@ impl From<Notice> for Change {
             Notice::Tiers { name } => Self::Tier(name),
             Notice::Customers { customer_id } => Self::Customer(CustomerId::from_uuid(customer_id)),
             Notice::ApiKeys { api_key_id } => Self::ApiKey(ApiKeyId::from_uuid(api_key_id)),
+            Notice::DefinitionPins { api_key_id, server_id } => {
+                Self::Pins { api_key: ApiKeyId::from_uuid(api_key_id), server: ServerId::from_uuid(server_id) }
+            }
             Notice::Servers { server_id, slug } => Self::Server { id: ServerId::from_uuid(server_id), slug },
         }
     }
@@ -160,7 +171,7 @@ mod tests {
         let (slug, tool): (Slug, _) = ("weather".parse().unwrap(), "forecast".parse().unwrap());
         let first = fixtures::release(&mut connection, customer, server, &[]).await;
         fixtures::release(&mut connection, customer, server, &[]).await;
-        let key = ApiKey { id: ApiKeyId::new(), name: "laptop".parse().unwrap(), created_at: at(0) };
+        let key = ApiKey { id: ApiKeyId::new(), name: "laptop".parse().unwrap(), pins_definitions: false, created_at: at(0) };
         let mut listener = listener(&pool).await;
         let of_server = Change::Server { id: server, slug: slug.clone() };
 
@@ -172,8 +183,12 @@ mod tests {
         assert_eq!(next(&mut listener).await, Change::ApiKey(key.id));
         api_keys::revoke(&mut connection, customer, key.id, at(1)).await.unwrap();
         assert_eq!(next(&mut listener).await, Change::ApiKey(key.id));
-        fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let made = fixtures::tool(&mut connection, customer, server, "forecast").await;
         assert_eq!(next(&mut listener).await, of_server);
+        let version = fixtures::version(&mut connection, customer, made, "forecast", "1").await;
+        let pin = crate::pins::NewPin { name: "forecast".parse().unwrap(), digest: domain::Digest::of(b"1"), version };
+        crate::pins::insert(&mut connection, key.id, server, &[pin], at(1)).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::Pins { api_key: key.id, server });
         tools::remove(&mut connection, customer, server, &tool, at(1)).await.unwrap();
         assert_eq!(next(&mut listener).await, of_server);
         fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;

@@ -21,6 +21,7 @@ pub mod executions;
 pub mod migrate;
 pub mod monthly_calls;
 mod number;
+pub mod pins;
 mod pool;
 pub mod releases;
 pub mod roles;

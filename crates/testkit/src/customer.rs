@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use app::{
-    App, AppError, Caller, api_keys,
+    App, AppError, Caller,
+    api_keys::{self, NewApiKey},
     calls::{self, CallAnswer, CallRequest},
     customers::{self, NewCustomer},
     releases,
@@ -31,9 +32,10 @@ impl TestCustomer {
         let new = NewCustomer { name: "Example Ltd".parse().expect("a name"), tier: tier.parse().expect("the name of a tier") };
         let customer = customers::create(app, &Caller::Admin, new).await.expect("the customer is made");
         let id = customer.customer_id;
-        let made = api_keys::create(app, &Caller::Admin, id, "test".parse().expect("a name")).await;
+        let new = NewApiKey { name: "test".parse().expect("a name"), pins_definitions: false };
+        let made = api_keys::create(app, &Caller::Admin, id, new).await;
         let (key, text) = made.expect("the key is made");
-        let caller = Caller::Customer { customer: id, api_key: key.api_key_id };
+        let caller = Caller::Customer { customer: id, api_key: key.api_key_id, pins_definitions: false };
         Self { app: Arc::clone(app), id, caller, api_key: text.expose().to_owned() }
     }
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use app::{
-    App, AppError, Caller, api_keys,
+    App, AppError, Caller,
+    api_keys::{self, NewApiKey},
     customers::{self, NewCustomer},
     releases,
     servers::{self, NewServer},
@@ -123,11 +124,12 @@ async fn find_owner(app: &App, key_file: &Path) -> Result<Caller, ExamplesError>
     let new = NewCustomer { name: "Examples".parse()?, tier: TIER.parse()? };
     let step = |act| move |source| ExamplesError::Step { act, source };
     let customer = customers::create(app, &Caller::Admin, new).await.map_err(step("make a customer for the examples"))?;
-    let (key, text) = api_keys::create(app, &Caller::Admin, customer.customer_id, "examples".parse()?)
+    let new = NewApiKey { name: "examples".parse()?, pins_definitions: false };
+    let (key, text) = api_keys::create(app, &Caller::Admin, customer.customer_id, new)
         .await
         .map_err(step("make an API key for the examples"))?;
     private_file::write(key_file, text.expose()).map_err(failed)?;
-    Ok(Caller::Customer { customer: customer.customer_id, api_key: key.api_key_id })
+    Ok(Caller::Customer { customer: customer.customer_id, api_key: key.api_key_id, pins_definitions: key.pins_definitions })
 }
 
 fn new_server() -> Result<NewServer, NameError> {

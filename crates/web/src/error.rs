@@ -111,6 +111,8 @@ impl From<AppError> for ApiError {
             AppError::Forbidden { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
             AppError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message),
             AppError::Conflict { .. } => Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message),
+            AppError::DefinitionChanged { pinned, now, .. } => Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message)
+                .with_details(json!({ "pinned": pinned, "now": now })),
             AppError::Invalid { details, .. } => {
                 Self::invalid(message).with_details(if details.is_null() { json!({}) } else { details })
             }

@@ -36,6 +36,7 @@ use crate::{
         (name = "tools", description = "Sources, their versions, and trying them"),
         (name = "environment", description = "Values that tools read"),
         (name = "releases", description = "What is served, and going back"),
+        (name = "pins", description = "What clients have read of tools, and what changed since"),
         (name = "executions", description = "Records of calls"),
         (name = "documents", description = "Descriptions for clients and editors"),
         (name = "operation", description = "For whoever runs the installation"),

@@ -47,7 +47,7 @@ fn admin_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(customers::list_customers, customers::create_customer))
         .routes(routes!(customers::get_customer, customers::change_customer))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
-        .routes(routes!(api_keys::get_api_key, api_keys::delete_api_key))
+        .routes(routes!(api_keys::get_api_key, api_keys::change_api_key, api_keys::delete_api_key))
         .routes(routes!(tiers::list_tiers))
         .routes(routes!(tiers::get_tier, tiers::put_tier))
         .routes(routes!(breakers::list_breakers))
@@ -56,7 +56,7 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 }
 
 fn api_routes() -> OpenApiRouter<WebState> {
-    use api::{components, environment, executions, modules, releases, servers, tools, tries, versions};
+    use api::{components, environment, executions, modules, pins, releases, servers, tools, tries, versions};
 
     OpenApiRouter::new()
         .routes(routes!(servers::list_servers, servers::create_server))
@@ -76,6 +76,8 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(releases::list_releases, releases::create_release))
         .routes(routes!(releases::get_release))
         .routes(routes!(releases::roll_back))
+        .routes(routes!(pins::list_pins))
+        .routes(routes!(pins::accept_definition))
         .routes(routes!(executions::list_executions))
         .routes(routes!(executions::summarise_executions))
         .routes(routes!(executions::get_execution))

@@ -29,7 +29,8 @@ async fn a_key_is_shown_once_and_opens_the_door_until_it_is_deleted(pool: PgPool
       "api_key_id": "[id]",
       "created_at": "[time]",
       "customer_id": "[id]",
-      "name": "laptop"
+      "name": "laptop",
+      "pins_definitions": false
     }
     "#);
     assert!(made.json()["api_key"].as_str().unwrap().starts_with("tw_"));
@@ -39,7 +40,8 @@ async fn a_key_is_shown_once_and_opens_the_door_until_it_is_deleted(pool: PgPool
       "api_key_id": "[id]",
       "created_at": "[time]",
       "customer_id": "[id]",
-      "name": "laptop"
+      "name": "laptop",
+      "pins_definitions": false
     }
     "#);
     assert_snapshot!(listed, @r#"
@@ -50,7 +52,8 @@ async fn a_key_is_shown_once_and_opens_the_door_until_it_is_deleted(pool: PgPool
           "api_key_id": "[id]",
           "created_at": "[time]",
           "customer_id": "[id]",
-          "name": "laptop"
+          "name": "laptop",
+          "pins_definitions": false
         }
       ],
       "next_cursor": null

@@ -25,6 +25,19 @@ pub(crate) struct NewApiKey {
     /// What it is called, for whoever reads the list later.
     #[schema(value_type = String, min_length = 1, max_length = 120, example = "laptop")]
     name: ApiKeyName,
+    /// Whether each definition is held against what was read first through this key: a tool that says something else later is not called
+    /// through it before that was accepted (`/api/v1/servers/{slug}/pins`).
+    #[serde(default)]
+    #[schema(required = false)]
+    pins_definitions: bool,
+}
+
+/// What is to change of an API key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApiKeyChange {
+    /// Whether each definition is held against what was read first through this key.
+    pins_definitions: bool,
 }
 
 /// An API key, without its text.
@@ -40,6 +53,8 @@ pub(crate) struct ApiKeyView {
     /// What it is called.
     #[schema(value_type = String, example = "laptop")]
     name: ApiKeyName,
+    /// Whether each definition is held against what was read first through this key.
+    pins_definitions: bool,
     /// When it was made.
     created_at: DateTime<Utc>,
 }
@@ -56,8 +71,8 @@ pub(crate) struct CreatedApiKey {
 
 impl From<api_keys::ApiKeyView> for ApiKeyView {
     fn from(view: api_keys::ApiKeyView) -> Self {
-        let api_keys::ApiKeyView { api_key_id, customer_id, name, created_at } = view;
-        Self { api_key_id, customer_id, name, created_at }
+        let api_keys::ApiKeyView { api_key_id, customer_id, name, pins_definitions, created_at } = view;
+        Self { api_key_id, customer_id, name, pins_definitions, created_at }
     }
 }
 
@@ -70,9 +85,9 @@ pub(crate) async fn create_api_key(
     State(app): State<Arc<App>>,
     AdminCaller(caller): AdminCaller,
     Path(CustomerPath { customer_id }): Path<CustomerPath>,
-    Json(NewApiKey { name }): Json<NewApiKey>,
+    Json(NewApiKey { name, pins_definitions }): Json<NewApiKey>,
 ) -> Result<(StatusCode, Answer<CreatedApiKey>), ApiError> {
-    let (view, text) = api_keys::create(&app, &caller, customer_id, name).await?;
+    let (view, text) = api_keys::create(&app, &caller, customer_id, api_keys::NewApiKey { name, pins_definitions }).await?;
     Ok((StatusCode::CREATED, Answer(CreatedApiKey { api_key: text.expose().to_owned(), view: view.into() })))
 }
 
@@ -98,6 +113,22 @@ pub(crate) async fn get_api_key(
     Path(ApiKeyPath { customer_id, api_key_id }): Path<ApiKeyPath>,
 ) -> Result<Answer<ApiKeyView>, ApiError> {
     let key = api_keys::load(&app, &caller, customer_id, api_key_id).await?;
+    Ok(Answer(key.into()))
+}
+
+/// Changes an API key
+///
+/// It counts on this node from then on, and within a second on others.
+#[utoipa::path(patch, path = "/customers/{customer_id}/api-keys/{api_key_id}", tag = "api keys", security(("admin_key" = [])),
+    params(ApiKeyPath), request_body = ApiKeyChange, responses((status = 200, description = "The key", body = ApiKeyView)))]
+pub(crate) async fn change_api_key(
+    State(app): State<Arc<App>>,
+    AdminCaller(caller): AdminCaller,
+    Path(ApiKeyPath { customer_id, api_key_id }): Path<ApiKeyPath>,
+    Json(ApiKeyChange { pins_definitions }): Json<ApiKeyChange>,
+) -> Result<Answer<ApiKeyView>, ApiError> {
+    let change = api_keys::ApiKeyChange { id: api_key_id, pins_definitions };
+    let key = api_keys::change(&app, &caller, customer_id, change).await?;
     Ok(Answer(key.into()))
 }
 

@@ -7,6 +7,7 @@ mod grants;
 mod interface;
 pub(crate) mod modules;
 mod paths;
+pub(crate) mod pins;
 mod receipt;
 pub(crate) mod releases;
 pub(crate) mod servers;

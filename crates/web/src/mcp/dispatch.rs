@@ -99,7 +99,7 @@ pub(super) async fn answer(visit: Visit, id: MessageId, method: &str, params: Pa
             say(&visit, &question, |session| visit.door.sessions.unsubscribe(session, &uri))
         }
         _ => match List::of_method(method) {
-            Some(list) => listing::list(&visit.presentation, &question, list, known.cursor),
+            Some(list) => listing::answer(&visit, &question, list, known.cursor).await,
             None => Err(Refusal::method_not_found(era)),
         },
     }

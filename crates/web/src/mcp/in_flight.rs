@@ -136,7 +136,9 @@ mod tests {
 
     fn key(message_id: i64) -> CallKey {
         static CALLER: std::sync::OnceLock<(Caller, ServerId)> = std::sync::OnceLock::new();
-        let new = || (Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new() }, ServerId::new());
+        let new = || {
+            (Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false }, ServerId::new())
+        };
         let (caller, server) = *CALLER.get_or_init(new);
         CallKey { caller, server, message_id: MessageId::Number(message_id) }
     }

@@ -1,6 +1,8 @@
 //! What a server offers, as its lists have it: tools, resources, templates of resources, prompts.
 
-use app::catalogue::ServedTool;
+use std::collections::BTreeMap;
+
+use app::{catalogue::ServedTool, pins::PinnedDefinition};
 use domain::{ContentAnnotations, Digest, Icon, Offer, PromptArgument, ResourceOffer, ToolInterface, ToolName};
 use serde::Serialize;
 use serde_json::{
@@ -11,6 +13,10 @@ use serde_json::{
 /// The `_meta` key under which an entry says what it was when it was listed (SEC-18). A client that shows it to a person and gets
 /// another one later knows that what was agreed to has changed.
 const DEFINITION_DIGEST_KEY: &str = "toolwright/definitionDigest";
+
+/// The `_meta` key under which an entry that is shown as it was first read, through a key that pins definitions, says that the server has
+/// something else by now, which has to be accepted before it is called.
+const CHANGED_DIGEST_KEY: &str = "toolwright/changedDefinitionDigest";
 
 /// The lists that a server has (MCP, "Server Features").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +35,11 @@ pub(super) struct Listed {
     /// The entry as it is sent.
     pub(super) entry: Box<RawValue>,
 }
+
+/// The entries of a list that one key sees as they were first read through it: those that changed since (SEC-18). What has become something
+/// that stands in another list has none, and is shown in neither.
+#[derive(Debug, Default)]
+pub(super) struct Pinned(BTreeMap<ToolName, Option<Listed>>);
 
 /// An entry of any list, with the members that its list has. It is `rmcp`'s `Tool`, `Resource`, `ResourceTemplate` or `Prompt`, but
 /// borrows.
@@ -92,6 +103,16 @@ impl List {
         }
     }
 
+    /// The list that something of this kind stands in.
+    fn of_offer(offer: &Offer) -> Self {
+        match offer {
+            Offer::Tool => Self::Tools,
+            Offer::Resource(resource) if resource.uri.is_template() => Self::ResourceTemplates,
+            Offer::Resource(_) => Self::Resources,
+            Offer::Prompt(_) => Self::Prompts,
+        }
+    }
+
     /// The list whose entries a method is about; a server that does not announce it does not have the method either.
     pub(super) fn behind(method: &str) -> Option<Self> {
         match method {
@@ -112,12 +133,43 @@ impl List {
     }
 }
 
+impl Pinned {
+    pub(super) fn of(changed: &BTreeMap<ToolName, PinnedDefinition>, list: List) -> Result<Self, serde_json::Error> {
+        let entry = |(name, pinned): (&ToolName, &PinnedDefinition)| {
+            let listed =
+                (List::of_offer(&pinned.interface.offer) == list).then(|| Listed::of_pinned(name, pinned)).transpose()?;
+            Ok((name.clone(), listed))
+        };
+        changed.iter().map(entry).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// How this key sees `listed`; not at all, if what was first read stood in another list.
+    pub(super) fn shown<'a>(&'a self, listed: &'a Listed) -> Option<&'a RawValue> {
+        match self.0.get(&listed.name) {
+            Some(pinned) => pinned.as_ref().map(|pinned| &*pinned.entry),
+            None => Some(&listed.entry),
+        }
+    }
+}
+
 impl Listed {
+    fn of_pinned(name: &ToolName, pinned: &PinnedDefinition) -> Result<Self, serde_json::Error> {
+        let meta = json!({
+            DEFINITION_DIGEST_KEY: pinned.digest.to_string(),
+            CHANGED_DIGEST_KEY: pinned.now.to_string(),
+        });
+        Self::with_meta(name, &pinned.interface, meta)
+    }
+
     pub(super) fn of(name: &ToolName, served: &ServedTool) -> Result<Self, serde_json::Error> {
         Self::from_interface(name, &served.interface, &served.definition_digest)
     }
 
     fn from_interface(name: &ToolName, interface: &ToolInterface, digest: &Digest) -> Result<Self, serde_json::Error> {
+        Self::with_meta(name, interface, json!({ DEFINITION_DIGEST_KEY: digest.to_string() }))
+    }
+
+    fn with_meta(name: &ToolName, interface: &ToolInterface, meta: Value) -> Result<Self, serde_json::Error> {
         let (uri, uri_template) = match &interface.offer {
             Offer::Resource(ResourceOffer { uri, .. }) if uri.is_template() => (None, Some(uri.as_str())),
             Offer::Resource(ResourceOffer { uri, .. }) => (Some(uri.as_str()), None),
@@ -131,7 +183,7 @@ impl Listed {
             description: &interface.description,
             icons: &interface.icons,
             own: Own::of(interface),
-            meta: json!({ DEFINITION_DIGEST_KEY: digest.to_string() }),
+            meta,
         };
         Ok(Self { name: name.clone(), entry: to_raw_value(&entry)? })
     }

@@ -1,6 +1,7 @@
 //! `tools/list`, `resources/list`, `resources/templates/list` and `prompts/list`: what a server offers, in the order of the names, a
 //! page at a time.
 
+use app::pins;
 use axum::response::Response;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::ToolName;
@@ -10,8 +11,9 @@ use serde_json::value::RawValue;
 
 use super::{
     answer::Question,
+    endpoint::Visit,
     era::Era,
-    listed::{List, Listed},
+    listed::{List, Listed, Pinned},
     presentation::Presentation,
     refusal::Refusal,
 };
@@ -25,19 +27,36 @@ const LISTING_TTL_MS: u64 = 5_000;
 /// The result of a list (MCP, `ListToolsResult` and those like it). It is `rmcp`'s, but its entries are JSON already.
 struct Page<'a> {
     list: List,
-    entries: &'a [Listed],
+    entries: Vec<&'a RawValue>,
     next_cursor: Option<String>,
     /// What results of 2026-07-28 have besides.
     meta: Option<&'a RawValue>,
 }
 
+/// Answers a list. A key that pins definitions sees what changed as it was first read through it.
+pub(super) async fn answer(
+    visit: &Visit,
+    question: &Question,
+    kind: List,
+    cursor: Option<&RawValue>,
+) -> Result<Response, Refusal> {
+    let changed = pins::compare(&visit.state.app, &visit.caller, &visit.server).await;
+    let changed = changed.map_err(|error| Refusal::from_app(&error, visit.request_id))?;
+    let pinned = Pinned::of(&changed, kind).map_err(|error| {
+        tracing::error!(error = %error, "a pinned definition cannot be written as JSON: {error}");
+        Refusal::internal(visit.request_id)
+    })?;
+    list(&visit.presentation, question, kind, cursor, &pinned)
+}
+
 /// The page that begins after `cursor`. A cursor is the name of the last entry that was seen, so pages fit together even if a release
 /// comes between them.
-pub(super) fn list(
+fn list(
     presentation: &Presentation,
     question: &Question,
     list: List,
     cursor: Option<&RawValue>,
+    pinned: &Pinned,
 ) -> Result<Response, Refusal> {
     let after = cursor.map(read_cursor).transpose()?.flatten();
     let listed = presentation.list(list);
@@ -46,7 +65,8 @@ pub(super) fn list(
     let entries = rest.get(..PAGE_ENTRIES_MAX).unwrap_or(rest);
     let cursor = entries.last().filter(|_| entries.len() < rest.len()).map(write_cursor);
     let meta = (question.era == Era::PerRequest).then_some(&*presentation.meta);
-    question.answer(Page { list, entries, next_cursor: cursor, meta })
+    let shown = entries.iter().filter_map(|entry| pinned.shown(entry)).collect();
+    question.answer(Page { list, entries: shown, next_cursor: cursor, meta })
 }
 
 impl Serialize for Page<'_> {
@@ -55,7 +75,7 @@ impl Serialize for Page<'_> {
         if self.meta.is_some() {
             page.serialize_entry("resultType", &ResultType::COMPLETE)?;
         }
-        page.serialize_entry(self.list.member(), &self.entries.iter().map(|entry| &*entry.entry).collect::<Vec<_>>())?;
+        page.serialize_entry(self.list.member(), &self.entries)?;
         if let Some(cursor) = &self.next_cursor {
             page.serialize_entry("nextCursor", cursor)?;
         }
@@ -133,7 +153,7 @@ mod tests {
 
     fn list_after(presentation: &Presentation, question: &Question, cursor: Option<&str>) -> Result<Response, Refusal> {
         let cursor = cursor.map(|cursor| to_raw_value(cursor).unwrap());
-        list(presentation, question, List::Tools, cursor.as_deref())
+        list(presentation, question, List::Tools, cursor.as_deref(), &Pinned::default())
     }
 
     async fn page(listed: Result<Response, Refusal>) -> ListToolsResult {

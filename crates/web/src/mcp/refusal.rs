@@ -146,6 +146,12 @@ impl Refusal {
             AppError::NotFound { what: "tool" | "prompt" | "resource", .. } => Self::invalid_params(error.to_string()),
             AppError::NotFound { .. } => server_error(StatusCode::NOT_FOUND, "not_found", Map::new()),
             AppError::Conflict { .. } => server_error(StatusCode::CONFLICT, "conflict", Map::new()),
+            // The request itself is right, and HTTP has nothing to complain of: what is to be done stands in the message.
+            AppError::DefinitionChanged { pinned, now, .. } => {
+                let details = [("pinned", json!(pinned)), ("now", json!(now))];
+                let details = details.into_iter().map(|(name, digest)| (name.to_owned(), digest)).collect();
+                server_error(StatusCode::OK, "definition_changed", details)
+            }
             AppError::Invalid { details, .. } => Self::invalid_params(error.to_string()).with_details(details),
             AppError::Build { diagnostics } => {
                 Self::invalid_params(error.to_string()).with_data(json!({ "diagnostics": diagnostics }))

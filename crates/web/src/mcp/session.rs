@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_said_in_one_session_is_not_heard_in_another() {
         let (sessions, server) = (Sessions::new(), ServerId::new());
-        let caller = || Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new() };
+        let caller = || Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false };
         let (mine, theirs) = (caller(), caller());
         let key = |caller, server, id| SessionKey::of(&headers(id), caller, server).unwrap();
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn some_session() -> SessionKey {
-        let caller = Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new() };
+        let caller = Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false };
         SessionKey::of(&headers("a"), caller, ServerId::new()).unwrap()
     }
 

@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn each_key_has_places_of_its_own_and_no_more() {
         let places = Places::default();
-        let caller = || Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new() };
+        let caller = || Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false };
         let (one, other) = (caller(), caller());
         let mut taken: Vec<_> = (0..OF_CALLER_MAX).map(|_| places.take(one).unwrap()).collect();
 

@@ -1,0 +1,223 @@
+//! Pinned definitions (SEC-18): what a client read of each tool through a key that asks for it stays what it is served, until somebody has
+//! accepted something else.
+
+mod difference;
+
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use domain::{ApiKeyId, CustomerId, Digest, ServerId, Slug, ToolInterface, ToolName, VersionId};
+use store::pins::{NewPin, Pin};
+
+pub use self::difference::Difference;
+use crate::{
+    App, AppError, Caller, Page, PageRequest,
+    access::{self, Operation},
+    catalogue::{self, ServedServer, ServedTool},
+};
+
+/// The pins of a key on a server.
+pub(crate) type Pins = BTreeMap<ToolName, Pin>;
+
+/// A definition that was pinned, of a tool that says something else by now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PinnedDefinition {
+    /// What the client read.
+    pub interface: Arc<ToolInterface>,
+    /// Its digest.
+    pub digest: Digest,
+    /// The digest of what the tool says now.
+    pub now: Digest,
+}
+
+/// A pin, and what became of what it holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PinView {
+    /// The tool.
+    pub name: ToolName,
+    /// The digest of what the client read.
+    pub pinned: Digest,
+    /// The version that said it.
+    pub version_id: VersionId,
+    /// When it was read first, or accepted.
+    pub pinned_at: DateTime<Utc>,
+    /// The digest of what the tool says now; absent if the server does not serve it.
+    pub now: Option<Digest>,
+    /// What changed, [`Difference::MAX`] places at most; nothing where the digests are the same.
+    pub differences: Vec<Difference>,
+}
+
+/// What somebody agrees to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The key whose pin it is; the caller's own if none is named.
+    pub api_key: Option<ApiKeyId>,
+    /// The digest of the definition that was looked at.
+    pub digest: Digest,
+}
+
+/// Compares what `server` offers with what the caller's client read of it before, and pins what it reads for the first time. Gives those that
+/// changed; none for a key that does not ask for it.
+pub async fn compare(
+    app: &App,
+    caller: &Caller,
+    server: &ServedServer,
+) -> Result<BTreeMap<ToolName, PinnedDefinition>, AppError> {
+    let (customer, api_key) = access::require_api_key(caller, Operation::ComparePinned)?;
+    if !is_pinning(caller) {
+        return Ok(BTreeMap::new());
+    }
+    let served: Vec<&ServedTool> = server.offers.all().map(|(_, tool)| &**tool).collect();
+    let pins = pin(app, api_key, server.server_id, &served).await?;
+    let changed: Vec<(&ServedTool, &Pin)> = served
+        .into_iter()
+        .filter_map(|tool| pins.get(&tool.interface.name).map(|pin| (tool, pin)))
+        .filter(|(tool, pin)| pin.digest != tool.definition_digest)
+        .collect();
+    let mut interfaces = load_interfaces(app, customer, changed.iter().map(|(_, pin)| pin.version)).await?;
+    let pinned = changed.into_iter().filter_map(|(tool, pin)| {
+        let interface = interfaces.remove(&pin.version)?;
+        let (name, now) = (tool.interface.name.clone(), tool.definition_digest);
+        Some((name, PinnedDefinition { interface: Arc::new(interface), digest: pin.digest, now }))
+    });
+    Ok(pinned.collect())
+}
+
+/// The pins of a key on a server, by the tools' names: of the caller's own key if none is named.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    slug: &Slug,
+    api_key: Option<ApiKeyId>,
+    page: &PageRequest,
+) -> Result<Page<PinView>, AppError> {
+    let (customer, own) = access::require_api_key(caller, Operation::ListPins)?;
+    let server = catalogue::find_own(app, customer, slug).await?;
+    let api_key = find_key(app, customer, api_key, own).await?;
+    let pins = store::pins::list(&mut *app.pool.acquire().await?, api_key, server.server_id).await?;
+    let after = page.after::<ToolName>()?;
+    let begin = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    let count = usize::try_from(page.fetch_max()).unwrap_or(usize::MAX);
+    let wanted: Vec<(ToolName, Pin)> =
+        pins.range::<ToolName, _>((begin, Bound::Unbounded)).take(count).map(|(name, pin)| (name.clone(), pin.clone())).collect();
+    let page = page.page(wanted, |(name, _)| name.clone());
+    let interfaces = load_interfaces(app, customer, page.items.iter().map(|(_, pin)| pin.version)).await?;
+    Ok(page.map(|(name, pin)| {
+        let read = interfaces.get(&pin.version);
+        view(&server, name, pin, read)
+    }))
+}
+
+/// Pins what a tool says now in place of what was pinned. Refused if that is not what was looked at.
+pub async fn accept(
+    app: &App,
+    caller: &Caller,
+    slug: &Slug,
+    name: &ToolName,
+    acceptance: Acceptance,
+) -> Result<PinView, AppError> {
+    let (customer, own) = access::require_api_key(caller, Operation::AcceptDefinition)?;
+    let server = catalogue::find_own(app, customer, slug).await?;
+    let tool = server.offers.find(name).ok_or_else(|| AppError::not_found("tool", name))?;
+    let api_key = find_key(app, customer, acceptance.api_key, own).await?;
+    if acceptance.digest != tool.definition_digest {
+        return Err(AppError::Conflict {
+            message: format!(
+                "the definition of `{name}` has the digest {} now: look at the difference again before you accept it",
+                tool.definition_digest
+            ),
+        });
+    }
+    let new = NewPin { name: name.clone(), digest: tool.definition_digest, version: tool.version_id };
+    let at = app.clock.now();
+    let mut connection = app.pool.acquire().await?;
+    let accepted = store::pins::accept(&mut connection, customer, api_key, server.server_id, &new, at).await?;
+    app.memory.pins.drop_one(&(api_key, server.server_id));
+    if !accepted {
+        return Err(AppError::not_found("pin", name));
+    }
+    let pin = Pin { digest: new.digest, version: new.version, pinned_at: at };
+    Ok(view(&server, name.clone(), pin, None))
+}
+
+/// Lets a call through if its tool says what the caller's client read, or is read for the first time.
+pub(crate) async fn check(app: &App, caller: &Caller, server: &ServedServer, tool: &ServedTool) -> Result<(), AppError> {
+    let Caller::Customer { api_key, pins_definitions: true, .. } = caller else { return Ok(()) };
+    let pins = pin(app, *api_key, server.server_id, &[tool]).await?;
+    let name = &tool.interface.name;
+    match pins.get(name) {
+        Some(pin) if pin.digest != tool.definition_digest => Err(AppError::DefinitionChanged {
+            slug: server.slug.clone(),
+            name: name.clone(),
+            pinned: pin.digest,
+            now: tool.definition_digest,
+        }),
+        _ => Ok(()),
+    }
+}
+
+const fn is_pinning(caller: &Caller) -> bool {
+    matches!(caller, Caller::Customer { pins_definitions: true, .. })
+}
+
+/// The key's pins on the server, once each of `read` has one.
+async fn pin(app: &App, api_key: ApiKeyId, server: ServerId, read: &[&ServedTool]) -> Result<Arc<Pins>, AppError> {
+    let pins = load(app, api_key, server).await?;
+    let missing: Vec<NewPin> = read
+        .iter()
+        .filter(|tool| !pins.contains_key(&tool.interface.name))
+        .map(|tool| NewPin { name: tool.interface.name.clone(), digest: tool.definition_digest, version: tool.version_id })
+        .collect();
+    if missing.is_empty() {
+        return Ok(pins);
+    }
+    let fits = store::pins::insert(&mut *app.pool.acquire().await?, api_key, server, &missing, app.clock.now()).await?;
+    app.memory.pins.drop_one(&(api_key, server));
+    if !fits {
+        return Err(AppError::Conflict {
+            message: format!(
+                "this key has pinned as many definitions as a key may ({}): take another key for other servers",
+                store::pins::OF_KEY_MAX
+            ),
+        });
+    }
+    // Somebody else may have read something else first, at the same time.
+    load(app, api_key, server).await
+}
+
+async fn load(app: &App, api_key: ApiKeyId, server: ServerId) -> Result<Arc<Pins>, AppError> {
+    let read = async { Ok(Arc::new(store::pins::list(&mut *app.pool.acquire().await?, api_key, server).await?)) };
+    app.memory.pins.get(&(api_key, server), read).await
+}
+
+async fn load_interfaces(
+    app: &App,
+    customer: CustomerId,
+    versions: impl Iterator<Item = VersionId>,
+) -> Result<BTreeMap<VersionId, ToolInterface>, AppError> {
+    let versions: Vec<VersionId> = versions.collect();
+    if versions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let found = store::versions::list_by_ids(&mut *app.pool.acquire().await?, customer, &versions).await?;
+    Ok(found.into_iter().map(|version| (version.id, version.interface)).collect())
+}
+
+/// The key that is meant, which must be the customer's.
+async fn find_key(app: &App, customer: CustomerId, named: Option<ApiKeyId>, own: ApiKeyId) -> Result<ApiKeyId, AppError> {
+    let Some(api_key) = named.filter(|named| *named != own) else { return Ok(own) };
+    let found = store::api_keys::find(&mut *app.pool.acquire().await?, customer, api_key).await?;
+    found.map(|key| key.id).ok_or_else(|| AppError::not_found("API key", api_key))
+}
+
+fn view(server: &ServedServer, name: ToolName, pin: Pin, read: Option<&ToolInterface>) -> PinView {
+    let served = server.offers.find(&name);
+    let now = served.map(|tool| tool.definition_digest);
+    let differences = match (read, served) {
+        (Some(read), Some(served)) if pin.digest != served.definition_digest => {
+            difference::between(&read.definition(), &served.interface.definition())
+        }
+        _ => Vec::new(),
+    };
+    PinView { name, pinned: pin.digest, version_id: pin.version, pinned_at: pin.pinned_at, now, differences }
+}

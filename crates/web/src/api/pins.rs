@@ -1,0 +1,133 @@
+//! Pinned definitions.
+
+use std::sync::Arc;
+
+use app::{
+    App, PageRequest,
+    pins::{self, Acceptance},
+};
+use axum::{Json as Answer, extract::State};
+use chrono::{DateTime, Utc};
+use domain::{ApiKeyId, Digest, ToolName, VersionId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::paths::{ServerPath, ToolPath};
+use crate::{
+    caller::CustomerCaller,
+    error::ApiError,
+    extract::{Json, Path, Query},
+    page::{Page, whole_number},
+};
+
+/// Whose pins are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PinQuery {
+    /// Those of another of your keys; without it, those of the key that you show.
+    #[param(value_type = Option<String>, format = Uuid)]
+    api_key_id: Option<ApiKeyId>,
+    /// The `next_cursor` of an earlier page; without one, the first page.
+    cursor: Option<String>,
+    /// Items of the page, 50 if nothing is said.
+    #[serde(default, deserialize_with = "whole_number")]
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// A definition that was looked at.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AcceptedDefinition {
+    /// Its digest: `now` of the pin.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    digest: Digest,
+    /// Another of your keys, whose pin it is; without it, the key that you show.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    api_key_id: Option<ApiKeyId>,
+}
+
+/// What a client has read of a tool through a key that pins definitions.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Pin)]
+pub(crate) struct PinView {
+    /// The tool, resource or prompt.
+    #[schema(value_type = String, example = "forecast")]
+    name: ToolName,
+    /// SHA-256 of the definition that was read.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    pinned: Digest,
+    /// The version that said it.
+    #[schema(value_type = String, format = Uuid)]
+    version_id: VersionId,
+    /// When it was read first, or accepted.
+    pinned_at: DateTime<Utc>,
+    /// SHA-256 of the definition that is served now; null if none is.
+    #[schema(value_type = Option<String>, required = true, pattern = "^[0-9a-f]{64}$")]
+    now: Option<Digest>,
+    /// Whether they differ: then it is not called through the key.
+    changed: bool,
+    /// What changed, in at most 100 places.
+    differences: Vec<DifferenceView>,
+}
+
+/// A place at which two definitions differ.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Difference)]
+struct DifferenceView {
+    /// Where (RFC 6901).
+    #[schema(example = "/description")]
+    path: String,
+    /// What was read; null if nothing was there. A long value is a text that was cut.
+    pinned: Value,
+    /// What is served now; null if nothing is there.
+    now: Value,
+}
+
+impl From<pins::PinView> for PinView {
+    fn from(pin: pins::PinView) -> Self {
+        let pins::PinView { name, pinned, version_id, pinned_at, now, differences } = pin;
+        let differences = differences.into_iter().map(|difference| DifferenceView {
+            path: difference.path,
+            pinned: difference.pinned.unwrap_or_default(),
+            now: difference.now.unwrap_or_default(),
+        });
+        let changed = now.is_some_and(|now| now != pinned);
+        Self { name, pinned, version_id, pinned_at, now, changed, differences: differences.collect() }
+    }
+}
+
+/// Lists what a client has read of a server through a key that pins definitions
+///
+/// The key pins a definition when it is listed or called through it for the first time. What says something else later is listed as it was read,
+/// and is not called, until it has been accepted.
+#[utoipa::path(get, path = "/servers/{slug}/pins", tag = "pins", security(("api_key" = [])), params(ServerPath, PinQuery),
+    responses((status = 200, description = "A page of pins, by name", body = Page<PinView>)))]
+pub(crate) async fn list_pins(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Path(ServerPath { slug }): Path<ServerPath>,
+    Query(PinQuery { api_key_id, cursor, limit }): Query<PinQuery>,
+) -> Result<Answer<Page<PinView>>, ApiError> {
+    let page = PageRequest::new(cursor, limit)?;
+    let pins = pins::list(&app, &caller, &slug, api_key_id, &page).await?;
+    Ok(Answer(pins.into()))
+}
+
+/// Accepts what a tool says now
+///
+/// The digest says what was looked at: if it is not what is served by now, the answer is 409.
+#[utoipa::path(post, path = "/servers/{slug}/pins/{name}", tag = "pins", security(("api_key" = [])), params(ToolPath),
+    request_body = AcceptedDefinition, responses((status = 200, description = "The pin as it is now", body = PinView)))]
+pub(crate) async fn accept_definition(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Path(ToolPath { slug, name }): Path<ToolPath>,
+    Json(AcceptedDefinition { digest, api_key_id }): Json<AcceptedDefinition>,
+) -> Result<Answer<PinView>, ApiError> {
+    let pin = pins::accept(&app, &caller, &slug, &name, Acceptance { api_key: api_key_id, digest }).await?;
+    Ok(Answer(pin.into()))
+}
