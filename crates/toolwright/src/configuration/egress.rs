@@ -148,8 +148,12 @@ fn read_breaker(reader: &mut Reader<'_>, default: &BreakerConfig) -> BreakerConf
     };
     if breaker.wait_ms_min > breaker.wait_ms_max {
         reader.refuse(format!(
-            "`{}` is {}, more than `{}`, which is {}",
-            BREAKER_WAIT_MS_MIN.key, breaker.wait_ms_min, BREAKER_WAIT_MS_MAX.key, breaker.wait_ms_max
+            "`{}` ({}) is {}, more than `{}`, which is {}",
+            BREAKER_WAIT_MS_MIN.key,
+            reader.origin(&BREAKER_WAIT_MS_MIN),
+            breaker.wait_ms_min,
+            BREAKER_WAIT_MS_MAX.key,
+            breaker.wait_ms_max
         ));
     }
     breaker
