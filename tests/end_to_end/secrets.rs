@@ -1,6 +1,7 @@
 //! Secrets, on the real program: they reach the upstream that they are for, and are nowhere else (SEC-16).
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -93,9 +94,9 @@ async fn spy(program: &Program, owner: &Api, upstream: &Upstream) -> String {
     for how in how {
         let arguments = json!({"url": url, "how": how});
         let called = owner.call("spying", "spy", arguments.clone()).await.unwrap();
-        told.push_str(&format!("{how}: {called:?}\n"));
+        writeln!(told, "{how}: {called:?}").unwrap();
         let tried = owner.post("/api/v1/servers/spying/tools/spy/try", json!({"arguments": arguments})).await;
-        told.push_str(&format!("try {how}: {tried:?}\n"));
+        writeln!(told, "try {how}: {tried:?}").unwrap();
     }
     assert!(told.contains("\"isError\": Bool(true)"), "some of it failed, as it should: {told}");
     for path in [
@@ -105,13 +106,13 @@ async fn spy(program: &Program, owner: &Api, upstream: &Upstream) -> String {
         "/api/v1/servers/spying/tools/spy/versions",
         "/api/v1/executions?server=spying",
     ] {
-        told.push_str(&format!("{path}: {:?}\n", owner.get(path).await));
+        writeln!(told, "{path}: {:?}", owner.get(path).await).unwrap();
     }
     for path in ["/admin/v1/breakers", "/admin/v1/egress"] {
-        told.push_str(&format!("{path}: {:?}\n", program.admin().get(path).await));
+        writeln!(told, "{path}: {:?}", program.admin().get(path).await).unwrap();
     }
     let wrong = json!({"value": format!("{VALUE}\r\n"), "secret": true});
-    told.push_str(&format!("{:?}\n", owner.send(Method::PUT, "/api/v1/servers/spying/env/OTHER", Some(wrong)).await));
+    writeln!(told, "{:?}", owner.send(Method::PUT, "/api/v1/servers/spying/env/OTHER", Some(wrong)).await).unwrap();
     let metrics = reqwest::Client::builder().no_proxy().build().unwrap().get(format!("{}/metrics", owner.base));
     told.push_str(&metrics.send().await.unwrap().text().await.unwrap());
     told
@@ -154,7 +155,8 @@ fn leak(request: &testkit::SeenRequest) -> UpstreamAnswer {
 /// The ways in which the value is usually written: as it is, in JSON, in a URL, in a form, as digits, in base64.
 fn forms(value: &str) -> Vec<Vec<u8>> {
     let json = serde_json::to_string(value).unwrap();
-    let hexadecimal: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let digits = value.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
+    let hexadecimal: String = digits.map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect();
     let base64 = STANDARD.encode(value);
     let in_json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap();
     let all = [value, in_json, &escape(value, b"-._~"), &escape(value, b"-._*"), &hexadecimal, base64.trim_end_matches('=')];

@@ -281,14 +281,13 @@ async fn load_signer(pool: &Pool, masters: &MasterKeys, clock: &dyn Clock) -> Re
     if let Some(unknown) = needed.into_iter().find(|id| !known.contains(&id.as_str())) {
         return Err(failed(SealError::UnknownMaster(unknown)));
     }
-    let sealed = match store::data_keys::find_of_platform(&mut connection).await? {
-        Some(sealed) => sealed,
-        None => {
-            let (_, sealed) = masters.make(Owner::Platform, clock.now()).map_err(failed)?;
-            store::data_keys::insert(&mut connection, &sealed).await?;
-            // Another node may have been faster: what is kept counts.
-            store::data_keys::find_of_platform(&mut connection).await?.unwrap_or(sealed)
-        }
+    let sealed = if let Some(sealed) = store::data_keys::find_of_platform(&mut connection).await? {
+        sealed
+    } else {
+        let (_, sealed) = masters.make(Owner::Platform, clock.now()).map_err(failed)?;
+        store::data_keys::insert(&mut connection, &sealed).await?;
+        // Another node may have been faster: what is kept counts.
+        store::data_keys::find_of_platform(&mut connection).await?.unwrap_or(sealed)
     };
     Ok(Signer::new(&masters.open(&sealed).map_err(failed)?))
 }

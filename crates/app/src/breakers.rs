@@ -77,7 +77,7 @@ struct Place {
 }
 
 /// The breakers of this node, what is forced first, then by customer and host.
-pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<BreakerView>, AppError> {
+pub fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<BreakerView>, AppError> {
     access::require(caller, Operation::ListBreakers)?;
     let after: Option<Place> = page.after()?;
     let is_after = |breaker: &egress::BreakerView| after.as_ref().is_none_or(|after| Place::of(breaker) > *after);
@@ -87,7 +87,7 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
 }
 
 /// Says for all customers of this node what becomes of requests to `host`. Refused if more hosts are forced than the node keeps.
-pub async fn force(app: &App, caller: &Caller, host: &HostPattern, force: Force) -> Result<(), AppError> {
+pub fn force(app: &App, caller: &Caller, host: &HostPattern, force: Force) -> Result<(), AppError> {
     access::require(caller, Operation::ForceBreaker)?;
     if host.as_str().starts_with('*') {
         return Err(AppError::invalid("a breaker is of one host: name it without `*.`"));
@@ -103,7 +103,7 @@ pub async fn force(app: &App, caller: &Caller, host: &HostPattern, force: Force)
 }
 
 /// What this node did outside.
-pub async fn load_egress(app: &App, caller: &Caller) -> Result<EgressView, AppError> {
+pub fn load_egress(app: &App, caller: &Caller) -> Result<EgressView, AppError> {
     access::require(caller, Operation::LoadEgress)?;
     Ok(usage(app))
 }

@@ -124,7 +124,7 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
         let mut connection = app.pool.acquire().await?;
         let found = serving::find_by_slug(&mut connection, slug, &app.engine).await?;
         let mut found = found.ok_or_else(|| AppError::not_found("server", slug))?;
-        let signed = match found.release {
+        let versions = match found.release {
             Some(release) => store::signatures::list_of_release(&mut connection, release).await?,
             None => Vec::new(),
         };
@@ -137,7 +137,7 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
         }
         let signer = Arc::clone(&app.signer);
         // Hundreds of schemas take longer than a thread that serves others may be held.
-        let ready = tokio::task::spawn_blocking(move || ServedServer::new(found, &secrets, &signed, &signer)).await;
+        let ready = tokio::task::spawn_blocking(move || ServedServer::new(found, &secrets, &versions, &signer)).await;
         ready.map_err(|error| AppError::internal("compiling the schemas of a server broke off", error))?.map(Arc::new)
     };
     let server = app.memory.servers.get(slug, read).await?;
@@ -148,7 +148,7 @@ impl ServedServer {
     fn new(
         server: serving::ServedServer,
         secrets: &BTreeMap<EnvName, OpenSecret>,
-        signed: &[SignedVersion],
+        versions: &[SignedVersion],
         signer: &Signer,
     ) -> Result<Self, AppError> {
         let serving::ServedServer { id, customer, slug, title, description, release, tools, environment, .. } = server;
@@ -160,7 +160,7 @@ impl ServedServer {
                 language: tool.language,
                 export: tool.export,
                 source_digest: tool.source_digest,
-                signed: signer.check(signed.iter().find(|signed| signed.version == tool.version), &tool.grants, &tool.interface),
+                signed: signer.check(versions.iter().find(|one| one.version == tool.version), &tool.grants, &tool.interface),
                 artifact: tool.artifact.map(|artifact| artifact.digest),
                 interface: tool.interface,
                 grants: &tool.grants,

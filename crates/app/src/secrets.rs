@@ -96,14 +96,12 @@ async fn sealing_key(
     if !data_keys::lock(transaction, customer).await? {
         return Err(AppError::not_found("customer", customer));
     }
-    match data_keys::find_newest(transaction, customer).await? {
-        Some(sealed) => masters.open(&sealed).map_err(key_error),
-        None => {
-            let (key, sealed) = masters.make(Owner::Customer(customer), now).map_err(key_error)?;
-            data_keys::insert(transaction, &sealed).await?;
-            Ok(key)
-        }
+    if let Some(sealed) = data_keys::find_newest(transaction, customer).await? {
+        return masters.open(&sealed).map_err(key_error);
     }
+    let (key, sealed) = masters.make(Owner::Customer(customer), now).map_err(key_error)?;
+    data_keys::insert(transaction, &sealed).await?;
+    Ok(key)
 }
 
 fn key_error(error: SealError) -> AppError {

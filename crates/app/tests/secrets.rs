@@ -8,7 +8,7 @@ use app::{
     secrets::rotation::{self, Rotated},
 };
 use chrono::TimeDelta;
-use domain::{Clock as _, EnvName, SystemClock};
+use domain::{Clock as _, Digest, EnvName, SystemClock};
 use sqlx::{ConnectOptions as _, PgPool};
 use store::{Database, Pool, PoolSettings};
 use tempfile::TempDir;
@@ -196,7 +196,8 @@ async fn assert_all_open(pool: &PgPool, master: [u8; 32]) {
 
 /// `toolwright secrets` on this database.
 fn command(pool: &PgPool, home: &TempDir, arguments: &[&str], masters: &[[u8; 32]]) -> Command {
-    let masters: Vec<String> = masters.iter().map(|key| key.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    // A digest is written as a key is.
+    let masters: Vec<String> = masters.iter().map(|key| Digest::from_bytes(*key).to_string()).collect();
     let mut command = Command::new(testkit::program());
     command
         .arg("secrets")

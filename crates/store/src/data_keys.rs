@@ -212,7 +212,7 @@ mod tests {
         insert(&mut connection, &key).await.unwrap();
         let resealed = SealedDataKey { master: "fedcba9876543210".to_owned(), sealed: vec![2; 72], ..key.clone() };
 
-        assert_eq!(list_under_others(&mut connection, &resealed.master, 10).await.unwrap(), [key.clone()]);
+        assert_eq!(list_under_others(&mut connection, &resealed.master, 10).await.unwrap(), std::slice::from_ref(&key));
         assert!(reseal(&mut connection, &key.master, &resealed).await.unwrap());
         assert!(!reseal(&mut connection, &key.master, &resealed).await.unwrap());
 

@@ -10,7 +10,7 @@ use axum::{Router, body::Body, extract::Request, response::Response};
 use domain::{GrantedHost, Scheme};
 use egress::{EgressConfig, HostAndPort};
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// A server on a port of its own. It ends when this is dropped.
@@ -159,7 +159,7 @@ async fn serve(
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     let request = SeenRequest {
         method: parts.method.to_string(),
         path: parts.uri.to_string(),

@@ -1,6 +1,6 @@
 //! `toolwright check-config`
 
-use std::io::Write as _;
+use std::{fmt::Write as _, io::Write as _};
 
 use super::CommandError;
 use crate::configuration::{Configuration, Flags, Surroundings};
@@ -21,7 +21,8 @@ pub(super) fn run(flags: &Flags) -> Result<(), CommandError> {
         Some(keys) => {
             for (index, id) in keys.ids().enumerate() {
                 let role = if index == 0 { "seals and opens" } else { "opens" };
-                text.push_str(&format!("# master key {id}: {role}\n"));
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "# master key {id}: {role}");
             }
         }
         None => text.push_str("# master key: made at the first start\n"),

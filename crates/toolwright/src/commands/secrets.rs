@@ -22,7 +22,7 @@ use crate::{
 /// What can be done to sealed secrets.
 #[derive(Debug, Subcommand)]
 pub(super) enum SecretsCommand {
-    /// Seals all data keys under the first key of TOOLWRIGHT_MASTER_KEY.
+    /// Seals all data keys under the first key of `TOOLWRIGHT_MASTER_KEY`.
     ///
     /// Nodes may run meanwhile. In this order: 1. every node gets `OLD,NEW`; 2. every node gets `NEW,OLD`; 3. this command, with `NEW,OLD`; 4. every node
     /// gets `NEW`. If it is interrupted, run it again: what is done stays done.

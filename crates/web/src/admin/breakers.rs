@@ -176,7 +176,7 @@ pub(crate) async fn list_breakers(
     AdminCaller(caller): AdminCaller,
     Query(page): Query<PageQuery>,
 ) -> Result<Answer<Page<BreakerView>>, ApiError> {
-    let found = breakers::list(&app, &caller, &page.try_into()?).await?;
+    let found = breakers::list(&app, &caller, &page.try_into()?)?;
     Ok(Answer(found.into()))
 }
 
@@ -191,7 +191,7 @@ pub(crate) async fn put_breaker(
     Path(BreakerPath { host }): Path<BreakerPath>,
     Json(NewBreaker { state }): Json<NewBreaker>,
 ) -> Result<Answer<ForcedBreaker>, ApiError> {
-    breakers::force(&app, &caller, &host, state.into()).await?;
+    breakers::force(&app, &caller, &host, state.into())?;
     Ok(Answer(ForcedBreaker { host, state }))
 }
 
@@ -202,5 +202,5 @@ pub(crate) async fn get_egress(
     State(app): State<Arc<App>>,
     AdminCaller(caller): AdminCaller,
 ) -> Result<Answer<EgressView>, ApiError> {
-    Ok(Answer(breakers::load_egress(&app, &caller).await?.into()))
+    Ok(Answer(breakers::load_egress(&app, &caller)?.into()))
 }
