@@ -28,6 +28,9 @@ pub enum ExecChildError {
         /// Why.
         source: io::Error,
     },
+    /// The kernel refused to let it give way.
+    #[error("cannot give way to other processes")]
+    Niceness(#[source] io::Error),
     /// The open descriptors cannot be read: `/proc` is not mounted, for one.
     #[error("cannot list the open descriptors in /proc/self/fd")]
     Descriptors(#[source] io::Error),
@@ -57,6 +60,9 @@ fn limit_and_exec(mut arguments: impl Iterator<Item = OsString>) -> Result<Infal
     die_with(orders.parent, orders.limits.death_signal)?;
     close_descriptors()?;
     set_limits(&orders.limits)?;
+    if orders.limits.niceness > 0 {
+        rustix::process::nice(orders.limits.niceness.into()).map_err(|error| ExecChildError::Niceness(error.into()))?;
+    }
     let source = Command::new(&program).args(arguments).exec();
     Err(ExecChildError::Exec { program, source })
 }

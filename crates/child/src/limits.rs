@@ -12,6 +12,8 @@ pub struct ChildLimits {
     pub cpu_s_max: Option<u64>,
     /// Descriptors (`RLIMIT_NOFILE`).
     pub descriptors_max: Option<u64>,
+    /// How much the child gives way to other processes (nice(2)): 0, as its parent does, to 19.
+    pub niceness: u8,
     /// What the child gets when its parent dies.
     pub death_signal: DeathSignal,
 }
@@ -48,7 +50,11 @@ pub(crate) struct Orders {
 impl Orders {
     pub(crate) fn to_arguments(&self) -> Vec<String> {
         let limits = &self.limits;
-        let mut arguments = vec![format!("--parent={}", self.parent), format!("--death-signal={}", limits.death_signal.as_str())];
+        let mut arguments = vec![
+            format!("--parent={}", self.parent),
+            format!("--death-signal={}", limits.death_signal.as_str()),
+            format!("--niceness={}", limits.niceness),
+        ];
         let bounds =
             [("data-bytes", limits.data_bytes_max), ("cpu-s", limits.cpu_s_max), ("descriptors", limits.descriptors_max)];
         arguments.extend(bounds.iter().filter_map(|(name, bound)| bound.map(|bound| format!("--{name}={bound}"))));
@@ -60,6 +66,7 @@ impl Orders {
     pub(crate) fn parse(arguments: &mut impl Iterator<Item = OsString>) -> Option<Self> {
         let mut parent = None;
         let mut death_signal = None;
+        let mut niceness = None;
         let (mut data_bytes_max, mut cpu_s_max, mut descriptors_max) = (None, None, None);
         loop {
             let argument = arguments.next()?.into_string().ok()?;
@@ -72,11 +79,12 @@ impl Orders {
                 "--death-signal" => death_signal = Some(DeathSignal::find(value)?),
                 "--data-bytes" => data_bytes_max = Some(value.parse().ok()?),
                 "--cpu-s" => cpu_s_max = Some(value.parse().ok()?),
+                "--niceness" => niceness = Some(value.parse().ok()?),
                 "--descriptors" => descriptors_max = Some(value.parse().ok()?),
                 _ => return None,
             }
         }
-        let limits = ChildLimits { data_bytes_max, cpu_s_max, descriptors_max, death_signal: death_signal? };
+        let limits = ChildLimits { data_bytes_max, cpu_s_max, descriptors_max, niceness: niceness?, death_signal: death_signal? };
         Some(Self { parent: parent?, limits })
     }
 }
@@ -91,6 +99,7 @@ mod tests {
             data_bytes_max: Some(1 << 30),
             cpu_s_max: None,
             descriptors_max: Some(64),
+            niceness: 19,
             death_signal: DeathSignal::Kill,
         };
         let orders = Orders { parent: 42, limits };

@@ -14,7 +14,7 @@ use rustix::io::FdFlags;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_exec-child");
 const NO_LIMITS: ChildLimits =
-    ChildLimits { data_bytes_max: None, cpu_s_max: None, descriptors_max: None, death_signal: DeathSignal::Kill };
+    ChildLimits { data_bytes_max: None, cpu_s_max: None, descriptors_max: None, niceness: 0, death_signal: DeathSignal::Kill };
 
 #[test]
 fn a_child_has_the_limits_it_was_given() {
@@ -22,6 +22,7 @@ fn a_child_has_the_limits_it_was_given() {
         data_bytes_max: Some(256 << 20),
         cpu_s_max: Some(7),
         descriptors_max: Some(33),
+        niceness: 5,
         death_signal: DeathSignal::Kill,
     };
 
@@ -31,6 +32,9 @@ fn a_child_has_the_limits_it_was_given() {
     assert_eq!(limit(&in_force, "Max cpu time"), ["7", "7"]);
     assert_eq!(limit(&in_force, "Max open files"), ["33", "33"]);
     assert_eq!(limit(&in_force, "Max core file size"), ["0", "0"]);
+    // Field 19 of proc(5), counted from behind the name.
+    let stat = output_of(&limits, "/bin/cat", &["/proc/self/stat"]);
+    assert_eq!(stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16), Some("7"));
 }
 
 #[test]

@@ -16,6 +16,9 @@ use crate::ModuleBounds;
 /// The largest artifact of the largest tier is 32 MiB; its native code is twice as large at most, and both go in one frame.
 pub(crate) const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// A head is what a component says of all its functions, a megabyte at most; it is read into a tree, which takes some times as much.
+const HEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 const LENGTH_BYTES: usize = 4;
 
 /// What a worker is asked.
@@ -150,6 +153,12 @@ fn decode<H: DeserializeOwned>(mut rest: Vec<u8>, expected: usize) -> io::Result
     }
     let (prefix, inner) = rest.split_first_chunk::<LENGTH_BYTES>().ok_or_else(broken)?;
     let head_bytes = u32::from_le_bytes(*prefix) as usize;
+    if head_bytes > HEAD_BYTES_MAX {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a head of {head_bytes} bytes, of {HEAD_BYTES_MAX} at most"),
+        ));
+    }
     let head = serde_json::from_slice(inner.get(..head_bytes).ok_or_else(broken)?)?;
     rest.drain(..LENGTH_BYTES + head_bytes);
     Ok(Frame { head, body: rest })
@@ -186,6 +195,16 @@ mod tests {
 
         assert!(matches!(read_async(&mut input).await.unwrap().unwrap().head, Answer::Phase(Phase::Compiling)));
         assert!(read_async::<Answer>(&mut input).await.unwrap().is_none());
+    }
+
+    #[test]
+    fn a_head_that_is_too_large_is_not_read() {
+        let message = "a".repeat(HEAD_BYTES_MAX);
+        let frame = encode(&Answer::Internal { message }, &[]).unwrap();
+
+        let error = read::<Answer>(&mut frame.as_slice()).unwrap_err();
+
+        assert!(error.to_string().starts_with("a head of "), "{error}");
     }
 
     #[test]

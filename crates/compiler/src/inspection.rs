@@ -9,7 +9,7 @@ use sandbox::inspection::{self, Trial, TrialError};
 use wasmtime::{Engine, component::Component};
 use wit_parser::decoding::DecodedWasm;
 
-use crate::build::InspectedExport;
+use crate::{build::InspectedExport, source::DIAGNOSTICS_MAX};
 
 /// The first bytes of a component: the magic number, the version and the layer.
 const COMPONENT_HEAD: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
@@ -17,6 +17,9 @@ const COMPONENT_HEAD: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
 const MAGIC: [u8; 4] = [0, b'a', b's', b'm'];
 /// Bytes of what `describe` answers: as much as a source may say of itself.
 const INTERFACE_BYTES_MAX: usize = 256 * 1024;
+
+/// A reason names what the component has, and that may be as long as the component.
+const REASON_CHARS_MAX: usize = 1_000;
 
 /// A component that can be hosted.
 pub(crate) struct Inspection {
@@ -40,7 +43,8 @@ impl Refusal {
 
     /// The reasons as a build tells them.
     pub(crate) fn diagnostics(reasons: Vec<String>) -> Vec<Diagnostic> {
-        reasons.into_iter().map(Diagnostic::without_place).collect()
+        let cut = |reason: String| reason.chars().take(REASON_CHARS_MAX).collect::<String>();
+        reasons.into_iter().take(DIAGNOSTICS_MAX).map(|reason| Diagnostic::without_place(cut(reason))).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 mod handover;
 mod owned_child;
 mod process;
+mod queue;
 mod slot;
 
 use std::{
@@ -21,7 +22,7 @@ use sandbox::{
     native::{self, NativeError},
 };
 use tokio::{
-    sync::{Mutex, mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     task::JoinHandle,
 };
 
@@ -33,24 +34,35 @@ use crate::{
 };
 use handover::Estate;
 use process::ProcessLimits;
+use queue::{Lane, Queue, Refused};
 use slot::{Job, Slot};
 
 /// A worker is replaced when it has used the CPU time of one build, so that each build has between one and two times of it.
 const CPU_SHARES_PER_WORKER: u64 = 2;
+
+/// A component up to this size is as quick as a source; a larger one takes the slow lane. A megabyte is a second of one core.
+const QUICK_COMPONENT_BYTES_MAX: usize = 512 * 1024;
+
+/// What one request of the slow lane may take, in times of what a build may: 18 MB of Python are compiled in 13 s of CPU, and give way
+/// to all else meanwhile.
+const SLOW_WALL_SHARES: u32 = 10;
+const SLOW_CPU_SHARES: u64 = 8;
+/// The slow lane's worker gives way to whatever else wants to run (nice(2)).
+const SLOW_NICENESS: u8 = 19;
 
 /// How builds are bounded.
 #[derive(Debug, Clone)]
 pub struct WorkersConfig {
     /// Worker processes that are kept ready: as many builds run at one time. 1 at least.
     pub workers: usize,
-    /// Builds that may wait for a worker. 1 at least.
+    /// Builds that may wait for a worker, of one customer half as many; a quarter as many large components. 1 at least.
     pub queue_max: usize,
     /// Wall time of one build in milliseconds; then its worker is killed. More than the 5 s that a source's top level may take.
     pub wall_ms_max: u32,
     /// CPU time of one build in seconds, up to twice as much when a fresh worker makes it.
     pub cpu_s_max: u64,
-    /// Bytes of memory that a worker may have (`RLIMIT_DATA`), [`WorkersConfig::DATA_BYTES_MIN`] at least. The largest tier's builds
-    /// need 2 GiB.
+    /// Bytes of memory that a worker may have (`RLIMIT_DATA`), [`WorkersConfig::DATA_BYTES_MIN`] at least; better
+    /// [`WorkersConfig::DATA_BYTES`].
     pub data_bytes_max: u64,
     /// Where the prepared engine is kept: the sandbox's own directory, so that the engine is compiled once for both.
     pub cache_dir: PathBuf,
@@ -61,6 +73,9 @@ pub struct WorkersConfig {
 impl WorkersConfig {
     /// The stack of 256 MiB on which sources are parsed counts in full, touched or not; the rest is room for a usual build.
     pub const DATA_BYTES_MIN: u64 = 512 * 1024 * 1024;
+    /// What the largest artifact of the largest tier needs, and the largest component. It is a bound: an ordinary worker takes some tens of
+    /// megabytes.
+    pub const DATA_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 }
 
 /// Why the pool could not be started.
@@ -100,7 +115,6 @@ pub struct WorkersUsage {
 #[derive(Debug)]
 pub struct Workers {
     shared: Arc<Shared>,
-    jobs: mpsc::Sender<Job>,
     stop: watch::Sender<bool>,
     slots: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
@@ -111,6 +125,7 @@ struct Shared {
     config: WorkersConfig,
     launcher: Launcher,
     estate: Estate,
+    queue: Queue,
     living: AtomicUsize,
     running: AtomicUsize,
     started_total: AtomicU64,
@@ -124,20 +139,20 @@ impl Workers {
             return Err(StartError::Memory { data_bytes_max: config.data_bytes_max });
         }
         let workers = config.workers.max(1);
-        let (jobs, received) = mpsc::channel(config.queue_max.max(1));
-        let received = Arc::new(Mutex::new(received));
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             estate: prepare(&config)?,
+            queue: Queue::new(config.queue_max.max(1)),
             config,
             launcher,
             living: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             started_total: AtomicU64::new(0),
         });
-        let start_slot = |_| tokio::spawn(Slot::new(shared.clone(), received.clone()).run(stopped.clone()));
-        let slots = (0..workers).map(start_slot).collect();
-        Ok(Arc::new(Self { shared, jobs, stop, slots: std::sync::Mutex::new(slots) }))
+        let start_slot = |lane| tokio::spawn(Slot::new(shared.clone(), lane).run(stopped.clone()));
+        let lanes = std::iter::repeat_n(Lane::Quick, workers).chain([Lane::Slow]);
+        let slots = lanes.map(start_slot).collect();
+        Ok(Arc::new(Self { shared, stop, slots: std::sync::Mutex::new(slots) }))
     }
 
     /// Builds a source. A build whose caller goes away while it waits is not begun.
@@ -202,6 +217,7 @@ impl Workers {
     /// Kills all workers and waits until they are gone. What waits or runs fails with [`WorkerError::ShutDown`], and so does whatever comes
     /// after.
     pub async fn shut_down(&self) {
+        self.shared.queue.close();
         self.stop.send_replace(true);
         let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
         for slot in slots {
@@ -215,7 +231,7 @@ impl Workers {
         WorkersUsage {
             workers: self.shared.living.load(Ordering::Relaxed),
             running: self.shared.running.load(Ordering::Relaxed),
-            waiting: self.jobs.max_capacity() - self.jobs.capacity(),
+            waiting: self.shared.queue.len(),
             started_total: self.shared.started_total.load(Ordering::Relaxed),
         }
     }
@@ -223,19 +239,47 @@ impl Workers {
     async fn ask(&self, customer: CustomerId, request: Request, body: Vec<u8>) -> Result<Frame<Answer>, BuildError> {
         let shut_down = || BuildError::Worker(WorkerError::ShutDown);
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Job { customer, request, body, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => BuildError::Busy,
-            mpsc::error::TrySendError::Closed(_) => shut_down(),
+        let lane = match request {
+            Request::Inspect | Request::PrecompileComponent if body.len() > QUICK_COMPONENT_BYTES_MAX => Lane::Slow,
+            _ => Lane::Quick,
+        };
+        self.shared.queue.push(lane, Job { customer, request, body, reply }).map_err(|refused| match refused {
+            Refused::Full => BuildError::Busy,
+            Refused::Closed => shut_down(),
         })?;
         answer.await.map_err(|_| shut_down())?
     }
 }
 
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
+}
+
 impl Shared {
-    fn limits(&self) -> ProcessLimits {
-        ProcessLimits {
-            data_bytes_max: self.config.data_bytes_max,
-            cpu_s_max: self.config.cpu_s_max.saturating_mul(CPU_SHARES_PER_WORKER),
+    fn limits(&self, lane: Lane) -> ProcessLimits {
+        let niceness = match lane {
+            Lane::Quick => 0,
+            Lane::Slow => SLOW_NICENESS,
+        };
+        let cpu_s_max = self.cpu_s_max(lane).saturating_mul(CPU_SHARES_PER_WORKER);
+        ProcessLimits { data_bytes_max: self.config.data_bytes_max, cpu_s_max, niceness }
+    }
+
+    /// CPU time of one request, in seconds.
+    const fn cpu_s_max(&self, lane: Lane) -> u64 {
+        match lane {
+            Lane::Quick => self.config.cpu_s_max,
+            Lane::Slow => self.config.cpu_s_max.saturating_mul(SLOW_CPU_SHARES),
+        }
+    }
+
+    /// Wall time of one request, in milliseconds.
+    const fn wall_ms_max(&self, lane: Lane) -> u32 {
+        match lane {
+            Lane::Quick => self.config.wall_ms_max,
+            Lane::Slow => self.config.wall_ms_max.saturating_mul(SLOW_WALL_SHARES),
         }
     }
 }

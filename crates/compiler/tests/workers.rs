@@ -40,7 +40,7 @@ async fn a_stored_artifact_is_made_native_again() {
     let pool = Pool::start(config()).await;
     let built = pool.build(&tool_that("return {};")).await.unwrap();
 
-    let native = pool.workers.precompile(CustomerId::new(), &ToolForm::JavaScript, built.artifact.clone()).await.unwrap();
+    let native = pool.workers.precompile(customer(), &ToolForm::JavaScript, built.artifact.clone()).await.unwrap();
 
     assert_eq!(call(&built.artifact, native, &json!({})).await, Outcome::Success(json!({}).into()));
     pool.end().await;
@@ -53,7 +53,7 @@ async fn what_is_no_artifact_of_ours_is_not_made_native() {
     let with_code =
         wat::parse_str("(module (memory (export \"memory\") 1) (data (i32.const 0) \"a\") (func (export \"run\")))").unwrap();
     for forged in [Vec::new(), vec![0xff; 10_000], b"\x7fELF".to_vec(), with_code] {
-        let error = pool.workers.precompile(CustomerId::new(), &ToolForm::JavaScript, forged).await.unwrap_err();
+        let error = pool.workers.precompile(customer(), &ToolForm::JavaScript, forged).await.unwrap_err();
         assert!(matches!(error, BuildError::Worker(WorkerError::Internal(_))), "{error:?}");
     }
 
@@ -163,6 +163,27 @@ async fn an_endless_loop_at_the_top_level_costs_no_worker() {
 
     assert!(reason.message.contains("ran too long"), "{reason:?}");
     assert_eq!(pool.workers.usage().started_total, 1);
+    pool.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_had_one_customers_source_is_replaced_before_it_has_anothers() {
+    let pool = Pool::start(config()).await;
+    let of = |customer: CustomerId| BuildRequest { customer, ..request(&tool_that("return {};")) };
+    let other = CustomerId::new();
+
+    for request in [of(customer()), of(customer())] {
+        pool.workers.build(request).await.unwrap();
+    }
+    assert_eq!(pool.workers.usage().started_total, 1);
+    let begun = Instant::now();
+    pool.workers.build(of(other)).await.unwrap();
+    let with_another_worker = begun.elapsed();
+    let begun = Instant::now();
+    pool.workers.build(of(other)).await.unwrap();
+
+    println!("a build with a worker of its own: {with_another_worker:?}; with one that is there: {:?}", begun.elapsed());
+    assert_eq!(pool.workers.usage().started_total, 2);
     pool.end().await;
 }
 
@@ -387,9 +408,14 @@ fn build_folder() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
 }
 
+/// One customer for all requests: at another's, a worker is replaced.
+fn customer() -> CustomerId {
+    "0199f3a0-0000-7000-8000-000000000001".parse().unwrap()
+}
+
 fn request(source: &str) -> BuildRequest {
     BuildRequest {
-        customer: CustomerId::new(),
+        customer: customer(),
         language: Language::TypeScript,
         source: source.to_owned(),
         artifact_bytes_max: 2 * 1024 * 1024,

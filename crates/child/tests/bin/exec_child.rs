@@ -11,8 +11,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     if command == "exec-child" {
         return Err(child::exec_child(arguments).into());
     }
-    let limits =
-        ChildLimits { data_bytes_max: None, cpu_s_max: None, descriptors_max: None, death_signal: DeathSignal::Interrupt };
+    let limits = ChildLimits {
+        data_bytes_max: None,
+        cpu_s_max: None,
+        descriptors_max: None,
+        niceness: 0,
+        death_signal: DeathSignal::Interrupt,
+    };
     let program: PathBuf = arguments.next().ok_or("no program")?.into();
     let launcher = Launcher::new("/proc/self/exe".into());
     let mut command = launcher.command(&program, &limits);

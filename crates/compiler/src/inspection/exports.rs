@@ -14,6 +14,8 @@ use crate::build::InspectedExport;
 
 /// Exports of a component. A component that has more is no set of tools that a model could choose from.
 const EXPORTS_MAX: usize = 64;
+/// Bytes of all their schemas and descriptions together: models read them at once.
+const INTERFACE_BYTES_MAX: usize = 1024 * 1024;
 /// A name that two functions share is told apart by its interface; a long one is cut, and told apart by a number.
 const NAME_CHARS_MAX: usize = ToolName::CHARS_MAX;
 /// Whose exports are no tools: `wasi:cli/run`, `wasi:http/incoming-handler` are ways for other hosts to run the component.
@@ -48,7 +50,16 @@ pub(super) fn read(resolve: &Resolve, world: &World) -> Result<Vec<InspectedExpo
             Err(reason) => reasons.push(format!("the function `{}` cannot be a tool: {reason}", export.key)),
         }
     }
-    if reasons.is_empty() { Ok(offers) } else { Err(Refusal::Rejected(reasons)) }
+    if !reasons.is_empty() {
+        return Err(Refusal::Rejected(reasons));
+    }
+    let bytes: usize = offers.iter().map(|offer| serde_json::to_string(&offer.interface).map_or(0, |text| text.len())).sum();
+    if bytes > INTERFACE_BYTES_MAX {
+        let reason =
+            format!("what its functions take and give has {bytes} bytes as JSON Schema; {INTERFACE_BYTES_MAX} are allowed");
+        return Err(Refusal::because(reason));
+    }
+    Ok(offers)
 }
 
 fn list<'a>(resolve: &'a Resolve, world: &'a World) -> Vec<Export<'a>> {

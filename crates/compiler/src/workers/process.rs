@@ -72,6 +72,7 @@ impl Process {
             data_bytes_max: Some(limits.data_bytes_max),
             cpu_s_max: Some(limits.cpu_s_max),
             descriptors_max: Some(DESCRIPTORS_MAX),
+            niceness: limits.niceness,
             death_signal: DeathSignal::Kill,
         };
         // `exec-child` is the program itself, and becomes it again.
@@ -127,6 +128,8 @@ impl Process {
 pub(super) struct ProcessLimits {
     pub(super) data_bytes_max: u64,
     pub(super) cpu_s_max: u64,
+    /// 0 to 19; a process of a higher number gives way.
+    pub(super) niceness: u8,
 }
 
 impl std::fmt::Display for Death {

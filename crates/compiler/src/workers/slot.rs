@@ -7,7 +7,7 @@ use std::{
 
 use domain::{CustomerId, Diagnostic};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     task::spawn_blocking,
     time::{Instant, sleep_until, timeout},
 };
@@ -15,13 +15,15 @@ use tokio::{
 use super::{
     Shared,
     process::{Death, Process},
+    queue::Lane,
 };
 use crate::{
     BuildError, WorkerError,
     frame::{Answer, Frame, Phase, Request},
 };
 
-/// What one customer's source may have done to a worker ends here. A new worker costs some tens of milliseconds, while nobody waits.
+/// What a source may have done to a worker ends here, or when another customer's comes. A new worker costs some tens of milliseconds; here,
+/// nobody waits for it.
 const BUILDS_PER_WORKER_MAX: u32 = 64;
 
 /// The wait after a worker could not be started; doubled each time, up to the longest.
@@ -44,20 +46,19 @@ pub(super) struct Job {
     pub(super) reply: oneshot::Sender<Result<Frame<Answer>, BuildError>>,
 }
 
-/// The queue that all slots take from.
-pub(super) type Jobs = Arc<Mutex<mpsc::Receiver<Job>>>;
-
 #[derive(Debug)]
 pub(super) struct Slot {
     shared: Arc<Shared>,
-    jobs: Jobs,
+    lane: Lane,
     process: Option<Process>,
     builds: u32,
+    /// Whose requests the process has had.
+    customer: Option<CustomerId>,
 }
 
 impl Slot {
-    pub(super) const fn new(shared: Arc<Shared>, jobs: Jobs) -> Self {
-        Self { shared, jobs, process: None, builds: 0 }
+    pub(super) const fn new(shared: Arc<Shared>, lane: Lane) -> Self {
+        Self { shared, lane, process: None, builds: 0, customer: None }
     }
 
     /// Works until `stop` changes or the queue is closed; then no process is left.
@@ -73,7 +74,9 @@ impl Slot {
     async fn work(&mut self) {
         let mut back_off = BACK_OFF_FIRST;
         loop {
-            match self.make_ready().await {
+            // The slow lane is empty for days: its worker is started when there is something to do, and ends with it.
+            let made_ready = if self.lane == Lane::Quick { self.make_ready().await } else { Ok(()) };
+            match made_ready {
                 Ok(()) => back_off = BACK_OFF_FIRST,
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "cannot start a build worker");
@@ -82,7 +85,7 @@ impl Slot {
                     continue;
                 }
             }
-            let Some(job) = next(&self.jobs).await else { return };
+            let Some(job) = self.shared.queue.next(self.lane).await else { return };
             if !job.reply.is_closed() {
                 self.shared.running.fetch_add(1, Ordering::Relaxed);
                 self.serve(job).await;
@@ -101,7 +104,7 @@ impl Slot {
             }
             tokio::select! {
                 () = sleep_until(until) => return,
-                job = next(&self.jobs) => {
+                job = self.shared.queue.next(self.lane) => {
                     let Some(job) = job else { return };
                     let _ = job.reply.send(Err(BuildError::Worker(WorkerError::NotReady(reason.to_owned()))));
                 }
@@ -118,15 +121,20 @@ impl Slot {
         let handover = spawn_blocking(move || shared.estate.hand_over());
         let handover =
             handover.await.map_err(|error| WorkerError::Internal(error.to_string()))?.map_err(WorkerError::Handover)?;
-        let process = Process::start(&self.shared.launcher, &self.shared.limits(), handover).await?;
+        let process = Process::start(&self.shared.launcher, &self.shared.limits(self.lane), handover).await?;
         self.process = Some(process);
         self.builds = 0;
+        self.customer = None;
         self.shared.living.fetch_add(1, Ordering::Relaxed);
         self.shared.started_total.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
     async fn serve(&mut self, job: Job) {
+        // What a source may have done to a worker must not reach another customer's build.
+        if self.customer.is_some_and(|customer| customer != job.customer) {
+            self.end().await;
+        }
         let mut answer = Err(BuildError::Worker(WorkerError::NotReady("it does not live".to_owned())));
         for attempt in 1..=ATTEMPTS_MAX {
             if let Err(error) = self.make_ready().await {
@@ -149,7 +157,8 @@ impl Slot {
             return (Err(BuildError::Worker(WorkerError::NotReady("it does not live".to_owned()))), true);
         };
         self.builds += 1;
-        let wall_max = Duration::from_millis(self.shared.config.wall_ms_max.into());
+        self.customer = Some(job.customer);
+        let wall_max = Duration::from_millis(self.shared.wall_ms_max(self.lane).into());
         match timeout(wall_max, process.ask(&job.request, &job.body)).await {
             Ok(Ok(answer)) => (Ok(answer), true),
             Ok(Err(error)) => {
@@ -178,12 +187,12 @@ impl Slot {
 
     /// The kernel counts finer than it tells: a second is left for that.
     fn used_its_cpu(&self, death: &Death) -> bool {
-        death.cpu + Duration::from_secs(1) >= Duration::from_secs(self.shared.limits().cpu_s_max)
+        death.cpu + Duration::from_secs(1) >= Duration::from_secs(self.shared.limits(self.lane).cpu_s_max)
     }
 
     fn explain(&self, death: &Death) -> String {
         if self.used_its_cpu(death) {
-            return format!("the build used more than {} s of CPU and was stopped", self.shared.config.cpu_s_max);
+            return format!("the build used more than {} s of CPU and was stopped", self.shared.cpu_s_max(self.lane));
         }
         let memory = self.shared.config.data_bytes_max;
         match death.phase {
@@ -198,8 +207,9 @@ impl Slot {
     }
 
     async fn retire_if_used_up(&mut self) {
-        let cpu_max = Duration::from_secs(self.shared.config.cpu_s_max);
-        let is_used_up = |process: &Process, builds: u32| builds >= BUILDS_PER_WORKER_MAX || process.cpu() >= cpu_max;
+        let cpu_max = Duration::from_secs(self.shared.cpu_s_max(self.lane));
+        let builds_max = if self.lane == Lane::Quick { BUILDS_PER_WORKER_MAX } else { 1 };
+        let is_used_up = |process: &Process, builds: u32| builds >= builds_max || process.cpu() >= cpu_max;
         if self.process.as_ref().is_some_and(|process| is_used_up(process, self.builds)) {
             self.end().await;
         }
@@ -210,10 +220,6 @@ impl Slot {
         self.shared.living.fetch_sub(1, Ordering::Relaxed);
         Some(process.end().await)
     }
-}
-
-async fn next(jobs: &Jobs) -> Option<Job> {
-    jobs.lock().await.recv().await
 }
 
 fn rejected(message: String) -> BuildError {

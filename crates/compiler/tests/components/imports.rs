@@ -43,7 +43,6 @@ async fn an_import_that_there_is_not_is_refused_by_name() {
         let reasons = plant.refuse(&format!("(component {import} {ONE})")).await;
         assert!(reasons.len() == 1 && reasons[0].starts_with(reason), "{reasons:?}");
     }
-    assert_eq!(plant.workers.usage().started_total, 1, "no worker died of it");
     plant.end().await;
 }
 
@@ -144,7 +143,6 @@ async fn a_component_that_does_not_start_is_refused() {
         let reasons = plant.refuse(&text).await;
         assert!(reasons.len() == 1 && reasons[0].starts_with(reason), "{core}: {reasons:?}");
     }
-    assert_eq!(plant.workers.usage().started_total, 1, "no worker died of it");
     plant.end().await;
 }
 

@@ -15,8 +15,13 @@ use tokio::time::{Instant, sleep};
 use super::{Account, Binaries, Cluster, ClusterError, ClusterSettings, Folders, account::run_as, at};
 
 /// PostgreSQL bounds itself by its settings. An interrupt is its fast shutdown: connections are cut, data is safe.
-const LIMITS: ChildLimits =
-    ChildLimits { data_bytes_max: None, cpu_s_max: None, descriptors_max: None, death_signal: DeathSignal::Interrupt };
+const LIMITS: ChildLimits = ChildLimits {
+    data_bytes_max: None,
+    cpu_s_max: None,
+    descriptors_max: None,
+    niceness: 0,
+    death_signal: DeathSignal::Interrupt,
+};
 /// Between two looks at whether it is ready or gone; a start takes some 100 ms.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between two starts while an earlier server is still going.
