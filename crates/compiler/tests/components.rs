@@ -9,5 +9,7 @@ mod imports;
 mod name_server;
 #[path = "components/plant.rs"]
 mod plant;
+#[path = "components/portable.rs"]
+mod portable;
 #[path = "components/types.rs"]
 mod types;

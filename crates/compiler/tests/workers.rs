@@ -229,7 +229,7 @@ async fn a_worker_that_is_killed_while_it_waits_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_builds_than_may_wait_are_told_so() {
-    let pool = Pool::start(WorkersConfig { queue_max: 2, ..config() }).await;
+    let pool = Pool::start(WorkersConfig { queue_max: 4, ..config() }).await;
     let source = tool_that("return {};");
 
     let builds = (0..10).map(|_| {

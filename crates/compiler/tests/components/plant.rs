@@ -101,18 +101,7 @@ impl Plant {
         let form = ToolForm::Component { export: offer.export.clone() };
         let native = uploaded.inspected.native.clone();
         let tool = self.sandbox.load(digest, &form, async { Ok::<_, std::io::Error>(native) }).await.unwrap();
-        let mut call = Invocation {
-            arguments: arguments.to_string(),
-            environment: Arc::new(BTreeMap::new()),
-            limits: limits(),
-            entry: Entry::Call,
-            outbound: None,
-            reports: None,
-            receipts: None,
-            cancelled: CancellationToken::new(),
-            queue_us: 0,
-            digest,
-        };
+        let mut call = invocation(digest, arguments);
         change(&mut call);
         self.sandbox.invoke(&tool, call).await.unwrap()
     }
@@ -126,6 +115,22 @@ impl Plant {
 impl Uploaded {
     pub(crate) fn first(&self) -> &InspectedExport {
         self.inspected.offers.first().unwrap()
+    }
+}
+
+/// A call within [`limits`], without anything of the outside.
+pub(crate) fn invocation(digest: Digest, arguments: &Value) -> Invocation {
+    Invocation {
+        arguments: arguments.to_string(),
+        environment: Arc::new(BTreeMap::new()),
+        limits: limits(),
+        entry: Entry::Call,
+        outbound: None,
+        reports: None,
+        receipts: None,
+        cancelled: CancellationToken::new(),
+        queue_us: 0,
+        digest,
     }
 }
 
