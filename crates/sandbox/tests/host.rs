@@ -111,6 +111,13 @@ async fn every_call_of_the_host_takes_fuel() {
         "(call $start (i32.const 1024) (i32.const 1) (i32.const 256))",
         "(call $cancel (i32.const 1))",
         "(call $digest (i32.const 1024) (i32.const 1) (i32.const 1024) (i32.const 1) (i32.const 256))",
+        "(call $secret (i32.const 1024) (i32.const 1) (i32.const 256))",
+        "(call $basic-auth (i32.const 1024) (i32.const 1) (i32.const 1024) (i32.const 1) (i32.const 256))",
+        "(call $hmac (i32.const 1024) (i32.const 1) (i32.const 1024) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 256))",
+        "(call $fetch (i32.const 1024) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 256))",
+        "(call $read (i32.const 1) (i32.const 256))",
+        "(call $take (i32.const 1) (i32.const 256))",
+        "(call $close (i32.const 1))",
     ];
     for body in floods {
         // An allocator that starts anew, so that memory is no bound.
@@ -129,6 +136,9 @@ async fn bytes_given_to_the_host_take_fuel() {
         ("(call $log (i32.const 1) (i32.const 65536) (i32.const 65536))", 65_536 * 4),
         ("(call $random (i32.const 65536) (i32.const 256))", 65_536 * 64),
         ("(call $digest (i32.const 1024) (i32.const 7) (i32.const 65536) (i32.const 65536) (i32.const 256))", 65_536 * 64),
+        ("(call $fetch (i32.const 65536) (i32.const 65536) (i32.const 0) (i32.const 0) (i32.const 256))", 65_536 * 4),
+        ("(call $fetch (i32.const 1024) (i32.const 7) (i32.const 65536) (i32.const 65536) (i32.const 256))", 65_536 * 8),
+        ("(call $secret (i32.const 65536) (i32.const 65536) (i32.const 256))", 65_536 * 4),
     ];
     for (body, fuel) in floods {
         let code = guest(&format!("(drop (memory.grow (i32.const 4))) {body} (call $number (i64.const 1))"));

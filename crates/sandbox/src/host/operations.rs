@@ -170,3 +170,17 @@ pub(super) async fn wait(mut guest: StoreContextMut<'_, GuestState>) -> wasmtime
     burn(&mut guest, text.len(), BYTE_FUEL)?;
     Ok(((handle, answer),))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_never_given_twice() {
+        let mut operations = Operations { handle_last: u32::MAX - 1, ..Operations::default() };
+
+        assert_eq!(operations.next_handle(), Ok(u32::MAX));
+        assert_eq!(operations.next_handle(), Err(Fault::Handles));
+        assert_eq!(operations.next_handle(), Err(Fault::Handles));
+    }
+}

@@ -114,6 +114,49 @@ async fn a_request_that_is_none_is_refused_in_few_words() {
 }
 
 #[tokio::test]
+async fn a_request_of_many_kilobytes_is_refused() {
+    let outside = Outside::start().await;
+    let request = outside.request("/json");
+    let message_of = async |bytes: usize| {
+        // Spaces after the request, as far as `bytes`.
+        let body = format!(
+            "(drop (memory.grow (i32.const 6))) (memory.copy (i32.const 65536) (i32.const 1024) (i32.const {length}))
+             (memory.fill (i32.add (i32.const 65536) (i32.const {length})) (i32.const 32) (i32.const 300000))
+             (i32.store8 (i32.const {last}) (i32.const 125)) (i32.store8 (i32.const {end}) (i32.const 32))
+             (call $fetch (i32.const 65536) (i32.const {bytes}) (i32.const 0) (i32.const 0) (i32.const 256))
+             (if (i32.load8_u (i32.const 256)) (then (return (call $refused)))) (call $number (i64.const 1))",
+            length = request.len(),
+            end = 65_536 + request.len() - 1,
+            last = 65_536 + bytes - 1,
+        );
+        guest(&request, &body).await.try_call(outside.invocation()).await.unwrap().outcome
+    };
+
+    let fits = message_of(256 * 1024).await;
+    let is_over = message_of(256 * 1024 + 1).await;
+
+    assert_eq!(value_of(fits), json!(1));
+    assert!(failure_of(is_over).contains("of 262144 bytes at most"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_under_way_any_more_counts_no_longer() {
+    let outside = Outside::start().await;
+    let request =
+        outside.request("/json").replace("api.upstream.test", "other.upstream.test").replace('{', r#"{"method":"POST","#);
+    let sends = format!(
+        "(call $fetch (i32.const 1024) (i32.const {}) (i32.const 65536) (i32.const 600000) (i32.const 256))
+         (if (i32.load8_u (i32.const 256)) (then (return (call $refused)))) (drop (call $end))",
+        request.len()
+    );
+    let room = guest(&request, &format!("(drop (memory.grow (i32.const 12))) {sends} {sends} {sends} (call $failed)")).await;
+
+    let outcome = room.try_call(outside.invocation()).await.unwrap().outcome;
+
+    assert!(failure_of(outcome).contains("not granted"), "nothing was sent");
+}
+
+#[tokio::test]
 async fn requests_count_as_host_calls() {
     let outside = Outside::start().await;
     let room = guest(&outside.request("/json"), "(loop $again (drop (call $begin)) (br $again)) (unreachable)").await;
