@@ -61,7 +61,7 @@ pub struct ModuleBounds {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModuleRefusal {
     /// There is none of the name.
-    #[error("there is no module \"toolwright:{name}\"{}; there are {}", guess(.nearest), list_all())]
+    #[error("there is no module \"toolwright:{name}\"{}; there are {}", guess(*.nearest), list_all())]
     Unknown {
         /// What was asked for, cut to a length that can be shown.
         name: String,
@@ -166,7 +166,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     let distance = |module: &&LibraryModule| {
         let flat = |text: &str| text.replace(['-', '_', '.', '/'], "");
         let (a, b) = (flat(&wanted), flat(module.name));
-        if a.len() >= 2 && (a.starts_with(&b) || b.starts_with(&a)) { 1 } else { changes(&a, &b) }
+        if a.len() >= 2 && (a.starts_with(&b) || b.starts_with(&a)) { 1 } else { strsim::osa_distance(&a, &b) }
     };
     // Of two that are as near, the one that begins as what was asked for.
     let key =
@@ -175,26 +175,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     (changes <= CHANGES_MAX && changes < wanted.len()).then_some(module.name)
 }
 
-/// How many letters must be put in, taken out or changed to make `a` of `b`.
-fn changes(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (line, letter) in a.chars().enumerate() {
-        let mut left = line + 1;
-        let mut corner = line;
-        let mut next = vec![left];
-        for (above, other) in row.iter().skip(1).zip(&b) {
-            let changed = corner + usize::from(letter != *other);
-            left = changed.min(left + 1).min(above + 1);
-            corner = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-fn guess(nearest: &Option<&'static str>) -> String {
+fn guess(nearest: Option<&'static str>) -> String {
     nearest.map(|name| format!(": did you mean \"{SCHEME}{name}\"?")).unwrap_or_default()
 }
 
@@ -215,4 +196,35 @@ fn tiers(richer: &[TierName]) -> String {
 
 const fn own(richer: &[TierName]) -> &'static str {
     if richer.len() == 1 || richer.is_empty() { "has it" } else { "have it" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_module_is_another_engine() {
+        let mut changed = LIBRARY.to_vec();
+        changed[3].source = "export const nothing = 0;";
+
+        assert_ne!(digest_of(LIBRARY), digest_of(&changed));
+        assert_ne!(digest_of(LIBRARY), digest_of(&LIBRARY[1..]));
+    }
+
+    #[test]
+    fn a_name_is_near_to_another_by_few_letters_or_as_its_beginning() {
+        for (wanted, near) in
+            [("cvs", Some("csv")), ("json_path", Some("json-path")), ("markdwon", Some("markdown")), ("md", None), ("", None)]
+        {
+            assert_eq!(nearest(wanted), near, "{wanted}");
+        }
+        assert_eq!(nearest(&"csv".repeat(1000)), None);
+    }
+
+    #[test]
+    fn the_sources_of_what_is_imported_go_to_the_engine_and_no_others() {
+        let names = ["csv", "jwt"].map(|name| name.parse().unwrap()).into();
+
+        assert_eq!(sources(&names).into_keys().collect::<Vec<_>>(), ["toolwright:csv", "toolwright:jwt"]);
+    }
 }

@@ -1,5 +1,6 @@
 //! The library modules as they are checked in: licences, no code from text, the page about them. What they do, inside the real sandbox, is
 //! in `tests/workers`.
+#![expect(clippy::unwrap_used, reason = "what a test's helper cannot read fails the test")]
 
 #[path = "modules/page.rs"]
 mod page;
@@ -102,7 +103,7 @@ fn there_is_no_folder_that_the_catalogue_does_not_name() {
 /// Whether `word` is in `text` and not the end of a longer name, as in `retrieval(`.
 fn contains_word(text: &str, word: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.');
-    text.match_indices(word).any(|(at, _)| at == 0 || !is_part(text.as_bytes()[at - 1]))
+    text.match_indices(word).any(|(at, _)| !text.as_bytes().get(..at).and_then(<[u8]>::last).copied().is_some_and(is_part))
 }
 
 fn catalogue() -> Vec<Value> {

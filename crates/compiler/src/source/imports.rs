@@ -42,15 +42,13 @@ impl Imports<'_, '_> {
         if module.value == IMPORTABLE {
             return;
         }
-        match module.value.strip_prefix(modules::SCHEME) {
-            Some(name) => match self.bounds.admit(name) {
-                Ok(module) => self.modules.extend(module.checked_name()),
-                Err(refusal) => self.refuse(format!("cannot import this: {refusal}"), module.span),
-            },
-            None => {
-                let name: String = module.value.chars().take(NAME_CHARS_MAX).collect();
-                self.refuse(format!("cannot import `{name}`: {}", importable()), module.span);
-            }
+        let Some(name) = module.value.strip_prefix(modules::SCHEME) else {
+            let name: String = module.value.chars().take(NAME_CHARS_MAX).collect();
+            return self.refuse(format!("cannot import `{name}`: {}", importable()), module.span);
+        };
+        match self.bounds.admit(name) {
+            Ok(module) => self.modules.extend(module.checked_name()),
+            Err(refusal) => self.refuse(format!("cannot import this: {refusal}"), module.span),
         }
     }
 
