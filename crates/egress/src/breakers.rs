@@ -193,8 +193,7 @@ impl Breakers {
     }
 
     /// Forgets what nobody used for long.
-    pub(crate) fn reap(&self) {
-        let now = Instant::now();
+    pub(crate) fn reap(&self, now: Instant) {
         let mut board = self.lock();
         board.owners.retain(|_, hosts| {
             hosts.retain(|_, breaker| now.saturating_duration_since(breaker.used_at) < UNUSED_MAX);
@@ -396,6 +395,18 @@ mod tests {
         assert!(breakers.admit(1, "a.test", soon()).is_err());
         drop(breakers.admit(1, "b.test", Instant::now()).unwrap());
         assert_eq!(breakers.views().last().unwrap().failures, 1, "its time was over");
+    }
+
+    #[test]
+    fn what_nobody_used_for_long_is_forgotten() {
+        let breakers = breakers(BreakerConfig::default());
+        fail(&breakers, 1, "a.test", 5);
+
+        breakers.reap(Instant::now());
+        assert_eq!(breakers.views().len(), 1);
+        breakers.reap(Instant::now() + UNUSED_MAX);
+
+        assert!(breakers.views().is_empty());
     }
 
     #[test]

@@ -107,7 +107,8 @@ async fn reap(egress: Weak<Egress>) {
     loop {
         tokio::time::sleep(REAP_EVERY).await;
         let Some(egress) = egress.upgrade() else { return };
-        egress.pool.reap(Instant::now());
-        egress.breakers.reap();
+        let now = Instant::now();
+        egress.pool.reap(now);
+        egress.breakers.reap(now);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use domain::HttpMethod;
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_LENGTH, LOCATION},
 };
 use hyper::body::{Body, Incoming};
@@ -261,8 +261,12 @@ fn receive(
     Ok(Response::from_parts(parts, body))
 }
 
-/// Whether there was a secret in `Location`.
+/// Whether there was a secret in `Location`. A field whose name has one goes: what is left of the name would be another's.
 fn mask_headers(headers: &mut HeaderMap, masker: &Arc<Masker>) -> bool {
+    let named: Vec<HeaderName> = headers.keys().filter(|name| masker.finds_any(name.as_str().as_bytes())).cloned().collect();
+    for name in named {
+        headers.remove(name);
+    }
     let mut is_in_location = false;
     for (name, value) in headers {
         if let Cow::Owned(masked) = masker.mask(value.as_bytes()) {

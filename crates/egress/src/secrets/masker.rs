@@ -29,6 +29,11 @@ impl Masker {
         Needles::of_values(values).map(|needles| Self { needles })
     }
 
+    /// Whether `bytes` holds a value.
+    pub(crate) fn finds_any(&self, bytes: &[u8]) -> bool {
+        self.needles.stand_in(bytes)
+    }
+
     /// `bytes` without values.
     pub(crate) fn mask<'t>(self: &Arc<Self>, bytes: &'t [u8]) -> Cow<'t, [u8]> {
         if !self.needles.stand_in(bytes) {

@@ -139,6 +139,17 @@ async fn an_echo_in_the_head_is_masked() {
 }
 
 #[tokio::test]
+async fn a_header_that_is_named_after_a_secret_is_not_shown() {
+    let upstream = Upstream::start(|_, _| vec![answer("200 OK", &["x-tops3cret: 1", "x-other: 2"], b"")]).await;
+    let world = World::with(&[&upstream]).await;
+    let call = world.call_of(1, &[at("a.test", &upstream)], &[("KEY", "topS3cret", "a.test")]);
+
+    let response = call.fetch(get(&at("a.test", &upstream))).await.unwrap();
+
+    assert_eq!(response.headers, [("x-other".to_owned(), "2".to_owned())]);
+}
+
+#[tokio::test]
 async fn an_echo_in_a_compressed_body_is_masked() {
     use tokio::io::AsyncWriteExt;
     let mut encoder = async_compression::tokio::write::GzipEncoder::new(Vec::new());
