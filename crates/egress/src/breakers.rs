@@ -398,6 +398,24 @@ mod tests {
     }
 
     #[test]
+    fn the_patience_with_a_host_follows_what_it_took() {
+        let breakers = breakers(BreakerConfig::default());
+        let bounds = WaitBounds { min: Duration::from_millis(100), max: Duration::from_mins(1) };
+        let admit = || breakers.admit(1, "a.test", soon()).unwrap();
+        assert_eq!(admit().patience(bounds, bounds).answering, bounds.max);
+
+        for _ in 0..20 {
+            let admission = admit();
+            admission.connected(Duration::from_millis(1));
+            admission.went_well(Duration::from_secs(1));
+        }
+
+        let Patience { connecting, answering } = admit().patience(bounds, bounds);
+        assert_eq!(connecting, bounds.min);
+        assert!((Duration::from_secs(8)..Duration::from_secs(10)).contains(&answering), "{answering:?}");
+    }
+
+    #[test]
     fn what_nobody_used_for_long_is_forgotten() {
         let breakers = breakers(BreakerConfig::default());
         fail(&breakers, 1, "a.test", 5);

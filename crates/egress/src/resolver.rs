@@ -46,16 +46,11 @@ impl Resolver {
         Ok(Self { hickory: builder.build().map_err(|error| StartError::Resolver(error.to_string()))? })
     }
 
-    /// All addresses of `host`, of both families, each once; never none.
+    /// All addresses of `host`, of both families; never none.
     pub(crate) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, String> {
         // With a dot at its end, so that no search domain is tried: what was granted is this name.
         let found = self.hickory.lookup_ip(format!("{host}.")).await.map_err(|error| reason(&error))?;
-        let mut addresses: Vec<IpAddr> = Vec::new();
-        for address in found.iter() {
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
+        let addresses: Vec<IpAddr> = found.iter().collect();
         if addresses.is_empty() { Err("it has no address".to_owned()) } else { Ok(addresses) }
     }
 }

@@ -188,5 +188,6 @@ mod tests {
         assert_eq!(here.join("//b.test/#g").unwrap().as_str(), "https://b.test/#g");
         assert!(!here.has_origin_of(&here.join("http://a.test").unwrap()));
         assert!(here.join("javascript:1").is_err());
+        assert!(here.join(&"a".repeat(URL_BYTES_MAX + 1)).is_err());
     }
 }

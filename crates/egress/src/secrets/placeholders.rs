@@ -260,6 +260,7 @@ mod tests {
         let permission = permission("a\"b&c d\n");
         let mut placeholders = Placeholders::default();
         let word = placeholders.secret(&permission, &key()).unwrap();
+        let basic = placeholders.basic_auth(&permission, "me", &key()).unwrap();
         let fill = |content_type: Option<&str>, body: &str| {
             let filled = placeholders.fill_body(&permission, "api.a.test", content_type.map(str::as_bytes), body.as_bytes())?;
             Ok(String::from_utf8(filled.map_or_else(|| body.into(), |filled| filled.to_vec())).unwrap())
@@ -270,6 +271,7 @@ mod tests {
         assert_eq!(fill(Some("application/x-www-form-urlencoded"), &format!("k={word}&x=1")).unwrap(), "k=a%22b%26c+d%0A&x=1");
         assert!(matches!(fill(Some("text/plain"), &word), Err(SecretError::Place { .. })));
         assert!(matches!(fill(None, &word), Err(SecretError::Place { .. })));
+        assert!(matches!(fill(Some("application/json"), &basic), Err(SecretError::Place { .. })));
         assert_eq!(fill(None, "no secret").unwrap(), "no secret");
     }
 

@@ -191,6 +191,9 @@ async fn errors_and_logs_are_masked() {
     let error = call.fetch(get("https://topS3cret.b.test/")).await.unwrap_err().to_string();
 
     assert_eq!(error, "the tool is not granted GET https://***.b.test: add it to the `hosts` that the tool asks for");
+    let upstream_call = world.call_of(1, &[at("a.test", &upstream)], &[("KEY", "tops3cret", "a.test")]);
+    let response = upstream_call.fetch(get(&format!("{}/?q=tops3cret", at("a.test", &upstream)))).await.unwrap();
+    assert_eq!(response.url, format!("{}/?q=***", at("a.test", &upstream)));
     assert_eq!(call.mask("TypeError: tops3cret is bad"), "TypeError: *** is bad");
     assert_eq!(call.mask("nothing"), "nothing");
 }

@@ -143,9 +143,9 @@ pub(crate) fn answer(status: &str, headers: &[&str], body: &[u8]) -> Step {
     Step::Send(bytes)
 }
 
-/// A redirect without a body.
+/// A redirect with a page for people.
 pub(crate) fn redirect(status: u16, location: &str) -> Step {
-    answer(&format!("{status} Elsewhere"), &[&format!("location: {location}")], b"")
+    answer(&format!("{status} Elsewhere"), &[&format!("location: {location}")], b"moved")
 }
 
 /// The head of a chunked answer.
