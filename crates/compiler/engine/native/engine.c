@@ -21,6 +21,9 @@ enum {
     /* A call makes this much before the first collection of cycles. A collection touches every object of the snapshot, which costs a
      * fresh instance a page fault for each page of it, and most calls are over long before. */
     BYTES_BEFORE_COLLECTION = 4 * 1024 * 1024,
+    /* What QuickJS gives out as small blocks: all sizes up to this, in these steps. */
+    SMALL_BLOCK_BYTES_MAX = 504,
+    SMALL_BLOCK_STEP = 8,
     /* What `clear_free_memory` takes at once. */
     FREE_BLOCK_BYTES_MAX = 1024 * 1024,
     FREE_BLOCK_BYTES_MIN = 32,
@@ -62,7 +65,13 @@ static void tell_host(void) {
     }
 }
 
+/* While this is set QuickJS gets no new memory, so that it gives out what it holds. */
+static bool refuses_memory;
+
 static bool is_granted(size_t size) {
+    if (refuses_memory) {
+        return false;
+    }
     if (memory.used + size <= memory.limit + memory.grace && size <= memory.limit) {
         return true;
     }
@@ -166,7 +175,15 @@ void engine_create_runtime(void) {
     JS_SetMaxStackSize(engine.runtime, STACK_BYTES_MAX);
 }
 
-JSContext *engine_new_context(void) {
+JSContext *engine_new_compiler(void) {
+    JSContext *context = JS_NewContextRaw(engine.runtime);
+    if (context == NULL || JS_AddIntrinsicBaseObjects(context) || JS_AddIntrinsicEval(context) || JS_AddIntrinsicRegExp(context)) {
+        __builtin_trap();
+    }
+    return context;
+}
+
+void engine_create_context(void) {
     JSContext *context = JS_NewContextRaw(engine.runtime);
     /* All that `JS_NewContext` adds but `performance`, whose origin would be the moment of the snapshot: the prelude has its own. */
     if (context == NULL || JS_AddIntrinsicBaseObjects(context) || JS_AddIntrinsicDate(context) || JS_AddIntrinsicEval(context) ||
@@ -175,12 +192,8 @@ JSContext *engine_new_context(void) {
         JS_AddIntrinsicWeakRef(context) || JS_AddIntrinsicDOMException(context) || JS_AddIntrinsicAToB(context)) {
         __builtin_trap();
     }
-    return context;
-}
-
-void engine_create_context(void) {
-    engine.context = engine_new_context();
-    engine.then = JS_NewAtom(engine.context, "then");
+    engine.context = context;
+    engine.then = JS_NewAtom(context, "then");
 }
 
 void engine_enter(void) {
@@ -192,8 +205,27 @@ void engine_use_reserve(void) {
     memory.limit = granted_bytes();
 }
 
-/* What `malloc` wrote between blocks that were freed later is still there: a few bytes in many pages, which a snapshot would keep. Here all
- * that is free is taken once more, cleared, and given back. */
+/* QuickJS cuts small blocks out of larger ones, and what was in those that are free is still there. Here all that is free is taken once
+ * more, cleared, and given back. */
+static void clear_free_blocks(void) {
+    void **taken = NULL, **block;
+    refuses_memory = true;
+    for (size_t size = SMALL_BLOCK_STEP; size <= SMALL_BLOCK_BYTES_MAX; size += SMALL_BLOCK_STEP) {
+        while ((block = js_malloc_rt(engine.runtime, size)) != NULL) {
+            memset(block, 0, size);
+            *block = taken;
+            taken = block;
+        }
+    }
+    refuses_memory = false;
+    while ((block = taken) != NULL) {
+        taken = *block;
+        *(void *volatile *)block = NULL;
+        js_free_rt(engine.runtime, block);
+    }
+}
+
+/* What `malloc` wrote between blocks that were freed later is still there as well: a few bytes in many pages. */
 static void clear_free_memory(void) {
     void **taken = NULL, **block;
     memory_grows = false;
@@ -214,6 +246,7 @@ static void clear_free_memory(void) {
 
 void engine_settle_down(enum phase phase) {
     JS_RunGC(engine.runtime);
+    clear_free_blocks();
     clear_free_memory();
     JSMemoryUsage usage;
     JS_ComputeMemoryUsage(engine.runtime, &usage);

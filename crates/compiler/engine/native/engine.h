@@ -50,8 +50,8 @@ extern bool memory_grows;
 /* Makes the runtime. Traps where there is no memory for it. */
 void engine_create_runtime(void);
 
-/* A context with all that the language has, and nothing of ours. Traps where there is no memory for it. */
-JSContext *engine_new_context(void);
+/* A context in which source can be compiled, but not run. Traps where there is no memory for it. */
+JSContext *engine_new_compiler(void);
 
 /* Makes the context in which everything runs. */
 void engine_create_context(void);

@@ -48,10 +48,8 @@ static JSModuleDef *load_source(JSContext *context, const char *name) {
     if (source.start == NULL) {
         return NULL;
     }
-    struct bytecode bytecode = modules_compile(source, name, 0);
+    JSValue module = modules_take(context, modules_compile(source, name, 0));
     text_free(context, source);
-    JSValue module = bytecode.start == NULL ? JS_EXCEPTION : modules_read(context, bytecode);
-    js_free(context, bytecode.start);
     return JS_IsException(module) ? NULL : JS_VALUE_GET_PTR(module);
 }
 
@@ -75,7 +73,7 @@ void modules_set_rules(JSRuntime *runtime) {
 
 struct bytecode modules_compile(struct text source, const char *file, int left_out) {
     struct bytecode bytecode = {NULL, 0};
-    JSContext *context = engine_new_context();
+    JSContext *context = engine_new_compiler();
     JSValue module = JS_Eval(context, source.start, source.length, file, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
     if (!JS_IsException(module)) {
         bytecode.start =
@@ -90,6 +88,12 @@ JSValue modules_read(JSContext *context, struct bytecode bytecode) {
     JSValue module = JS_ReadObject(context, bytecode.start, bytecode.length, JS_READ_OBJ_BYTECODE);
     /* The context keeps its modules. */
     return JS_IsException(module) || JS_ResolveModule(context, module) < 0 ? JS_EXCEPTION : module;
+}
+
+JSValue modules_take(JSContext *context, struct bytecode bytecode) {
+    JSValue module = bytecode.start == NULL ? JS_EXCEPTION : modules_read(context, bytecode);
+    js_free(context, bytecode.start);
+    return module;
 }
 
 static int fill_api(JSContext *context, JSModuleDef *module) {

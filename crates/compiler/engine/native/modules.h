@@ -22,6 +22,9 @@ struct bytecode modules_compile(struct text source, const char *file, int left_o
 /* Makes a module of `bytecode`. JS_EXCEPTION where that fails. */
 JSValue modules_read(JSContext *context, struct bytecode bytecode);
 
+/* The same for what `modules_compile` has just made, which is freed. */
+JSValue modules_take(JSContext *context, struct bytecode bytecode);
+
 /* Declares the module "toolwright". What it exports is what the namespace of the prelude has under the same names. False where memory
  * ran out. */
 bool modules_declare_api(JSContext *context, JSValueConst prelude);

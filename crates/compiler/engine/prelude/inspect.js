@@ -102,7 +102,7 @@ function inspectFunction(value) {
     return "[Proxy]";
   }
   const name = ownValue(value, "name");
-  const kind = /^class\b/.test(Function.prototype.toString.call(value)) ? "class" : native.classOf(value).replace(/^(?:C|Bound)?Function.*$/, "Function");
+  const kind = isClass(value) ? "class" : native.classOf(value).replace(/^(?:C|Bound)?Function.*$/, "Function");
   const known = { class: "class", AsyncFunction: "AsyncFunction", GeneratorFunction: "GeneratorFunction" }[kind] ?? "Function";
   const shown = typeof name === "string" && name !== "" ? name : "(anonymous)";
   return known === "class" ? `[class ${shown}]` : `[${known}: ${shown}]`;
@@ -161,6 +161,14 @@ function inspectErrorAt(error, place) {
   const text = cut(errorText(error), Math.max(place.budget.left, 0));
   place.budget.left -= text.length;
   return place.depth === 0 ? text : `[${text}]`;
+}
+
+/** The language's own are functions, as they are in other engines. */
+const OWN_FUNCTIONS = new WeakSet(Object.getOwnPropertyNames(globalThis).map((name) => globalThis[name]).filter((value) => typeof value === "function"));
+
+/** The text of functions is not kept; but the prototype of a class is one that cannot be replaced. */
+function isClass(value) {
+  return native.classOf(value) === "Function" && Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false && !OWN_FUNCTIONS.has(value);
 }
 
 /** The name of the class that an object is of; undefined where it has no prototype. */
