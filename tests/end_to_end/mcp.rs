@@ -1,6 +1,6 @@
 //! A slow request that the server must finish or stop.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -50,4 +50,23 @@ async fn a_client_that_goes_away_stops_its_tool() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the call was not cancelled: {}", customer.get(path).await.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_changes_ends_with_the_program_and_does_not_hold_it_up() {
+    let home = Home::new();
+    let program = home.serve().await;
+    let customer = program.customer("pro").await;
+    customer.create_server("watched").await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.get(format!("{}/mcp/watched", customer.base)).bearer_auth(&customer.key);
+    let mut stream = request.header("accept", "text/event-stream").send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+
+    let begun = Instant::now();
+    let status = program.stop(Signal::TERM).await;
+
+    assert!(status.success(), "{status}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
+    assert_eq!(stream.chunk().await.unwrap(), None);
 }

@@ -93,6 +93,8 @@ pub struct App {
     /// Calls and builds that run.
     work: TaskTracker,
     background: TaskTracker,
+    /// Whoever waits for changes is sent away: such a wait has no end of its own.
+    end_watches: CancellationToken,
     /// No new work is taken, and what runs in the background ends.
     stop: CancellationToken,
     /// Work that still runs is given up.
@@ -133,6 +135,7 @@ impl App {
             records,
             work: TaskTracker::new(),
             background: TaskTracker::new(),
+            end_watches: CancellationToken::new(),
             stop: CancellationToken::new(),
             interrupt: CancellationToken::new(),
             stop_records,
@@ -153,9 +156,15 @@ impl App {
         Ok(app)
     }
 
+    /// Ends every [`crate::Watch`], so that a stop need not wait for those who would wait for ever. [`Self::shut_down`] does so, too.
+    pub fn end_watches(&self) {
+        self.end_watches.cancel();
+    }
+
     /// Takes no more work, lets what runs end, and writes every record, each within [`Settings::drain_max`]; then stops the guests and the
     /// workers. The pool stays open.
     pub async fn shut_down(&self) {
+        self.end_watches();
         self.stop.cancel();
         self.work.close();
         let drain_max = self.settings.drain_max;
@@ -214,9 +223,9 @@ impl App {
         self.stop.is_cancelled()
     }
 
-    /// Comes back when no more work is taken.
-    pub(crate) async fn stopping(&self) {
-        self.stop.cancelled().await;
+    /// Comes back when nobody may wait for changes any more.
+    pub(crate) async fn watches_ended(&self) {
+        self.end_watches.cancelled().await;
     }
 
     /// Comes back when work that still runs is to be given up.

@@ -87,7 +87,7 @@ async fn build_version(
     }
     let NewVersion { language, source, mut grants } = new;
     grants.modules = built.modules;
-    let around = Surroundings::load(app, customer, server.id).await?;
+    let around = Surroundings::load(app, customer, &server).await?;
     let candidate = Candidate {
         language,
         source: Some(source),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::{CustomerId, Diagnostic, Digest, EnvName, EnvValue, Grants, Language, ServerId, Tier, ToolInterface, VersionId};
+use domain::{
+    CustomerId, Diagnostic, Digest, EnvName, EnvValue, Grants, Language, ServerId, Slug, Tier, ToolInterface, VersionId,
+};
+use store::servers::Server;
 use store::versions::{Version, VersionSummary};
 
 use crate::{
@@ -10,6 +13,9 @@ use crate::{
     catalogue::{ServedTool, ToolParts},
     examples, secrets,
 };
+
+/// Characters of a server's name, a character between, and a tool's: some clients leave out a tool with more.
+const JOINED_NAME_CHARS_MAX: usize = 60;
 
 /// A version that was built.
 #[derive(Debug)]
@@ -37,13 +43,27 @@ pub(crate) struct Tried {
 #[derive(Debug)]
 pub(crate) struct Surroundings {
     pub(crate) server: ServerId,
+    slug: Slug,
     pub(crate) environment: BTreeMap<EnvName, EnvValue>,
 }
 
 impl Surroundings {
-    pub(crate) async fn load(app: &App, customer: CustomerId, server: ServerId) -> Result<Self, AppError> {
-        let environment = store::environment::load_values(&mut *app.pool.acquire().await?, customer, server).await?;
-        Ok(Self { server, environment })
+    pub(crate) async fn load(app: &App, customer: CustomerId, server: &Server) -> Result<Self, AppError> {
+        let environment = store::environment::load_values(&mut *app.pool.acquire().await?, customer, server.id).await?;
+        Ok(Self { server: server.id, slug: server.slug.clone(), environment })
+    }
+
+    /// Checks that clients can show the tool to a model (X-5): they join the server's name and the tool's.
+    fn check_name(&self, interface: &ToolInterface) -> Result<(), AppError> {
+        let joined = self.slug.as_str().len() + 1 + interface.name.as_str().len();
+        if interface.offer.is_tool() && joined > JOINED_NAME_CHARS_MAX {
+            return Err(rejected(format!(
+                "`{}_{}` has {joined} characters, and clients that join the server's name and the tool's allow {JOINED_NAME_CHARS_MAX}: \
+                 give the tool a shorter name",
+                self.slug, interface.name
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -55,6 +75,7 @@ pub(crate) async fn try_out(
     around: &Surroundings,
     candidate: Candidate,
 ) -> Result<Tried, AppError> {
+    around.check_name(&candidate.interface)?;
     let names = candidate.grants.secrets.keys().cloned().collect();
     let secrets = secrets::open(app, &mut *app.pool.acquire().await?, customer, around.server, &names).await?;
     let digest = version_digest(&candidate)?;

@@ -118,7 +118,7 @@ impl Watch {
         loop {
             tokio::select! {
                 () = self.place.bell.rung.notified() => {}
-                () = app.stopping() => {
+                () = app.watches_ended() => {
                     return Err(AppError::Unavailable { message: "this node is shutting down".to_owned() });
                 }
             }

@@ -7,6 +7,8 @@ use sqlx::PgPool;
 
 use crate::client::{Doors, GREET};
 
+/// 40 characters.
+const LONG_SLUG: &str = "a-server-whose-name-has-forty-characters";
 const PATH: &str = "/api/v1/servers/weather/tools/greet";
 
 #[sqlx::test(migrations = "../../migrations")]
@@ -112,6 +114,24 @@ async fn a_source_that_does_not_parse_is_answered_with_its_place(pool: PgPool) {
     }
     "#);
     assert_eq!(customer.get(PATH).await.status, StatusCode::NOT_FOUND);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_name_that_clients_would_cut_is_refused(pool: PgPool) {
+    let customer = Doors::open(pool).await.customer_with_server().await;
+    let put = async |name: &str| {
+        let body = json!({ "language": "typescript", "source": GREET.replace("\"greet\"", &format!("{name:?}")) });
+        customer.put(&format!("/api/v1/servers/{LONG_SLUG}/tools/{name}"), body).await
+    };
+    let server = json!({ "slug": LONG_SLUG, "title": "Long", "description": "" });
+    assert_eq!(customer.post("/api/v1/servers", server).await.status, StatusCode::CREATED);
+
+    let joined_60 = put(&"a".repeat(19)).await;
+    let joined_61 = put(&"a".repeat(20)).await;
+
+    assert_eq!(joined_60.status, StatusCode::CREATED, "{joined_60}");
+    assert_eq!(joined_61.status, StatusCode::UNPROCESSABLE_ENTITY, "{joined_61}");
+    assert!(joined_61.text.contains("has 61 characters"), "{joined_61}");
 }
 
 #[sqlx::test(migrations = "../../migrations")]

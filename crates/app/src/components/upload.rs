@@ -97,7 +97,7 @@ pub(super) async fn put_one(
     interface.name = name.clone();
     words.say_of(&mut interface)?;
     let candidate = Candidate { language: Language::Component, source: None, export, source_digest, artifact, interface, grants };
-    let around = Surroundings::load(app, customer, ticket.server.id).await?;
+    let around = Surroundings::load(app, customer, &ticket.server).await?;
     let tried = candidates::try_out(app, customer, &ticket.tier, &around, candidate).await?;
     candidates::keep(app, customer, ticket.server.id, std::slice::from_ref(&tried)).await?;
     Ok(tried)
@@ -114,7 +114,7 @@ pub(super) async fn put_all(
     check(slug, ticket, &component, &grants)?;
     let Inspected { source_digest, artifact, offers } = inspect(app, customer, ticket, component).await?;
     let offers = give_names(offers, &prefix)?;
-    let around = Surroundings::load(app, customer, ticket.server.id).await?;
+    let around = Surroundings::load(app, customer, &ticket.server).await?;
     let mut all = Vec::with_capacity(offers.len());
     for InspectedExport { export, interface } in offers {
         let grants = grants.clone();
@@ -160,7 +160,7 @@ pub(super) async fn revise(
         interface,
         grants: revision.grants,
     };
-    let around = Surroundings::load(app, customer, server.id).await?;
+    let around = Surroundings::load(app, customer, &server).await?;
     let tried = candidates::try_out(app, customer, &tier, &around, candidate).await?;
     candidates::keep(app, customer, server.id, std::slice::from_ref(&tried)).await?;
     Ok(tried)

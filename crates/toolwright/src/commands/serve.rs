@@ -84,6 +84,7 @@ async fn serve(configuration: Configuration, migration: Migration) -> Result<(),
 
 /// The doors, open.
 struct Open {
+    app: Arc<App>,
     stop: Stop,
     serving: JoinHandle<()>,
 }
@@ -116,17 +117,18 @@ async fn start(node: &mut Node, configuration: &Configuration, migration: Migrat
             warn!(%address, "profile local is meant for loopback, and listens where others can reach it");
         }
     }
-    Ok(Open { stop, serving })
+    Ok(Open { app, stop, serving })
 }
 
 async fn serve_until_signal(open: Open, mut signals: Signals, configuration: &Configuration) -> Result<(), CommandError> {
-    let Open { stop, mut serving } = open;
+    let Open { app, stop, mut serving } = open;
     tokio::select! {
         signal = signals.next() => info!(signal, "stopping: requests that run may end"),
         ended = &mut serving => return Err(ended.err().map_or_else(|| "the listener ended".into(), CommandError::from)),
     }
     signals.exit_at_the_next();
     stop.drain.cancel();
+    app.end_watches();
     if timeout(configuration.stop_timeout, &mut serving).await.is_err() {
         warn!("requests still run after {} s and are cut off", configuration.stop_timeout.as_secs());
         stop.cut.cancel();

@@ -43,7 +43,11 @@ impl Builds {
             // An ordinary build takes some 50 ms; the largest artifact of the largest tier takes seconds.
             wall_ms_max: reader.number(&WALL_MS_MAX, 100..=600_000, 30_000),
             cpu_s_max: reader.number(&CPU_S_MAX, 1..=600, 30),
-            memory_bytes_max: reader.number(&MEMORY_BYTES_MAX, WorkersConfig::DATA_BYTES_MIN..=1 << 40, WorkersConfig::DATA_BYTES),
+            memory_bytes_max: reader.number(
+                &MEMORY_BYTES_MAX,
+                WorkersConfig::DATA_BYTES_MIN..=1 << 40,
+                WorkersConfig::DATA_BYTES,
+            ),
         }
     }
 }

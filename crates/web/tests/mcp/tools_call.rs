@@ -7,6 +7,8 @@ use sqlx::PgPool;
 use super::{ADD, ECHO, ERAS, Era, FAIL, Mcp, Message, SLEEP, text, without_release};
 use crate::client::Doors;
 
+const SHOW: (&str, &str) = ("show", include_str!("../../../../tests/clients/tools/show.ts"));
+
 #[sqlx::test(migrations = "../../migrations")]
 async fn a_result_is_structured_content_with_a_copy_as_text(pool: PgPool) {
     let doors = Doors::open(pool).await;
@@ -148,4 +150,26 @@ async fn the_record_of_a_call_has_the_id_of_its_request(pool: PgPool) {
     let record = mcp.record("success").await;
     assert_eq!(record["request_id"], answer.header("x-request-id"));
     assert_eq!(record["tool"], "add");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn content_of_every_kind_arrives_as_it_was_made(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let mcp = Mcp::serving(&doors, &[SHOW]).await;
+
+    for era in ERAS {
+        let answer = mcp.call(era, "show", json!({})).await.json();
+        let failing = mcp.call(era, "show", json!({"failing": true})).await.json();
+
+        let content = answer["result"]["content"].as_array().unwrap();
+        assert_eq!(content[0], json!({"type": "text", "text": "a text", "annotations": {"audience": ["user"], "priority": 0.5}}));
+        assert_eq!((&content[1]["type"], &content[1]["mimeType"]), (&json!("image"), &json!("image/png")));
+        assert_eq!(content[2], json!({"type": "audio", "data": "AQID", "mimeType": "audio/wav"}));
+        let resource = json!({"uri": "docs://inside", "mimeType": "text/plain", "text": "a resource"});
+        assert_eq!(content[3], json!({"type": "resource", "resource": resource}));
+        assert_eq!(content[4], json!({"type": "resource_link", "uri": "docs://about", "name": "about", "title": "About"}));
+        assert_eq!(answer["result"]["structuredContent"], json!({"pieces": 5}));
+        assert_eq!((&answer["result"]["isError"], &failing["result"]["isError"]), (&json!(false), &json!(true)));
+        assert_eq!(answer["result"].get("resultType").is_some(), era == Era::PerRequest);
+    }
 }
