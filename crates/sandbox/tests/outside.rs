@@ -34,6 +34,10 @@ struct Outside {
 
 impl Outside {
     async fn start() -> Self {
+        Self::with_secret(SECRET).await
+    }
+
+    async fn with_secret(secret: &str) -> Self {
         let (upstream, name_server) = (Upstream::start().await, NameServer::start().await);
         let port = upstream.address.port();
         let config = EgressConfig {
@@ -42,7 +46,7 @@ impl Outside {
             ..EgressConfig::default()
         };
         let granted: GrantedHost = serde_json::from_value(json!({"scheme": "http", "host": HOST, "port": port})).unwrap();
-        let secret = GrantedSecret { value: SECRET.into(), hosts: vec![HOST.parse().unwrap()] };
+        let secret = GrantedSecret { value: secret.into(), hosts: vec![HOST.parse().unwrap()] };
         let secrets = BTreeMap::from([("KEY".parse().unwrap(), secret)]);
         let permission = Arc::new(Permission::new(1, vec![granted], secrets));
         Self { upstream, egress: Egress::start(config).unwrap(), permission, _name_server: name_server }

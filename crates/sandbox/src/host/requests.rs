@@ -19,8 +19,8 @@ use crate::state::GuestState;
 
 /// Bytes of a request without its body, as JSON: more than hosts take.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
-/// Bytes of the body of one request.
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of the bodies of all requests of a call that are under way: copies in the host's memory, whatever its tier lets it send in time.
+const SENDING_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Fuel of a byte that is sent: it is copied, looked through for placeholders, encrypted.
 const SENT_BYTE_FUEL: u64 = 8;
 /// Fuel of a byte that was received: it was decrypted, decompressed, looked through for secrets.
@@ -68,7 +68,7 @@ pub(super) fn fetch(
     count(&mut guest)?;
     let text = take_text(&mut guest, &request, REQUEST_BYTES_MAX)?;
     burn(&mut guest, body.len(), SENT_BYTE_FUEL)?;
-    let started = match read_request(&guest, &text, body.len()) {
+    let started = match read_request(&guest, &text) {
         Ok(request) => begin(&mut guest, request, &body)?,
         Err(reason) => Err(reason),
     };
@@ -115,15 +115,12 @@ pub(super) fn unless_over<T>(result: Result<T, FetchError>) -> Result<Result<T, 
     }
 }
 
-fn read_request(guest: &StoreContextMut<'_, GuestState>, text: &str, body_bytes: usize) -> Result<Request, String> {
+fn read_request(guest: &StoreContextMut<'_, GuestState>, text: &str) -> Result<Request, String> {
     // What was cut is no JSON any more.
     let request: Request = serde_json::from_str(text)
         .map_err(|error| refusal(&format!("the host cannot read this request of {REQUEST_BYTES_MAX} bytes at most: {error}")))?;
     if guest.data().outside.outbound.is_none() {
         return Err(missing_grant(&request.url, &request.method));
-    }
-    if body_bytes > BODY_BYTES_MAX {
-        return Err(format!("the body of the request is longer than {BODY_BYTES_MAX} bytes"));
     }
     Ok(request)
 }
@@ -136,9 +133,14 @@ fn begin(
 ) -> wasmtime::Result<Result<u32, String>> {
     let sent_bytes = body.len() as u64;
     let state = guest.data();
-    // Bodies that wait to be sent are copies in the host's memory: all of them together are no more than may be sent at all.
-    if state.outside.sending_bytes.saturating_add(sent_bytes) > state.limits.egress_bytes_max {
+    let sending_bytes = state.outside.sending_bytes.saturating_add(sent_bytes);
+    if sending_bytes > state.limits.egress_bytes_max {
         return Err(Fault::EgressBytes.into());
+    }
+    if sending_bytes > SENDING_BYTES_MAX {
+        return Ok(Err(format!(
+            "requests that are under way may have bodies of {SENDING_BYTES_MAX} bytes: wait for some to end"
+        )));
     }
     let Some(outbound) = state.outside.outbound.clone() else { return Ok(Err(missing_grant(&request.url, &request.method))) };
     let request = FetchRequest {

@@ -198,6 +198,19 @@ async fn bytes_that_are_sent_and_received_take_fuel() {
 }
 
 #[tokio::test]
+async fn the_head_of_an_answer_takes_fuel() {
+    let outside = Outside::start().await;
+    let fuel_of = async |path| {
+        let room = guest(&outside.request(path), &format!("{FETCH} (call $number (i64.const 1))")).await;
+        room.try_call(outside.invocation()).await.unwrap().receipt.fuel
+    };
+
+    let (short, long) = (fuel_of("/headers?1").await, fuel_of("/headers?10001").await);
+
+    assert!(long - short > 10_000 * 19, "{short} {long}");
+}
+
+#[tokio::test]
 async fn a_call_ends_where_its_bytes_end() {
     let outside = Outside::start().await;
     let get = format!("{FETCH} (call $get)");
@@ -231,6 +244,34 @@ async fn bodies_that_wait_to_be_sent_are_no_more_than_may_be_sent() {
     assert_eq!(invoked.outcome, limit(LimitName::EgressBytesMax, 1_000_000));
     assert_eq!(invoked.receipt.host_calls, 11, "ten bodies of 100 kB, and the one that is too many");
     outside.is_quiet_soon().await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_under_way_have_a_bound_whatever_the_tier_lets_a_call_send() {
+    const MIB: u32 = 1 << 20;
+    let outside = Outside::start().await;
+    let request = outside.request("/never").replace('{', r#"{"method":"POST","#);
+    let send = |bytes: u32| {
+        format!(
+            "(call $fetch (i32.const 1024) (i32.const {}) (i32.const 65536) (i32.const {bytes}) (i32.const 256))
+             (if (i32.load8_u (i32.const 256)) (then (return (call $refused))))",
+            request.len()
+        )
+    };
+    let outcome_of = async |sends: String| {
+        let code =
+            super::code(request.len(), &format!("(drop (memory.grow (i32.const 640))) {sends} (call $number (i64.const 1))"));
+        let room = Room::with(&code, &crate::room::as_data(&request), |config| config.memory_bytes_max = 64 << 20).await;
+        let mut call = outside.invocation();
+        (call.limits.memory_bytes_max, call.limits.egress_bytes_max) = (64 << 20, u64::MAX);
+        room.try_call(call).await.unwrap().outcome
+    };
+
+    let fits = outcome_of(format!("{} {}", send(16 * MIB), send(16 * MIB))).await;
+    let is_over = outcome_of(format!("{} {}", send(16 * MIB), send(16 * MIB + 1))).await;
+
+    assert_eq!(value_of(fits), json!(1));
+    assert!(failure_of(is_over).contains("bodies of 33554432 bytes: wait for some to end"));
 }
 
 #[tokio::test]

@@ -179,6 +179,25 @@ async fn a_secret_across_the_cut_of_a_line_leaves_no_beginning() {
 }
 
 #[tokio::test]
+async fn a_secret_at_the_end_of_what_is_looked_at_leaves_no_beginning() {
+    // Masks are shorter than this secret: what is left of a long line moves to the front, with the half of a secret at its end.
+    let secret = format!("0123456789{}", "z".repeat(280));
+    let outside = Outside::with_secret(&secret).await;
+    let (bytes, times) = (secret.len(), 200);
+    let body = format!(
+        "(loop $again (memory.copy (i32.add (i32.const 65536) (i32.mul (local.get $n) (i32.const {bytes}))) (i32.const 1024) (i32.const {bytes}))
+           (local.set $n (i32.add (local.get $n) (i32.const 1))) (br_if $again (i32.lt_u (local.get $n) (i32.const {times}))))
+         (call $log (i32.const 1) (i32.const 65536) (i32.const {})) (call $number (i64.const 1))",
+        bytes * times
+    );
+    let room = guest(&secret, &body).await;
+
+    let invoked = room.try_call(outside.invocation()).await.unwrap();
+
+    assert!(!invoked.log[0].message.contains("0123456789"), "{}", invoked.log[0].message);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_broken_by_its_mask_says_so() {
     let outside = Outside::start().await;
     let room = guest(SECRET, &format!("(call $ok (i32.const 1024) (i32.const {}))", SECRET.len())).await;

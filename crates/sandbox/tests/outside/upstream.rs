@@ -136,6 +136,10 @@ async fn answer(stream: &mut TcpStream, head: &str) -> std::io::Result<()> {
             }
             Ok(())
         }
+        "/headers" => {
+            let head = format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\nContent-Length: 0\r\n\r\n", "7".repeat(number));
+            stream.write_all(head.as_bytes()).await
+        }
         "/nothing" => stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await,
         _ => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await,
     }
