@@ -121,6 +121,7 @@ mod tests {
         ("customers", include_str!("customers.rs")),
         ("environment", include_str!("environment.rs")),
         ("executions", include_str!("executions.rs")),
+        ("modules", include_str!("modules.rs")),
         ("pins", include_str!("pins.rs")),
         ("prompts", include_str!("prompts.rs")),
         ("releases", include_str!("releases.rs")),

@@ -11,7 +11,7 @@ use crate::{
     App, AppError, artifacts,
     candidates::{self, Candidate, Surroundings, Tried, rejected},
     limits::RateExceeded,
-    modules, servers, tiers,
+    modules, servers, signing, tiers,
     tools::{NewVersion, VersionBuilt},
 };
 
@@ -146,6 +146,10 @@ async fn find_built(
     let Some(tool) = store::tools::find(&mut connection, customer, server.id, name).await? else { return Ok(None) };
     let newest = store::versions::find_newest(&mut connection, customer, tool.id).await?;
     let Some(newest) = newest.filter(|newest| newest.source_digest == source_digest) else { return Ok(None) };
+    // What somebody else wrote into it must not be signed by being taken over.
+    if signing::check_kept(app, &mut connection, &newest).await?.is_err() {
+        return Ok(None);
+    }
     let found = artifacts::find_ours(app, &mut connection, &artifacts::key(app, newest.language, source_digest)).await?;
     let found = found.filter(|artifact| artifact.bytes <= tier.limits.artifact_bytes_max);
     Ok(found.map(|artifact| Built { artifact: artifact.digest, interface: newest.interface, modules: newest.grants.modules }))

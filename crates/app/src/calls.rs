@@ -16,7 +16,7 @@ use crate::{
     App, AppError, Caller, Report,
     access::{self, Operation},
     catalogue::{self, ServedServer, ServedTool, ToolParts},
-    pins, secrets,
+    pins, secrets, signing,
 };
 
 /// One call of a released tool.
@@ -115,8 +115,7 @@ pub(crate) async fn load_version(
         Some(version) => AppError::not_found("version", version),
         None => AppError::not_found("tool", name),
     })?;
-    let signed = store::signatures::find(&mut connection, version.id).await?;
-    let signed = app.signer.check(signed.as_ref(), &version.grants, &version.interface);
+    let signed = signing::check_kept(app, &mut connection, &version).await?;
     let names = version.grants.secrets.keys().cloned().collect();
     let secrets = secrets::open(app, &mut connection, customer, server.server_id, &names).await?;
     ServedTool::new(ToolParts {

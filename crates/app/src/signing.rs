@@ -5,12 +5,14 @@ use domain::{Digest, Grants, ToolInterface};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use store::{
+    PgConnection,
     artifacts::{Artifact, ArtifactKey},
     signatures::SignedVersion,
+    versions::VersionSummary,
 };
 use zeroize::Zeroizing;
 
-use crate::sealing::DataKey;
+use crate::{App, AppError, sealing::DataKey};
 
 const BLOCK_BYTES: usize = 64;
 
@@ -29,6 +31,16 @@ pub(crate) enum SignatureError {
     /// What was read of it is not what was signed.
     #[error("it is not what was signed")]
     Content,
+}
+
+/// Whether what was read of a version is what the platform signed.
+pub(crate) async fn check_kept(
+    app: &App,
+    connection: &mut PgConnection,
+    version: &VersionSummary,
+) -> Result<Result<(), SignatureError>, AppError> {
+    let signed = store::signatures::find(connection, version.id).await?;
+    Ok(app.signer.check(signed.as_ref(), &version.grants, &version.interface))
 }
 
 impl Signer {

@@ -130,6 +130,9 @@ async fn a_version_that_was_changed_behind_the_platform_does_not_run(pool: PgPoo
                 "{tampering}: {refused:?}"
             );
         }
+        // Put again, it is what it was, and nothing of the change is taken over.
+        let put = customer.put(&slug, "add", ADD).await.unwrap();
+        assert!(put.interface.description.starts_with("Adds"), "{tampering}: {:?}", put.interface);
         node.stop().await;
         sqlx::query("DELETE FROM servers").execute(&pool).await.unwrap();
     }

@@ -156,7 +156,11 @@ impl HostPattern {
     /// Whether every host that `other` means is meant.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        self == other || self.matches(other.as_str().strip_prefix("*.").unwrap_or(other.as_str()))
+        match other.as_str().strip_prefix("*.") {
+            // One host is not all those below it.
+            Some(name) => self == other || (self.as_str().starts_with('*') && self.matches(name)),
+            None => self.matches(other.as_str()),
+        }
     }
 }
 
@@ -297,6 +301,20 @@ mod tests {
         assert_eq!(check(&grants(r#"["b.a.test", "*.a.test", "*.c.a.test"]"#)), Ok(()));
         assert!(matches!(check(&grants("[]")), Err(GrantError::SecretHosts(_))));
         assert!(matches!(check(&grants(r#"["a.test"]"#)), Err(GrantError::SecretHost { .. })));
+    }
+
+    #[test]
+    fn a_pattern_covers_what_it_means_and_no_more() {
+        let covers = |one: &str, other: &str| one.parse::<HostPattern>().unwrap().covers(&other.parse().unwrap());
+
+        for (one, other) in [("a.test", "a.test"), ("*.a.test", "b.a.test"), ("*.a.test", "*.a.test"), ("*.a.test", "*.b.a.test")]
+        {
+            assert!(covers(one, other), "{one} {other}");
+        }
+        for (one, other) in [("a.test", "*.a.test"), ("*.a.test", "a.test"), ("b.a.test", "*.a.test"), ("*.b.a.test", "*.a.test")]
+        {
+            assert!(!covers(one, other), "{one} {other}");
+        }
     }
 
     #[test]

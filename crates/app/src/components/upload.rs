@@ -12,7 +12,7 @@ use crate::{
     App, AppError, artifacts, builds,
     candidates::{self, Candidate, Surroundings, Tried, rejected},
     limits::{Permit, Permits},
-    servers, tiers,
+    servers, signing, tiers,
 };
 
 /// Where uploads wait: each holds its component, its native code and a worker's answer in memory, some 100 MB for the largest.
@@ -140,6 +140,9 @@ pub(super) async fn revise(
     let newest = newest.filter(|newest| newest.language == Language::Component).ok_or_else(|| {
         AppError::invalid(format!("the newest version of `{name}` is no component: put a component as application/wasm first"))
     })?;
+    // What somebody else wrote into it must not be signed by being taken over.
+    let signed = signing::check_kept(app, &mut connection, &newest).await?;
+    signed.map_err(|error| AppError::internal(format!("version {} is not revised", newest.id), error))?;
     revision.grants.check(&tier).map_err(builds::grant_error)?;
     builds::take_build(app, customer, &tier)?;
     if newest.export.is_none() && !revision.words.is_empty() {
