@@ -356,6 +356,12 @@ NATIVE(native_class_of) {
     return string;
 }
 
+/* isScripted(value) -> whether it is a function that was written in JavaScript, and neither asynchronous nor a generator */
+NATIVE(native_is_scripted) {
+    UNUSED;
+    return JS_NewBool(context, JS_GetClassID(arguments[0]) == JS_GetClassID(engine.failure));
+}
+
 /* encodeUtf8(string) -> Uint8Array */
 NATIVE(native_encode_utf8) {
     UNUSED;
@@ -460,6 +466,7 @@ static const JSCFunctionListEntry NATIVES[] = {
     JS_CFUNC_DEF("headerValue", 1, native_header_value),
     JS_CFUNC_DEF("isBuilding", 0, native_is_building),
     JS_CFUNC_DEF("classOf", 1, native_class_of),
+    JS_CFUNC_DEF("isScripted", 1, native_is_scripted),
     JS_CFUNC_DEF("encodeUtf8", 1, native_encode_utf8),
     JS_CFUNC_DEF("decodeUtf8", 1, native_decode_utf8),
     JS_CFUNC_DEF("isUtf8", 1, native_is_utf8),

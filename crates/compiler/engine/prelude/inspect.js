@@ -163,12 +163,9 @@ function inspectErrorAt(error, place) {
   return place.depth === 0 ? text : `[${text}]`;
 }
 
-/** The language's own are functions, as they are in other engines. */
-const OWN_FUNCTIONS = new WeakSet(Object.getOwnPropertyNames(globalThis).map((name) => globalThis[name]).filter((value) => typeof value === "function"));
-
-/** The text of functions is not kept; but the prototype of a class is one that cannot be replaced. */
+/** The text of functions is not always kept; but the prototype of a class is one that cannot be replaced. The language's own are functions. */
 function isClass(value) {
-  return native.classOf(value) === "Function" && Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false && !OWN_FUNCTIONS.has(value);
+  return native.isScripted(value) && Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false;
 }
 
 /** The name of the class that an object is of; undefined where it has no prototype. */

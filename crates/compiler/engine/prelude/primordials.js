@@ -2,6 +2,6 @@
 // still written by these.
 const {
   Array, ArrayBuffer, BigInt, Boolean, DataView, Date, DOMException, Error, EvalError, FinalizationRegistry, Map, Math, Number, Object, Promise, RangeError,
-  ReferenceError, Reflect, RegExp, Set, String, Symbol, SyntaxError, TypeError, Uint8Array, URIError, WeakMap, WeakRef, WeakSet, isNaN, parseFloat, parseInt,
+  ReferenceError, Reflect, RegExp, Set, String, Symbol, SyntaxError, TypeError, Uint8Array, URIError, WeakMap, WeakRef, isNaN, parseFloat, parseInt,
 } = globalThis;
 const { parse: parseJson, stringify: jsonOf } = JSON;

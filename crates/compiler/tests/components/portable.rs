@@ -55,7 +55,8 @@ async fn a_tool_that_was_given_out_behaves_as_it_did() {
     assert_eq!(uploaded.first().export, None);
     assert_eq!(uploaded.first().interface, built.interface);
     for of in [7, 13, 14, 99] {
-        let (here, there) = (call(&plant, &built, &json!({ "of": of })).await, elsewhere(&plant, &uploaded, &json!({ "of": of })).await);
+        let (here, there) =
+            (call(&plant, &built, &json!({ "of": of })).await, elsewhere(&plant, &uploaded, &json!({ "of": of })).await);
         assert_eq!(here.outcome, there.outcome, "{of}");
         let messages = |invoked: &Invoked| invoked.log.iter().map(|line| line.message.clone()).collect::<Vec<_>>();
         assert_eq!(messages(&here), messages(&there), "{of}");
@@ -89,7 +90,8 @@ async fn a_prompt_that_was_given_out_completes_as_it_did() {
 async fn what_is_no_artifact_of_ours_is_not_given_out() {
     let plant = Plant::start();
 
-    let with_code = wat::parse_str("(module (memory (export \"memory\") 1) (data (i32.const 0) \"a\") (func (export \"run\")))").unwrap();
+    let with_code =
+        wat::parse_str("(module (memory (export \"memory\") 1) (data (i32.const 0) \"a\") (func (export \"run\")))").unwrap();
     for forged in [Vec::new(), b"\x7fELF".to_vec(), with_code] {
         assert!(plant.workers.portable(CustomerId::new(), forged).await.is_err());
     }
