@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use compiler::{LIBRARY, LibraryModule, ModuleBounds};
+use compiler::{LIBRARY, LibraryModule, ModuleBounds, ModuleRefusal};
 use domain::{LibraryModules, ModuleName, Tier};
 
 use crate::{
@@ -50,6 +50,12 @@ pub(crate) fn check(tool: &ServedTool, tier: &Tier) -> Result<(), AppError> {
 
 /// What a source of a customer of `tier` may import, if `granted` are the modules that the customer names; none named: all of the tier.
 pub(crate) async fn bounds(app: &App, tier: &Tier, granted: &BTreeSet<ModuleName>) -> Result<ModuleBounds, AppError> {
+    for name in granted {
+        // What the source imports is checked where it is read; a grant of what there is not helps nobody.
+        if let Err(unknown @ ModuleRefusal::Unknown { .. }) = ModuleBounds::none().admit(name.as_str()) {
+            return Err(AppError::invalid(format!("`grants.modules` cannot be given: {unknown}")));
+        }
+    }
     let library = tier.limits.library_modules;
     let richer_tiers = match library {
         LibraryModules::All => Vec::new(),

@@ -50,6 +50,8 @@ async fn a_module_is_refused_or_granted_by_the_tier_that_the_customer_has_now(po
     let bounded = put(&customer, json!({ "modules": ["csv"] })).await;
     assert_eq!(bounded.status, StatusCode::UNPROCESSABLE_ENTITY, "the same source again, with fewer grants: {bounded}");
     assert!(bounded.text.contains("is not among the modules that `grants.modules` names"), "{bounded}");
+    let unknown = put(&customer, json!({ "modules": ["htlm"] })).await;
+    assert!(unknown.text.contains("did you mean \\\"toolwright:html\\\"?"), "{unknown}");
     let named = put(&customer, json!({ "modules": ["csv", "html"] })).await;
     assert_eq!(named.status, StatusCode::CREATED, "{named}");
 }
