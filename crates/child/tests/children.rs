@@ -34,7 +34,7 @@ fn a_child_has_the_limits_it_was_given() {
     assert_eq!(limit(&in_force, "Max core file size"), ["0", "0"]);
     // Field 19 of proc(5), counted from behind the name.
     let stat = output_of(&limits, "/bin/cat", &["/proc/self/stat"]);
-    assert_eq!(stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16), Some("7"));
+    assert_eq!(stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16), Some("5"));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn children_go_with_the_last_launcher() {
 #[test]
 fn a_child_whose_parent_is_gone_does_not_start() {
     let output = Command::new(PROGRAM)
-        .args(["exec-child", "--parent=1", "--death-signal=kill", "--", "/bin/echo", "alive"])
+        .args(["exec-child", "--parent=1", "--death-signal=kill", "--niceness=0", "--", "/bin/echo", "alive"])
         .output()
         .unwrap();
 

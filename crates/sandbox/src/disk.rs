@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -23,6 +23,11 @@ const TOOL_PREFIX: &[u8] = b"tool-";
 const UNFINISHED: &str = "unfinished";
 /// A write takes milliseconds: what is older was left by a process that died.
 const UNFINISHED_AGE_MAX: Duration = Duration::from_mins(10);
+
+/// The bits of a file's mode that are for its group and all others.
+const MODE_OF_OTHERS: u32 = 0o077;
+/// The largest artifact of the largest tier has 32 MiB; its native code is a few times as large.
+const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Where native code is kept.
 #[derive(Debug, Clone)]
@@ -97,7 +102,9 @@ impl NativeCache {
 
     pub(crate) fn load_with_size(&self, label: &Label, sort: Sort) -> Option<Loaded> {
         let path = self.path(label);
-        let file = match OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path) {
+        // Neither what a link leads to, nor a pipe that would keep its reader waiting.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -105,6 +112,11 @@ impl NativeCache {
                 return None;
             }
         };
+        if let Err(reason) = self.check(&file) {
+            tracing::warn!(reason, path = %path.display(), "what is kept as native code is not read");
+            remove(&path);
+            return None;
+        }
         // The time of the last load decides who is evicted; a disk that does not take it only evicts less well.
         let _ = file.set_modified(SystemTime::now());
         match self.load_file(file, label, sort) {
@@ -128,6 +140,24 @@ impl NativeCache {
             }
         };
         self.load_file(file, label, sort)
+    }
+
+    /// Whether a file is one that this cache can have written, before any of it is read: the keyed digest is over all of it.
+    fn check(&self, file: &File) -> Result<(), &'static str> {
+        let metadata = file.metadata().map_err(|_| "its state cannot be told")?;
+        if !metadata.is_file() {
+            return Err("it is no file");
+        }
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err("it belongs to another user");
+        }
+        if metadata.mode() & MODE_OF_OTHERS != 0 {
+            return Err("others may read or write it");
+        }
+        if metadata.len() > self.config.bytes_max.min(FILE_BYTES_MAX) {
+            return Err("it is larger than anything that is kept");
+        }
+        Ok(())
     }
 
     fn load_file(&self, file: File, label: &Label, sort: Sort) -> Result<Loaded, NativeError> {

@@ -108,6 +108,24 @@ fn inode(path: &Path) -> u64 {
 }
 
 #[tokio::test]
+async fn nodes_of_two_engines_share_a_cache_and_keep_out_of_each_others_way() {
+    let node = Node::new();
+    let old = node.start();
+    let newer = Sandbox::start(config(node.dir.path()), engine(&format!("(func) {SAYS_ITS_DATA}"))).unwrap();
+
+    for _ in 0..2 {
+        node.call(&old, "a").await;
+        node.call(&newer, "a").await;
+    }
+    let again = node.start();
+    node.call(&again, "a").await;
+
+    assert_eq!(node.made(), 2, "each engine has its own");
+    assert_eq!(again.usage().disk_hits_total, 1, "the old one's is still there");
+    assert_eq!((node.files("tool-").len(), node.files("js-engine-").len()), (2, 2));
+}
+
+#[tokio::test]
 async fn a_tool_that_was_kept_after_its_build_is_not_made_again() {
     let node = Node::new();
     let sandbox = node.start();
@@ -128,6 +146,32 @@ async fn files_are_for_the_platform_alone() {
     assert_eq!(mode(&node.dir.path().join("native")), 0o700);
     assert_eq!(mode(&node.tool_file()), 0o600);
     assert_eq!(mode(&node.files("js-engine-").remove(0)), 0o600);
+}
+
+#[tokio::test]
+async fn what_this_cache_did_not_write_is_not_read_and_replaced() {
+    let replacements: [fn(&Path); 3] = [
+        // A pipe would keep its reader waiting until somebody writes.
+        |path| {
+            fs::remove_file(path).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        },
+        |path| fs::set_permissions(path, fs::Permissions::from_mode(0o620)).unwrap(),
+        // Its digest would be computed over all of it.
+        |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1 << 40).unwrap(),
+    ];
+    for (index, replace) in replacements.into_iter().enumerate() {
+        let node = Node::new();
+        node.call(&node.start(), "a").await;
+        replace(&node.tool_file());
+
+        let again = node.start();
+        tokio::time::timeout(Duration::from_secs(20), node.call(&again, "a")).await.unwrap();
+
+        assert_eq!(node.made(), 2, "replacement {index}");
+        assert_eq!(again.usage().disk_hits_total, 0);
+        assert!(fs::metadata(node.tool_file()).unwrap().len() < 1 << 20, "it was replaced");
+    }
 }
 
 #[tokio::test]
