@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    machine::{Machine, evaluate, failure},
+    machine::{evaluate, failure},
     truths::all_true,
 };
 
