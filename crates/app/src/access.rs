@@ -57,7 +57,7 @@ operations! {
         ListTiers, LoadTier, PutTier,
         ListBreakers, ForceBreaker, LoadEgress;
     Customer:
-        CreateServer, ListServers, LoadServer, DeleteServer,
+        CreateServer, ListServers, LoadServer, ChangeServer, DeleteServer,
         PutTool, ListTools, LoadTool, DeleteTool,
         BeginUpload, PutComponent, PutComponents, ReviseComponent, DownloadComponent,
         ListVersions, LoadVersion,

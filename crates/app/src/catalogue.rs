@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use compiler::LibraryModule;
 use domain::{
-    CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface, VersionId,
+    CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface,
+    VersionId,
 };
 use egress::Permission;
 use sandbox::ToolForm;
@@ -41,6 +42,8 @@ pub struct ServedServer {
     pub release_id: Option<ReleaseId>,
     /// What that release has.
     pub offers: Offers,
+    /// Of which calls the contents are kept.
+    pub(crate) keep_contents: KeepContents,
     /// Whose it is.
     pub(crate) customer: CustomerId,
     /// All its environment values.
@@ -151,7 +154,8 @@ impl ServedServer {
         versions: &[SignedVersion],
         signer: &Signer,
     ) -> Result<Self, AppError> {
-        let serving::ServedServer { id, customer, slug, title, description, release, tools, environment, .. } = server;
+        let serving::ServedServer { id, customer, slug, title, description, release, tools, keep_contents, environment, .. } =
+            server;
         let mut ready = BTreeMap::new();
         for (name, tool) in tools {
             let parts = ToolParts {
@@ -180,6 +184,7 @@ impl ServedServer {
             description,
             release_id: release,
             offers: Offers::sort(ready),
+            keep_contents,
             customer,
             environment,
         })

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{CallId, Receipt, RequestId, Slug, Status, ToolName, VersionId};
-use store::executions::{Execution, Span};
+use serde_json::Value;
+use store::executions::{Contents, Execution, Span};
 
 use crate::{
     App, AppError, Caller, Page, PageRequest,
@@ -47,6 +48,28 @@ pub struct ExecutionView {
     pub receipt: Option<Receipt>,
 }
 
+/// The record of one call, with what was kept of its contents (HIST-12).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecutionDetails {
+    /// The record.
+    pub execution: ExecutionView,
+    /// Absent if the server's owner did not ask for it when the call ended.
+    pub contents: Option<ContentsView>,
+}
+
+/// What a call was given and what it answered, without what is, or looks like, a secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContentsView {
+    /// The arguments; absent if they were too large to be kept.
+    pub input: Option<Value>,
+    /// Bytes that they had.
+    pub input_bytes: u64,
+    /// The result, content as MCP has it, a failure by its name and message; absent if it was too large to be kept, or if there was none.
+    pub result: Option<Value>,
+    /// Bytes that it had; absent if there was none.
+    pub result_bytes: Option<u64>,
+}
+
 /// How the calls of the last day ended (HIST-3).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExecutionSummary {
@@ -80,10 +103,13 @@ pub async fn list(
 }
 
 /// One record.
-pub async fn load(app: &App, caller: &Caller, call: CallId) -> Result<ExecutionView, AppError> {
+pub async fn load(app: &App, caller: &Caller, call: CallId) -> Result<ExecutionDetails, AppError> {
     let customer = access::require_customer(caller, Operation::LoadExecution)?;
-    let found = store::executions::find(&mut *app.pool.acquire().await?, customer, call).await?;
-    found.map(ExecutionView::from).ok_or_else(|| AppError::not_found("execution", call))
+    let mut connection = app.pool.acquire().await?;
+    let found = store::executions::find(&mut connection, customer, call).await?;
+    let execution = found.map(ExecutionView::from).ok_or_else(|| AppError::not_found("execution", call))?;
+    let contents = store::executions::find_contents(&mut connection, customer, call).await?;
+    Ok(ExecutionDetails { execution, contents: contents.map(ContentsView::from) })
 }
 
 /// How the caller's calls of the last 24 hours ended, of all servers or of one. It goes by when they ended, not by when they came.
@@ -109,6 +135,14 @@ impl ExecutionSummary {
 #[expect(clippy::cast_precision_loss, reason = "a rate has no need of more than 52 bits")]
 fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
+}
+
+impl From<Contents> for ContentsView {
+    fn from(Contents { input, input_bytes, result, result_bytes }: Contents) -> Self {
+        // It was written as JSON.
+        let read = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+        Self { input: read(input), input_bytes, result: read(result), result_bytes }
+    }
 }
 
 impl From<Execution> for ExecutionView {

@@ -1,5 +1,6 @@
 //! The records of calls: written behind the calls, in batches, every one of them to its end.
 
+pub(crate) mod redaction;
 mod running;
 mod writer;
 
@@ -11,7 +12,10 @@ use std::sync::{
 use chrono::{DateTime, Utc};
 use domain::{Clock, Receipt, Status};
 use sandbox::Progress;
-use store::{Pool, executions::Execution};
+use store::{
+    Pool,
+    executions::{Contents, Execution},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,11 +34,15 @@ pub(crate) struct Records {
     room_max: usize,
 }
 
+/// Contents that wait for the database, all together, in KiB: they are dropped beyond it, while their records wait on.
+const CONTENTS_WAITING_KIB_MAX: u32 = 64 * 1024;
+
 /// What records and the writer share.
 struct Desk {
     node: Uuid,
     clock: Arc<dyn Clock>,
     running: Running,
+    contents_room: Arc<Semaphore>,
     ended: mpsc::UnboundedSender<Ended>,
     /// Records that the database refused.
     lost: AtomicU64,
@@ -62,6 +70,8 @@ pub(crate) struct Ending {
     pub(crate) receipt: Option<Receipt>,
     /// What went wrong, in a sentence.
     pub(crate) error: Option<String>,
+    /// What went in and out, where that is to be kept.
+    pub(crate) contents: Option<Contents>,
 }
 
 /// A call that ended and is to be written; its room goes with it.
@@ -69,6 +79,7 @@ pub(crate) struct Ending {
 struct Ended {
     row: Execution,
     _room: OwnedSemaphorePermit,
+    _contents_room: Option<OwnedSemaphorePermit>,
 }
 
 impl Records {
@@ -82,7 +93,9 @@ impl Records {
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         // The room bounds it.
         let (ended, receiver) = mpsc::unbounded_channel();
-        let desk = Arc::new(Desk { node, clock, running: Running::default(), ended, lost: AtomicU64::new(0) });
+        let contents_room = Arc::new(Semaphore::new(CONTENTS_WAITING_KIB_MAX as usize));
+        let desk = Desk { node, clock, running: Running::default(), contents_room, ended, lost: AtomicU64::new(0) };
+        let desk = Arc::new(desk);
         let writing = Writer::new(pool, Arc::clone(&desk), receiver).run(stop);
         let room_max = waiting_max.min(Semaphore::MAX_PERMITS);
         (Self { desk, room: Arc::new(Semaphore::new(room_max)), room_max }, writing)
@@ -129,13 +142,15 @@ impl Record {
         self.write(ending);
     }
 
-    fn write(&mut self, ending: Ending) {
+    fn write(&mut self, mut ending: Ending) {
         let Some(room) = self.room.take() else { return };
+        let contents_room = ending.contents.as_ref().and_then(|contents| self.desk.take_contents_room(contents));
+        ending.contents = ending.contents.filter(|_| contents_room.is_some());
         // First, so that the writer does not open a row for a call whose end it has written.
         self.desk.running.remove(self.call.facts.call);
         let completed_at = self.desk.clock.now();
         let row = self.desk.row(&self.call.facts, self.call.snapshot(), Some((completed_at, ending)));
-        if self.desk.ended.send(Ended { row, _room: room }).is_err() {
+        if self.desk.ended.send(Ended { row, _room: room, _contents_room: contents_room }).is_err() {
             tracing::error!(call_id = %self.call.facts.call, "a call ended after the records were closed");
         }
     }
@@ -143,16 +158,23 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.write(Ending { status: Status::Cancelled, receipt: None, error: None });
+        self.write(Ending { status: Status::Cancelled, receipt: None, error: None, contents: None });
     }
 }
 
 impl Desk {
+    /// Room for contents until they are written; none if too many wait.
+    fn take_contents_room(&self, contents: &Contents) -> Option<OwnedSemaphorePermit> {
+        let bytes = [&contents.input, &contents.result].into_iter().flatten().map(String::len).sum::<usize>();
+        let kib = u32::try_from(bytes.div_ceil(1024)).ok()?;
+        Arc::clone(&self.contents_room).try_acquire_many_owned(kib).ok()
+    }
+
     /// The row of a call: open, or ended.
     fn row(&self, facts: &CallFacts, state: State, ended: Option<(DateTime<Utc>, Ending)>) -> Execution {
         let progress = state.progress;
         let (completed_at, ending) = ended.unzip();
-        let ending = ending.unwrap_or(Ending { status: Status::Running, receipt: None, error: None });
+        let ending = ending.unwrap_or(Ending { status: Status::Running, receipt: None, error: None, contents: None });
         Execution {
             call: facts.call,
             request: facts.request,
@@ -172,6 +194,7 @@ impl Desk {
             completed_at,
             receipt: ending.receipt,
             error_message: ending.error,
+            contents: ending.contents.map(Box::new),
         }
     }
 }

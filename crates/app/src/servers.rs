@@ -1,7 +1,7 @@
 //! Servers: what `/mcp/<slug>` serves.
 
 use chrono::{DateTime, Utc};
-use domain::{CustomerId, ReleaseId, ServerId, ServerTitle, Slug};
+use domain::{CustomerId, KeepContents, ReleaseId, ServerId, ServerTitle, Slug};
 
 use store::{PgConnection, servers::Server};
 
@@ -42,6 +42,8 @@ pub struct ServerView {
     pub release_id: Option<ReleaseId>,
     /// Where MCP clients find it.
     pub url: String,
+    /// Of which calls inputs and results are kept with their records (HIST-12).
+    pub keep_contents: KeepContents,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -67,6 +69,7 @@ pub async fn create(app: &App, caller: &Caller, new: NewServer) -> Result<Server
         title: server.title,
         description: server.description,
         release_id: None,
+        keep_contents: KeepContents::None,
         created_at: server.created_at,
     })
 }
@@ -82,6 +85,20 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
 pub async fn load(app: &App, caller: &Caller, slug: &Slug) -> Result<ServerView, AppError> {
     let customer = access::require_customer(caller, Operation::LoadServer)?;
     let server = find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
+    Ok(view(app, server))
+}
+
+/// Changes of which calls of a server inputs and results are kept. It goes for calls that end from now on; what was kept stays for as long as
+/// the tier keeps records.
+pub async fn change(app: &App, caller: &Caller, slug: &Slug, keep_contents: KeepContents) -> Result<ServerView, AppError> {
+    let customer = access::require_customer(caller, Operation::ChangeServer)?;
+    let mut connection = app.pool.acquire().await?;
+    let changed = store::servers::set_keep_contents(&mut connection, customer, slug, keep_contents).await?;
+    app.memory.servers.drop_one(slug);
+    if !changed {
+        return Err(AppError::not_found("server", slug));
+    }
+    let server = find_own(&mut connection, customer, slug).await?;
     Ok(view(app, server))
 }
 
@@ -120,6 +137,7 @@ fn view(app: &App, server: Server) -> ServerView {
         title: server.title,
         description: server.description,
         release_id: server.current_release,
+        keep_contents: server.keep_contents,
         created_at: server.created_at,
     }
 }

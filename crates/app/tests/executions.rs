@@ -277,7 +277,7 @@ async fn a_record_names_the_request_that_made_the_call(pool: PgPool) {
 
     let answer = calls::call_tool(test.app(), &customer.caller, &slug("sums"), call).await.unwrap();
 
-    let record = eventually(async || executions::load(test.app(), &customer.caller, answer.call_id).await.ok()).await;
+    let record = eventually(async || executions::load(test.app(), &customer.caller, answer.call_id).await.ok()).await.execution;
     assert_eq!((record.request_id, record.version_id), (request_id, version.version_id));
     assert_eq!(record.receipt, Some(answer.receipt));
     test.stop().await;
@@ -289,7 +289,7 @@ async fn list(test: &TestApp, customer: &TestCustomer) -> Vec<ExecutionView> {
 }
 
 async fn load(test: &TestApp, customer: &TestCustomer, call: CallId) -> ExecutionView {
-    executions::load(test.app(), &customer.caller, call).await.unwrap()
+    executions::load(test.app(), &customer.caller, call).await.unwrap().execution
 }
 
 async fn set_connections(outside: &mut PgConnection, database: &str, allowed: &str) {

@@ -156,8 +156,9 @@ async fn every_kind_goes_the_way_of_a_call(pool: PgPool) {
 
     assert!(matches!(over, Err(AppError::RateLimited { .. })), "{over:?}");
     for (call, tool) in [(note.call_id, "note"), (plan.call_id, "plan"), (city.call_id, "plan")] {
-        let record =
-            crate::sources::eventually(async || app::executions::load(test.app(), &customer.caller, call).await.ok()).await;
+        let record = crate::sources::eventually(async || app::executions::load(test.app(), &customer.caller, call).await.ok())
+            .await
+            .execution;
         assert_eq!((record.tool.as_str(), record.status), (tool, Status::Success));
         assert!(record.receipt.is_some_and(|receipt| receipt.fuel > 0));
     }

@@ -8,6 +8,7 @@ mod artifacts;
 mod calls;
 mod catalogue;
 mod components;
+mod contents;
 mod customers;
 mod environment;
 mod executions;

@@ -27,7 +27,7 @@ async fn a_version_is_tried_without_a_release(pool: PgPool) {
     assert_eq!(chosen.log.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["hm"]);
     assert!(chosen.answer.receipt.fuel > 0);
     let call = chosen.answer.call_id;
-    let record = eventually(async || executions::load(test.app(), &customer.caller, call).await.ok()).await;
+    let record = eventually(async || executions::load(test.app(), &customer.caller, call).await.ok()).await.execution;
     assert_eq!((record.status, record.version_id), (Status::Success, first.version_id));
     assert!(matches!(customer.call("answers", "answer", json!({})).await, Err(AppError::NotFound { what: "tool", .. })));
     test.stop().await;

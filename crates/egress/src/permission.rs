@@ -1,6 +1,7 @@
 //! What one served version of a tool may do outside, and how much of it one call may do.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     sync::{Arc, OnceLock},
@@ -49,6 +50,12 @@ impl Permission {
     #[must_use]
     pub const fn none(owner: u128) -> Self {
         Self::new(owner, Vec::new(), BTreeMap::new())
+    }
+
+    /// `text` without values of its secrets.
+    #[must_use]
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.masker().map_or(Cow::Borrowed(text), |masker| Cow::Owned(masker.mask_text(text).into_owned()))
     }
 
     pub(crate) const fn owner(&self) -> u128 {

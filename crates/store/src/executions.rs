@@ -2,6 +2,7 @@
 //! (`synchronous_commit = off`), so that a crash of the machine may cost the last moments of them and nothing else.
 
 mod batch;
+mod contents;
 mod row;
 mod summary;
 
@@ -11,6 +12,7 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::StoreError;
+pub use contents::{CONTENT_BYTES_MAX, Contents, find_contents};
 use row::Row;
 pub use summary::{Span, count_by_status};
 
@@ -58,6 +60,8 @@ pub struct Execution {
     pub receipt: Option<Receipt>,
     /// What went wrong, in a sentence, cut at [`ERROR_CHARS_MAX`].
     pub error_message: Option<String>,
+    /// What went in and out, where that is to be kept; reading a record does not bring it along ([`find_contents`]).
+    pub contents: Option<Box<Contents>>,
 }
 
 /// Which records are wanted.
@@ -79,6 +83,7 @@ pub async fn write(connection: &mut PgConnection, executions: &[Execution]) -> R
     let mut transaction = connection.begin().await.map_err(during())?;
     sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await.map_err(during())?;
     batch::upsert(&mut transaction, executions).await.map_err(during())?;
+    contents::insert(&mut transaction, executions).await.map_err(during())?;
     transaction.commit().await.map_err(during())
 }
 

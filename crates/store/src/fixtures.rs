@@ -173,6 +173,7 @@ pub(crate) fn execution(customer: CustomerId, seconds: i64) -> Execution {
         completed_at: Some(at(seconds)),
         receipt: Some(Receipt { fuel: 7, log_lines: 3, ..Receipt::empty(Digest::of(b"artifact")) }),
         error_message: None,
+        contents: None,
     }
 }
 

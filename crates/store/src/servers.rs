@@ -1,7 +1,7 @@
 //! Servers: what `/mcp/<server>` serves.
 
 use chrono::{DateTime, Utc};
-use domain::{CustomerId, LimitExceeded, LimitName, ReleaseId, ServerId, ServerTitle, Slug};
+use domain::{CustomerId, KeepContents, LimitExceeded, LimitName, ReleaseId, ServerId, ServerTitle, Slug};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -22,6 +22,8 @@ pub struct Server {
     pub description: String,
     /// The release that it serves; nothing before the first.
     pub current_release: Option<ReleaseId>,
+    /// Of which calls the contents are kept.
+    pub keep_contents: KeepContents,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -103,7 +105,7 @@ pub async fn list(
 ) -> Result<Vec<Server>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT server_id, customer_id, slug, title, description, current_release_id, created_at FROM servers
+        "SELECT server_id, customer_id, slug, title, description, current_release_id, keep_contents, created_at FROM servers
         WHERE customer_id = $1 AND server_id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
         ORDER BY server_id DESC LIMIT $3",
         customer.as_uuid(),
@@ -124,7 +126,7 @@ pub async fn find_by_slug(
 ) -> Result<Option<Server>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT server_id, customer_id, slug, title, description, current_release_id, created_at FROM servers
+        "SELECT server_id, customer_id, slug, title, description, current_release_id, keep_contents, created_at FROM servers
         WHERE customer_id = $1 AND slug = $2",
         customer.as_uuid(),
         slug.as_str()
@@ -145,6 +147,29 @@ pub async fn delete(connection: &mut PgConnection, customer: CustomerId, slug: &
     Ok(done.rows_affected() == 1)
 }
 
+/// Changes of which calls of a customer's server the contents are kept; `false` if there is none. What was kept stays.
+pub async fn set_keep_contents(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    slug: &Slug,
+    keep_contents: KeepContents,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE servers SET keep_contents = $3 WHERE customer_id = $1 AND slug = $2",
+        customer.as_uuid(),
+        slug.as_str(),
+        keep_contents.as_str()
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("change a server"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(crate) fn read_keep_contents(word: &str) -> Result<KeepContents, StoreError> {
+    KeepContents::find(word).ok_or_else(|| StoreError::Corrupt { what: "setting", source: word.into() })
+}
+
 struct Row {
     server_id: Uuid,
     customer_id: Uuid,
@@ -152,6 +177,7 @@ struct Row {
     title: String,
     description: String,
     current_release_id: Option<Uuid>,
+    keep_contents: String,
     created_at: DateTime<Utc>,
 }
 
@@ -166,6 +192,7 @@ impl TryFrom<Row> for Server {
             title: row.title.parse().map_err(StoreError::corrupt("server title"))?,
             description: row.description,
             current_release: row.current_release_id.map(ReleaseId::from_uuid),
+            keep_contents: read_keep_contents(&row.keep_contents)?,
             created_at: row.created_at,
         })
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    CustomerId, Digest, EnvName, EnvValue, Grants, Language, ReleaseId, ServerId, ServerTitle, Slug, TierName, ToolId,
-    ToolInterface, ToolName, VersionId,
+    CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerTitle, Slug, TierName,
+    ToolId, ToolInterface, ToolName, VersionId,
 };
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     StoreError,
     artifacts::{self, Artifact},
-    versions,
+    servers, versions,
 };
 
 /// A server as it is served.
@@ -34,6 +34,8 @@ pub struct ServedServer {
     pub release: Option<ReleaseId>,
     /// The tools of that release, by name.
     pub tools: BTreeMap<ToolName, ServedTool>,
+    /// Of which calls the contents are kept.
+    pub keep_contents: KeepContents,
     /// All its environment values; a tool may read those that its grants name.
     pub environment: BTreeMap<EnvName, EnvValue>,
 }
@@ -68,7 +70,7 @@ pub async fn find_by_slug(
     engine: &Digest,
 ) -> Result<Option<ServedServer>, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT server_id, customer_id, tier, title, description, current_release_id,
+        r#"SELECT server_id, customer_id, tier, title, description, current_release_id, keep_contents,
             (SELECT coalesce(json_object_agg(environment.name, value), '{}') FROM environment
                 WHERE environment.server_id = servers.server_id) AS "environment!: Json<BTreeMap<EnvName, EnvValue>>"
         FROM servers JOIN customers USING (customer_id) WHERE slug = $1"#,
@@ -91,6 +93,7 @@ pub async fn find_by_slug(
         description: row.description,
         release: row.current_release_id.map(ReleaseId::from_uuid),
         tools,
+        keep_contents: servers::read_keep_contents(&row.keep_contents)?,
         environment: row.environment.0,
     }))
 }

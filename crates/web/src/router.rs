@@ -60,7 +60,7 @@ fn api_routes() -> OpenApiRouter<WebState> {
 
     OpenApiRouter::new()
         .routes(routes!(servers::list_servers, servers::create_server))
-        .routes(routes!(servers::get_server, servers::delete_server))
+        .routes(routes!(servers::get_server, servers::change_server, servers::delete_server))
         .routes(routes!(tools::list_tools, components::put_tools))
         .routes(routes!(tools::get_tool, tools::put_tool, tools::delete_tool))
         .routes(routes!(components::get_component))

@@ -173,6 +173,7 @@ fn body(operation: &Operation, names: &Names) -> Value {
         ("PUT", "/admin/v1/tiers/{tier}") => json!({ "limits": {} }),
         ("PUT", "/admin/v1/breakers/{host}") => json!({ "state": "open" }),
         ("POST", "/api/v1/servers") => json!({ "slug": "mine", "title": "Mine" }),
+        ("PATCH", "/api/v1/servers/{slug}") => json!({ "keep_contents": "all" }),
         ("PUT", "/api/v1/servers/{slug}/tools/{name}") => json!({ "language": "typescript", "source": GREET }),
         ("PUT", "/api/v1/servers/{slug}/tools") => json!({}),
         ("POST", "/api/v1/servers/{slug}/tools/{name}/try") => json!({ "arguments": { "name": "Eve" } }),

@@ -19,6 +19,7 @@ async fn a_server_is_made_shown_and_listed(pool: PgPool) {
     {
       "created_at": "[time]",
       "description": "Forecasts.",
+      "keep_contents": "none",
       "release_id": null,
       "server_id": "[id]",
       "slug": "weather",

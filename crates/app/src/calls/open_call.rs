@@ -49,7 +49,7 @@ impl<'a> OpenCall<'a> {
             AppError::Busy { limit: None, .. } => Some((CallRefusal::NodeBusy, Status::Interrupted)),
             _ => None,
         };
-        let ending = |status| Ending { status, receipt: None, error: Some(error.to_string()) };
+        let ending = |status| Ending { status, receipt: None, error: Some(error.to_string()), contents: None };
         match (refusal, self.record.take()) {
             (Some((refusal, status)), Some(record)) => {
                 self.app.metrics.observe_refusal(refusal);
@@ -104,7 +104,7 @@ impl Drop for OpenCall<'_> {
 
 fn cancel(metrics: &Metrics, record: Record, receipt: Option<Receipt>) {
     let used = receipt.clone().unwrap_or_else(nothing_used);
-    close(metrics, record, &used, Ending { status: Status::Cancelled, receipt, error: None });
+    close(metrics, record, &used, Ending { status: Status::Cancelled, receipt, error: None, contents: None });
 }
 
 fn close(metrics: &Metrics, record: Record, receipt: &Receipt, ending: Ending) {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::{CallId, CustomerId, LimitExceeded, LimitName, LogLine, Receipt, RequestId, Tier};
+use domain::{Answer, CallId, CustomerId, KeepContents, LimitExceeded, LimitName, LogLine, Outcome, Receipt, RequestId, Tier};
 use sandbox::{Entry, Report};
-use serde_json::Value;
+use serde_json::{Value, json};
+use store::executions::CONTENT_BYTES_MAX;
 use telemetry::CallRefusal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use crate::{
     guests::{self, Arguments, Finished},
     limits::{QuotaError, RateExceeded},
     modules,
-    records::{CallFacts, Ending},
+    records::{CallFacts, Ending, redaction},
     tiers,
 };
 
@@ -82,6 +83,7 @@ pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<
         queued_at: app.clock.now(),
     };
     let call_id = facts.call;
+    let given = (call.server.keep_contents != KeepContents::None).then(|| baggage.given.clone());
     let open = OpenCall::begin(app, facts)?;
     let attempted = tokio::select! {
         attempted = attempt(app, call, baggage, &open) => attempted,
@@ -90,7 +92,10 @@ pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<
     match attempted {
         Ok(finished) => {
             let receipt = finished.receipt.clone().unwrap_or_else(|| Receipt::empty(call.tool.digest));
-            open.end(&receipt, Ending { status: finished.status, error: finished.error(), receipt: finished.receipt });
+            let contents = given
+                .filter(|_| call.server.keep_contents.covers(finished.status))
+                .map(|given| redaction::redact(&given, result_of(&finished.outcome).as_ref(), &call.tool.permission));
+            open.end(&receipt, Ending { status: finished.status, error: finished.error(), receipt: finished.receipt, contents });
             let interface = Arc::clone(&call.tool.interface);
             let answer = CallAnswer { call_id, outcome: finished.outcome, status: finished.status, interface, receipt };
             Ok((answer, finished.log))
@@ -99,6 +104,18 @@ pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<
             open.fail(&error);
             Err(error)
         }
+    }
+}
+
+/// What a call answered, as a record keeps it: JSON as it is, content as MCP has it, a failure by its name and message.
+fn result_of(outcome: &Outcome) -> Option<Value> {
+    match outcome {
+        Outcome::Success(Answer::Json(json)) if json.get().len() > CONTENT_BYTES_MAX => Some(json.get().into()),
+        Outcome::Success(Answer::Json(json)) => Some(json.to_value()),
+        Outcome::Success(Answer::Content(content)) => serde_json::to_value(content).ok(),
+        Outcome::ToolError(failure) => Some(json!({ "name": failure.name, "message": failure.message })),
+        // All that there is stands in the record's error.
+        Outcome::LimitExceeded(_) | Outcome::Trap(_) | Outcome::Cancelled => None,
     }
 }
 

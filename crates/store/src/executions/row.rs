@@ -117,6 +117,7 @@ impl Row {
             completed_at: self.completed_at,
             receipt,
             error_message: self.error_message,
+            contents: None,
         })
     }
 

@@ -10,6 +10,7 @@ use axum::{Json as Answer, extract::State};
 use chrono::{DateTime, Utc};
 use domain::{CallId, RequestId, Slug, Status, ToolName, VersionId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -111,6 +112,43 @@ pub(crate) struct ExecutionView {
     receipt: Option<ReceiptView>,
 }
 
+/// The record of one call, with what was kept of its contents.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExecutionDetails {
+    #[serde(flatten)]
+    execution: ExecutionView,
+    /// What went in and out; null unless the server keeps it (`keep_contents`).
+    #[schema(required = true)]
+    contents: Option<ContentsView>,
+}
+
+/// What a call was given and what it answered. What is, or looks like, a secret is replaced by `[redacted]`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExecutionContents)]
+struct ContentsView {
+    /// The arguments; null if they had more than 65536 bytes.
+    input: Value,
+    /// Bytes that they had.
+    input_bytes: u64,
+    /// The result, content as MCP has it, or a failure by `name` and `message`; null if it had more than 65536 bytes, or if there was none.
+    result: Value,
+    /// Bytes that it had; null if there was none.
+    #[schema(required = true)]
+    result_bytes: Option<u64>,
+}
+
+impl From<executions::ExecutionDetails> for ExecutionDetails {
+    fn from(executions::ExecutionDetails { execution, contents }: executions::ExecutionDetails) -> Self {
+        let contents = contents.map(|executions::ContentsView { input, input_bytes, result, result_bytes }| ContentsView {
+            input: input.unwrap_or_default(),
+            input_bytes,
+            result: result.unwrap_or_default(),
+            result_bytes,
+        });
+        Self { execution: execution.into(), contents }
+    }
+}
+
 impl From<executions::ExecutionView> for ExecutionView {
     fn from(view: executions::ExecutionView) -> Self {
         Self {
@@ -165,12 +203,12 @@ pub(crate) async fn summarise_executions(
 
 /// Shows the record of a call
 #[utoipa::path(get, path = "/executions/{call_id}", tag = "executions", security(("api_key" = [])), params(ExecutionPath),
-    responses((status = 200, description = "The record", body = ExecutionView)))]
+    responses((status = 200, description = "The record", body = ExecutionDetails)))]
 pub(crate) async fn get_execution(
     State(app): State<Arc<App>>,
     CustomerCaller(caller): CustomerCaller,
     Path(ExecutionPath { call_id }): Path<ExecutionPath>,
-) -> Result<Answer<ExecutionView>, ApiError> {
+) -> Result<Answer<ExecutionDetails>, ApiError> {
     let execution = executions::load(&app, &caller, call_id).await?;
     Ok(Answer(execution.into()))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use app::{App, servers};
 use axum::{Json as Answer, extract::State};
 use chrono::{DateTime, Utc};
-use domain::{ReleaseId, ServerId, ServerTitle, Slug};
+use domain::{KeepContents, ReleaseId, ServerId, ServerTitle, Slug};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -35,6 +35,38 @@ pub(crate) struct NewServer {
     description: String,
 }
 
+/// What is to change of a server.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServerChange {
+    /// Of which calls inputs and results are kept with their records, without what looks like a secret, for as long as the tier keeps records.
+    #[schema(value_type = KeepContentsView)]
+    keep_contents: KeepContents,
+}
+
+/// Of which calls inputs and results are kept.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = KeepContents)]
+enum KeepContentsView {
+    /// Of none.
+    None,
+    /// Of those that did not end well.
+    Errors,
+    /// Of all.
+    All,
+}
+
+impl From<KeepContents> for KeepContentsView {
+    fn from(setting: KeepContents) -> Self {
+        match setting {
+            KeepContents::None => Self::None,
+            KeepContents::Errors => Self::Errors,
+            KeepContents::All => Self::All,
+        }
+    }
+}
+
 /// A server.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Server)]
@@ -57,14 +89,16 @@ pub(crate) struct ServerView {
     /// Where MCP clients find it.
     #[schema(example = "https://tools.example.com/mcp/weather")]
     url: String,
+    /// Of which calls inputs and results are kept with their records.
+    keep_contents: KeepContentsView,
     /// When it was made.
     created_at: DateTime<Utc>,
 }
 
 impl From<servers::ServerView> for ServerView {
     fn from(view: servers::ServerView) -> Self {
-        let servers::ServerView { server_id, slug, title, description, release_id, url, created_at } = view;
-        Self { server_id, slug, title, description, release_id, url, created_at }
+        let servers::ServerView { server_id, slug, title, description, release_id, url, keep_contents, created_at } = view;
+        Self { server_id, slug, title, description, release_id, url, keep_contents: keep_contents.into(), created_at }
     }
 }
 
@@ -106,6 +140,21 @@ pub(crate) async fn get_server(
     Path(ServerPath { slug }): Path<ServerPath>,
 ) -> Result<Answer<ServerView>, ApiError> {
     let server = servers::load(&app, &caller, &slug).await?;
+    Ok(Answer(server.into()))
+}
+
+/// Changes a server
+///
+/// It goes for calls that end from then on; what was kept stays for as long as the tier keeps records.
+#[utoipa::path(patch, path = "/servers/{slug}", tag = "servers", security(("api_key" = [])), params(ServerPath),
+    request_body = ServerChange, responses((status = 200, description = "The server", body = ServerView)))]
+pub(crate) async fn change_server(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Path(ServerPath { slug }): Path<ServerPath>,
+    Json(ServerChange { keep_contents }): Json<ServerChange>,
+) -> Result<Answer<ServerView>, ApiError> {
+    let server = servers::change(&app, &caller, &slug, keep_contents).await?;
     Ok(Answer(server.into()))
 }
 
