@@ -29,10 +29,14 @@ async fn the_python_and_the_node_client_speak_both_eras() {
         ] {
             let mut command = Command::new(runtime);
             command.arg(script).args(["--url", &format!("{}/mcp/{SERVER}", owner.base), "--api-key", &owner.key, "--era", era]);
-            let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-            check(name, era, &output);
+            check(&format!("{name} in {era}"), 15, &output_of(command).await);
         }
     }
+
+    let mut fastmcp = Command::new(clients.join("python/bin/python"));
+    fastmcp.arg(clients.join("python/fastmcp_check.py"));
+    fastmcp.args(["--url", &format!("{}/mcp/{SERVER}", owner.base), "--api-key", &owner.key]);
+    check("fastmcp", 3, &output_of(fastmcp).await);
 
     assert_eq!(cancelled_calls(&owner, 4).await, 4, "each client took one call back in each era");
 }
@@ -73,12 +77,16 @@ fn set_up() -> PathBuf {
     root().join(String::from_utf8(output.stdout).unwrap().lines().last().unwrap())
 }
 
-fn check(client: &str, era: &str, output: &Output) {
+async fn output_of(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+fn check(client: &str, checks: usize, output: &Output) {
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    assert!(output.status.success(), "{client} in {era}:\n{said}\n{errors}");
-    assert_eq!(lines.len(), 15, "{client} in {era} makes fifteen checks:\n{said}\n{errors}");
-    assert!(lines.iter().all(|line| line["ok"] == true), "{client} in {era}:\n{said}");
+    assert!(output.status.success(), "{client}:\n{said}\n{errors}");
+    assert_eq!(lines.len(), checks, "{client} makes so many checks:\n{said}\n{errors}");
+    assert!(lines.iter().all(|line| line["ok"] == true), "{client}:\n{said}");
 }
 
 fn root() -> &'static Path {
