@@ -10,6 +10,7 @@ mod catalogue;
 mod components;
 mod contents;
 mod customers;
+mod deployments;
 mod environment;
 mod executions;
 mod kinds;
