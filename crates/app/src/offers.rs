@@ -29,6 +29,7 @@ pub struct Offers {
 
 /// What a client would find changed at a server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own, which clients ask to hear of one by one")]
 pub struct Changes {
     /// `tools/list`
     pub tools: bool,
