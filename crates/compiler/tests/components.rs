@@ -1,5 +1,5 @@
 //! Components that were built elsewhere: from the upload's bytes, through a worker process, to calls in a sandbox.
-#![expect(clippy::unwrap_used, reason = "what a test's helper cannot do fails the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test's helper cannot do fails the test")]
 
 #[path = "components/built.rs"]
 mod built;

@@ -45,7 +45,7 @@ pub(super) fn read(resolve: &Resolve, world: &World) -> Result<Vec<InspectedExpo
     let mut offers = Vec::new();
     let mut reasons = Vec::new();
     for (export, name) in exports.into_iter().zip(names) {
-        match write_interface(resolve, &export, name) {
+        match write_interface(resolve, &export, &name) {
             Ok(interface) => offers.push(InspectedExport { export: Some(export.key), interface }),
             Err(reason) => reasons.push(format!("the function `{}` cannot be a tool: {reason}", export.key)),
         }
@@ -104,7 +104,7 @@ fn choose_names(resolve: &Resolve, exports: &[Export<'_>]) -> Vec<String> {
             Some(interface) if !is_alone => format!("{interface}_{}", export.function.name),
             _ => export.function.name.clone(),
         };
-        let name = (1_u32..).map(|number| fit(&whole, number)).find(|name| !taken.contains(name)).unwrap_or_default();
+        let name = (1..=EXPORTS_MAX).map(|number| fit(&whole, number)).find(|name| !taken.contains(name)).unwrap_or_default();
         taken.insert(name.clone());
         names.push(name);
     }
@@ -112,13 +112,13 @@ fn choose_names(resolve: &Resolve, exports: &[Export<'_>]) -> Vec<String> {
 }
 
 /// Names in WIT are of `a-z`, `0-9`, `-`, and of brackets and dots for methods, which are refused.
-fn fit(name: &str, number: u32) -> String {
+fn fit(name: &str, number: usize) -> String {
     let end = if number == 1 { String::new() } else { format!("_{number}") };
     let begin: String = name.chars().take(NAME_CHARS_MAX - end.len()).collect();
     begin + &end
 }
 
-fn write_interface(resolve: &Resolve, export: &Export<'_>, name: String) -> Result<ToolInterface, String> {
+fn write_interface(resolve: &Resolve, export: &Export<'_>, name: &str) -> Result<ToolInterface, String> {
     let function = export.function;
     match function.kind {
         FunctionKind::Freestanding => {}

@@ -195,7 +195,8 @@ impl<'a> Schemas<'a> {
 
 /// The schema of an object that has these members and no others.
 pub(super) fn object(properties: Map<String, Value>, required: &[&str]) -> Map<String, Value> {
-    let mut schema = members(json!({"type": "object", "properties": properties, "additionalProperties": false}));
+    let mut schema = members(json!({"type": "object", "additionalProperties": false}));
+    schema.insert("properties".to_owned(), properties.into());
     if !required.is_empty() {
         schema.insert("required".to_owned(), json!(required));
     }

@@ -1,5 +1,7 @@
 //! What a component may import and export, and what is refused by name.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use crate::plant::Plant;
@@ -89,7 +91,8 @@ async fn types_that_are_too_deep_or_too_many_are_refused() {
     let wide = {
         let mut types = "(type $t0 (tuple u8 u8))".to_owned();
         for index in 1..16 {
-            types += &format!("(type $t{index} (tuple $t{before} $t{before}))", before = index - 1);
+            let before = index - 1;
+            write!(types, "(type $t{index} (tuple $t{before} $t{before}))").unwrap();
         }
         types
     };

@@ -235,8 +235,8 @@ async fn fallible(plant: &Plant) -> Uploaded {
 
 fn everything() -> Value {
     json!({
-        "yes": true, "tiny": 7, "small": -7, "middle": 70000, "large": 9007199254740991_u64, "signed": -5, "single": 0.5,
-        "double": 0.1, "letter": "é", "text": "Grüße", "bytes": "AAEC/w==", "numbers": [1, 4294967295_u32], "maybe": "yes",
+        "yes": true, "tiny": 7, "small": -7, "middle": 70000, "large": 9_007_199_254_740_991_u64, "signed": -5, "single": 0.5,
+        "double": 0.1, "letter": "é", "text": "Grüße", "bytes": "AAEC/w==", "numbers": [1, 4_294_967_295_u32], "maybe": "yes",
         "perhaps": {"some": 3}, "outcome": {"ok": 9}, "done": {"ok": null}, "pair": ["a", 1], "shape": {"circle": 1.5},
         "colour": "dark-green", "rights": ["read", "write"],
     })
