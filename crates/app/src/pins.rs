@@ -67,9 +67,9 @@ pub async fn compare(
     if !is_pinning(caller) {
         return Ok(BTreeMap::new());
     }
-    let served: Vec<&ServedTool> = server.offers.all().map(|(_, tool)| &**tool).collect();
-    let pins = pin(app, api_key, server.server_id, &served).await?;
-    let changed: Vec<(&ServedTool, &Pin)> = served
+    let offered: Vec<&ServedTool> = server.offers.all().map(|(_, tool)| &**tool).collect();
+    let pins = pin(app, api_key, server.server_id, &offered).await?;
+    let changed: Vec<(&ServedTool, &Pin)> = offered
         .into_iter()
         .filter_map(|tool| pins.get(&tool.interface.name).map(|pin| (tool, pin)))
         .filter(|(tool, pin)| pin.digest != tool.definition_digest)
@@ -104,7 +104,7 @@ pub async fn list(
     let interfaces = load_interfaces(app, customer, page.items.iter().map(|(_, pin)| pin.version)).await?;
     Ok(page.map(|(name, pin)| {
         let read = interfaces.get(&pin.version);
-        view(&server, name, pin, read)
+        view(&server, name, &pin, read)
     }))
 }
 
@@ -137,7 +137,7 @@ pub async fn accept(
         return Err(AppError::not_found("pin", name));
     }
     let pin = Pin { digest: new.digest, version: new.version, pinned_at: at };
-    Ok(view(&server, name.clone(), pin, None))
+    Ok(view(&server, name.clone(), &pin, None))
 }
 
 /// Lets a call through if its tool says what the caller's client read, or is read for the first time.
@@ -210,12 +210,12 @@ async fn find_key(app: &App, customer: CustomerId, named: Option<ApiKeyId>, own:
     found.map(|key| key.id).ok_or_else(|| AppError::not_found("API key", api_key))
 }
 
-fn view(server: &ServedServer, name: ToolName, pin: Pin, read: Option<&ToolInterface>) -> PinView {
-    let served = server.offers.find(&name);
-    let now = served.map(|tool| tool.definition_digest);
-    let differences = match (read, served) {
-        (Some(read), Some(served)) if pin.digest != served.definition_digest => {
-            difference::between(&read.definition(), &served.interface.definition())
+fn view(server: &ServedServer, name: ToolName, pin: &Pin, read: Option<&ToolInterface>) -> PinView {
+    let offered = server.offers.find(&name);
+    let now = offered.map(|tool| tool.definition_digest);
+    let differences = match (read, offered) {
+        (Some(read), Some(tool)) if pin.digest != tool.definition_digest => {
+            difference::between(&read.definition(), &tool.interface.definition())
         }
         _ => Vec::new(),
     };

@@ -52,7 +52,7 @@ async fn one_function_of_a_component_becomes_the_tool_that_it_is_put_as(pool: Pg
     let words = Words {
         title: Some("Sum".into()),
         description: Some("Adds two whole numbers.".into()),
-        examples: Some(vec![example(json!({"a": 1, "b": 2}), json!({"result": 3}))]),
+        examples: Some(vec![example(&json!({"a": 1, "b": 2}), json!({"result": 3}))]),
         ..Words::default()
     };
 
@@ -83,7 +83,7 @@ async fn a_component_is_revised_without_being_sent_again(pool: PgPool) {
     let words = Words { description: Some("Adds.".into()), ..Words::default() };
     let second = revise(words).await.unwrap();
     let wrong =
-        revise(Words { examples: Some(vec![example(json!({"a": 1, "b": 1}), json!({"result": 3}))]), ..Words::default() }).await;
+        revise(Words { examples: Some(vec![example(&json!({"a": 1, "b": 1}), json!({"result": 3}))]), ..Words::default() }).await;
 
     assert_ne!(second.digest, first.digest);
     assert_eq!(second.interface.description, "Adds.");
@@ -213,10 +213,10 @@ async fn put(
     customer: &TestCustomer,
     server: &str,
     name: &str,
-    text: &str,
+    code: &str,
     with: NewWith,
 ) -> Result<VersionBuilt, AppError> {
-    put_bytes(test, customer, server, name, wat::parse_str(text).unwrap(), with).await
+    put_bytes(test, customer, server, name, wat::parse_str(code).unwrap(), with).await
 }
 
 async fn put_bytes(
@@ -236,11 +236,11 @@ async fn put_all(
     test: &TestApp,
     customer: &TestCustomer,
     server: &str,
-    text: &str,
+    code: &str,
     prefix: &str,
 ) -> Result<Vec<VersionBuilt>, AppError> {
     let ticket = components::begin(test.app(), &customer.caller, &slug(server)).await?;
-    let component = wat::parse_str(text).unwrap();
+    let component = wat::parse_str(code).unwrap();
     let new = NewComponents { component, prefix: prefix.to_owned(), grants: Grants::default() };
     components::put_all(test.app(), &customer.caller, &slug(server), ticket, new).await
 }
@@ -262,6 +262,6 @@ async fn result(customer: &TestCustomer, server: &str, name: &str, arguments: Va
     }
 }
 
-fn example(input: Value, output: Value) -> Example {
+fn example(input: &Value, output: Value) -> Example {
     Example { input: input.as_object().unwrap().clone(), output: Some(output) }
 }

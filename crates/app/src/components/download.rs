@@ -35,12 +35,11 @@ pub(super) async fn make(
     if known.contains(&digest) {
         return Ok(Download { version_id, digest, component: None });
     }
-    let bytes = match read(app, &artifact).await? {
-        Some(bytes) => bytes,
-        None => {
-            let artifact = artifacts::replace(app, customer, &tier, &tool, artifact).await?;
-            read(app, &artifact).await?.ok_or_else(|| AppError::internal("an artifact is lost", artifact.to_string()))?
-        }
+    let bytes = if let Some(bytes) = read(app, &artifact).await? {
+        bytes
+    } else {
+        let artifact = artifacts::replace(app, customer, &tier, &tool, artifact).await?;
+        read(app, &artifact).await?.ok_or_else(|| AppError::internal("an artifact is lost", artifact.to_string()))?
     };
     let component = match tool.language {
         Language::Component => bytes,

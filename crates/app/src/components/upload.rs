@@ -84,7 +84,7 @@ pub(super) async fn put_one(
     let NewComponent { component, export, grants, words } = new;
     check(slug, ticket, &component, &grants)?;
     let Inspected { source_digest, artifact, offers } = inspect(app, customer, ticket, component).await?;
-    let InspectedExport { export, mut interface } = choose(offers, export)?;
+    let InspectedExport { export, mut interface } = choose(offers, export.as_deref())?;
     if export.is_none() && interface.name != *name {
         return Err(rejected(format!(
             "the component says that its name is `{}`, and it was put as `{name}`: both must be the same",
@@ -200,9 +200,9 @@ async fn inspect(app: &App, customer: CustomerId, ticket: &Ticket, component: Ve
 }
 
 /// The function that is meant.
-fn choose(mut offers: Vec<InspectedExport>, export: Option<String>) -> Result<InspectedExport, AppError> {
+fn choose(mut offers: Vec<InspectedExport>, export: Option<&str>) -> Result<InspectedExport, AppError> {
     let names: Vec<&str> = offers.iter().filter_map(|offer| offer.export.as_deref()).collect();
-    let place = match &export {
+    let place = match export {
         None if offers.len() == 1 => 0,
         None => {
             return Err(AppError::invalid(format!(
@@ -211,7 +211,7 @@ fn choose(mut offers: Vec<InspectedExport>, export: Option<String>) -> Result<In
                 names.join(", ")
             )));
         }
-        Some(wanted) => offers.iter().position(|offer| offer.export.as_ref() == Some(wanted)).ok_or_else(|| {
+        Some(wanted) => offers.iter().position(|offer| offer.export.as_deref() == Some(wanted)).ok_or_else(|| {
             AppError::invalid(if names.is_empty() {
                 "the component is one tool as a whole: leave out `export`".to_owned()
             } else {
