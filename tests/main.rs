@@ -20,6 +20,8 @@ mod lifecycle;
 mod logs;
 #[path = "end_to_end/mcp.rs"]
 mod mcp;
+#[path = "end_to_end/packaging.rs"]
+mod packaging;
 #[path = "end_to_end/processes.rs"]
 mod processes;
 #[path = "end_to_end/program.rs"]

@@ -15,6 +15,8 @@ use tempfile::TempDir;
 use crate::api::Api;
 
 pub(crate) const ADMIN_KEY: &str = "end-to-end-administrator-key-0123456789";
+/// Of the folder of [`cache_directory`].
+pub(crate) const CACHE_KEY: &str = "8d1f0c5a7b3e29461f80d2c4b6a9573e0f1d2c3b4a5968778695a4b3c2d1e0f9";
 const START_MAX: Duration = Duration::from_mins(2);
 const STOP_MAX: Duration = Duration::from_secs(30);
 
@@ -45,7 +47,7 @@ impl Home {
             .env("TOOLWRIGHT_DATA_DIR", self.path())
             .env("TOOLWRIGHT_ADMIN_KEY", ADMIN_KEY)
             .env("TOOLWRIGHT_CACHE_DIR", cache_directory())
-            .env("TOOLWRIGHT_CACHE_KEY", "8d1f0c5a7b3e29461f80d2c4b6a9573e0f1d2c3b4a5968778695a4b3c2d1e0f9")
+            .env("TOOLWRIGHT_CACHE_KEY", CACHE_KEY)
             .stdin(Stdio::null());
         program
     }

@@ -17,6 +17,8 @@ pub(crate) enum BenchError {
     Io { what: &'static str, source: std::io::Error },
     #[error("cannot talk to the server")]
     Http(#[from] hyper::Error),
+    #[error("cannot ask the upstream")]
+    Upstream(#[from] reqwest::Error),
     #[error("the server answered {status} to {request}: {body}")]
     Refused { request: String, status: u16, body: String },
     #[error("{0}")]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Effort,
     connection::{BenchError, Connection},
+    customer::Customer,
     guest::ADD,
     load::percentile,
     server::Server,
@@ -46,15 +47,14 @@ fn row(name: &str, sorted: &[Duration], wanted: &str) {
 }
 
 async fn release(server: &Server, key: &str, tools: usize) -> Result<Vec<Duration>, BenchError> {
-    let mut api = Connection::open(server.address).await?;
-    api.call("POST", "/api/v1/servers", key, &json!({"slug": "bench", "title": "Bench", "description": "For figures"})).await?;
+    let mut customer = Customer::new(Connection::open(server.address).await?, key);
+    customer.create_server("bench").await?;
     let mut times = Vec::new();
     for index in 0..tools {
         let source = ADD.replace("\"add\"", &format!("\"add_{index}\""));
-        let body = json!({"language": "typescript", "source": source});
         let begun = Instant::now();
-        api.call("PUT", &format!("/api/v1/servers/bench/tools/add_{index}"), key, &body).await?;
-        api.call("POST", "/api/v1/servers/bench/releases", key, &json!({})).await?;
+        customer.put("bench", &format!("add_{index}"), &source, json!({})).await?;
+        customer.release("bench").await?;
         times.push(begun.elapsed());
     }
     times.sort_unstable();

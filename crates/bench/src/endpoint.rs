@@ -1,11 +1,5 @@
 //! tools/call at `/mcp/<server>`, everything on, against the floor.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    net::SocketAddr,
-    process::{Child, Command, Stdio},
-};
-
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -14,10 +8,12 @@ use serde_json::{Value, json};
 use crate::{
     Effort,
     connection::{BenchError, Connection},
+    customer::Customer,
     deployment::directory,
     guest::ADD,
     load::{self, Load},
-    server::{Server, program},
+    process::Process,
+    server::Server,
 };
 
 /// Prints latency and the server's CPU for one and for 64 connections, of the floor and of tools/call.
@@ -26,10 +22,10 @@ pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
     let server = Server::start(data.path()).await?;
     let key = server.create_customer().await?;
     deploy(&server, &key).await?;
-    let floor = Floor::start()?;
+    let floor = Process::start("floor")?;
     println!("endpoint: tools/call against the floor, by the same client");
     for connections in [1, 64] {
-        let under = load::run(floor.child.id(), floor.address, connections, effort.load, echo_request).await?;
+        let under = load::run(floor.id(), floor.address, connections, effort.load, echo_request).await?;
         let request = {
             let key = key.clone();
             move || call_request("bench", "add", &key)
@@ -78,11 +74,11 @@ fn row(name: &str, connections: usize, load: &Load) {
 }
 
 async fn deploy(server: &Server, key: &str) -> Result<(), BenchError> {
-    let mut api = Connection::open(server.address).await?;
-    api.call("POST", "/api/v1/servers", key, &json!({"slug": "bench", "title": "Bench", "description": "For figures"})).await?;
-    api.call("PUT", "/api/v1/servers/bench/tools/add", key, &json!({"language": "typescript", "source": ADD})).await?;
-    api.call("POST", "/api/v1/servers/bench/releases", key, &json!({})).await?;
-    let answer = api.send(call_request("bench", "add", key)).await?;
+    let mut customer = Customer::new(Connection::open(server.address).await?, key);
+    customer.create_server("bench").await?;
+    customer.put("bench", "add", ADD, json!({})).await?;
+    customer.release("bench").await?;
+    let answer = Connection::open(server.address).await?.send(call_request("bench", "add", key)).await?;
     check(&serde_json::from_slice(&answer).unwrap_or_default())
 }
 
@@ -108,36 +104,4 @@ fn post(
         Request::builder().method("POST").uri(path).header("host", "localhost").header("content-type", "application/json");
     #[expect(clippy::unwrap_used, reason = "the parts are written in this file; a key is plain ASCII")]
     headers(request).body(Full::new(Bytes::from(body.to_string()))).unwrap()
-}
-
-/// The echo in its own process; it is ended when this is dropped.
-struct Floor {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Floor {
-    fn start() -> Result<Self, BenchError> {
-        let mut child = Command::new(program("bench")?)
-            .arg("floor")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(BenchError::io("cannot start the floor"))?;
-        let mut line = String::new();
-        if let Some(out) = child.stdout.take() {
-            BufReader::new(out).read_line(&mut line).map_err(BenchError::io("cannot read the floor's address"))?;
-        }
-        let address =
-            line.trim().parse().map_err(|_| BenchError::Failed(format!("the floor did not tell its address: {line:?}")))?;
-        Ok(Self { child, address })
-    }
-}
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        // One that has ended already needs no kill.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
 }

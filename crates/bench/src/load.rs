@@ -27,6 +27,19 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// Several runs as one.
+    pub(crate) fn together(runs: Vec<Self>) -> Self {
+        let mut all = Self { requests: 0, elapsed: Duration::ZERO, server_cpu: Duration::ZERO, latencies: Vec::new() };
+        for run in runs {
+            all.requests += run.requests;
+            all.elapsed += run.elapsed;
+            all.server_cpu += run.server_cpu;
+            all.latencies.extend(run.latencies);
+        }
+        all.latencies.sort_unstable();
+        all
+    }
+
     /// The latency that `share` of the requests (0 to 1) stayed within.
     pub(crate) fn percentile(&self, share: f64) -> Duration {
         percentile(&self.latencies, share)

@@ -3,13 +3,20 @@
 #![expect(clippy::print_stdout, reason = "printing figures is what this program is for")]
 #![expect(clippy::cast_precision_loss, reason = "figures are shown with three digits")]
 
+mod component;
 mod connection;
+mod customer;
 mod deployment;
 mod endpoint;
+mod fetch;
+mod fleet;
 mod floor;
 mod guest;
 mod load;
+mod process;
 mod server;
+mod upload;
+mod upstream;
 mod usage;
 
 use std::{process::ExitCode, time::Duration};
@@ -38,8 +45,16 @@ enum Part {
     Deployment,
     /// tools/call over HTTP against the floor.
     Endpoint,
+    /// `fetch` against reqwest alone; slow upstreams.
+    Fetch,
+    /// A thousand servers against one.
+    Fleet,
+    /// A large component uploaded beside calls.
+    Upload,
     /// Serves the floor; the other parts start it themselves.
     Floor,
+    /// Serves what tools fetch; the other parts start it themselves.
+    Upstream,
 }
 
 /// How much each part does.
@@ -47,6 +62,10 @@ enum Part {
 struct Effort {
     load: Duration,
     repetitions: usize,
+    /// Servers of the part that has many.
+    servers: usize,
+    /// Size of the component that is uploaded.
+    upload_bytes: usize,
 }
 
 #[tokio::main]
@@ -67,13 +86,15 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let effort = if arguments.smoke {
-        Effort { load: Duration::from_millis(200), repetitions: 2 }
+        Effort { load: Duration::from_millis(200), repetitions: 2, servers: 3, upload_bytes: 100_000 }
     } else {
-        Effort { load: Duration::from_secs(arguments.seconds), repetitions: 40 }
+        Effort { load: Duration::from_secs(arguments.seconds), repetitions: 40, servers: 1_000, upload_bytes: 12_000_000 }
     };
     let wanted = |part| arguments.command.is_none_or(|command| command == part);
-    if arguments.command == Some(Part::Floor) {
-        return floor::serve().await;
+    match arguments.command {
+        Some(Part::Floor) => return floor::serve().await,
+        Some(Part::Upstream) => return upstream::serve().await,
+        _ => (),
     }
     if wanted(Part::Guest) {
         guest::print(effort).await?;
@@ -83,6 +104,15 @@ async fn run(arguments: &Arguments) -> Result<(), BenchError> {
     }
     if wanted(Part::Endpoint) {
         endpoint::print(effort).await?;
+    }
+    if wanted(Part::Fetch) {
+        fetch::print(effort).await?;
+    }
+    if wanted(Part::Fleet) {
+        fleet::print(effort).await?;
+    }
+    if wanted(Part::Upload) {
+        upload::print(effort).await?;
     }
     Ok(())
 }

@@ -30,10 +30,16 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `toolwright serve`, which stands beside this program, on `data`.
     pub(crate) async fn start(data: &Path) -> Result<Self, BenchError> {
+        Self::start_with(data, |_| ()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn start_with(data: &Path, change: impl FnOnce(&mut Command)) -> Result<Self, BenchError> {
         let address = free_address()?;
         let admin_key = "benchmark-administrator-key-0123456789".to_owned();
         let begun = Instant::now();
-        let child = Command::new(program("toolwright")?)
+        let mut command = Command::new(program("toolwright")?);
+        command
             .arg("serve")
             .env("TOOLWRIGHT_DATA_DIR", data)
             .env("TOOLWRIGHT_LISTEN", address.to_string())
@@ -41,9 +47,9 @@ impl Server {
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(data.join("bench.log")).map_err(BenchError::io("cannot write the server's log"))?)
-            .spawn()
-            .map_err(BenchError::io("cannot start the server"))?;
+            .stderr(fs::File::create(data.join("bench.log")).map_err(BenchError::io("cannot write the server's log"))?);
+        change(&mut command);
+        let child = command.spawn().map_err(BenchError::io("cannot start the server"))?;
         let mut server = Self { child, address, start: Duration::ZERO, admin_key };
         server.wait_until_ready(begun).await?;
         server.start = begun.elapsed();
@@ -61,9 +67,12 @@ impl Server {
         let key = &self.admin_key;
         let tier = admin.call("GET", "/admin/v1/tiers/enterprise", key, &Value::Null).await?;
         let mut limits = tier.get("limits").cloned().unwrap_or_default();
-        for (name, value) in
-            [("calls_per_minute_max", 4_000_000_u64), ("builds_per_hour_max", 1_000_000), ("concurrent_calls_max", 1024)]
-        {
+        for (name, value) in [
+            ("calls_per_minute_max", 4_000_000_u64),
+            ("builds_per_hour_max", 1_000_000),
+            ("concurrent_calls_max", 1024),
+            ("servers_max", 2_000),
+        ] {
             if let Some(members) = limits.as_object_mut() {
                 members.insert(name.to_owned(), value.into());
             }
