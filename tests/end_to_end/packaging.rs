@@ -86,7 +86,11 @@ fn check_config_takes_what_the_composition_gives() {
 fn nothing_that_the_composition_gives_can_be_left_out() {
     let (home, packaging) = (Home::new(), Packaging::read());
     let environment = packaging.environment(&home);
-    let needed = packaging.program().environment.keys().filter(|name| !matches!(name.as_str(), "TOOLWRIGHT_PROFILE" | "TOOLWRIGHT_LISTEN"));
+    let needed = packaging
+        .program()
+        .environment
+        .keys()
+        .filter(|name| !matches!(name.as_str(), "TOOLWRIGHT_PROFILE" | "TOOLWRIGHT_LISTEN"));
 
     for name in needed {
         let mut less = environment.clone();
@@ -146,7 +150,7 @@ fn the_image_is_made_of_what_is_here_and_fits_the_composition() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let rust = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
     assert!(image.built_from.starts_with(&format!("rust:{rust}-")), "{} builds with another Rust than {rust}", image.built_from);
-    assert_eq!(image.entrypoint, [image.program.clone()]);
+    assert_eq!(image.entrypoint, std::slice::from_ref(&image.program));
     let known = Command::new(env!("CARGO_BIN_EXE_toolwright")).args(&image.command).arg("--help").output().unwrap();
     assert!(known.status.success(), "{}", text(&known));
     assert_ne!(image.user.as_deref(), Some("root"));
@@ -155,7 +159,11 @@ fn the_image_is_made_of_what_is_here_and_fits_the_composition() {
     let port = format!(":{}", image.port);
     assert!(image.environment["TOOLWRIGHT_LISTEN"].ends_with(&port));
     assert!(service.environment["TOOLWRIGHT_LISTEN"].ends_with(&port));
-    assert!(service.ports.iter().all(|published| published.starts_with("127.0.0.1:") && published.ends_with(&port)), "{:?}", service.ports);
+    assert!(
+        service.ports.iter().all(|published| published.starts_with("127.0.0.1:") && published.ends_with(&port)),
+        "{:?}",
+        service.ports
+    );
 }
 
 /// The program as the container starts it: same variables, same arguments, same check of its health. Only the address, the folder

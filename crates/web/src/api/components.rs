@@ -33,7 +33,7 @@ use crate::{
 pub(crate) const WASM: &str = "application/wasm";
 
 /// How long a component may take to arrive: the largest tier's 32 MiB over a line of 5 Mbit/s take 54 s.
-const BODY_WAIT: Duration = Duration::from_secs(60);
+const BODY_WAIT: Duration = Duration::from_mins(1);
 
 /// What is said of a component beside its bytes.
 #[derive(Debug, Default, Deserialize, IntoParams)]
