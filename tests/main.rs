@@ -30,5 +30,7 @@ mod program;
 mod secrets;
 #[path = "end_to_end/start_up.rs"]
 mod start_up;
+#[path = "end_to_end/uploads.rs"]
+mod uploads;
 #[path = "end_to_end/walkthrough.rs"]
 mod walkthrough;

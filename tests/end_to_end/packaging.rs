@@ -73,7 +73,7 @@ fn check_config_takes_what_the_composition_gives() {
     let checked = check_config(&packaging.environment(&home));
 
     assert!(checked.status.success(), "{}", text(&checked));
-    for (setting, value) in [("profile", "production"), ("public_url", PUBLIC_URL)] {
+    for (setting, value) in [("profile", "production"), ("http.public_url", PUBLIC_URL)] {
         let line = text(&checked).lines().find(|line| line.trim_start().starts_with(setting)).map(str::to_owned);
         assert!(line.as_ref().is_some_and(|line| line.contains(value)), "{setting}: {line:?}\n{}", text(&checked));
     }
@@ -167,22 +167,24 @@ fn the_image_is_made_of_what_is_here_and_fits_the_composition() {
 }
 
 /// The program as the container starts it: same variables, same arguments, same check of its health. Only the address, the folder
-/// and the database, which is another program's, are of here.
+/// and the database, which is another program's as is its master key, are of here.
 #[tokio::test]
 async fn the_program_starts_on_it_and_its_health_check_passes() {
     let (home, packaging) = (Home::new(), Packaging::read());
     let database = Home::new();
     let _owner = database.serve().await;
-    let url = format!("postgres:///toolwright?host={}/postgres/run&user=toolwright", database.path().display());
+    let url = format!("postgres:///postgres?host={}/postgres/run&user=app", database.path().display());
     fs::write(packaging.secrets.path().join("database_url"), url).unwrap();
+    // A database opens only to the master key that it was made with.
+    fs::copy(database.path().join("keys/master-key"), packaging.secrets.path().join("master_key")).unwrap();
 
     let environment = packaging.environment(&home);
-    let address = free_address();
     let program = home
         .serve_with(|command| {
+            let listen = command.get_envs().find(|(name, _)| *name == "TOOLWRIGHT_LISTEN").unwrap().1.unwrap().to_owned();
             command.env_clear().envs(&environment).env("TOOLWRIGHT_CACHE_DIR", cache_directory());
             command.env("TOOLWRIGHT_CACHE_KEY", CACHE_KEY).env_remove("TOOLWRIGHT_CACHE_KEY_FILE");
-            command.env("TOOLWRIGHT_LISTEN", address.to_string());
+            command.env("TOOLWRIGHT_LISTEN", listen);
         })
         .await;
 

@@ -23,6 +23,9 @@ use crate::{
 
 const SLUG: &str = "bench";
 
+/// The upstream's name, which every resolver takes for loopback (RFC 6761, section 6.3).
+const HOST: &str = "upstream.localhost";
+
 /// Calls at the same time, of each kind that is measured.
 const CONNECTIONS: usize = 16;
 
@@ -46,7 +49,7 @@ pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
     let data = directory()?;
     let upstream = Process::start("upstream")?;
     let server = Server::start_with(data.path(), |command| {
-        command.env("TOOLWRIGHT_EGRESS_ALLOW_PRIVATE", upstream.address.to_string());
+        command.env("TOOLWRIGHT_EGRESS_ALLOW_PRIVATE", format!("{HOST}:{}", upstream.address.port()));
     })
     .await?;
     let key = server.create_customer().await?;
@@ -90,8 +93,8 @@ async fn print_waiting(server: &Server, key: &str, effort: Effort) -> Result<(),
 async fn deploy(server: &Server, key: &str, upstream: SocketAddr) -> Result<(), BenchError> {
     let mut customer = Customer::new(Connection::open(server.address).await?, key);
     customer.create_server(SLUG).await?;
-    let grants = json!({"hosts": [{"scheme": "http", "host": upstream.ip(), "port": upstream.port()}]});
-    let fetch = |path: &str| format!(r#"await (await fetch("http://{upstream}/{path}")).json()"#);
+    let grants = json!({"hosts": [{"scheme": "http", "host": HOST, "port": upstream.port()}]});
+    let fetch = |path: &str| format!(r#"await (await fetch("http://{HOST}:{}/{path}")).json()"#, upstream.port());
     let none = json!({});
     customer.put(SLUG, "at_hand", &source("at_hand", r#"JSON.parse('{"sum":42}')"#), none.clone()).await?;
     customer.put(SLUG, "fetched", &source("fetched", &fetch("quick")), grants.clone()).await?;
