@@ -71,6 +71,11 @@ impl ResponseBody {
         self.is_none
     }
 
+    /// Whether it has to be decompressed to be read.
+    pub(crate) const fn is_encoded(&self) -> bool {
+        self.source.is_encoded()
+    }
+
     /// The next piece, never empty; `None` at the end, and after an error.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         poll_fn(|context| self.poll_piece(context)).await.transpose()

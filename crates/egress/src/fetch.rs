@@ -105,8 +105,12 @@ pub(crate) async fn fetch(call: &Arc<Call>, request: FetchRequest) -> Result<Fet
     }
 }
 
-/// Reads a redirect's body if it is short and there, so that its connection is of further use.
+/// Reads a redirect's body if it is short and there, so that its connection is of further use. What would have to be decompressed goes with
+/// its connection: nobody reads it.
 async fn drain(mut body: ResponseBody) {
+    if body.is_encoded() {
+        return;
+    }
     let mut left = DRAINED_BYTES_MAX;
     let reading = async {
         while let Ok(Some(piece)) = body.next().await {

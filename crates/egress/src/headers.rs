@@ -15,8 +15,8 @@ use crate::FetchError;
 const FIELDS_MAX: usize = 100;
 /// Names and values of a request together: most servers take 8 to 16 KiB.
 const FIELD_BYTES_MAX: usize = 32 << 10;
-/// What is decoded here; zstd is not.
-const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, br");
+/// What is decoded here. Brotli and zstd are not: what their decoders take is in proportion to a window that the host chooses.
+const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate");
 
 /// The fields that a guest asks for, without those that are ours (the web's forbidden ones, as far as they change the message).
 pub(crate) fn from_pairs(pairs: &[(String, String)]) -> Result<HeaderMap, FetchError> {
