@@ -148,8 +148,8 @@ async fn dialogue(
             Some(connection) => (connection, true),
             None => (open(call, started, &origin, admission, limits.connecting).await?, false),
         };
-        connection.slot.set(Some(Arc::clone(&call.meter)));
-        let sending = connection.sender.try_send_request(outgoing.request()?);
+        connection.slot.set(Arc::clone(&call.meter));
+        let sending = connection.sender.try_send_request(outgoing.request(&connection.slot.sending)?);
         let mut error = match call.within(started, Phase::Answer, limits.answering, sending).await? {
             Ok(response) => return Ok((response, Lease::new(call, origin, connection), limits)),
             Err(error) => error,

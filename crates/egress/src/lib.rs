@@ -28,6 +28,7 @@ mod pool;
 mod request_body;
 mod resolver;
 mod secrets;
+mod sending;
 mod target;
 mod tls;
 mod usage;

@@ -12,6 +12,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::sending::Sending;
+
 /// What one call sent and received.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -55,11 +57,14 @@ impl Meter {
 #[derive(Debug, Default)]
 pub(crate) struct MeterSlot {
     current: Mutex<Option<Arc<Meter>>>,
+    /// How far its request is.
+    pub(crate) sending: Arc<Sending>,
 }
 
 impl MeterSlot {
-    pub(crate) fn set(&self, meter: Option<Arc<Meter>>) {
-        *self.lock() = meter;
+    /// Stays until the next call uses the connection: no byte of it is nobody's.
+    pub(crate) fn set(&self, meter: Arc<Meter>) {
+        *self.lock() = Some(meter);
     }
 
     fn count(&self, bytes: usize, which: impl Fn(&Meter) -> &AtomicU64) -> io::Result<()> {
@@ -117,7 +122,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.slot.sending.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -138,11 +145,11 @@ mod tests {
         let mut near = Metered::new(near, Arc::clone(&slot));
         let (one, two) = (Arc::new(Meter::new(100)), Arc::new(Meter::new(6)));
 
-        slot.set(Some(Arc::clone(&one)));
+        slot.set(Arc::clone(&one));
         near.write_all(b"hello").await.unwrap();
         far.write_all(b"you").await.unwrap();
         near.read_exact(&mut [0; 3]).await.unwrap();
-        slot.set(Some(Arc::clone(&two)));
+        slot.set(Arc::clone(&two));
         near.write_all(b"again").await.unwrap();
 
         assert_eq!((one.sent(), one.received(), two.total()), (5, 3, 5));

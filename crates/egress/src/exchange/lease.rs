@@ -21,9 +21,11 @@ impl Lease {
         Self { egress: Arc::clone(&call.egress), owner: call.permission.owner(), origin, connection }
     }
 
-    /// The answer was read to its end.
+    /// The answer was read to its end. A host can answer before it has the whole request: that connection goes on sending, so it is closed.
     pub(crate) fn give_back(self) {
-        self.connection.slot.set(None);
+        if !self.connection.slot.sending.is_over() {
+            return;
+        }
         self.egress.pool.put(self.owner, self.origin, self.connection, Instant::now());
     }
 }

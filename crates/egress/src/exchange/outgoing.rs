@@ -1,11 +1,13 @@
 //! What is sent, with secrets in it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use domain::HttpMethod;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
 
 use super::Hop;
-use crate::{FetchError, call::Call, headers, request_body::RequestBody};
+use crate::{FetchError, call::Call, headers, request_body::RequestBody, sending::Sending};
 
 /// The body of a hop.
 pub(crate) enum HopBody {
@@ -64,13 +66,13 @@ impl Outgoing {
         (fields + body) as u64
     }
 
-    /// The request, to be sent.
-    pub(crate) fn request(&mut self) -> Result<Request<RequestBody>, FetchError> {
+    /// The request, to be sent by the connection of `sending`.
+    pub(crate) fn request(&mut self, sending: &Arc<Sending>) -> Result<Request<RequestBody>, FetchError> {
         let body = match &mut self.body {
             OutgoingBody::Whole(bytes) => RequestBody::whole(bytes.clone()),
             OutgoingBody::Streamed(body) => body.take().ok_or(FetchError::Ended)?,
         };
-        let mut request = Request::new(body);
+        let mut request = Request::new(body.sent_by(sending));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();

@@ -1,5 +1,14 @@
 //! Connections are used again, but never by someone else, and never blindly.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use egress::{FetchRequest, Outbound, Waits};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
 use crate::{
     upstream::{Step, Upstream, answer, ok, wait},
     world::{World, at, get, post, text},
@@ -97,4 +106,57 @@ async fn an_answer_without_a_body_has_none() {
         assert_eq!(text(response).await, "");
     }
     assert_eq!(upstream.connections(), 1);
+}
+
+/// Answers as soon as the head is there, reads on, and tells how many bytes came until the connection was closed.
+async fn answer_at_once(mut stream: TcpStream) -> u64 {
+    let mut received = Vec::new();
+    while !received.windows(4).any(|end| end == b"\r\n\r\n") {
+        stream.read_buf(&mut received).await.unwrap();
+    }
+    let mut bytes = received.len() as u64;
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        bytes += read as u64;
+    }
+    bytes
+}
+
+const LARGE_BYTES: usize = 48 << 20;
+
+/// Posts a large body, whole or in pieces, and reads the answer's end.
+async fn post_large(call: &Outbound, url: &str, is_streamed: bool) {
+    let body = Bytes::from(vec![b'x'; LARGE_BYTES]);
+    if is_streamed {
+        let request = http::Request::post(url).body(http_body_util::Full::new(body)).unwrap();
+        let mut answer = call.send(request, Waits::default()).await.unwrap().into_body();
+        assert_eq!(answer.next().await, Ok(None));
+    } else {
+        let request = FetchRequest { method: "POST".to_owned(), url: url.to_owned(), body, ..FetchRequest::default() };
+        assert_eq!(text(call.fetch(request).await.unwrap()).await, "");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_before_the_request_was_sent_takes_no_byte_out_of_the_meter() {
+    for is_streamed in [false, true] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let host = tokio::spawn(async move { answer_at_once(listener.accept().await.unwrap().0).await });
+        let world = World::configured(&[], |config| {
+            config.request_body_bytes_max = LARGE_BYTES;
+            config.allow_private = vec![format!("a.test:{port}").parse().unwrap()];
+        })
+        .await;
+        let url = format!("http://a.test:{port}");
+        let call = world.call(std::slice::from_ref(&url));
+
+        post_large(&call, &url, is_streamed).await;
+
+        assert_eq!(world.egress.usage().connections_idle, 0, "nobody gets a connection that goes on sending");
+        let received = tokio::time::timeout(Duration::from_secs(5), host).await.expect("the connection is closed").unwrap();
+        assert!(received < LARGE_BYTES as u64 && received <= call.bytes(), "{received} of {}", call.bytes());
+    }
 }
