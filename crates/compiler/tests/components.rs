@@ -3,6 +3,8 @@
 
 #[path = "components/built.rs"]
 mod built;
+#[path = "components/costs.rs"]
+mod costs;
 #[path = "components/imports.rs"]
 mod imports;
 #[path = "../../sandbox/tests/outside/name_server.rs"]

@@ -9,7 +9,7 @@ use std::{
 use domain::{Outcome, Receipt};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::{
     Entry, Invocable, Invocation, InvokeError, Invoked,
@@ -50,9 +50,13 @@ pub(crate) async fn run(
     let (end, cpu_us) = drive(&mut store, &tool, (call.entry, &call.arguments), &call.cancelled, deadline).await;
 
     let crossed = store.data_mut().settle_wasi();
+    let owes_fuel = pay_for_wasi(&mut store);
     let outcome = match end {
         End::Guest(_) if let Some(limit) = crossed => {
             outcome::Ended::without_output(Outcome::LimitExceeded(store.data().limits.exceeded(limit)))
+        }
+        End::Guest(_) if owes_fuel => {
+            outcome::Ended::without_output(Outcome::LimitExceeded(store.data().limits.exceeded(CallLimit::Fuel)))
         }
         End::Guest(Ok(Answered::Guest(answer))) => outcome::of_answer(&store, &answer)?,
         End::Guest(Ok(Answered::Component(answer))) => answer.judge(store.data()),
@@ -91,9 +95,20 @@ fn prepare(engine: &Engine, state: GuestState, fuel_max: u64) -> wasmtime::Resul
     store.limiter(|state| &mut state.footprint);
     store.set_fuel(fuel_max)?;
     store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
+    store.epoch_deadline_callback(|guest| {
+        // What is left is as of the guest's last call of the host. It cannot be lowered here: the guest's code has it in a register.
+        if guest.data().wasi_fuel() > guest.get_fuel()? { Err(Trap::OutOfFuel.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+    });
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
     Ok(store)
+}
+
+/// Charges what the guest owes for functions of WASI; whether it has less.
+fn pay_for_wasi(store: &mut Store<GuestState>) -> bool {
+    let (due, left) = (store.data().wasi_fuel(), store.get_fuel().unwrap_or_default());
+    // Fuel is metered in every store of the engine, so that this does not fail.
+    let paid = store.set_fuel(left.saturating_sub(due)).is_ok();
+    due > left || !paid
 }
 
 /// Runs the guest until it ends or must end; with its CPU time in microseconds. The guest comes first, so that a call which ends

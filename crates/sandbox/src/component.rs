@@ -4,10 +4,14 @@ mod answer;
 mod arguments;
 mod function;
 mod http;
+mod kind;
 mod print;
+mod random;
 mod results;
+mod toll;
 mod voice;
 mod wasi;
+mod work;
 mod world;
 
 use wasmtime::{

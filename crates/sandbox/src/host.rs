@@ -17,7 +17,8 @@ use wasmtime::{
 pub(crate) use bodies::Bodies;
 pub(crate) use log::Log;
 pub(crate) use operations::Operations;
-pub(crate) use requests::missing_grant;
+pub(crate) use requests::{RECEIVED_BYTE_FUEL, SENT_BYTE_FUEL, missing_grant};
+pub(crate) use values::RANDOM_BYTE_FUEL;
 
 use crate::state::GuestState;
 
@@ -25,9 +26,9 @@ use crate::state::GuestState;
 const INTERFACE: &str = "toolwright:tool/host@0.1.0";
 
 /// Fuel of any call of the host: about what the way there and back, and an allocation, cost in instructions.
-const CALL_FUEL: u64 = 2_000;
+pub(crate) const CALL_FUEL: u64 = 2_000;
 /// Fuel of a byte that is checked and copied.
-const BYTE_FUEL: u64 = 4;
+pub(crate) const BYTE_FUEL: u64 = 4;
 
 /// Bytes of a reason.
 const REFUSAL_BYTES_MAX: usize = 1024;

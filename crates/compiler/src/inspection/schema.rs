@@ -22,6 +22,8 @@ use wit_parser::{Docs, Flags, Handle, Record, Resolve, Result_, Type, TypeDef, T
 const DEPTH_MAX: usize = 24;
 /// Places in one schema. Types can be shared in WIT, so that a short text can stand for a schema of any size.
 const TYPES_MAX: usize = 2_000;
+/// Cases of enums and variants, and names of flags, in one schema: each place at which a type stands counts them again.
+const CASES_MAX: usize = 1_000;
 /// Characters of a description within a schema.
 const DESCRIPTION_CHARS_MAX: usize = 1_000;
 
@@ -39,11 +41,12 @@ pub(super) struct Schemas<'a> {
     resolve: &'a Resolve,
     direction: Direction,
     types: usize,
+    cases: usize,
 }
 
 impl<'a> Schemas<'a> {
     pub(super) const fn new(resolve: &'a Resolve, direction: Direction) -> Self {
-        Self { resolve, direction, types: 0 }
+        Self { resolve, direction, types: 0, cases: 0 }
     }
 
     /// The schema of a type, or why a client could not write or read a value of it.
@@ -129,9 +132,13 @@ impl<'a> Schemas<'a> {
             }
             TypeDefKind::Variant(variant) => self.write_variant(variant, depth)?,
             TypeDefKind::Enum(cases) => {
+                self.count_cases(cases.cases.len())?;
                 members(json!({"enum": cases.cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>()}))
             }
-            TypeDefKind::Flags(flags) => write_flags(flags),
+            TypeDefKind::Flags(flags) => {
+                self.count_cases(flags.flags.len())?;
+                write_flags(flags)
+            }
             TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id)) => {
                 return Err(refuse("resource", resolve.types.get(*id).unwrap_or(definition)));
             }
@@ -157,6 +164,7 @@ impl<'a> Schemas<'a> {
     }
 
     fn write_variant(&mut self, variant: &Variant, depth: usize) -> Result<Map<String, Value>, String> {
+        self.count_cases(variant.cases.len())?;
         let without: Vec<&str> = variant.cases.iter().filter(|case| case.ty.is_none()).map(|case| case.name.as_str()).collect();
         let mut choices = Vec::new();
         if !without.is_empty() {
@@ -170,6 +178,14 @@ impl<'a> Schemas<'a> {
             }
         }
         Ok(members(json!({"oneOf": choices})))
+    }
+
+    fn count_cases(&mut self, more: usize) -> Result<(), String> {
+        self.cases += more;
+        if self.cases > CASES_MAX {
+            return Err(format!("its enums, variants and flags, written out, have more than {CASES_MAX} cases"));
+        }
+        Ok(())
     }
 
     fn option(&self, kind: &Type) -> Option<&'a Type> {

@@ -1,7 +1,7 @@
 //! An exported function of a component as a tool: arguments and result are JSON by the types of WIT.
 
 use wasmtime::{
-    Store,
+    Store, Trap,
     component::{
         Component, ComponentExportIndex, Instance, Val,
         types::{ComponentItem, Type},
@@ -11,8 +11,11 @@ use wasmtime::{
 use super::{
     HOSTCALL_BYTES_MAX,
     answer::ComponentAnswer,
-    arguments, explain_call,
+    arguments::{self, ArgumentError},
+    explain_call,
+    kind::Kind,
     results::{self, ResultError},
+    work::NoFuel,
 };
 use crate::{host::cut, invocable::Broken, state::GuestState};
 
@@ -27,7 +30,7 @@ const TOOL_ERROR: &str = "ToolError";
 /// The function, found once when the component is loaded.
 pub(crate) struct Function {
     index: ComponentExportIndex,
-    params: Vec<(String, Type)>,
+    params: Vec<(String, Kind)>,
     result: Answer,
 }
 
@@ -35,12 +38,12 @@ pub(crate) struct Function {
 enum Answer {
     Nothing,
     /// A record, which is an object already.
-    Record(Type),
+    Record(Kind),
     /// Anything else; it becomes the member `result`.
-    Value(Type),
+    Value(Kind),
     /// `result<T, E>` as a whole: `E` is the tool's failure. Each side can be without a value.
     Fallible {
-        ok: Option<Type>,
+        ok: Option<Kind>,
     },
 }
 
@@ -53,7 +56,7 @@ impl Function {
         };
         let (item, index) = component.get_export(instance.as_ref(), name)?;
         let ComponentItem::ComponentFunc(kind) = item else { return None };
-        let params = kind.params().map(|(name, kind)| (name.to_owned(), kind)).collect();
+        let params = kind.params().map(|(name, kind)| (name.to_owned(), Kind::of(&kind))).collect();
         let result = Answer::of(kind.results().next());
         Some(Self { index, params, result })
     }
@@ -65,8 +68,9 @@ impl Function {
         store: &mut Store<GuestState>,
         arguments: &str,
     ) -> Result<ComponentAnswer, Broken> {
-        let values = match arguments::read(arguments, &self.params, VALUE_BYTES_MAX) {
+        let values = match arguments::read(arguments, &self.params, VALUE_BYTES_MAX, store).await {
             Ok(values) => values,
+            Err(ArgumentError::Fuel(_)) => return Err(out_of_fuel()),
             Err(error) => return Ok(ComponentAnswer::failure(WRONG_ARGUMENTS, error.to_string())),
         };
         let output_bytes_max = usize::try_from(store.data().limits.output_bytes_max).unwrap_or(usize::MAX);
@@ -77,7 +81,7 @@ impl Function {
         let function = instance.get_func(&mut *store, self.index).ok_or_else(missing)?;
         let mut results = vec![Val::Bool(false); usize::from(!matches!(self.result, Answer::Nothing))];
         match function.call_async(&mut *store, &values, &mut results).await {
-            Ok(()) => Ok(self.result.write(results.first(), output_bytes_max)),
+            Ok(()) => self.result.write(results.first(), output_bytes_max, store).await,
             Err(error) => explain_call(error),
         }
     }
@@ -87,39 +91,51 @@ impl Answer {
     fn of(kind: Option<Type>) -> Self {
         match kind {
             None => Self::Nothing,
-            Some(Type::Result(result)) => Self::Fallible { ok: result.ok() },
-            Some(kind @ Type::Record(_)) => Self::Record(kind),
-            Some(kind) => Self::Value(kind),
+            Some(Type::Result(result)) => Self::Fallible { ok: result.ok().as_ref().map(Kind::of) },
+            Some(kind @ Type::Record(_)) => Self::Record(Kind::of(&kind)),
+            Some(kind) => Self::Value(Kind::of(&kind)),
         }
     }
 
-    fn write(&self, value: Option<&Val>, bytes_max: usize) -> ComponentAnswer {
+    async fn write(
+        &self,
+        value: Option<&Val>,
+        bytes_max: usize,
+        store: &mut Store<GuestState>,
+    ) -> Result<ComponentAnswer, Broken> {
         let written = match (self, value) {
-            (Self::Value(kind), Some(value)) => results::write_as_member(value, kind, bytes_max),
-            (Self::Record(kind), Some(value)) => results::write(value, kind, bytes_max),
-            (Self::Fallible { ok: Some(kind @ Type::Record(_)) }, Some(Val::Result(Ok(Some(value))))) => {
-                results::write(value, kind, bytes_max)
+            (Self::Value(kind), Some(value)) => results::write_as_member(value, kind, bytes_max, store).await,
+            (Self::Record(kind), Some(value)) => results::write(value, kind, bytes_max, store).await,
+            (Self::Fallible { ok: Some(kind @ Kind::Record(_)) }, Some(Val::Result(Ok(Some(value))))) => {
+                results::write(value, kind, bytes_max, store).await
             }
             (Self::Fallible { ok: Some(kind) }, Some(Val::Result(Ok(Some(value))))) => {
-                results::write_as_member(value, kind, bytes_max)
+                results::write_as_member(value, kind, bytes_max, store).await
             }
             (Self::Fallible { .. }, Some(Val::Result(Err(error)))) => {
-                return ComponentAnswer::failure(TOOL_ERROR, tell(error.as_deref()));
+                let message = tell(error.as_deref(), store).await.map_err(|_| out_of_fuel())?;
+                return Ok(ComponentAnswer::failure(TOOL_ERROR, message));
             }
             _ => Ok("null".to_owned()),
         };
         match written {
-            Ok(json) => ComponentAnswer::json(json),
-            Err(ResultError::TooLong) => ComponentAnswer::TooLong,
+            Ok(json) => Ok(ComponentAnswer::json(json)),
+            Err(ResultError::TooLong) => Ok(ComponentAnswer::TooLong),
+            Err(ResultError::Fuel(_)) => Err(out_of_fuel()),
         }
     }
 }
 
 /// A text is the message; anything else is told as JSON.
-fn tell(error: Option<&Val>) -> String {
+async fn tell(error: Option<&Val>, store: &mut Store<GuestState>) -> Result<String, NoFuel> {
     match error {
-        None => "the tool failed and did not say why".to_owned(),
-        Some(Val::String(text)) => cut(text, FAILURE_BYTES_MAX).to_owned(),
-        Some(value) => results::write_untyped(value, FAILURE_BYTES_MAX),
+        None => Ok("the tool failed and did not say why".to_owned()),
+        Some(Val::String(text)) => Ok(cut(text, FAILURE_BYTES_MAX).to_owned()),
+        Some(value) => results::write_untyped(value, FAILURE_BYTES_MAX, store).await,
     }
+}
+
+/// As if the guest had used it up itself.
+fn out_of_fuel() -> Broken {
+    Broken::Call(Trap::OutOfFuel.into())
 }

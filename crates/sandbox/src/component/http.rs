@@ -5,16 +5,22 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use bytes::Bytes;
 use domain::LogLevel;
 use egress::{FetchError, Outbound, Waits};
 use http_body_util::BodyExt as _;
+use hyper::body::Body;
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::voice::Voice;
-use crate::{host::missing_grant, invocation::CallLimit, outside::Outside};
+use super::{toll::Toll, voice::Voice};
+use crate::{
+    host::{RECEIVED_BYTE_FUEL, SENT_BYTE_FUEL, missing_grant},
+    invocation::CallLimit,
+    outside::Outside,
+};
 
 /// What is sent at once of a request's body, and how many pieces of that size wait.
 const CHUNK_BYTES_MAX: usize = 64 * 1024;
@@ -25,6 +31,7 @@ pub(super) struct Sender {
     outbound: Option<Outbound>,
     io: Handle,
     voice: Voice,
+    toll: Toll,
     /// Requests since they were last counted as host calls.
     pub(super) requests: u32,
     /// Host calls that are left.
@@ -37,11 +44,12 @@ pub(super) struct Sender {
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
 impl Sender {
-    pub(super) fn new(outside: &Outside, voice: Voice) -> Self {
+    pub(super) fn new(outside: &Outside, voice: Voice, toll: Toll) -> Self {
         Self {
             outbound: outside.outbound.clone(),
             io: outside.io.clone(),
             voice,
+            toll,
             requests: 0,
             host_calls_left: 0,
             has_crossed_host_calls: false,
@@ -92,11 +100,13 @@ impl WasiHttpHooks for Sender {
         let waits = options.map(waits).unwrap_or_default();
         let tell = move |error: FetchError| tell(&error, &voice, &crossed);
         // Sockets are driven by another runtime than guests are.
+        let request = request.map(|body| charged(body, self.toll.clone(), SENT_BYTE_FUEL));
+        let toll = self.toll.clone();
         let work = async move { outbound.send(request, waits).await };
         let task = AbortOnDropHandle::new(self.io.spawn(work.in_current_span()));
         Box::new(async move {
             let response = task.await.map_err(|_| Error::InternalError(None))?.map_err(tell.clone())?;
-            let response = response.map(|body| body.map_err(tell).boxed_unsync());
+            let response = response.map(|body| charged(body.map_err(tell), toll, RECEIVED_BYTE_FUEL));
             Ok((response, Box::new(async { Ok(()) }) as Box<dyn Future<Output = _> + Send>))
         })
     }
@@ -112,6 +122,15 @@ impl WasiHttpHooks for Sender {
     fn p2_error_from_hyper(&mut self, _error: &hyper::Error) -> wasmtime_wasi_http::p2::bindings::http::types::ErrorCode {
         wasmtime_wasi_http::p2::bindings::http::types::ErrorCode::HttpProtocolError
     }
+}
+
+/// A body of which each byte takes fuel on its way.
+fn charged(body: impl Body<Data = Bytes, Error = Error> + Send + 'static, toll: Toll, byte_fuel: u64) -> WasiBody {
+    body.map_frame(move |frame| {
+        toll.add(frame.data_ref().map_or(0, |data| data.len() as u64), byte_fuel);
+        frame
+    })
+    .boxed_unsync()
 }
 
 fn waits(options: RequestOptions) -> Waits {

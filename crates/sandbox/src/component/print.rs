@@ -10,11 +10,15 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamError, StreamResult},
 };
 
-use super::voice::Voice;
-use crate::outside::SECRET_BYTES_MAX;
+use super::{toll::Toll, voice::Voice};
+use crate::{
+    host::{BYTE_FUEL, CALL_FUEL},
+    outside::SECRET_BYTES_MAX,
+};
 
-/// Bytes that a guest may write at once.
-const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that a guest may write at once, and so the most lines of which the host tells in one go: as many as WASI's own
+/// `blocking-write-and-flush` takes.
+const WRITE_BYTES_MAX: usize = 4 * 1024;
 
 /// Bytes of a line that is being written: what can be kept of it, and as many more as show whether it was cut within a secret.
 const LINE_BYTES_MAX: usize = LogLine::MESSAGE_BYTES_MAX + SECRET_BYTES_MAX + 1;
@@ -27,12 +31,13 @@ pub(super) struct Print(Arc<Mutex<Line>>);
 struct Line {
     level: LogLevel,
     voice: Voice,
+    toll: Toll,
     bytes: Vec<u8>,
 }
 
 impl Print {
-    pub(super) fn new(level: LogLevel, voice: Voice) -> Self {
-        Self(Arc::new(Mutex::new(Line { level, voice, bytes: Vec::new() })))
+    pub(super) fn new(level: LogLevel, voice: Voice, toll: Toll) -> Self {
+        Self(Arc::new(Mutex::new(Line { level, voice, toll, bytes: Vec::new() })))
     }
 
     /// Ends the line that the guest left unfinished.
@@ -44,6 +49,7 @@ impl Print {
 impl Line {
     /// A line that grows longer than it can be kept is cut: the rest of it counts, and is gone.
     fn write(&mut self, text: &[u8]) {
+        self.toll.add(text.len() as u64, BYTE_FUEL);
         for part in text.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_BYTES_MAX.saturating_sub(self.bytes.len());
             let (line, is_whole) = part.strip_suffix(b"\n").map_or((part, false), |line| (line, true));
@@ -61,6 +67,8 @@ impl Line {
     }
 
     fn say(&mut self) {
+        // As much as a call of `log`.
+        self.toll.add(1, CALL_FUEL);
         self.voice.say(self.level, &String::from_utf8_lossy(&self.bytes));
         self.bytes.clear();
     }

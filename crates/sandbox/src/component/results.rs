@@ -1,10 +1,20 @@
 //! Values to JSON: what a function gave, by its types. The table is in `compiler::inspection::schema`.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    iter,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures_util::future::BoxFuture;
 use serde::Serialize;
-use wasmtime::component::{Val, types::Type};
+use wasmtime::{Store, component::Val};
+
+use super::{
+    kind::Kind,
+    work::{NoFuel, Work},
+};
+use crate::state::GuestState;
 
 /// The member that holds a result which is not a record.
 const RESULT: &str = "result";
@@ -13,39 +23,53 @@ const EXACT_MAX: u64 = (1 << 53) - 1;
 
 /// Why a result cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ResultError {
+pub(super) enum ResultError {
     #[error("the result is longer than allowed")]
     TooLong,
+    #[error(transparent)]
+    Fuel(#[from] NoFuel),
 }
 
-/// Writes a value of `kind` as JSON of `bytes_max` bytes at most.
-pub(crate) fn write(value: &Val, kind: &Type, bytes_max: usize) -> Result<String, ResultError> {
-    write_with(bytes_max, |out| write_value(out, value, Some(kind)))
+impl From<io::Error> for ResultError {
+    /// The only error of a text in memory is that it is full.
+    fn from(_: io::Error) -> Self {
+        Self::TooLong
+    }
+}
+
+/// Writes a value of `kind` as JSON of `bytes_max` bytes at most. It takes fuel.
+pub(super) async fn write(
+    value: &Val,
+    kind: &Kind,
+    bytes_max: usize,
+    store: &mut Store<GuestState>,
+) -> Result<String, ResultError> {
+    let mut writer = Writer::new(bytes_max, store);
+    writer.value(value, Some(kind)).await?;
+    writer.end()
 }
 
 /// As [`write`], as the member `result` of an object.
-pub(crate) fn write_as_member(value: &Val, kind: &Type, bytes_max: usize) -> Result<String, ResultError> {
-    write_with(bytes_max, |out| {
-        out.write_all(b"{\"")?;
-        out.write_all(RESULT.as_bytes())?;
-        out.write_all(b"\":")?;
-        write_value(out, value, Some(kind))?;
-        out.write_all(b"}")
-    })
+pub(super) async fn write_as_member(
+    value: &Val,
+    kind: &Kind,
+    bytes_max: usize,
+    store: &mut Store<GuestState>,
+) -> Result<String, ResultError> {
+    let mut writer = Writer::new(bytes_max, store);
+    writer.members([(RESULT, Some(value), Some(kind))].into_iter()).await?;
+    writer.end()
 }
 
 /// Writes a value whose type is not at hand: the beginning of it, if it is too long.
-pub(crate) fn write_untyped(value: &Val, bytes_max: usize) -> String {
-    let mut out = Bounded { bytes: Vec::new(), bytes_max };
-    // What was written until it became too long is what is shown.
-    let _ = write_value(&mut out, value, None);
-    String::from_utf8_lossy(&out.bytes).into_owned()
-}
-
-fn write_with(bytes_max: usize, write: impl FnOnce(&mut Bounded) -> io::Result<()>) -> Result<String, ResultError> {
-    let mut out = Bounded { bytes: Vec::new(), bytes_max };
-    write(&mut out).map_err(|_| ResultError::TooLong)?;
-    String::from_utf8(out.bytes).map_err(|_| ResultError::TooLong)
+pub(super) async fn write_untyped(value: &Val, bytes_max: usize, store: &mut Store<GuestState>) -> Result<String, NoFuel> {
+    let mut writer = Writer::new(bytes_max, store);
+    match writer.value(value, None).await {
+        Err(ResultError::Fuel(error)) => return Err(error),
+        // What was written until it became too long is what is shown.
+        Ok(()) | Err(ResultError::TooLong) => writer.work.pay()?,
+    }
+    Ok(String::from_utf8_lossy(&writer.out.bytes).into_owned())
 }
 
 /// A text with a bound; its only error is that it is full.
@@ -68,69 +92,150 @@ impl Write for Bounded {
     }
 }
 
-fn write_value(out: &mut Bounded, value: &Val, kind: Option<&Type>) -> io::Result<()> {
-    match value {
-        Val::Bool(value) => plain(out, value),
-        Val::S8(value) => plain(out, value),
-        Val::U8(value) => plain(out, value),
-        Val::S16(value) => plain(out, value),
-        Val::U16(value) => plain(out, value),
-        Val::S32(value) => plain(out, value),
-        Val::U32(value) => plain(out, value),
-        Val::S64(value) if value.unsigned_abs() > EXACT_MAX => plain(out, &value.to_string()),
-        Val::S64(value) => plain(out, value),
-        Val::U64(value) if *value > EXACT_MAX => plain(out, &value.to_string()),
-        Val::U64(value) => plain(out, value),
-        Val::Float32(value) if value.is_finite() => plain(out, value),
-        Val::Float32(value) => plain(out, name_of_number((*value).into())),
-        Val::Float64(value) if value.is_finite() => plain(out, value),
-        Val::Float64(value) => plain(out, name_of_number(*value)),
-        Val::Char(value) => plain(out, value),
-        Val::String(value) | Val::Enum(value) => plain(out, value),
-        Val::Flags(names) => plain(out, names),
-        Val::List(items) => write_list(out, items, kind),
-        Val::Tuple(items) => {
-            let kinds: Vec<Type> = if let Some(Type::Tuple(tuple)) = kind { tuple.types().collect() } else { Vec::new() };
-            write_items(out, items, |index| kinds.get(index))
-        }
-        Val::Record(members) => {
-            let kinds: Vec<Type> =
-                if let Some(Type::Record(record)) = kind { record.fields().map(|field| field.ty).collect() } else { Vec::new() };
-            write_members(
-                out,
-                members.iter().enumerate().map(|(index, (name, value))| (name.as_str(), Some(value), kinds.get(index))),
-            )
-        }
-        Val::Variant(name, None) => plain(out, name),
-        Val::Variant(name, Some(value)) => {
-            let kind = match kind {
-                Some(Type::Variant(variant)) => variant.cases().find(|case| case.name == name).and_then(|case| case.ty),
-                _ => None,
-            };
-            write_members(out, [(name.as_str(), Some(&**value), kind.as_ref())].into_iter())
-        }
-        Val::Option(Some(value)) => {
-            let inner = if let Some(Type::Option(option)) = kind { Some(option.ty()) } else { None };
-            match **value {
-                Val::Option(_) => write_members(out, [("some", Some(&**value), inner.as_ref())].into_iter()),
-                _ => write_value(out, value, inner.as_ref()),
-            }
-        }
-        Val::Result(sides) => {
-            let kinds = if let Some(Type::Result(result)) = kind { (result.ok(), result.err()) } else { (None, None) };
-            let member = match sides {
-                Ok(value) => ("ok", value.as_deref(), kinds.0.as_ref()),
-                Err(value) => ("err", value.as_deref(), kinds.1.as_ref()),
-            };
-            write_members(out, [member].into_iter())
-        }
-        // `none`; the inspection takes no function that gives any other value.
-        _ => out.write_all(b"null"),
-    }
+struct Writer<'s> {
+    out: Bounded,
+    work: Work<'s>,
 }
 
-fn plain(out: &mut Bounded, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
-    serde_json::to_writer(out, value).map_err(io::Error::from)
+type Written = Result<(), ResultError>;
+
+impl<'s> Writer<'s> {
+    fn new(bytes_max: usize, store: &'s mut Store<GuestState>) -> Self {
+        Self { out: Bounded { bytes: Vec::new(), bytes_max }, work: Work::new(store) }
+    }
+
+    fn end(mut self) -> Result<String, ResultError> {
+        self.work.pay()?;
+        String::from_utf8(self.out.bytes).map_err(|_| ResultError::TooLong)
+    }
+
+    async fn value(&mut self, value: &Val, kind: Option<&Kind>) -> Written {
+        self.work.add(1, 0);
+        self.work.rest().await?;
+        match value {
+            Val::Bool(value) => self.plain(value),
+            Val::S8(value) => self.plain(value),
+            Val::U8(value) => self.plain(value),
+            Val::S16(value) => self.plain(value),
+            Val::U16(value) => self.plain(value),
+            Val::S32(value) => self.plain(value),
+            Val::U32(value) => self.plain(value),
+            Val::S64(value) if value.unsigned_abs() > EXACT_MAX => self.plain(&value.to_string()),
+            Val::S64(value) => self.plain(value),
+            Val::U64(value) if *value > EXACT_MAX => self.plain(&value.to_string()),
+            Val::U64(value) => self.plain(value),
+            Val::Float32(value) if value.is_finite() => self.plain(value),
+            Val::Float32(value) => self.plain(name_of_number((*value).into())),
+            Val::Float64(value) if value.is_finite() => self.plain(value),
+            Val::Float64(value) => self.plain(name_of_number(*value)),
+            Val::Char(value) => self.plain(value),
+            Val::String(value) | Val::Enum(value) => self.text(value),
+            Val::Flags(names) => {
+                self.work.add(names.len(), names.iter().map(String::len).sum());
+                self.plain(names)
+            }
+            Val::Variant(name, None) => self.text(name),
+            value => self.compound(value, kind).await,
+        }
+    }
+
+    /// A value that holds others.
+    fn compound<'a>(&'a mut self, value: &'a Val, kind: Option<&'a Kind>) -> BoxFuture<'a, Written> {
+        Box::pin(async move {
+            match value {
+                Val::List(items) => self.list(items, kind).await,
+                Val::Tuple(items) => {
+                    let kinds = if let Some(Kind::Tuple(kinds)) = kind { kinds.as_slice() } else { &[] };
+                    let kinds = kinds.iter().map(Some).chain(iter::repeat(None));
+                    self.items(items.iter().zip(kinds)).await
+                }
+                Val::Record(members) => {
+                    let fields = if let Some(Kind::Record(fields)) = kind { fields.as_slice() } else { &[] };
+                    let kinds = fields.iter().map(|(_, kind)| Some(kind)).chain(iter::repeat(None));
+                    self.members(members.iter().zip(kinds).map(|((name, value), kind)| (name.as_str(), Some(value), kind))).await
+                }
+                Val::Variant(name, Some(value)) => {
+                    let kind = if let Some(Kind::Variant(cases)) = kind { cases.find(name).flatten() } else { None };
+                    self.members([(name.as_str(), Some(&**value), kind)].into_iter()).await
+                }
+                Val::Option(Some(value)) => {
+                    let inner = if let Some(Kind::Option(kind)) = kind { Some(&**kind) } else { None };
+                    match **value {
+                        Val::Option(_) => self.members([("some", Some(&**value), inner)].into_iter()).await,
+                        _ => self.value(value, inner).await,
+                    }
+                }
+                Val::Result(sides) => {
+                    let (ok, err) = if let Some(Kind::Result(sides)) = kind {
+                        (sides.ok.as_deref(), sides.err.as_deref())
+                    } else {
+                        (None, None)
+                    };
+                    let member = match sides {
+                        Ok(value) => ("ok", value.as_deref(), ok),
+                        Err(value) => ("err", value.as_deref(), err),
+                    };
+                    self.members([member].into_iter()).await
+                }
+                // `none`; the inspection takes no function that gives any other value.
+                _ => Ok(self.out.write_all(b"null")?),
+            }
+        })
+    }
+
+    fn text(&mut self, text: &str) -> Written {
+        self.work.add(0, text.len());
+        self.plain(text)
+    }
+
+    fn plain(&mut self, value: &(impl Serialize + ?Sized)) -> Written {
+        Ok(serde_json::to_writer(&mut self.out, value).map_err(io::Error::from)?)
+    }
+
+    async fn list(&mut self, items: &[Val], kind: Option<&Kind>) -> Written {
+        // An empty list does not show what it is a list of, which is why types go along.
+        let is_of_bytes = matches!(kind, Some(Kind::Bytes)) || matches!(items.first(), Some(Val::U8(_)));
+        if !is_of_bytes {
+            let kind = if let Some(Kind::List(kind)) = kind { Some(&**kind) } else { None };
+            return self.items(items.iter().map(|item| (item, kind))).await;
+        }
+        self.work.add_bytes(items.len());
+        if items.len() / 3 * 4 > self.out.bytes_max {
+            return Err(ResultError::TooLong);
+        }
+        let bytes: Vec<u8> = items.iter().filter_map(|item| if let Val::U8(byte) = item { Some(*byte) } else { None }).collect();
+        self.text(&STANDARD.encode(bytes))
+    }
+
+    async fn items<'a>(&mut self, items: impl Iterator<Item = (&'a Val, Option<&'a Kind>)> + Send) -> Written {
+        self.out.write_all(b"[")?;
+        for (index, (item, kind)) in items.enumerate() {
+            if index > 0 {
+                self.out.write_all(b",")?;
+            }
+            self.value(item, kind).await?;
+        }
+        Ok(self.out.write_all(b"]")?)
+    }
+
+    async fn members<'a>(
+        &mut self,
+        members: impl Iterator<Item = (&'a str, Option<&'a Val>, Option<&'a Kind>)> + Send,
+    ) -> Written {
+        self.out.write_all(b"{")?;
+        for (index, (name, value, kind)) in members.enumerate() {
+            if index > 0 {
+                self.out.write_all(b",")?;
+            }
+            self.text(name)?;
+            self.out.write_all(b":")?;
+            match value {
+                Some(value) => self.value(value, kind).await?,
+                None => self.out.write_all(b"null")?,
+            }
+        }
+        Ok(self.out.write_all(b"}")?)
+    }
 }
 
 fn name_of_number(number: f64) -> &'static str {
@@ -141,48 +246,4 @@ fn name_of_number(number: f64) -> &'static str {
     } else {
         "-Infinity"
     }
-}
-
-fn write_list(out: &mut Bounded, items: &[Val], kind: Option<&Type>) -> io::Result<()> {
-    let kind = if let Some(Type::List(list)) = kind { Some(list.ty()) } else { None };
-    // An empty list does not show what it is a list of, which is why types go along.
-    let is_of_bytes = matches!(kind, Some(Type::U8)) || matches!(items.first(), Some(Val::U8(_)));
-    if !is_of_bytes {
-        return write_items(out, items, |_| kind.as_ref());
-    }
-    let bytes: Vec<u8> = items.iter().filter_map(|item| if let Val::U8(byte) = item { Some(*byte) } else { None }).collect();
-    if bytes.len() / 3 * 4 > out.bytes_max {
-        return Err(io::ErrorKind::StorageFull.into());
-    }
-    plain(out, &STANDARD.encode(bytes))
-}
-
-fn write_items<'a>(out: &mut Bounded, items: &[Val], kind: impl Fn(usize) -> Option<&'a Type>) -> io::Result<()> {
-    out.write_all(b"[")?;
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            out.write_all(b",")?;
-        }
-        write_value(out, item, kind(index))?;
-    }
-    out.write_all(b"]")
-}
-
-fn write_members<'a>(
-    out: &mut Bounded,
-    members: impl Iterator<Item = (&'a str, Option<&'a Val>, Option<&'a Type>)>,
-) -> io::Result<()> {
-    out.write_all(b"{")?;
-    for (index, (name, value, kind)) in members.enumerate() {
-        if index > 0 {
-            out.write_all(b",")?;
-        }
-        plain(out, name)?;
-        out.write_all(b":")?;
-        match value {
-            Some(value) => write_value(out, value, kind)?,
-            None => out.write_all(b"null")?,
-        }
-    }
-    out.write_all(b"}")
 }

@@ -9,15 +9,27 @@ use wasmtime_wasi::{
 };
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::{http::Sender, print::Print, voice::Voice};
-use crate::{invocation::CallLimit, state::GuestState};
+use super::{
+    http::Sender,
+    print::Print,
+    random::{HasRandom, Random},
+    toll::Toll,
+    voice::Voice,
+};
+use crate::{
+    host::{BYTE_FUEL, CALL_FUEL},
+    invocation::CallLimit,
+    state::GuestState,
+};
 
 /// Streams, pollables and the like that one guest holds at a time. Each takes some hundred bytes of the host's memory.
 const RESOURCES_MAX: usize = 512;
 /// As many as a guest gets of `toolwright:tool/host` at once.
-const RANDOM_BYTES_MAX: u64 = 65_536;
+pub(super) const RANDOM_BYTES_MAX: u64 = 65_536;
 /// Headers of one request or answer. Each of the guest's resources can be one.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Fuel of a call of `wasi:http`: any of them may go through all headers.
+const HTTP_CALL_FUEL: u64 = CALL_FUEL + HEADER_BYTES_MAX as u64 * BYTE_FUEL;
 
 /// What WASI knows of one guest.
 pub(crate) struct Wasi {
@@ -25,12 +37,14 @@ pub(crate) struct Wasi {
     http: WasiHttpCtx,
     sender: Sender,
     prints: [Print; 2],
+    toll: Toll,
     table: ResourceTable,
 }
 
 impl Wasi {
-    fn new(voice: &Voice, sender: Sender) -> Self {
-        let prints = [Print::new(LogLevel::Info, voice.clone()), Print::new(LogLevel::Warn, voice.clone())];
+    fn new(voice: &Voice, sender: Sender, toll: Toll) -> Self {
+        let print = |level| Print::new(level, voice.clone(), toll.clone());
+        let prints = [print(LogLevel::Info), print(LogLevel::Warn)];
         let [output, errors] = &prints;
         let mut context = WasiCtxBuilder::new();
         context.stdout(output.clone()).stderr(errors.clone());
@@ -39,7 +53,7 @@ impl Wasi {
         http.set_field_size_limit(HEADER_BYTES_MAX);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        Self { context: context.build(), http, sender, prints, table }
+        Self { context: context.build(), http, sender, prints, toll, table }
     }
 }
 
@@ -55,8 +69,20 @@ impl GuestState {
         let Self { wasi, log, reports, outside, .. } = self;
         wasi.get_or_insert_with(|| {
             let voice = Voice::new(log, reports.as_ref(), outside);
-            Box::new(Wasi::new(&voice, Sender::new(outside, voice.clone())))
+            let toll = Toll::default();
+            Box::new(Wasi::new(&voice, Sender::new(outside, voice.clone(), toll.clone()), toll))
         })
+    }
+
+    /// Fuel that the guest owes for functions of WASI.
+    pub(crate) fn wasi_fuel(&self) -> u64 {
+        self.wasi.as_ref().map_or(0, |wasi| wasi.toll.due())
+    }
+
+    fn random(&mut self) -> Random<'_> {
+        let Wasi { context, toll, .. } = self.wasi();
+        toll.add(1, CALL_FUEL);
+        Random { generators: context.random(), toll: toll.clone() }
     }
 
     /// Counts the requests that were sent since the last time as host calls, and ends lines that were left unfinished. Gives the limit that was
@@ -71,7 +97,9 @@ impl GuestState {
 
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Wasi { context, table, .. } = self.wasi();
+        // Every function of WASI but those of HTTP comes here first.
+        let Wasi { context, table, toll, .. } = self.wasi();
+        toll.add(1, CALL_FUEL);
         WasiCtxView { ctx: context, table }
     }
 }
@@ -81,7 +109,8 @@ impl WasiHttpView for GuestState {
         let sent = std::mem::take(&mut self.wasi().sender.requests);
         self.host_calls += sent;
         let left = self.limits.host_calls_max.saturating_sub(self.host_calls);
-        let Wasi { http, sender, table, .. } = self.wasi();
+        let Wasi { http, sender, table, toll, .. } = self.wasi();
+        toll.add(1, HTTP_CALL_FUEL);
         sender.host_calls_left = left;
         WasiHttpCtxView { ctx: http, table, hooks: sender }
     }
@@ -94,7 +123,11 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     // Streams, pollables, both clocks, random numbers and the three standard streams.
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    random::insecure::add_to_linker::<_, WasiRandom>(linker, |state: &mut GuestState| state.ctx().ctx.random())?;
+    // Random bytes are among the interfaces above, and here for fuel.
+    linker.allow_shadowing(true);
+    random::random::add_to_linker::<_, HasRandom>(linker, GuestState::random)?;
+    linker.allow_shadowing(false);
+    random::insecure::add_to_linker::<_, HasRandom>(linker, GuestState::random)?;
     random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |state: &mut GuestState| state.ctx().ctx.random())?;
     let filesystem = <GuestState as wasmtime_wasi::filesystem::WasiFilesystemView>::filesystem;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, filesystem)?;

@@ -22,9 +22,9 @@ const REQUEST_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of the bodies of all requests of a call that are under way: copies in the host's memory, whatever its tier lets it send in time.
 const SENDING_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Fuel of a byte that is sent: it is copied, looked through for placeholders, encrypted.
-const SENT_BYTE_FUEL: u64 = 8;
+pub(crate) const SENT_BYTE_FUEL: u64 = 8;
 /// Fuel of a byte that was received: it was decrypted, decompressed, looked through for secrets.
-pub(super) const RECEIVED_BYTE_FUEL: u64 = 16;
+pub(crate) const RECEIVED_BYTE_FUEL: u64 = 16;
 
 /// `request` of `fetch`.
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use crate::{Progress, Report, state::GuestState};
 /// As many as Web Crypto's `getRandomValues` gives at once.
 pub(super) const RANDOM_BYTES_MAX: u32 = 65_536;
 /// Fuel of a random byte, which the kernel makes.
-const RANDOM_BYTE_FUEL: u64 = 64;
+pub(crate) const RANDOM_BYTE_FUEL: u64 = 64;
 
 /// `progress: func(progress: f64, total: option<f64>, message: option<string>)`
 pub(super) fn progress(
