@@ -17,13 +17,37 @@ pub(crate) struct Outside {
     /// The runtime on which requests go on while the guest computes; guests' own threads drive no sockets.
     pub(crate) io: Handle,
     pub(crate) bodies: Bodies,
-    /// Bytes of the bodies of requests that are in flight: copies in the host's memory.
-    pub(crate) sending_bytes: u64,
+    /// What requests that are in flight hold of the host's memory.
+    pub(crate) sending: Sending,
+}
+
+/// Bytes of requests: copies in the host's memory until they have ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sending {
+    pub(crate) body_bytes: u64,
+    /// Of the texts that say where to and how, with what else a request takes that waits for its turn.
+    pub(crate) head_bytes: u64,
+}
+
+impl Sending {
+    pub(crate) const fn and(self, more: Self) -> Self {
+        Self {
+            body_bytes: self.body_bytes.saturating_add(more.body_bytes),
+            head_bytes: self.head_bytes.saturating_add(more.head_bytes),
+        }
+    }
+
+    pub(crate) const fn without(self, ended: Self) -> Self {
+        Self {
+            body_bytes: self.body_bytes.saturating_sub(ended.body_bytes),
+            head_bytes: self.head_bytes.saturating_sub(ended.head_bytes),
+        }
+    }
 }
 
 impl Outside {
     pub(crate) fn new(outbound: Option<Outbound>, io: Handle) -> Self {
-        Self { outbound, io, bodies: Bodies::default(), sending_bytes: 0 }
+        Self { outbound, io, bodies: Bodies::default(), sending: Sending::default() }
     }
 
     /// Bytes sent and received.

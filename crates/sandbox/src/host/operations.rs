@@ -14,7 +14,7 @@ use tokio::task;
 use wasmtime::{StoreContextMut, component::WasmStr};
 
 use super::{BYTE_FUEL, Fault, burn, charge, charge_refusal, count, refusal, requests, take_text};
-use crate::state::GuestState;
+use crate::{outside::Sending, state::GuestState};
 
 /// Bytes of one operation's JSON.
 const OPERATION_BYTES_MAX: usize = 64 * 1024;
@@ -33,14 +33,14 @@ enum Operation {
 #[derive(Debug)]
 pub(super) enum Ended {
     Slept,
-    /// A request, whose body had `sent_bytes`.
+    /// A request, which held `sent`.
     Fetched {
-        sent_bytes: u64,
+        sent: Sending,
         response: Result<Box<FetchResponse>, FetchError>,
     },
     /// A request whose task broke off: a fault of ours.
     BrokeOff {
-        sent_bytes: u64,
+        sent: Sending,
     },
     /// A body, of which a piece and the rest came back; nothing at its end.
     Read {
@@ -58,6 +58,8 @@ struct Canceller {
     waiting: AbortHandle,
     /// The task that does the work elsewhere.
     task: Option<task::AbortHandle>,
+    /// What its request's text holds.
+    head_bytes: u64,
 }
 
 /// The operations of one guest that are under way. They end with it.
@@ -91,16 +93,24 @@ impl Operations {
         work: impl Future<Output = Ended> + Send + 'static,
     ) {
         let (waiting, registration) = AbortHandle::new_pair();
-        self.cancellers.insert(handle, Canceller { waiting, task });
+        self.cancellers.insert(handle, Canceller { waiting, task, head_bytes: 0 });
         let work = work.map(move |ended| (handle, ended)).boxed();
         self.running.get_or_insert_default().push(Abortable::new(work, registration));
     }
 
-    pub(super) fn cancel(&mut self, handle: u32) {
-        if let Some(Canceller { waiting, task }) = self.cancellers.remove(&handle) {
-            waiting.abort();
-            task.iter().for_each(task::AbortHandle::abort);
+    /// Keeps in mind what is given back if the operation is cancelled.
+    pub(super) fn hold(&mut self, handle: u32, head_bytes: u64) {
+        if let Some(canceller) = self.cancellers.get_mut(&handle) {
+            canceller.head_bytes = head_bytes;
         }
+    }
+
+    /// Gives what the operation held.
+    pub(super) fn cancel(&mut self, handle: u32) -> u64 {
+        let Some(Canceller { waiting, task, head_bytes }) = self.cancellers.remove(&handle) else { return 0 };
+        waiting.abort();
+        task.iter().for_each(task::AbortHandle::abort);
+        head_bytes
     }
 
     async fn wait(&mut self) -> Option<(u32, Ended)> {
@@ -142,7 +152,9 @@ pub(super) fn start(
 pub(super) fn cancel(mut guest: StoreContextMut<'_, GuestState>, (handle,): (u32,)) -> wasmtime::Result<()> {
     charge(&mut guest, 0, 0)?;
     let GuestState { operations, outside, .. } = guest.data_mut();
-    operations.cancel(handle);
+    let head_bytes = operations.cancel(handle);
+    // Its body counts on: however fast a guest starts and cancels, no more bodies than may be are in memory.
+    outside.sending = outside.sending.without(Sending { head_bytes, body_bytes: 0 });
     outside.bodies.close_read_by(handle);
     Ok(())
 }
@@ -153,8 +165,8 @@ pub(super) async fn wait(mut guest: StoreContextMut<'_, GuestState>) -> wasmtime
     let (handle, ended) = guest.data_mut().operations.wait().await.ok_or(Fault::NothingToWaitFor)?;
     let answer = match ended {
         Ended::Slept => Ok(String::new()),
-        Ended::Fetched { sent_bytes, response } => requests::answer(&mut guest, sent_bytes, response)?,
-        Ended::BrokeOff { sent_bytes } => requests::broke_off(&mut guest, sent_bytes),
+        Ended::Fetched { sent, response } => requests::answer(&mut guest, sent, response)?,
+        Ended::BrokeOff { sent } => requests::broke_off(&mut guest, sent),
         Ended::Read { body, piece } => {
             let read = requests::unless_over(piece)?;
             let bodies = &mut guest.data_mut().outside.bodies;

@@ -15,12 +15,16 @@ use wasmtime::{
 };
 
 use super::{Fault, burn, charge_refusal, count, operations::Ended, refusal, take_text};
-use crate::state::GuestState;
+use crate::{outside::Sending, state::GuestState};
 
 /// Bytes of a request without its body, as JSON: more than hosts take.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of the bodies of all requests of a call that are under way: copies in the host's memory, whatever its tier lets it send in time.
 const SENDING_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// The same of their texts: all but a few requests wait for their turn, each with its URL and its fields in the host's memory.
+const HEADS_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// What a request takes beside its text: its task, and what its fields become when they are taken apart.
+const HEAD_BYTES_MIN: u64 = 4 * 1024;
 /// Fuel of a byte that is sent: it is copied, looked through for placeholders, encrypted.
 pub(crate) const SENT_BYTE_FUEL: u64 = 8;
 /// Fuel of a byte that was received: it was decrypted, decompressed, looked through for secrets.
@@ -69,7 +73,7 @@ pub(super) fn fetch(
     let text = take_text(&mut guest, &request, REQUEST_BYTES_MAX)?;
     burn(&mut guest, body.len(), SENT_BYTE_FUEL)?;
     let started = match read_request(&guest, &text) {
-        Ok(request) => begin(&mut guest, request, &body)?,
+        Ok(request) => begin(&mut guest, request, text.len(), &body)?,
         Err(reason) => Err(reason),
     };
     charge_refusal(&mut guest, &started)?;
@@ -79,11 +83,11 @@ pub(super) fn fetch(
 /// What the guest is told of a request that has ended.
 pub(super) fn answer(
     guest: &mut StoreContextMut<'_, GuestState>,
-    sent_bytes: u64,
+    sent: Sending,
     response: Result<Box<FetchResponse>, FetchError>,
 ) -> wasmtime::Result<Result<String, String>> {
     let GuestState { operations, outside, .. } = guest.data_mut();
-    outside.sending_bytes = outside.sending_bytes.saturating_sub(sent_bytes);
+    outside.sending = outside.sending.without(sent);
     let response = match unless_over(response)? {
         Ok(response) => *response,
         Err(reason) => return Ok(Err(reason)),
@@ -100,9 +104,9 @@ pub(super) fn answer(
 }
 
 /// What the guest is told of a request that a fault of ours ended.
-pub(super) fn broke_off(guest: &mut StoreContextMut<'_, GuestState>, sent_bytes: u64) -> Result<String, String> {
+pub(super) fn broke_off(guest: &mut StoreContextMut<'_, GuestState>, sent: Sending) -> Result<String, String> {
     let outside = &mut guest.data_mut().outside;
-    outside.sending_bytes = outside.sending_bytes.saturating_sub(sent_bytes);
+    outside.sending = outside.sending.without(sent);
     Err("the request broke off on the platform's side: try again".to_owned())
 }
 
@@ -129,17 +133,24 @@ fn read_request(guest: &StoreContextMut<'_, GuestState>, text: &str) -> Result<R
 fn begin(
     guest: &mut StoreContextMut<'_, GuestState>,
     request: Request,
+    text_bytes: usize,
     body: &WasmList<u8>,
 ) -> wasmtime::Result<Result<u32, String>> {
-    let sent_bytes = body.len() as u64;
+    let sent = Sending { body_bytes: body.len() as u64, head_bytes: HEAD_BYTES_MIN.saturating_add(text_bytes as u64) };
     let state = guest.data();
-    let sending_bytes = state.outside.sending_bytes.saturating_add(sent_bytes);
-    if sending_bytes > state.limits.egress_bytes_max {
+    let sending = state.outside.sending.and(sent);
+    if sending.body_bytes > state.limits.egress_bytes_max {
         return Err(Fault::EgressBytes.into());
     }
-    if sending_bytes > SENDING_BYTES_MAX {
+    if sending.body_bytes > SENDING_BYTES_MAX {
         return Ok(Err(format!(
             "requests that are under way may have bodies of {SENDING_BYTES_MAX} bytes: wait for some to end"
+        )));
+    }
+    if sending.head_bytes > HEADS_BYTES_MAX {
+        return Ok(Err(format!(
+            "requests that are under way may have URLs and headers of {HEADS_BYTES_MAX} bytes, each counted as {HEAD_BYTES_MIN} more: \
+             wait for some to end"
         )));
     }
     let Some(outbound) = state.outside.outbound.clone() else { return Ok(Err(missing_grant(&request.url, &request.method))) };
@@ -154,13 +165,14 @@ fn begin(
     let GuestState { operations, outside, .. } = guest.data_mut();
     let handle = operations.next_handle()?;
     let task = AbortOnDropHandle::new(outside.io.spawn(work.in_current_span()));
-    outside.sending_bytes += sent_bytes;
+    outside.sending = sending;
     operations.start(handle, Some(task.abort_handle()), async move {
         match task.await {
-            Ok(response) => Ended::Fetched { sent_bytes, response: response.map(Box::new) },
-            Err(_) => Ended::BrokeOff { sent_bytes },
+            Ok(response) => Ended::Fetched { sent, response: response.map(Box::new) },
+            Err(_) => Ended::BrokeOff { sent },
         }
     });
+    operations.hold(handle, sent.head_bytes);
     Ok(Ok(handle))
 }
 

@@ -274,6 +274,54 @@ async fn bodies_that_are_under_way_have_a_bound_whatever_the_tier_lets_a_call_se
     assert!(failure_of(is_over).contains("bodies of 33554432 bytes: wait for some to end"));
 }
 
+/// Starts as many requests, and takes each back at once.
+async fn taken_back(outside: &Outside, request: &str, times: u32) -> Outcome {
+    let body = format!(
+        "(local.set $n (i32.const {times}))
+         (loop $again (call $fetch (i32.const 1024) (i32.const {}) (i32.const 0) (i32.const 0) (i32.const 256))
+           (if (i32.load8_u (i32.const 256)) (then (return (call $refused))))
+           (call $cancel (i32.load (i32.const 260)))
+           (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+         (call $number (i64.const 1))",
+        request.len(),
+    );
+    let mut call = outside.invocation();
+    call.limits.host_calls_max = 2000;
+    guest(request, &body).await.try_call(call).await.unwrap().outcome
+}
+
+#[tokio::test]
+async fn texts_of_requests_that_are_under_way_have_a_bound() {
+    const KIB: usize = 1024;
+    let outside = Outside::start().await;
+    let request = outside.request("/never");
+    // Spaces after the request, which count as the URL would that could stand there.
+    let outcome_of = async |bytes: usize, times: u32| {
+        let body = format!(
+            "(drop (memory.grow (i32.const 6))) (memory.fill (i32.const 65536) (i32.const 32) (i32.const 300000))
+             (memory.copy (i32.const 65536) (i32.const 1024) (i32.const {length})) (local.set $n (i32.const {times}))
+             (loop $again (call $fetch (i32.const 65536) (i32.const {bytes}) (i32.const 0) (i32.const 0) (i32.const 256))
+               (if (i32.load8_u (i32.const 256)) (then (return (call $refused))))
+               (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+             (call $number (i64.const 1))",
+            length = request.len(),
+        );
+        let mut call = outside.invocation();
+        call.limits.host_calls_max = 2000;
+        guest(&request, &body).await.try_call(call).await.unwrap().outcome
+    };
+
+    let large = (outcome_of(252 * KIB, 16).await, outcome_of(252 * KIB, 17).await);
+    let small = (outcome_of(KIB, 819).await, outcome_of(KIB, 820).await);
+
+    assert_eq!(value_of(taken_back(&outside, &request, 1100).await), json!(1), "what was taken back counts no longer");
+    for (fits, is_over) in [large, small] {
+        assert_eq!(value_of(fits), json!(1));
+        assert!(failure_of(is_over).contains("URLs and headers of 4194304 bytes"));
+    }
+    outside.is_quiet_soon().await;
+}
+
 #[tokio::test]
 async fn a_request_that_is_taken_back_ends_at_once() {
     let outside = Outside::start().await;
