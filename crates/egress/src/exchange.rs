@@ -45,6 +45,8 @@ pub(crate) struct MaskedLocation;
 /// One request, with placeholders where secrets go.
 pub(crate) struct Hop<'a> {
     pub(crate) target: &'a Target,
+    /// Whether a host led here: no secret is put into a URL that a host wrote.
+    pub(crate) is_redirected: bool,
     pub(crate) method: HttpMethod,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: HopBody,

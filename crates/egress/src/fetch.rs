@@ -90,6 +90,7 @@ pub(crate) async fn fetch(call: &Arc<Call>, request: FetchRequest) -> Result<Fet
     loop {
         let hop = Hop {
             target: &journey.target,
+            is_redirected: journey.redirects > 0,
             method: journey.method,
             headers: &journey.headers,
             body: HopBody::Whole(journey.body.clone()),

@@ -42,8 +42,8 @@ impl Outbound {
         Self(Arc::new(Open { call: Arc::new(call) }))
     }
 
-    /// The placeholder of a secret: it stands for the value in header values, and between the quotes of JSON and in forms that are sent as a
-    /// whole. It means something in this call alone.
+    /// The placeholder of a secret: it stands for the value in header values, in values of the query, and between the quotes of JSON and in forms
+    /// that are sent as a whole. It means something in this call alone.
     pub fn secret(&self, name: &EnvName) -> Result<String, SecretError> {
         let call = self.call();
         call.placeholders().secret(&call.permission, name)
@@ -67,7 +67,7 @@ impl Outbound {
     }
 
     /// Sends one request with an absolute URL and a body that may come in pieces; redirects are handed out. Secrets are put into header
-    /// values only. The body is bounded by the tier's bytes; its errors fail the request.
+    /// values and values of the query only. The body is bounded by the tier's bytes; its errors fail the request.
     pub async fn send<B>(&self, request: http::Request<B>, waits: Waits) -> Result<http::Response<ResponseBody>, FetchError>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -102,7 +102,8 @@ impl Outbound {
         let method = headers::method(parts.method.as_str())?;
         let headers = headers::from_map(&parts.headers)?;
         let _head = call.until_deadline(call.heads.acquire()).await?;
-        exchange(call, Hop { target: &target, method, headers: &headers, body: HopBody::Streamed(body) }, waits).await
+        let hop = Hop { target: &target, is_redirected: false, method, headers: &headers, body: HopBody::Streamed(body) };
+        exchange(call, hop, waits).await
     }
 
     /// A host that leads to an address made of a secret must not bring it into an error.

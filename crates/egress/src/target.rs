@@ -73,6 +73,19 @@ impl Target {
         &self.url[Position::BeforePath..Position::AfterQuery]
     }
 
+    /// What stands before the query's value, with the `?`, the query itself, and what stands after it. Without a query the URL is all before.
+    pub(crate) fn around_query(&self) -> (&str, &str, &str) {
+        (
+            &self.url[..Position::BeforeQuery],
+            &self.url[Position::BeforeQuery..Position::AfterQuery],
+            &self.url[Position::AfterQuery..],
+        )
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.url.path()
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         self.url.as_str()
     }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::HttpMethod;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
+use zeroize::Zeroizing;
 
 use super::Hop;
-use crate::{FetchError, call::Call, headers, request_body::RequestBody, sending::Sending};
+use crate::{
+    FetchError, call::Call, headers, request_body::RequestBody, secrets::Placeholders, sending::Sending, target::Target,
+};
 
 /// The body of a hop.
 pub(crate) enum HopBody {
@@ -31,11 +34,14 @@ enum OutgoingBody {
 
 impl Outgoing {
     pub(crate) fn new(call: &Call, hop: Hop<'_>) -> Result<Self, FetchError> {
-        let Hop { target, method, headers, body } = hop;
-        let uri =
-            target.path_and_query().parse().map_err(|_| FetchError::Url { reason: "its path cannot be sent".to_owned() })?;
+        let Hop { target, is_redirected, method, headers, body } = hop;
         let placeholders = call.placeholders();
-        placeholders.refuse_in(target.as_str(), "the URL")?;
+        let uri = if is_redirected {
+            placeholders.refuse_in(target.as_str(), "a URL that a host led to")?;
+            to_uri(Bytes::copy_from_slice(target.path_and_query().as_bytes()))?
+        } else {
+            fill_url(call, &placeholders, target)?
+        };
         let mut filled = headers.clone();
         for value in filled.values_mut() {
             if let Some(secret) = placeholders.fill_header(&call.permission, target.host(), value.as_bytes())? {
@@ -91,6 +97,27 @@ impl Outgoing {
             (OutgoingBody::Streamed(_), None) => false,
         }
     }
+}
+
+/// Path and query, with secrets as values of the query. The target itself, which errors and answers name, keeps the placeholders.
+fn fill_url(call: &Call, placeholders: &Placeholders, target: &Target) -> Result<Uri, FetchError> {
+    let (before, query, after) = target.around_query();
+    for text in [before, after] {
+        placeholders.refuse_in(text, "the URL beside its query")?;
+    }
+    let Some(filled) = placeholders.fill_query(&call.permission, target.host(), query)? else {
+        return to_uri(Bytes::copy_from_slice(target.path_and_query().as_bytes()));
+    };
+    let mut text = Zeroizing::new(Vec::with_capacity(target.path().len() + 1 + filled.len()));
+    text.extend_from_slice(target.path().as_bytes());
+    text.push(b'?');
+    text.extend_from_slice(&filled);
+    to_uri(Bytes::from_owner(text))
+}
+
+fn to_uri(path_and_query: Bytes) -> Result<Uri, FetchError> {
+    Uri::from_maybe_shared(path_and_query)
+        .map_err(|_| FetchError::Url { reason: "its path and query cannot be sent, or are too long".to_owned() })
 }
 
 const fn to_http(method: HttpMethod) -> Method {

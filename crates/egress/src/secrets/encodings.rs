@@ -15,7 +15,9 @@ pub(super) fn encodings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let mut found: Vec<Zeroizing<Vec<u8>>> = vec![bytes(value.to_owned())];
     let encoded =
         [in_json(value), in_json(value).replace('/', "\\/"), in_html(value), percent(value), form(value), hexadecimal(value)];
-    let others = encoded.into_iter().map(bytes).chain(base64(value.as_bytes()));
+    // A URL with the value in its query that stands in another's query, as where to go after a login.
+    let twice = bytes(percent(&percent(value)));
+    let others = encoded.into_iter().map(bytes).chain(base64(value.as_bytes())).chain([twice]);
     for other in others {
         if other.len() >= ENCODED_BYTES_MIN && !found.contains(&other) {
             found.push(other);
@@ -39,7 +41,7 @@ fn in_html(value: &str) -> String {
 }
 
 /// As RFC 3986 writes what is not unreserved.
-fn percent(value: &str) -> String {
+pub(super) fn percent(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     value.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
@@ -96,6 +98,7 @@ mod tests {
             "a&quot;&lt;b&gt;/&amp;ü",
             "a%22%3Cb%3E%2F%26%C3%BC",
             "61223c623e2f26c3bc",
+            "a%2522%253Cb%253E%252F%2526%25C3%25BC",
         ] {
             assert!(is_found("a\"<b>/&ü", text), "{text}");
         }

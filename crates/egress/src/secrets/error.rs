@@ -20,7 +20,10 @@ pub enum SecretError {
         host: String,
     },
     /// It stands where no secret is put in.
-    #[error("the secret `{name}` stands in {place}: secrets go into header values, JSON bodies and form bodies only")]
+    #[error(
+        "the secret `{name}` stands in {place}: secrets go into header values, values in the query, JSON bodies and form bodies \
+         only"
+    )]
     Place {
         /// Which secret.
         name: EnvName,

@@ -8,6 +8,7 @@ use domain::EnvName;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
+use super::encodings::percent;
 use crate::{Permission, SecretError};
 
 /// A tool has 16 secrets at most; the rest is for users of Basic credentials.
@@ -87,6 +88,26 @@ impl Placeholders {
                 return Err(SecretError::HeaderText(placeholder.name.clone()));
             }
             Ok(value)
+        })
+    }
+
+    /// The query with the values of secrets in it, percent-encoded; `None` if it has no placeholder. Names get none: a host may take any name
+    /// for a matter of its own, and shows names more freely.
+    pub(crate) fn fill_query(
+        &self,
+        permission: &Permission,
+        host: &str,
+        query: &str,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
+        for pair in query.split('&') {
+            let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+            self.refuse_in(name, "a name in the query")?;
+        }
+        self.fill(query.as_bytes(), |placeholder| {
+            if placeholder.user.is_some() {
+                return Err(SecretError::Place { name: placeholder.name.clone(), place: "the query, as a Basic credential" });
+            }
+            Ok(Zeroizing::new(percent(value_for(permission, &placeholder.name, host)?)))
         })
     }
 
@@ -253,6 +274,28 @@ mod tests {
         let word = placeholders.secret(&permission, &key()).unwrap();
 
         assert_eq!(header(&placeholders, &permission, "api.a.test", &word), Err(SecretError::HeaderText(key())));
+    }
+
+    #[test]
+    fn values_of_a_query_are_filled_and_nothing_in_them_ends_them() {
+        let permission = permission("a&b=c d#e?f%+/ü\n");
+        let mut placeholders = Placeholders::default();
+        let word = placeholders.secret(&permission, &key()).unwrap();
+        let basic = placeholders.basic_auth(&permission, "me", &key()).unwrap();
+        let fill = |host: &str, query: &str| {
+            let filled = placeholders.fill_query(&permission, host, query)?;
+            Ok(filled.map(|filled| String::from_utf8(filled.to_vec()).unwrap()))
+        };
+
+        assert_eq!(
+            fill("api.a.test", &format!("x=1&key=v-{word}=&y")),
+            Ok(Some("x=1&key=v-a%26b%3Dc%20d%23e%3Ff%25%2B%2F%C3%BC%0A=&y".to_owned()))
+        );
+        assert_eq!(fill("api.a.test", "x=1&y"), Ok(None));
+        for query in [word.clone(), format!("a{word}=1"), format!("x=1&{word}"), format!("x={basic}")] {
+            assert!(matches!(fill("api.a.test", &query), Err(SecretError::Place { .. })), "{query}");
+        }
+        assert_eq!(fill("b.test", &format!("k={word}")), Err(SecretError::Host { name: key(), host: "b.test".to_owned() }));
     }
 
     #[test]

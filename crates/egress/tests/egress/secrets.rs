@@ -1,10 +1,10 @@
 //! Secrets go to their hosts and nowhere else, and do not come back (SEC-16).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use egress::{FetchError, FetchRequest, Outbound, SecretError};
+use egress::{FetchError, FetchRequest, Outbound, SecretError, Waits};
 
 use crate::{
-    upstream::{Step, Upstream, answer, chunk, chunked, redirect},
+    upstream::{Step, Upstream, answer, chunk, chunked, ok, redirect},
     world::{World, at, get, post, read, text},
 };
 
@@ -65,20 +65,86 @@ async fn another_host_is_not_asked_at_all() {
 }
 
 #[tokio::test]
-async fn a_url_gets_no_value() {
+async fn a_url_gets_no_value_but_in_its_query() {
     let upstream = Upstream::saying("yes").await;
     let world = World::with(&[&upstream]).await;
     let call = call(&world, &upstream);
     let placeholder = call.secret(&key()).unwrap();
 
     for url in [
-        format!("{}/?key={placeholder}", at("a.test", &upstream)),
+        format!("{}/?{placeholder}", at("a.test", &upstream)),
+        format!("{}/?{placeholder}=1", at("a.test", &upstream)),
+        format!("{}/?key={placeholder}#{placeholder}", at("a.test", &upstream)),
+        format!("http://{placeholder}.a.test:{}/", upstream.port),
         format!("{}/{placeholder}", at("a.test", &upstream)),
         format!("{}/#{placeholder}", at("a.test", &upstream)),
     ] {
-        assert!(matches!(call.fetch(get(&url)).await, Err(FetchError::Secret(SecretError::Place { .. }))), "{url}");
+        let refused = call.fetch(get(&url)).await.unwrap_err();
+        assert!(
+            matches!(refused, FetchError::Secret(SecretError::Place { .. }) | FetchError::NotGranted { .. }),
+            "{url}: {refused}"
+        );
     }
     assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_query_gets_the_value_and_shows_it_to_the_host_alone() {
+    let upstream = Upstream::start(|seen, _| vec![ok(seen.line())]).await;
+    let world = World::with(&[&upstream]).await;
+    let call = call(&world, &upstream);
+    let placeholder = call.secret(&key()).unwrap();
+    let url = format!("{}/p?x=1&key={placeholder}&y", at("a.test", &upstream));
+
+    let response = call.fetch(get(&url)).await.unwrap();
+    assert_eq!(response.url, url);
+    assert_eq!(text(response).await, "GET /p?x=1&key=***&y HTTP/1.1", "an echo is masked");
+    let request = http::Request::get(&url).body(http_body_util::Empty::new()).unwrap();
+    drop(call.send(request, Waits::default()).await.unwrap());
+    let elsewhere = call.fetch(get(&url.replace("a.test", "b.test"))).await.unwrap_err();
+    let basic = call.basic_auth("me", &key()).unwrap();
+    let as_basic = call.fetch(get(&format!("{}/?key={basic}", at("a.test", &upstream)))).await.unwrap_err();
+
+    let lines: Vec<String> = upstream.seen().iter().map(|seen| seen.line().to_owned()).collect();
+    assert_eq!(lines, ["GET /p?x=1&key=s3cret%2FValue%2B1&y HTTP/1.1"; 2]);
+    assert_eq!(elsewhere, FetchError::Secret(SecretError::Host { name: key(), host: "b.test".to_owned() }));
+    assert!(matches!(as_basic, FetchError::Secret(SecretError::Place { .. })), "{as_basic}");
+}
+
+#[tokio::test]
+async fn a_query_that_a_host_wrote_gets_no_value() {
+    let upstream = Upstream::start(|seen, _| {
+        let path = seen.line().split(' ').nth(1).unwrap().to_owned();
+        let location = match path.get(..3).unwrap() {
+            "/ag" => "#part".to_owned(),
+            "/lo" => "/login?next=%2Fp%3Fkey%3Ds3cret%252FValue%252B1".to_owned(),
+            "/to" => format!("/next?key={}{}", seen.header("x-one").unwrap(), seen.header("x-two").unwrap()),
+            _ => path,
+        };
+        vec![redirect(302, &location)]
+    })
+    .await;
+    let world = World::with(&[&upstream]).await;
+    let (call, base) = (call(&world, &upstream), at("a.test", &upstream));
+    let placeholder = call.secret(&key()).unwrap();
+
+    for path in ["/again", "/login", "/echo"] {
+        let error = call.fetch(get(&format!("{base}{path}?key={placeholder}"))).await.unwrap_err();
+        let is_expected = match path {
+            "/again" => matches!(error, FetchError::Secret(SecretError::Place { .. })),
+            _ => matches!(error, FetchError::Redirect { .. }),
+        };
+        assert!(is_expected, "{path}: {error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+    // A tool can tell a host of a placeholder in pieces.
+    let (one, two) = placeholder.split_at(10);
+    let headers = [("x-one", one), ("x-two", two)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let told = FetchRequest { headers: headers.to_vec(), ..get(&format!("{base}/told")) };
+    let error = call.fetch(told).await.unwrap_err();
+
+    assert!(matches!(error, FetchError::Secret(SecretError::Place { .. })), "{error}");
+    assert_eq!(upstream.seen().len(), 4, "nothing was followed");
 }
 
 #[tokio::test]
