@@ -257,7 +257,7 @@ impl Reader<'_> {
             },
         };
         self.take(0, name.len())?;
-        match (cases.find(&name), value) {
+        match (cases.find(&name).map(|case| &case.kind), value) {
             (Some(None), None) => Ok((name, None)),
             (Some(Some(kind)), Some(value)) => {
                 let value = self.read_at(&name, value, kind).await?;

@@ -101,12 +101,12 @@ impl WasiHttpHooks for Sender {
         let tell = move |error: FetchError| tell(&error, &voice, &crossed);
         // Sockets are driven by another runtime than guests are.
         let request = request.map(|body| charged(body, self.toll.clone(), SENT_BYTE_FUEL));
-        let toll = self.toll.clone();
+        let received = self.toll.clone();
         let work = async move { outbound.send(request, waits).await };
         let task = AbortOnDropHandle::new(self.io.spawn(work.in_current_span()));
         Box::new(async move {
             let response = task.await.map_err(|_| Error::InternalError(None))?.map_err(tell.clone())?;
-            let response = response.map(|body| charged(body.map_err(tell), toll, RECEIVED_BYTE_FUEL));
+            let response = response.map(|body| charged(body.map_err(tell), received, RECEIVED_BYTE_FUEL));
             Ok((response, Box::new(async { Ok(()) }) as Box<dyn Future<Output = _> + Send>))
         })
     }
@@ -156,5 +156,24 @@ fn tell(error: &FetchError, voice: &Voice, crossed: &AtomicBool) -> Error {
         FetchError::Open { .. } => Error::DestinationUnavailable,
         FetchError::TooLarge { .. } => Error::HttpResponseBodySize(None),
         FetchError::Ended => Error::ConnectionTerminated,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+mod tests {
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_byte_of_a_body_takes_fuel() {
+        let toll = Toll::default();
+        let body = Full::new(Bytes::from_static(&[7; 1_000])).map_err(|error| match error {});
+
+        let whole = charged(body, toll.clone(), RECEIVED_BYTE_FUEL).collect().await.unwrap();
+
+        assert_eq!(whole.to_bytes().len(), 1_000);
+        assert_eq!(toll.due(), 1_000 * RECEIVED_BYTE_FUEL);
     }
 }

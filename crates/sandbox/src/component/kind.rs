@@ -40,10 +40,16 @@ pub(super) struct Sides {
     pub(super) err: Option<Box<Kind>>,
 }
 
-/// Cases of a variant, each with the type of its value.
+/// Cases of a variant.
 pub(super) struct Cases {
     pub(super) names: Names,
-    kinds: Vec<Option<Kind>>,
+    list: Vec<Case>,
+}
+
+/// A case of a variant.
+pub(super) struct Case {
+    /// The type of its value, if it has one.
+    pub(super) kind: Option<Kind>,
 }
 
 /// Names of an enum, of flags or of a variant's cases, each found at once.
@@ -78,7 +84,7 @@ impl Kind {
             Type::Tuple(tuple) => Self::Tuple(tuple.types().map(|kind| Self::of(&kind)).collect()),
             Type::Variant(variant) => Self::Variant(Cases {
                 names: Names::of(variant.cases().map(|case| case.name)),
-                kinds: variant.cases().map(|case| case.ty.map(|kind| Self::of(&kind))).collect(),
+                list: variant.cases().map(|case| Case { kind: case.ty.map(|kind| Self::of(&kind)) }).collect(),
             }),
             Type::Enum(cases) => Self::Enum(Names::of(cases.names())),
             Type::Option(option) => Self::Option(Box::new(Self::of(&option.ty()))),
@@ -93,9 +99,8 @@ impl Kind {
 }
 
 impl Cases {
-    /// The type of a case's value, if there is such a case, and if it has one.
-    pub(super) fn find(&self, name: &str) -> Option<Option<&Kind>> {
-        self.kinds.get(self.names.find(name)?).map(Option::as_ref)
+    pub(super) fn find(&self, name: &str) -> Option<&Case> {
+        self.list.get(self.names.find(name)?)
     }
 }
 

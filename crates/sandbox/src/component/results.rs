@@ -155,7 +155,11 @@ impl<'s> Writer<'s> {
                     self.members(members.iter().zip(kinds).map(|((name, value), kind)| (name.as_str(), Some(value), kind))).await
                 }
                 Val::Variant(name, Some(value)) => {
-                    let kind = if let Some(Kind::Variant(cases)) = kind { cases.find(name).flatten() } else { None };
+                    let kind = if let Some(Kind::Variant(cases)) = kind {
+                        cases.find(name).and_then(|case| case.kind.as_ref())
+                    } else {
+                        None
+                    };
                     self.members([(name.as_str(), Some(&**value), kind)].into_iter()).await
                 }
                 Val::Option(Some(value)) => {
