@@ -1,5 +1,6 @@
 /**
- * What a tool has beside JavaScript itself (ECMAScript 2025). There are no files, no processes, and nothing else to import.
+ * What a tool has beside JavaScript itself (ECMAScript 2025). There are no files and no processes. Besides this module, the
+ * library modules `toolwright:NAME` can be imported, and nothing else.
  *
  * A module is run once when the tool is built, and every call begins from a copy of that: what the top level computes is computed
  * already, nothing of one call is seen by the next. `fetch`, secrets, timers, randomness and digests work inside `run` only. `Date.now()` at the top level is the time

@@ -14,7 +14,7 @@ is part of the program. Nothing is fetched when a tool is built, and a tool's ar
 const BEHIND_THE_TABLE: &str = "
 *basic*: every tier has the module. *all*: the tiers whose `library_modules` is `all` (`pro` and `enterprise`, as they come). What a tool
 imports is held against the tier when it is put; `grants.modules`, where it names any, bounds it further. `GET /api/v1/modules` lists them
-for the caller's tier, `GET /types/toolwright.d.ts` declares them.
+for the caller's tier, `GET /api/v1/types/toolwright.d.ts` declares them.
 
 The sandbox has no `eval`, no `new Function` and no `Intl`, and neither have the modules: schemas, paths and templates are interpreted, time
 zones come with their own data. They run under the same fuel, memory and time as the tool itself.
