@@ -109,8 +109,9 @@ fn client() -> reqwest::Client {
 
 /// A built component; the large ones are kept compressed.
 async fn read(name: &str) -> Vec<u8> {
-    let bytes = fs::read(folder().join("built").join(name)).unwrap();
-    if !name.ends_with(".br") {
+    let path = folder().join("built").join(name);
+    let bytes = fs::read(&path).unwrap();
+    if path.extension().is_none_or(|extension| extension != "br") {
         return bytes;
     }
     let mut unpacked = Vec::new();

@@ -160,7 +160,6 @@ fn tell(error: &FetchError, voice: &Voice, crossed: &AtomicBool) -> Error {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 mod tests {
     use http_body_util::Full;
 
