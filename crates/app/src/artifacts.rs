@@ -3,13 +3,13 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use chrono::{DateTime, Utc};
+use chrono::TimeDelta;
 use compiler::{BuildError, BuildRequest, ModuleBounds};
 use domain::{CustomerId, Digest, Language, Tier};
 use sandbox::{Invocable, LoadError, ToolForm};
 use store::{
     PgConnection,
-    artifacts::{Artifact, ArtifactKey, OF_COMPONENTS},
+    artifacts::{Artifact, ArtifactKey, MadeBefore, OF_COMPONENTS},
     blobs::BlobError,
 };
 use tokio::sync::Mutex;
@@ -18,6 +18,18 @@ use crate::{App, AppError, catalogue::ServedTool, signing::SignatureError};
 
 /// Orphaned artifacts that one statement deletes; a sweep runs as many statements as it needs.
 const SWEEP_BATCH: i64 = 100;
+
+/// An artifact is older than its version: what is younger than this may have one coming.
+const ORPHAN_AGE_MIN: TimeDelta = TimeDelta::hours(1);
+
+/// What a sweep takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Orphans {
+    /// Those that have no version coming, by their age.
+    Old,
+    /// All that can be made again from source, and of the components, which cannot, the old ones.
+    Replaceable,
+}
 
 /// What a version became under this program's engine, once that is known.
 #[derive(Debug, Default)]
@@ -107,7 +119,12 @@ pub(crate) async fn keep(
     let (digest, bytes) = (Digest::of(&artifact), artifact.len() as u64);
     let row = Artifact { digest, bytes, signature: Some(app.signer.sign_artifact(&key, &digest, bytes)) };
     store::artifacts::upsert(&mut *app.pool.acquire().await?, &key, &row, app.clock.now()).await?;
+    // A sweep that took the row for an orphan may be about to delete the bytes: it does so before these are written, or not at all.
+    let mut transaction = app.pool.begin().await?;
+    store::artifacts::lock(&mut transaction, &digest).await?;
+    store::artifacts::upsert(&mut transaction, &key, &row, app.clock.now()).await?;
     let digest = app.blobs.put(artifact).await.map_err(blob_error)?;
+    transaction.commit().await?;
     let sandbox = Arc::clone(&app.sandbox);
     let kept = tokio::task::spawn_blocking(move || {
         // All functions of a component have one code.
@@ -125,18 +142,35 @@ pub(crate) async fn keep(
     Ok(digest)
 }
 
-/// Deletes the artifacts, rows and blobs, that were made before `made_before` and whose source no version has (RUN-4). Should one go that a
-/// version is just about to have, it is built again when it is called.
-pub(crate) async fn sweep(app: &App, made_before: DateTime<Utc>) -> Result<(), AppError> {
+/// Deletes artifacts, rows and blobs, whose source no version has (RUN-4). Should one go that a version is just about to have, it is built
+/// again when it is called; a component cannot be, so only an old one goes.
+pub(crate) async fn sweep(app: &App, orphans: Orphans) -> Result<(), AppError> {
+    let now = app.clock.now();
+    let old = now - ORPHAN_AGE_MIN;
+    let made = match orphans {
+        Orphans::Old => MadeBefore { from_source: old, uploaded: old },
+        Orphans::Replaceable => MadeBefore { from_source: now, uploaded: old },
+    };
     loop {
-        let orphans = store::artifacts::delete_orphans(&mut *app.pool.acquire().await?, made_before, SWEEP_BATCH).await?;
+        let orphans = store::artifacts::delete_orphans(&mut *app.pool.acquire().await?, made, SWEEP_BATCH).await?;
         for digest in &orphans {
-            app.blobs.delete(digest).await.map_err(blob_error)?;
+            delete_unneeded(app, digest).await?;
         }
         if orphans.is_empty() {
             return Ok(());
         }
     }
+}
+
+/// Deletes the bytes of a digest, unless somebody has kept them again since its row was deleted.
+async fn delete_unneeded(app: &App, digest: &Digest) -> Result<(), AppError> {
+    let mut transaction = app.pool.begin().await?;
+    store::artifacts::lock(&mut transaction, digest).await?;
+    if !store::artifacts::is_needed(&mut transaction, digest).await? {
+        app.blobs.delete(digest).await.map_err(blob_error)?;
+    }
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// What a source became under this program's engine, if the platform says so: what it did not sign, it does not know (SEC-10).

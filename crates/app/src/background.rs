@@ -2,17 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
 use store::changes::Listener;
 
-use crate::{App, AppError, artifacts, memory::Memory};
+use crate::{
+    App, AppError,
+    artifacts::{self, Orphans},
+    memory::Memory,
+};
 
 /// Between two sweeps. What a sweep finds is old by hours or days.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
 /// Records that one statement deletes.
 const EXPIRED_BATCH: i64 = 5_000;
-/// A build's artifact is older than its version: what is younger than this may have one coming.
-const ORPHAN_AGE_MIN: TimeDelta = TimeDelta::hours(1);
 
 /// Drops from memory what changes in the database, for ever.
 pub(crate) async fn hear_of_changes(memory: Arc<Memory>, mut changes: Listener) {
@@ -41,5 +42,5 @@ async fn sweep_once(app: &App) -> Result<(), AppError> {
             break;
         }
     }
-    artifacts::sweep(app, now - ORPHAN_AGE_MIN).await
+    artifacts::sweep(app, Orphans::Old).await
 }

@@ -102,7 +102,8 @@ pub async fn change(app: &App, caller: &Caller, slug: &Slug, keep_contents: Keep
     Ok(view(app, server))
 }
 
-/// Deletes a server with its tools, versions, releases, environment and artifacts (RUN-4). Its slug stays taken, and records of its calls
+/// Deletes a server with its tools, versions, releases, environment and artifacts (RUN-4); components that came within the last hour go
+/// with the sweeper. Its slug stays taken, and records of its calls
 /// stay for as long as the tier keeps them.
 pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<(), AppError> {
     let customer = access::require_customer(caller, Operation::DeleteServer)?;
@@ -112,7 +113,7 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<(), AppEr
         return Err(AppError::not_found("server", slug));
     }
     // The server is gone, whatever comes of its artifacts: the sweeper comes by again.
-    if let Err(error) = artifacts::sweep(app, app.clock.now()).await {
+    if let Err(error) = artifacts::sweep(app, artifacts::Orphans::Replaceable).await {
         tracing::warn!(%error, "artifacts of a deleted server wait for the sweeper");
     }
     Ok(())

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use app::calls::CallAnswer;
 use domain::{Digest, Outcome};
@@ -63,6 +63,60 @@ async fn an_artifact_whose_bytes_are_lost_or_damaged_is_made_again(pool: PgPool)
         builder.stop().await;
         sqlx::query("DELETE FROM artifacts").execute(&pool).await.unwrap();
     }
+}
+
+/// A component has no source to be made again from: whoever uploads it again while it is swept must not lose its bytes.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_sweep_leaves_bytes_that_are_kept_again_meanwhile(pool: PgPool) {
+    let test = TestApp::start_with(&pool, TestOptions::default()).await;
+    let customer = test.customer("free").await;
+    customer.deploy("sums", "add", ADD).await;
+    let blob = find_blob(&pool, &test).await;
+    let mut keeping = pool.begin().await.unwrap();
+    hold_artifacts(&mut keeping).await;
+    sqlx::query(
+        "INSERT INTO artifacts (source_digest, engine_digest, artifact_digest, artifact_bytes, created_at, signature)
+        SELECT sha256('another source'), engine_digest, artifact_digest, artifact_bytes, created_at + interval '1 hour', signature
+        FROM artifacts",
+    )
+    .execute(&mut *keeping)
+    .await
+    .unwrap();
+
+    let deleting = tokio::spawn({
+        let (app, caller) = (Arc::clone(test.app()), customer.caller);
+        async move { app::servers::delete(&app, &caller, &"sums".parse().unwrap()).await }
+    });
+    wait_for_a_waiter(&pool).await;
+    keeping.commit().await.unwrap();
+
+    deleting.await.unwrap().unwrap();
+    assert!(blob.exists());
+    let artifacts: i64 = sqlx::query_scalar("SELECT count(*) FROM artifacts").fetch_one(&pool).await.unwrap();
+    assert_eq!(artifacts, 1, "the row that was there before is swept");
+    test.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn bytes_are_kept_after_a_sweep_that_deletes_them(pool: PgPool) {
+    let test = TestApp::start_with(&pool, TestOptions::default()).await;
+    let customer = test.customer("free").await;
+    customer.deploy("sums", "add", ADD).await;
+    customer.create_server("others").await.unwrap();
+    let blob = find_blob(&pool, &test).await;
+    let mut sweeping = pool.begin().await.unwrap();
+    hold_artifacts(&mut sweeping).await;
+
+    let putting = tokio::spawn(async move { customer.put("others", "add", ADD).await });
+    wait_for_a_waiter(&pool).await;
+    sqlx::query("DELETE FROM artifacts").execute(&pool).await.unwrap();
+    std::fs::remove_file(&blob).unwrap();
+    sweeping.commit().await.unwrap();
+
+    putting.await.unwrap().unwrap();
+    assert_eq!(find_blob(&pool, &test).await, blob);
+    assert!(blob.exists());
+    test.stop().await;
 }
 
 /// SEC-10: somebody with the database points a source at another tool's artifact, which carries a signature, but not for this source.
@@ -176,4 +230,22 @@ async fn find_blob(pool: &PgPool, test: &TestApp) -> PathBuf {
     let digest: Vec<u8> = sqlx::query_scalar("SELECT artifact_digest FROM artifacts").fetch_one(pool).await.unwrap();
     let digest = Digest::try_from(digest.as_slice()).unwrap().to_string();
     test.artifacts().path().join(&digest[..2]).join(&digest)
+}
+
+/// Takes the lock of each artifact, as whoever keeps or deletes its bytes does.
+async fn hold_artifacts(connection: &mut sqlx::PgConnection) {
+    let lock =
+        "SELECT pg_advisory_xact_lock(('x' || encode(substr(artifact_digest, 1, 8), 'hex'))::bit(64)::bigint) FROM artifacts";
+    sqlx::query(lock).execute(connection).await.unwrap();
+}
+
+async fn wait_for_a_waiter(pool: &PgPool) {
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted)";
+    let wait = async {
+        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(pool).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait).await.expect("somebody waits for the artifact");
 }

@@ -29,6 +29,15 @@ pub struct Artifact {
     pub signature: Option<[u8; 32]>,
 }
 
+/// Which artifacts are old enough to be orphans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MadeBefore {
+    /// Those that can be made again from source, if they were made before this.
+    pub from_source: DateTime<Utc>,
+    /// Uploaded components, which cannot, if they came before this.
+    pub uploaded: DateTime<Utc>,
+}
+
 /// Writes what a source became; what it became before is forgotten.
 pub async fn upsert(
     connection: &mut PgConnection,
@@ -67,23 +76,46 @@ pub async fn find(connection: &mut PgConnection, key: &ArtifactKey) -> Result<Op
     row.map(|row| read(&row.artifact_digest, row.artifact_bytes, row.signature.as_deref())).transpose()
 }
 
-/// Forgets up to `limit` artifacts that no version has the source of and that were made before `made_before`, and gives the
-/// digests that no artifact has any more: their blobs can be deleted. The span of grace keeps a build apart from the version
-/// that follows it; should one be forgotten all the same, it is made again from source.
-pub async fn delete_orphans(
-    connection: &mut PgConnection,
-    made_before: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<Digest>, StoreError> {
+/// Holds the bytes of `digest` until the transaction ends: whoever keeps them and whoever deletes them do so one after the other.
+pub async fn lock(connection: &mut PgConnection, digest: &Digest) -> Result<(), StoreError> {
+    // Two digests may have one lock: then they wait for each other, and that is all.
+    let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
+    let number = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(number)
+        .execute(connection)
+        .await
+        .map_err(StoreError::during("lock an artifact"))?;
+    Ok(())
+}
+
+/// Whether any source became these bytes. The answer stays true for as long as the digest is held ([`lock`]).
+pub async fn is_needed(connection: &mut PgConnection, digest: &Digest) -> Result<bool, StoreError> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM artifacts WHERE artifact_digest = $1) AS "is_needed!""#,
+        digest.as_bytes().as_slice()
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(StoreError::during("look for an artifact"))
+}
+
+/// Forgets up to `limit` artifacts that no version has the source of and that are old enough, and gives the digests that no artifact has any
+/// more: their blobs can be deleted, after another look ([`is_needed`]). The spans of grace keep a build apart from the version that
+/// follows it; should an artifact be forgotten all the same, it is made again from source, if it has one.
+pub async fn delete_orphans(connection: &mut PgConnection, made: MadeBefore, limit: i64) -> Result<Vec<Digest>, StoreError> {
+    // What is renewed while the statement waits for its row is looked at again by the conditions of the DELETE, and by no others.
     let rows = sqlx::query_scalar!(
         r#"WITH orphans AS (
             SELECT source_digest, engine_digest FROM artifacts
-            WHERE created_at < $1
+            WHERE created_at < CASE WHEN engine_digest = $3 THEN $4::timestamptz ELSE $1::timestamptz END
                 AND NOT EXISTS (SELECT FROM versions WHERE versions.source_digest = artifacts.source_digest)
             LIMIT $2
         ), deleted AS (
             DELETE FROM artifacts USING orphans
             WHERE artifacts.source_digest = orphans.source_digest AND artifacts.engine_digest = orphans.engine_digest
+                AND artifacts.created_at < CASE WHEN artifacts.engine_digest = $3 THEN $4::timestamptz ELSE $1::timestamptz END
+                AND NOT EXISTS (SELECT FROM versions WHERE versions.source_digest = artifacts.source_digest)
             RETURNING artifacts.source_digest, artifacts.engine_digest, artifact_digest
         )
         SELECT DISTINCT artifact_digest AS "artifact_digest!" FROM deleted
@@ -92,8 +124,10 @@ pub async fn delete_orphans(
             WHERE kept.artifact_digest = deleted.artifact_digest
                 AND (kept.source_digest, kept.engine_digest) NOT IN (SELECT source_digest, engine_digest FROM deleted)
         )"#,
-        made_before,
-        limit
+        made.from_source,
+        limit,
+        OF_COMPONENTS.as_bytes().as_slice(),
+        made.uploaded
     )
     .fetch_all(connection)
     .await
@@ -124,6 +158,10 @@ mod tests {
         Artifact { digest: Digest::of(bytes.as_bytes()), bytes: bytes.len() as u64, signature: Some([5; 32]) }
     }
 
+    fn before(seconds: i64) -> MadeBefore {
+        MadeBefore { from_source: at(seconds), uploaded: at(seconds) }
+    }
+
     #[sqlx::test(migrations = "../../migrations")]
     async fn an_artifact_is_found_by_source_and_engine(pool: PgPool) {
         let mut connection = connect(&pool).await;
@@ -147,11 +185,49 @@ mod tests {
             upsert(&mut connection, &key(source, "engine"), &artifact(bytes), at(made_at)).await.unwrap();
         }
 
-        let unneeded = delete_orphans(&mut connection, at(50), 10).await.unwrap();
+        let unneeded = delete_orphans(&mut connection, before(50), 10).await.unwrap();
 
         assert_eq!(unneeded, [artifact("alone").digest], "the bytes that `kept` and `gone` share are needed still");
         for (source, is_left) in [("kept", true), ("gone", false), ("gone too", false), ("recent", true)] {
             assert_eq!(find(&mut connection, &key(source, "engine")).await.unwrap().is_some(), is_left, "{source}");
         }
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn what_is_renewed_while_it_is_forgotten_stays(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let key = ArtifactKey { engine: OF_COMPONENTS, ..key("component", "") };
+        upsert(&mut connection, &key, &artifact("component"), at(0)).await.unwrap();
+        let mut renewing = pool.begin().await.unwrap();
+        upsert(&mut renewing, &key, &artifact("component"), at(100)).await.unwrap();
+
+        let forgetting = tokio::spawn({
+            let mut connection = connect(&pool).await;
+            async move { delete_orphans(&mut connection, before(50), 10).await }
+        });
+        let waits =
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.unwrap() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        renewing.commit().await.unwrap();
+
+        assert_eq!(forgetting.await.unwrap().unwrap(), []);
+        assert_eq!(find(&mut connection, &key).await.unwrap(), Some(artifact("component")));
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn a_component_has_a_span_of_grace_of_its_own(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let component = ArtifactKey { engine: OF_COMPONENTS, ..key("component", "") };
+        upsert(&mut connection, &component, &artifact("component"), at(50)).await.unwrap();
+        upsert(&mut connection, &key("source", "engine"), &artifact("built"), at(50)).await.unwrap();
+
+        let made = MadeBefore { from_source: at(100), uploaded: at(20) };
+        let unneeded = delete_orphans(&mut connection, made, 10).await.unwrap();
+
+        assert_eq!(unneeded, [artifact("built").digest], "what cannot be made again may have its version coming still");
+        assert!(is_needed(&mut connection, &artifact("component").digest).await.unwrap());
+        assert!(!is_needed(&mut connection, &artifact("built").digest).await.unwrap());
     }
 }
