@@ -117,6 +117,7 @@ pub async fn find(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedS
 pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, AppError> {
     let (customer, api_key) = access::require_api_key(caller, Operation::WatchServed)?;
     let place = app.memory.watches.add(slug, api_key).map_err(|WatchesFull| AppError::Busy { limit: None, retry_after_s: 5 })?;
+    place.check_key(app, customer).await?;
     let server = find_own(app, customer, slug).await?;
     Ok(place.watch(customer, server.offers.listed()))
 }

@@ -13,7 +13,8 @@ use store::changes::Change;
 use tokio::sync::Notify;
 
 use crate::{
-    App, AppError, catalogue,
+    App, AppError,
+    catalogue::{self, ServedServer},
     offers::{Changes, Listed},
 };
 
@@ -36,6 +37,8 @@ struct Bell {
     rung: Notify,
     /// The key that it watches by was deleted or changed.
     ended: AtomicBool,
+    /// Notices were lost: the key may have been deleted.
+    doubted: AtomicBool,
 }
 
 /// A server that is watched. Dropping it ends the watch.
@@ -73,7 +76,13 @@ impl Watches {
         }
         places.last += 1;
         let number = places.last;
-        let bell = Bell { slug: slug.clone(), api_key, rung: Notify::new(), ended: AtomicBool::new(false) };
+        let bell = Bell {
+            slug: slug.clone(),
+            api_key,
+            rung: Notify::new(),
+            ended: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
+        };
         let bell = Arc::new(bell);
         places.bells.insert(number, Arc::clone(&bell));
         drop(places);
@@ -86,7 +95,7 @@ impl Watches {
             match change {
                 Change::Server { slug, .. } if *slug == bell.slug => {}
                 Change::ApiKey(key) if *key == bell.api_key => bell.ended.store(true, Ordering::Relaxed),
-                Change::Lost => {}
+                Change::Lost => bell.doubted.store(true, Ordering::Relaxed),
                 _ => continue,
             }
             bell.rung.notify_one();
@@ -99,6 +108,12 @@ impl Watches {
 }
 
 impl Place {
+    /// Refuses a key that is gone: who shows one is known from memory, and nobody tells this place of what was deleted before it was taken.
+    pub(crate) async fn check_key(&self, app: &App, customer: CustomerId) -> Result<(), AppError> {
+        let found = store::api_keys::find(&mut *app.pool.acquire().await?, customer, self.bell.api_key).await?;
+        found.map(drop).ok_or(AppError::Unauthenticated)
+    }
+
     /// Watches from what was `seen` on.
     pub(crate) fn watch(self, customer: CustomerId, seen: Listed) -> Watch {
         Watch { place: self, customer, seen }
@@ -125,7 +140,7 @@ impl Watch {
             if self.place.bell.ended.load(Ordering::Relaxed) {
                 return Err(AppError::Unauthenticated);
             }
-            let server = match catalogue::find_own(app, self.customer, &self.place.bell.slug).await {
+            let server = match self.look(app).await {
                 Ok(server) => server,
                 // It is heard when the database is back: then anything may have changed.
                 Err(AppError::Unavailable { .. }) => continue,
@@ -138,5 +153,17 @@ impl Watch {
                 return Ok(changes);
             }
         }
+    }
+
+    /// What is served now, to a key that is still there.
+    async fn look(&self, app: &App) -> Result<Arc<ServedServer>, AppError> {
+        if self.place.bell.doubted.swap(false, Ordering::Relaxed) {
+            let checked = self.place.check_key(app, self.customer).await;
+            if matches!(checked, Err(AppError::Unavailable { .. })) {
+                self.place.bell.doubted.store(true, Ordering::Relaxed);
+            }
+            checked?;
+        }
+        catalogue::find_own(app, self.customer, &self.place.bell.slug).await
     }
 }

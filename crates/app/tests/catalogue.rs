@@ -1,6 +1,6 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use app::catalogue;
+use app::{AppError, Caller, catalogue};
 use serde_json::json;
 use sqlx::PgPool;
 use testkit::TestApp;
@@ -16,7 +16,7 @@ async fn a_server_is_read_once_until_anybody_changes_it(pool: PgPool) {
     // The notices of the deployment itself come a moment later than it.
     let first = eventually(async || {
         let first = find().await;
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         Arc::ptr_eq(&first, &find().await).then_some(first)
     })
     .await;
@@ -52,4 +52,51 @@ async fn a_lost_connection_of_the_listener_drops_everything_and_is_made_again(po
 
     assert!(customer.call("sums", "add", json!({"a": 1, "b": 2})).await.is_ok());
     test.stop().await;
+}
+
+/// A stream outlives its request: nothing but the key says whether it may go on.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_watch_ends_when_the_notice_of_its_deleted_key_was_lost(pool: PgPool) {
+    let test = TestApp::start(pool.clone()).await;
+    let (customer, other) = (test.customer("free").await, test.customer("free").await);
+    customer.deploy("sums", "add", ADD).await;
+    other.create_server("others").await.unwrap();
+    let mut watch = catalogue::watch(test.app(), &customer.caller, &slug("sums")).await.unwrap();
+    let mut of_other = catalogue::watch(test.app(), &other.caller, &slug("others")).await.unwrap();
+
+    revoke_in_silence(&pool, &customer.caller).await;
+    // A notice that nobody understands counts as lost.
+    sqlx::query(r#"SELECT pg_notify('toolwright_changes', '{"table": "of_tomorrow"}')"#).execute(&pool).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), watch.changed(test.app())).await;
+
+    assert!(matches!(ended, Ok(Err(AppError::Unauthenticated))), "{ended:?}");
+    let goes_on = tokio::time::timeout(Duration::from_millis(200), of_other.changed(test.app())).await;
+    assert!(goes_on.is_err(), "{goes_on:?}");
+    test.stop().await;
+}
+
+/// Memory still knows the key for a moment; a watch would know it for ever.
+#[sqlx::test(migrations = "../../migrations")]
+async fn no_watch_begins_with_a_deleted_key(pool: PgPool) {
+    let test = TestApp::start(pool.clone()).await;
+    let customer = test.customer("free").await;
+    customer.create_server("sums").await.unwrap();
+
+    revoke_in_silence(&pool, &customer.caller).await;
+    let refused = catalogue::watch(test.app(), &customer.caller, &slug("sums")).await;
+
+    assert!(matches!(refused, Err(AppError::Unauthenticated)), "{refused:?}");
+    test.stop().await;
+}
+
+/// Revokes a caller's key so that no node hears of it.
+async fn revoke_in_silence(pool: &PgPool, caller: &Caller) {
+    let Caller::Customer { api_key, .. } = caller else { unreachable!() };
+    let mut connection = pool.acquire().await.unwrap();
+    // Triggers, which give the notices, do not fire for replicas.
+    sqlx::query("SET session_replication_role = replica").execute(&mut *connection).await.unwrap();
+    let revoke = "UPDATE api_keys SET revoked_at = now() WHERE api_key_id = $1";
+    let revoked = sqlx::query(revoke).bind(api_key.as_uuid()).execute(&mut *connection).await.unwrap();
+    sqlx::query("SET session_replication_role = DEFAULT").execute(&mut *connection).await.unwrap();
+    assert_eq!(revoked.rows_affected(), 1);
 }
