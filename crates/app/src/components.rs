@@ -74,10 +74,11 @@ pub struct Download {
     pub component: Option<Vec<u8>>,
 }
 
-/// Lets an upload to the server begin: a node takes few of them at a time, and one of each customer. The ticket is needed for the put.
-pub async fn begin(app: &App, caller: &Caller, slug: &Slug) -> Result<Ticket, AppError> {
+/// Lets an upload to the server begin, whose length is `declared` or may be the tier's most: one of each customer at a time, and as many as
+/// the node has room for. It is one of the customer's builds of the hour, whatever comes of it. The ticket is needed for the put.
+pub async fn begin(app: &App, caller: &Caller, slug: &Slug, declared: Option<u64>) -> Result<Ticket, AppError> {
     let customer = access::require_customer(caller, Operation::BeginUpload)?;
-    upload::begin(app, customer, slug).await
+    upload::begin(app, customer, slug, declared).await
 }
 
 /// Makes a component into the next version of the tool `name`, which is made if it is not there. Nothing is served before a release.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use testkit::{TestApp, TestCustomer, TestOptions};
 
-use crate::sources::{ADD, slug, tool_name};
+use crate::sources::{ADD, exceeded, limit_of, slug, tier, tool_name};
 
 /// A component with two functions: `add-up: func(a: u32, b: u32) -> u32` and `is-even: func(n: u32) -> bool`.
 const SUMS: &str = r#"
@@ -172,14 +172,72 @@ async fn one_upload_of_a_customer_goes_on_at_a_time(pool: PgPool) {
     customer.create_server("sums").await.unwrap();
     other.create_server("others").await.unwrap();
 
-    let first = components::begin(test.app(), &customer.caller, &slug("sums")).await.unwrap();
-    let second = components::begin(test.app(), &customer.caller, &slug("sums")).await;
-    let of_other = components::begin(test.app(), &other.caller, &slug("others")).await;
+    let first = components::begin(test.app(), &customer.caller, &slug("sums"), None).await.unwrap();
+    let second = components::begin(test.app(), &customer.caller, &slug("sums"), None).await;
+    let of_other = components::begin(test.app(), &other.caller, &slug("others"), None).await;
     drop(first);
-    let third = components::begin(test.app(), &customer.caller, &slug("sums")).await;
+    let third = components::begin(test.app(), &customer.caller, &slug("sums"), None).await;
 
     assert!(matches!(second, Err(AppError::Busy { limit: None, .. })), "{second:?}");
     assert!(of_other.is_ok() && third.is_ok());
+    test.stop().await;
+}
+
+/// Whoever sends slowly has no place that others need.
+#[sqlx::test(migrations = "../../migrations")]
+async fn uploads_that_have_not_arrived_keep_nobody_out(pool: PgPool) {
+    let test = TestApp::start(pool).await;
+    let mut arriving = Vec::new();
+    for number in 0..8 {
+        let sender = test.customer("free").await;
+        let server = format!("slow-{number}");
+        sender.create_server(&server).await.unwrap();
+        arriving.push(components::begin(test.app(), &sender.caller, &slug(&server), Some(2_000_000)).await.unwrap());
+    }
+    let customer = test.customer("free").await;
+    customer.create_server("sums").await.unwrap();
+
+    let built = put_all(&test, &customer, "sums", SUMS, "").await;
+
+    assert!(built.is_ok(), "{built:?}");
+    drop(arriving);
+    test.stop().await;
+}
+
+/// What is sent to no end is counted as what is built.
+#[sqlx::test(migrations = "../../migrations")]
+async fn an_upload_that_never_arrives_is_one_of_the_builds_of_the_hour(pool: PgPool) {
+    let test = TestApp::start(pool).await;
+    tier(&test, "rare", |limits| limits.builds_per_hour_max = 1).await;
+    let customer = test.customer("rare").await;
+    customer.create_server("sums").await.unwrap();
+    let begin = async |declared| components::begin(test.app(), &customer.caller, &slug("sums"), declared).await;
+
+    let too_large = begin(Some(2 * 1024 * 1024 + 1)).await.unwrap_err();
+    drop(begin(Some(10)).await.unwrap());
+    let refused = begin(Some(10)).await.unwrap_err();
+
+    assert_eq!(limit_of(&too_large).map(|limit| limit.limit), Some(LimitName::ArtifactBytesMax));
+    assert_eq!(limit_of(&refused), Some(&exceeded(LimitName::BuildsPerHourMax, 1, "rare")));
+    test.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn the_bytes_of_all_uploads_of_a_node_are_bounded(pool: PgPool) {
+    let test = TestApp::start(pool).await;
+    tier(&test, "huge", |limits| limits.artifact_bytes_max = 200 * 1024 * 1024).await;
+    let (customer, other) = (test.customer("huge").await, test.customer("huge").await);
+    customer.create_server("sums").await.unwrap();
+    other.create_server("others").await.unwrap();
+
+    let first = components::begin(test.app(), &customer.caller, &slug("sums"), None).await.unwrap();
+    let undeclared = components::begin(test.app(), &other.caller, &slug("others"), None).await;
+    let small = components::begin(test.app(), &other.caller, &slug("others"), Some(1_000)).await;
+    drop((first, small.unwrap()));
+    let afterwards = components::begin(test.app(), &other.caller, &slug("others"), None).await;
+
+    assert!(matches!(undeclared, Err(AppError::Busy { limit: None, .. })), "{undeclared:?}");
+    assert!(afterwards.is_ok());
     test.stop().await;
 }
 
@@ -227,7 +285,7 @@ async fn put_bytes(
     component: Vec<u8>,
     with: NewWith,
 ) -> Result<VersionBuilt, AppError> {
-    let ticket = components::begin(test.app(), &customer.caller, &slug(server)).await?;
+    let ticket = components::begin(test.app(), &customer.caller, &slug(server), None).await?;
     let new = NewComponent { component, export: with.export.map(str::to_owned), grants: Grants::default(), words: with.words };
     components::put(test.app(), &customer.caller, &slug(server), &tool_name(name), ticket, new).await
 }
@@ -239,7 +297,7 @@ async fn put_all(
     code: &str,
     prefix: &str,
 ) -> Result<Vec<VersionBuilt>, AppError> {
-    let ticket = components::begin(test.app(), &customer.caller, &slug(server)).await?;
+    let ticket = components::begin(test.app(), &customer.caller, &slug(server), None).await?;
     let component = wat::parse_str(code).unwrap();
     let new = NewComponents { component, prefix: prefix.to_owned(), grants: Grants::default() };
     components::put_all(test.app(), &customer.caller, &slug(server), ticket, new).await

@@ -152,6 +152,27 @@ async fn what_cannot_be_right_is_told(pool: PgPool) {
     }
 }
 
+/// What the headers say is looked at before anything is taken or counted.
+#[sqlx::test(migrations = "../../migrations")]
+async fn what_is_declared_wrong_costs_no_build(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let customer = doors.customer_with_server().await;
+    let of_nobody = "/api/v1/servers/unknown/tools";
+    let declared = |bytes: usize| {
+        let request = Request::put(TOOLS).header(header::CONTENT_TYPE, "application/wasm");
+        request.header(header::CONTENT_LENGTH, bytes).body(Body::empty()).unwrap()
+    };
+
+    let json = customer.put(of_nobody, json!({})).await;
+    // More than a customer of the tier may build in an hour.
+    for _ in 0..200 {
+        let large = customer.send_request(declared(2 * 1024 * 1024 + 1)).await;
+        assert_eq!(large.json()["error_code"], "limit_reached", "{large}");
+    }
+
+    assert_eq!(json.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{json}");
+}
+
 async fn upload(customer: &Client, path: &str, text: &str) -> Answer {
     upload_bytes(customer, path, wat::parse_str(text).unwrap()).await
 }

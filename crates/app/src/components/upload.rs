@@ -1,11 +1,15 @@
 //! From a component to versions: a place for the upload, inspection, names, rows.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use compiler::{InspectedExport, UploadRequest};
 use domain::{CustomerId, Digest, Grants, Language, LimitExceeded, LimitName, Slug, Tier, ToolName};
 use store::servers::Server;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::{NewComponent, NewComponents, Revision};
 use crate::{
@@ -15,31 +19,48 @@ use crate::{
     servers, signing, tiers,
 };
 
-/// Where uploads wait: each holds its component, its native code and a worker's answer in memory, some 100 MB for the largest.
+/// Where uploads wait: to arrive, as many as there is room for their bytes; then to be inspected, where each holds its component, its
+/// native code and a worker's answer in memory, some 100 MB for the largest.
 #[derive(Debug)]
 pub(crate) struct Uploads {
-    of_node: Arc<Semaphore>,
+    of_node: Semaphore,
+    bytes: Arc<Semaphore>,
     of_customers: Permits,
 }
 
-/// The right to send one component. It is a place of the node's, given back when it is dropped.
+/// The right to send one component. Room for its bytes is given back when it is dropped.
 #[derive(Debug)]
 pub struct Ticket {
     pub(super) began: Instant,
     tier: Arc<Tier>,
     server: Server,
+    bytes_awaited: u64,
     _of_customer: Permit,
-    _of_node: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
 }
 
 impl Uploads {
-    /// Of one node.
+    /// Of one node, that are inspected. Nobody who sends slowly has such a place.
     const OF_NODE_MAX: usize = 4;
+    /// Of one node, that arrive or have arrived: eight components of the largest tier.
+    const BYTES_MAX: u32 = 256 * 1024 * 1024;
+    /// For a place to be inspected. Few wait, and what they wait with has been sent.
+    const PLACE_WAIT_MAX: Duration = Duration::from_secs(30);
     /// Of one customer, so that one who sends slowly keeps no other out.
     const OF_CUSTOMER_MAX: u32 = 1;
 
     pub(crate) fn new() -> Self {
-        Self { of_node: Arc::new(Semaphore::new(Self::OF_NODE_MAX)), of_customers: Permits::default() }
+        Self {
+            of_node: Semaphore::new(Self::OF_NODE_MAX),
+            bytes: Arc::new(Semaphore::new(Self::BYTES_MAX as usize)),
+            of_customers: Permits::default(),
+        }
+    }
+
+    /// A place to be inspected.
+    async fn take_place(&self) -> Result<SemaphorePermit<'_>, AppError> {
+        let place = tokio::time::timeout(Self::PLACE_WAIT_MAX, self.of_node.acquire()).await;
+        place.ok().and_then(Result::ok).ok_or_else(busy)
     }
 }
 
@@ -50,27 +71,37 @@ impl Ticket {
         self.tier.limits.artifact_bytes_max
     }
 
+    /// Bytes that there is room for: those that were declared.
+    #[must_use]
+    pub const fn bytes_awaited(&self) -> u64 {
+        self.bytes_awaited
+    }
+
     /// The error that says so.
     #[must_use]
     pub fn too_large(&self) -> AppError {
-        AppError::Limit(LimitExceeded {
-            limit: LimitName::ArtifactBytesMax,
-            value: self.bytes_max(),
-            tier: self.tier.name.clone(),
-        })
+        too_large(&self.tier)
     }
 }
 
-pub(super) async fn begin(app: &App, customer: CustomerId, slug: &Slug) -> Result<Ticket, AppError> {
+pub(super) async fn begin(app: &App, customer: CustomerId, slug: &Slug, declared: Option<u64>) -> Result<Ticket, AppError> {
     let began = Instant::now();
     let server = servers::find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
     let tier = tiers::of_customer(app, customer).await?;
-    let busy = || AppError::Busy { limit: None, retry_after_s: 5 };
-    let wait_max = std::time::Duration::from_millis(tier.limits.queue_wait_ms_max.into());
+    let bytes_max = tier.limits.artifact_bytes_max;
+    let bytes_awaited = declared.unwrap_or(bytes_max);
+    if bytes_awaited > bytes_max {
+        return Err(too_large(&tier));
+    }
+    let wait_max = Duration::from_millis(tier.limits.queue_wait_ms_max.into());
     let of_customer = app.uploads.of_customers.take(customer, Uploads::OF_CUSTOMER_MAX, wait_max).await.map_err(|_| busy())?;
-    let of_node = tokio::time::timeout(wait_max, Arc::clone(&app.uploads.of_node).acquire_owned()).await;
-    let of_node = of_node.ok().and_then(Result::ok).ok_or_else(busy)?;
-    Ok(Ticket { began, tier, server, _of_customer: of_customer, _of_node: of_node })
+    // A tier may allow more than there is room for: then one comes at a time.
+    let room = u32::try_from(bytes_awaited).unwrap_or(u32::MAX).min(Uploads::BYTES_MAX);
+    let bytes = tokio::time::timeout(wait_max, Arc::clone(&app.uploads.bytes).acquire_many_owned(room)).await;
+    let bytes = bytes.ok().and_then(Result::ok).ok_or_else(busy)?;
+    // Whoever sends slowly, or never to the end, has had it all the same.
+    builds::take_build(app, customer, &tier)?;
+    Ok(Ticket { began, tier, server, bytes_awaited, _of_customer: of_customer, _bytes: bytes })
 }
 
 pub(super) async fn put_one(
@@ -83,6 +114,7 @@ pub(super) async fn put_one(
 ) -> Result<Tried, AppError> {
     let NewComponent { component, export, grants, words } = new;
     check(slug, ticket, &component, &grants)?;
+    let _place = app.uploads.take_place().await?;
     let Inspected { source_digest, artifact, offers } = inspect(app, customer, ticket, component).await?;
     let InspectedExport { export, mut interface } = choose(offers, export.as_deref())?;
     if export.is_none() && interface.name != *name {
@@ -112,6 +144,7 @@ pub(super) async fn put_all(
 ) -> Result<Vec<Tried>, AppError> {
     let NewComponents { component, prefix, grants } = new;
     check(slug, ticket, &component, &grants)?;
+    let _place = app.uploads.take_place().await?;
     let Inspected { source_digest, artifact, offers } = inspect(app, customer, ticket, component).await?;
     let offers = give_names(offers, &prefix)?;
     let around = Surroundings::load(app, customer, &ticket.server).await?;
@@ -176,11 +209,23 @@ struct Inspected {
     offers: Vec<InspectedExport>,
 }
 
+fn busy() -> AppError {
+    AppError::Busy { limit: None, retry_after_s: 5 }
+}
+
+fn too_large(tier: &Tier) -> AppError {
+    AppError::Limit(LimitExceeded {
+        limit: LimitName::ArtifactBytesMax,
+        value: tier.limits.artifact_bytes_max,
+        tier: tier.name.clone(),
+    })
+}
+
 fn check(slug: &Slug, ticket: &Ticket, component: &[u8], grants: &Grants) -> Result<(), AppError> {
     if ticket.server.slug != *slug {
         return Err(AppError::not_found("server", slug));
     }
-    if component.len() as u64 > ticket.bytes_max() {
+    if component.len() as u64 > ticket.bytes_awaited {
         return Err(ticket.too_large());
     }
     if !grants.modules.is_empty() {
@@ -190,7 +235,6 @@ fn check(slug: &Slug, ticket: &Ticket, component: &[u8], grants: &Grants) -> Res
 }
 
 async fn inspect(app: &App, customer: CustomerId, ticket: &Ticket, component: Vec<u8>) -> Result<Inspected, AppError> {
-    builds::take_build(app, customer, &ticket.tier)?;
     let artifact_bytes_max = ticket.bytes_max();
     let request = UploadRequest { customer, component: component.clone(), artifact_bytes_max };
     let inspected = app.workers.inspect(request).await.map_err(|error| artifacts::build_error(&ticket.tier, error))?;

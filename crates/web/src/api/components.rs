@@ -33,7 +33,13 @@ use crate::{
 pub(crate) const WASM: &str = "application/wasm";
 
 /// How long a component may take to arrive: the largest tier's 32 MiB over a line of 5 Mbit/s take 54 s.
-const BODY_WAIT: Duration = Duration::from_mins(1);
+const BODY_WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// How long any component may take to arrive, however small it is.
+const BODY_WAIT_MIN: Duration = Duration::from_secs(10);
+
+/// Bytes that arrive in a second beyond that, at the least: a line of 5 Mbit/s.
+const BODY_BYTES_PER_SECOND_MIN: u64 = 625_000;
 
 /// What is said of a component beside its bytes.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -168,16 +174,22 @@ pub(crate) async fn get_component(
     Ok(response)
 }
 
-/// Takes a place and reads the component, which is bounded by the customer's tier.
+/// Begins an upload and reads the component, which is bounded by the customer's tier. What can be said of it by its headers is said first.
 async fn receive(app: &App, caller: &Caller, slug: &Slug, request: Request) -> Result<(Ticket, Vec<u8>), ApiError> {
-    let ticket = components::begin(app, caller, slug).await?;
     if !is_declared(request.headers()) {
         return Err(body::unsupported("a WebAssembly component is needed, with the header `Content-Type: application/wasm`"));
     }
     body::check_plain(request.headers())?;
-    let bounds = BodyBounds { bytes_max: usize::try_from(ticket.bytes_max()).unwrap_or(usize::MAX), wait: BODY_WAIT };
+    let ticket = components::begin(app, caller, slug, body::declared_bytes(request.headers())).await?;
+    let bytes_max = ticket.bytes_awaited();
+    let bounds = BodyBounds { bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX), wait: wait_for(bytes_max) };
     let component = body::read(request, &bounds, || ticket.too_large().into()).await?;
     Ok((ticket, component.into()))
+}
+
+/// How long so many bytes may take.
+fn wait_for(bytes: u64) -> Duration {
+    (BODY_WAIT_MIN + Duration::from_secs(bytes / BODY_BYTES_PER_SECOND_MIN)).min(BODY_WAIT_MAX)
 }
 
 fn read_grants(text: Option<&str>) -> Result<Grants, ApiError> {
@@ -198,6 +210,13 @@ fn known(headers: &HeaderMap) -> BTreeSet<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_component_is_not_waited_for_as_long_as_a_large_one() {
+        assert_eq!(wait_for(0), BODY_WAIT_MIN);
+        assert_eq!(wait_for(2 * 1024 * 1024), Duration::from_secs(13));
+        assert_eq!(wait_for(u64::MAX), BODY_WAIT_MAX);
+    }
 
     #[test]
     fn known_downloads_are_read_from_all_fields() {

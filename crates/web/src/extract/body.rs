@@ -19,8 +19,7 @@ pub(crate) struct BodyBounds {
 
 /// The body of a request. One that says that it is too large is not read at all.
 pub(crate) async fn read(request: Request, bounds: &BodyBounds, too_large: impl Fn() -> ApiError) -> Result<Bytes, ApiError> {
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|bytes| bytes > bounds.bytes_max as u64) {
+    if declared_bytes(request.headers()).is_some_and(|bytes| bytes > bounds.bytes_max as u64) {
         return Err(too_large());
     }
     let unreadable = |status, message| ApiError::new(status, ErrorCode::Unreadable, message);
@@ -33,6 +32,11 @@ pub(crate) async fn read(request: Request, bounds: &BodyBounds, too_large: impl 
             Err(unreadable(StatusCode::REQUEST_TIMEOUT, message))
         }
     }
+}
+
+/// How many bytes a body has, if it is declared.
+pub(crate) fn declared_bytes(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The media type that a body is declared as, in lower case and without parameters; empty if there is none.
