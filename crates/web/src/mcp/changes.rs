@@ -23,7 +23,7 @@ use super::{
     in_flight::CallInFlight,
     refusal::Refusal,
     reports::{self, notification},
-    session::SessionKey,
+    session::{self, SessionKey},
 };
 
 /// URIs of one `subscriptions/listen`.
@@ -83,9 +83,11 @@ pub(super) async fn listen(visit: Visit, question: Question, wanted: Option<&Raw
     }
     let wanted = wanted.ok_or_else(|| Refusal::invalid_params("`notifications` must say what is listened to"))?;
     let filter: SubscriptionFilter = serde_json::from_str(wanted.get()).map_err(|error| Refusal::params(&error))?;
-    if filter.resource_subscriptions.as_ref().is_some_and(|uris| uris.len() > SUBSCRIPTIONS_MAX) {
+    let uris = filter.resource_subscriptions.as_deref().unwrap_or_default();
+    if uris.len() > SUBSCRIPTIONS_MAX {
         return Err(Refusal::invalid_params(format!("one stream watches {SUBSCRIPTIONS_MAX} resources at most")));
     }
+    uris.iter().try_for_each(|uri| session::check_uri(uri))?;
     let in_flight = visit.door.calls.enter(visit.call_key(question.id.clone()));
     let interest = Interest::Listen { filter, id: question.id, in_flight };
     open(visit, interest).await

@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
 
+/// Bytes of an id that is a text; it is kept for as long as its request goes on, and repeated with each report.
+const ID_BYTES_MAX: usize = 256;
+
 /// What a client sends (JSON-RPC 2.0; MCP, "Messages").
 #[derive(Debug)]
 pub(super) enum Message<'a> {
@@ -77,6 +80,9 @@ impl<'a> Message<'a> {
             (Some(Text(method)), Some(id), None) => {
                 let id = serde_json::from_str(id.get())
                     .map_err(|_| Refusal::invalid_request("`id` must be a string or an integer of 64 bits"))?;
+                if matches!(&id, MessageId::String(text) if text.len() > ID_BYTES_MAX) {
+                    return Err(Refusal::invalid_request(format!("`id` has {ID_BYTES_MAX} bytes at most")));
+                }
                 Ok(Self::Request { id, method, params })
             }
             (Some(Text(method)), None, None) => Ok(Self::Notification { method, params }),
@@ -147,6 +153,16 @@ mod tests {
             assert_eq!(refusal.into_response().status(), StatusCode::BAD_REQUEST, "{text}");
             assert_eq!(parse(text).expect_err(text).into_message().error.code.0, code, "{text}");
         }
+    }
+
+    #[test]
+    fn an_id_is_short() {
+        let with_id = |length: usize| format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#, "a".repeat(length));
+
+        let refusal = parse(&with_id(ID_BYTES_MAX + 1)).expect_err("an id that is too long").into_message();
+
+        assert_eq!((refusal.error.code.0, &*refusal.error.message), (-32600, "`id` has 256 bytes at most"));
+        assert!(parse(&with_id(ID_BYTES_MAX)).is_ok());
     }
 
     #[test]

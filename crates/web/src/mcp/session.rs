@@ -72,6 +72,14 @@ pub(super) fn new_id() -> Result<HeaderValue, getrandom::Error> {
     Ok(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none")))
 }
 
+/// Refuses to watch a URI that is longer than any resource's.
+pub(super) fn check_uri(uri: &str) -> Result<(), Refusal> {
+    if uri.len() > URI_BYTES_MAX {
+        return Err(Refusal::invalid_params(format!("a URI that is watched has {URI_BYTES_MAX} bytes at most")));
+    }
+    Ok(())
+}
+
 impl Sessions {
     pub(super) fn new() -> Self {
         let weigh = |_: &SessionKey, said: &Arc<Said>| u32::try_from(said.bytes()).unwrap_or(u32::MAX);
@@ -92,9 +100,7 @@ impl Sessions {
     /// Hears that the client watches a resource.
     pub(super) fn subscribe(&self, session: SessionKey, uri: String) -> Result<(), Refusal> {
         let mut said = Said::clone(&self.said(&session));
-        if uri.len() > URI_BYTES_MAX {
-            return Err(Refusal::invalid_params(format!("a URI that is watched has {URI_BYTES_MAX} bytes at most")));
-        }
+        check_uri(&uri)?;
         said.subscriptions.insert(uri);
         if said.subscriptions.len() > SUBSCRIPTIONS_MAX {
             return Err(Refusal::invalid_params(format!("one client watches {SUBSCRIPTIONS_MAX} resources at most")));

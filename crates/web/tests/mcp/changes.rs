@@ -152,10 +152,14 @@ async fn what_cannot_be_listened_to_is_refused(pool: PgPool) {
 
     let nothing = mcp.send(listen(json!({}))).await;
     let many = mcp.send(listen(json!({"notifications": {"resourceSubscriptions": uris}}))).await;
+    let long = format!("test://{}", "a".repeat(2042));
+    let long = mcp.send(listen(json!({"notifications": {"resourceSubscriptions": ["test://a", long]}}))).await;
     let unread = mcp.send(listen(json!({"notifications": {}})).with_header("accept", "application/json")).await;
 
     assert_eq!(nothing.json()["error"]["code"], -32602, "{nothing}");
     assert_eq!(many.json()["error"]["code"], -32602, "{many}");
+    assert_eq!(long.json()["error"]["code"], -32602, "{long}");
+    assert!(long.json()["error"]["message"].as_str().unwrap().contains("2048 bytes at most"), "{long}");
     assert_eq!(unread.status, StatusCode::NOT_ACCEPTABLE, "{unread}");
 }
 
