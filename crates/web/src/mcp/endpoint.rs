@@ -133,7 +133,7 @@ async fn admit(
     };
     let server = catalogue::find(&state.app, &caller, &slug).await.map_err(refused)?;
     let accepted = accepted(&headers);
-    let presentation = door.presentations.of(&server).map_err(|error| {
+    let presentation = door.presentations.of(&server, &caller).map_err(|error| {
         tracing::error!(error = %error, "a server cannot be presented: {error}");
         Refusal::internal(request_id)
     })?;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use app::{
+    Caller,
     catalogue::ServedServer,
     offers::{Offers, Served},
 };
@@ -29,7 +30,16 @@ const OVERHEAD_BYTES: usize = 1024;
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 /// Presentations of the servers that were asked for lately.
-pub(super) struct Presentations(Cache<ServerId, Arc<Presentation>>);
+pub(super) struct Presentations(Cache<(ServerId, Words), Arc<Presentation>>);
+
+/// Which of a server's own words a client is shown. Its title and its description change without a release, and models read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Words {
+    /// All of them.
+    Shown,
+    /// None: nobody has accepted them for a key that pins definitions (SEC-18).
+    LeftOut,
+}
 
 /// A server as clients see it.
 #[derive(Debug)]
@@ -56,25 +66,30 @@ struct Lists {
 
 impl Presentations {
     pub(super) fn new() -> Self {
-        let weigh = |_: &ServerId, presentation: &Arc<Presentation>| u32::try_from(presentation.bytes()).unwrap_or(u32::MAX);
+        let weigh =
+            |_: &(ServerId, Words), presentation: &Arc<Presentation>| u32::try_from(presentation.bytes()).unwrap_or(u32::MAX);
         Self(Cache::builder().max_capacity(KEPT_BYTES_MAX).weigher(weigh).build())
     }
 
-    /// How clients see `server`.
-    pub(super) fn of(&self, server: &Arc<ServedServer>) -> Result<Arc<Presentation>, serde_json::Error> {
-        if let Some(kept) = self.0.get(&server.server_id).filter(|kept| std::ptr::eq(kept.snapshot.as_ptr(), Arc::as_ptr(server)))
-        {
+    /// How `caller` sees `server`.
+    pub(super) fn of(&self, server: &Arc<ServedServer>, caller: &Caller) -> Result<Arc<Presentation>, serde_json::Error> {
+        let words = match caller {
+            Caller::Customer { pins_definitions: true, .. } => Words::LeftOut,
+            _ => Words::Shown,
+        };
+        let key = (server.server_id, words);
+        if let Some(kept) = self.0.get(&key).filter(|kept| std::ptr::eq(kept.snapshot.as_ptr(), Arc::as_ptr(server))) {
             return Ok(kept);
         }
-        let made = Arc::new(Presentation::of(server)?);
-        self.0.insert(server.server_id, Arc::clone(&made));
+        let made = Arc::new(Presentation::of(server, words)?);
+        self.0.insert(key, Arc::clone(&made));
         Ok(made)
     }
 }
 
 impl Presentation {
-    fn of(server: &Arc<ServedServer>) -> Result<Self, serde_json::Error> {
-        let config = config(server, capabilities(&server.offers));
+    fn of(server: &Arc<ServedServer>, words: Words) -> Result<Self, serde_json::Error> {
+        let config = config(server, capabilities(&server.offers), words);
         let meta = to_raw_value(&json!({ SERVER_INFO_KEY: config.server_info }))?;
         let lists = Lists::of(&server.offers)?;
         let param_headers = server.offers.tools.iter().filter_map(|(name, tool)| {
@@ -161,9 +176,12 @@ fn capabilities(offers: &Offers) -> ServerCapabilities {
 }
 
 /// Who the server is. Its version is its release: what changes when its tools do.
-fn config(server: &ServedServer, capabilities: ServerCapabilities) -> ServerConfig {
+fn config(server: &ServedServer, capabilities: ServerCapabilities, words: Words) -> ServerConfig {
     let version = server.release_id.map_or_else(|| "unreleased".to_owned(), |release| release.to_string());
-    let info = Implementation::new(server.slug.as_str(), version).with_title(server.title.as_str());
-    let config = ServerConfig::new(capabilities).with_server_info(info);
+    let info = Implementation::new(server.slug.as_str(), version);
+    if words == Words::LeftOut {
+        return ServerConfig::new(capabilities).with_server_info(info);
+    }
+    let config = ServerConfig::new(capabilities).with_server_info(info.with_title(server.title.as_str()));
     if server.description.is_empty() { config } else { config.with_instructions(server.description.clone()) }
 }
