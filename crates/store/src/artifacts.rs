@@ -79,8 +79,7 @@ pub async fn find(connection: &mut PgConnection, key: &ArtifactKey) -> Result<Op
 /// Holds the bytes of `digest` until the transaction ends: whoever keeps them and whoever deletes them do so one after the other.
 pub async fn lock(connection: &mut PgConnection, digest: &Digest) -> Result<(), StoreError> {
     // Two digests may have one lock: then they wait for each other, and that is all.
-    let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
-    let number = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let number = digest.as_bytes().first_chunk().map_or(0, |first| i64::from_be_bytes(*first));
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(number)
         .execute(connection)
