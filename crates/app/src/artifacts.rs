@@ -60,6 +60,12 @@ enum MakeError {
     Build(#[source] BuildError),
 }
 
+impl MakeError {
+    fn is_cured_by_a_build(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::Read(BlobError::Damaged { .. }) | Self::Build(BuildError::OtherBase))
+    }
+}
+
 impl ArtifactSlot {
     pub(crate) fn of(known: Option<Digest>) -> Self {
         Self { known: RwLock::new(known), finding: Mutex::default() }
@@ -79,7 +85,7 @@ pub(crate) async fn prepare(app: &App, customer: CustomerId, tier: &Tier, tool: 
     let digest = locate(app, customer, tier, tool).await?;
     match app.sandbox.load(digest, &tool.form, make_native(app, customer, &tool.form, digest)).await {
         Ok(code) => Ok(Ready { digest, code }),
-        Err(LoadError::Make(error)) if matches!(*error, MakeError::Missing(_) | MakeError::Read(BlobError::Damaged { .. })) => {
+        Err(LoadError::Make(error)) if error.is_cured_by_a_build() => {
             tracing::warn!(%error, version_id = %tool.version_id, "building version {} again", tool.version_id);
             let digest = replace(app, customer, tier, tool, digest).await?;
             let code =
@@ -261,6 +267,7 @@ pub(crate) fn build_error(tier: &Tier, error: BuildError) -> AppError {
             tier: tier.name.clone(),
         }),
         BuildError::Busy => AppError::Busy { limit: None, retry_after_s: 1 },
+        BuildError::OtherBase => AppError::internal("an artifact was made on another state of the engine", error),
         BuildError::Worker(source) => AppError::internal("the build worker failed", source),
     }
 }

@@ -103,7 +103,7 @@ async fn measure(
         guest_threads: threads,
         tick: Duration::from_millis(2),
     };
-    let sandbox = Sandbox::start(config, compiler::engine::shared()).map_err(|error| failed("start the sandbox", &error))?;
+    let sandbox = Sandbox::start(config, &compiler::engine::shared()).map_err(|error| failed("start the sandbox", &error))?;
     let native = native.to_vec();
     let tool = sandbox
         .load(artifact, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) })

@@ -86,6 +86,9 @@ pub enum BuildError {
     /// As many builds wait as may wait.
     #[error("too many builds wait")]
     Busy,
+    /// The artifact was made on another base than this node's: it must be built again.
+    #[error("the artifact was made on another state of the engine")]
+    OtherBase,
     /// The platform is at fault.
     #[error("the build worker failed")]
     Worker(#[source] WorkerError),

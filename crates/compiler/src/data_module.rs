@@ -1,4 +1,4 @@
-//! A memory as a WebAssembly module that has nothing else. It is what is stored of a tool: `(memory) (export "memory") (data)*`.
+//! A memory as a WebAssembly module that has nothing else: `(memory) (export "memory") (data)*`.
 
 use std::ops::Range;
 
@@ -9,7 +9,10 @@ use wasmparser::{DataKind, DataSectionReader, Export, ExternalKind, MemorySectio
 pub(crate) const PAGE_BYTES: usize = 64 * 1024;
 
 /// The name under which the shared engine's wrapper finds the memory.
-const MEMORY: &str = "memory";
+pub(crate) const MEMORY: &str = "memory";
+
+/// Memories are read in words of this many bytes, for speed.
+pub(crate) const WORD_BYTES: usize = 16;
 
 /// Zeros of this many bytes end a segment; fewer cost less than a segment's head and the time that it takes to place one.
 const GAP_BYTES: usize = 64;
@@ -26,20 +29,37 @@ pub(crate) enum InspectError {
     /// They are a module with more, or less, in it.
     #[error("it has {0}")]
     Unfit(&'static str),
+    /// They are the difference to another memory than the one that tools of this engine begin with: it must be made again.
+    #[error("it was made on another base")]
+    OtherBase,
 }
 
-/// Writes `memory`, whose length is a multiple of [`PAGE_BYTES`]. What lies below `live_from` is left out: it reads as zeros.
-pub(crate) fn encode(memory: &[u8], live_from: usize) -> Vec<u8> {
+/// Writes `memory`, whose length is a multiple of [`PAGE_BYTES`]. What lies below `live_from` is left out: it reads as zeros. The memory
+/// is exported as `memory` and under `names`.
+pub(crate) fn encode(memory: &[u8], live_from: usize, names: &[&str]) -> Vec<u8> {
     let pages = memory.len() / PAGE_BYTES;
     let mut memories = MemorySection::new();
     memories.memory(MemoryType { minimum: pages as u64, maximum: None, memory64: false, shared: false, page_size_log2: None });
     let mut exports = ExportSection::new();
     exports.export(MEMORY, ExportKind::Memory, 0);
+    for name in names {
+        exports.export(name, ExportKind::Memory, 0);
+    }
     let data = encode_segments(memory, &find_segments(memory, live_from));
 
     let mut module = Module::new();
     module.section(&memories).section(&exports).section(&RawSection { id: SectionId::Data.into(), data: &data });
     module.finish()
+}
+
+/// Whether a module has a memory of its own.
+pub(crate) fn has_memory(artifact: &[u8]) -> Result<bool, InspectError> {
+    for payload in Parser::new(0).parse_all(artifact) {
+        if matches!(payload?, Payload::MemorySection(_)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Holds `artifact` against the form that [`encode`] writes: nothing in it can run, and a memory of `memory_bytes_max` takes it.
@@ -104,7 +124,6 @@ fn find_segments(memory: &[u8], live_from: usize) -> Vec<Range<usize>> {
 
 /// The memory is read in words, for speed: a segment begins and ends at one.
 fn split_at_gaps(memory: &[u8], live_from: usize, gap_bytes: usize) -> Vec<Range<usize>> {
-    const WORD_BYTES: usize = 16;
     let mut segments: Vec<Range<usize>> = Vec::new();
     for (index, word) in memory.chunks(WORD_BYTES).enumerate().skip(live_from / WORD_BYTES) {
         if word.iter().fold(0, |any, byte| any | byte) == 0 {
@@ -151,7 +170,7 @@ mod tests {
         memory[2 * PAGE_BYTES - 1] = 3;
         memory[3 * PAGE_BYTES - 1] = 4;
 
-        let module = encode(&memory, 0);
+        let module = encode(&memory, 0, &[]);
 
         assert_eq!(load(&module), memory);
         assert!(module.len() < 1200, "{}", module.len());
@@ -162,7 +181,7 @@ mod tests {
     fn what_is_not_live_reads_as_zeros() {
         let memory = vec![5; 2 * PAGE_BYTES];
 
-        let read = load(&encode(&memory, PAGE_BYTES));
+        let read = load(&encode(&memory, PAGE_BYTES, &[]));
 
         assert_eq!(read[..PAGE_BYTES], vec![0; PAGE_BYTES]);
         assert_eq!(read[PAGE_BYTES..], memory[PAGE_BYTES..]);
@@ -170,7 +189,7 @@ mod tests {
 
     #[test]
     fn an_empty_memory_is_a_module_too() {
-        let module = encode(&vec![0; PAGE_BYTES], 0);
+        let module = encode(&vec![0; PAGE_BYTES], 0, &[]);
 
         assert_eq!(load(&module), vec![0; PAGE_BYTES]);
         inspect(&module, ANY).unwrap();
@@ -181,7 +200,7 @@ mod tests {
         let mut memory = vec![0; 128 * PAGE_BYTES];
         memory.iter_mut().step_by(128).for_each(|byte| *byte = 9);
 
-        let module = encode(&memory, 0);
+        let module = encode(&memory, 0, &[]);
 
         assert!(split_at_gaps(&memory, 0, GAP_BYTES).len() > SEGMENTS_MAX);
         assert!(find_segments(&memory, 0).len() <= SEGMENTS_MAX);
@@ -210,7 +229,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_module_are_refused() {
-        let whole = encode(&vec![1; PAGE_BYTES], 0);
+        let whole = encode(&vec![1; PAGE_BYTES], 0, &[]);
         for bytes in [b"".as_slice(), b"\0asm", b"\x7fELF", &[0xff; 4096], &whole[..whole.len() - 1], &whole[..40]] {
             assert!(matches!(inspect(bytes, ANY), Err(InspectError::Parse(_) | InspectError::Unfit(_))));
         }

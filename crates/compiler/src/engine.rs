@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use domain::Digest;
 use sandbox::JsEngine;
 
-use crate::modules;
+use crate::{modules, snapshot};
 
 pub(crate) use prelude::module as prelude;
 pub(crate) use shared_form::RewriteError;
@@ -24,7 +24,7 @@ pub(crate) const STACK_POINTER: &str = "global:0";
 const CORE: &[u8] = include_bytes!("../engine/engine.wasm");
 
 /// Goes up when artifacts change though neither the engine nor its wrapper does.
-const ARTIFACT_FORMAT: u32 = 1;
+const ARTIFACT_FORMAT: u32 = 2;
 
 /// What the engine is: its core, its prelude, the library modules, the sandbox's wrapper, and the form of an artifact. Artifacts of one
 /// engine run on no other.
@@ -47,7 +47,7 @@ pub fn digest() -> Digest {
 #[must_use]
 pub fn shared() -> JsEngine {
     match shared_form::rewrite(CORE) {
-        Ok(module) => JsEngine { module, digest: digest() },
+        Ok(module) => JsEngine { module, boot: snapshot::boot, digest: digest() },
         Err(error) => panic!("the JavaScript engine cannot be shared: {error}"),
     }
 }

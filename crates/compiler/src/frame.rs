@@ -53,6 +53,8 @@ pub(crate) enum Answer {
     ArtifactSize { bytes: u64 },
     /// To `Precompile` and `PrecompileComponent`. The body is the native code.
     Precompiled,
+    /// To `Precompile` and `Portable`: the artifact is a difference to another base.
+    OtherBase,
     /// To `Inspect`. The body is the native code.
     Inspected { offers: Vec<Offered> },
     /// To `Portable`. The body is the component.

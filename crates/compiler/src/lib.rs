@@ -1,8 +1,10 @@
 //! From a customer's source to what the sandbox runs: TypeScript to JavaScript, JavaScript to a snapshot of the engine's memory, the
 //! snapshot to native code. All that touches a customer's source happens in worker processes, which can be killed.
 
+mod artifact;
 mod build;
 mod data_module;
+mod difference;
 pub mod engine;
 mod frame;
 mod inspection;

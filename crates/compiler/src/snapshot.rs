@@ -12,12 +12,12 @@ use domain::{Diagnostic, Language, ToolInterface};
 use serde::Serialize;
 use wasmtime::{Engine, Module, Trap};
 
-use crate::{modules, source::Script};
-use guest::{Guest, GuestError, Slots};
+use crate::{artifact, difference::Base, modules, source::Script};
+use guest::{Guest, GuestError, Phase, Slots};
 use watchdog::with_deadline;
 
 pub use preparation::PreparationError;
-pub(crate) use preparation::{Prepared, base_label, js_engine_label, prepare};
+pub(crate) use preparation::{Prepared, boot, prepare};
 
 /// Fuel of a source's top level, about a second of CPU. It is spent at every build, never in a call.
 const TOP_LEVEL_FUEL_MAX: u64 = 10_000_000_000;
@@ -31,7 +31,7 @@ const INTERFACE_BYTES_MAX: usize = 4 * ToolInterface::SCHEMA_BYTES_MAX;
 /// What is made of a source.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// The data module.
+    /// What is stored of the tool.
     pub(crate) artifact: Vec<u8>,
     pub(crate) interface: ToolInterface,
 }
@@ -52,6 +52,7 @@ pub(crate) enum SnapshotError {
 pub(crate) struct Workshop {
     engine: Engine,
     slots: Slots,
+    base: Base,
 }
 
 /// What the engine reads of a source (`init` in `engine/README.md`).
@@ -68,8 +69,16 @@ struct InitRequest<'a> {
 impl Workshop {
     /// `js_engine` is the shared engine, `base` the memory that [`prepare`] left.
     pub(crate) fn new(engine: &Engine, js_engine: Module, base: Module) -> Result<Self, SnapshotError> {
+        let name = sandbox::find_base_name(&base).ok_or_else(|| internal("the base has no name"))?.to_owned();
         let slots = Slots::new(engine, js_engine, base).map_err(internal)?;
-        Ok(Self { engine: engine.clone(), slots })
+        let untouched = slots.instantiate(Phase::Build, u64::MAX, TOP_LEVEL_FUEL_MAX).map_err(internal)?;
+        let base = Base { name, memory: untouched.memory().to_vec(), stack_end: untouched.stack_end() };
+        Ok(Self { engine: engine.clone(), slots, base })
+    }
+
+    /// The memory that every tool begins with.
+    pub(crate) const fn base(&self) -> &Base {
+        &self.base
     }
 
     /// Runs the top level of `script` in a fresh instance. `source` is the customer's own text, for diagnostics.
@@ -87,7 +96,7 @@ impl Workshop {
             modules: modules::sources(&script.modules),
         };
         let request = serde_json::to_vec(&request).map_err(internal)?;
-        let mut guest = self.slots.instantiate(memory_bytes_max, TOP_LEVEL_FUEL_MAX).map_err(internal)?;
+        let mut guest = self.slots.instantiate(Phase::Build, memory_bytes_max, TOP_LEVEL_FUEL_MAX).map_err(internal)?;
 
         let answer = with_deadline(&self.engine, TOP_LEVEL_WALL_MAX, || guest.init(&request));
 
@@ -97,7 +106,7 @@ impl Workshop {
             Err(error) => return Err(explain_trap(&error, &guest)),
         };
         guest.check_globals().map_err(internal)?;
-        Ok(Snapshot { artifact: guest.snapshot(), interface })
+        Ok(Snapshot { artifact: artifact::encode(&self.base, guest.memory()), interface })
     }
 }
 

@@ -15,12 +15,14 @@ use wasmtime::Engine;
 
 use crate::{
     ModuleBounds,
+    artifact::{self, Form},
     build::InspectedExport,
-    data_module, engine,
+    data_module::InspectError,
+    engine,
     frame::{self, Answer, Frame, Offered, Phase, Request},
     inspection::{self, Refusal},
     portable,
-    snapshot::{self, SnapshotError, Workshop},
+    snapshot::{SnapshotError, Workshop},
     source,
 };
 
@@ -92,8 +94,8 @@ fn prepare(dir: std::path::PathBuf, key: CacheKey, js_engine: Digest, engine_dig
     let config = NativeCacheConfig { dir, key, bytes_max: u64::MAX };
     let cache = NativeCache::open(&engine, config).map_err(|error| error.to_string())?;
     let load = |label: &Label| cache.load(label).ok_or_else(|| format!("`{}` cannot be loaded", label.kind));
-    let shared = load(&snapshot::js_engine_label(js_engine, engine_digest))?;
-    let base = load(&snapshot::base_label(engine_digest))?;
+    let shared = load(&sandbox::functions_label(js_engine, engine_digest))?;
+    let base = load(&sandbox::base_label(engine_digest))?;
     let workshop = Workshop::new(&engine, shared, base).map_err(|error| error.to_string())?;
     Ok(Bench { engine, workshop })
 }
@@ -118,7 +120,7 @@ fn answer(bench: &Bench, request: Frame<Request>, output: &Stdout) -> io::Result
         Request::Precompile => Ok(precompile(bench, &request.body)),
         Request::PrecompileComponent => Ok(precompile_component(bench, &request.body)),
         Request::Inspect => inspect(bench, &request.body, output),
-        Request::Portable => Ok(portable(&request.body)),
+        Request::Portable => Ok(portable(bench, &request.body)),
         Request::Build { language, artifact_bytes_max, modules } => match String::from_utf8(request.body) {
             Ok(source) => build(bench, &Order { language, source: &source, artifact_bytes_max, modules: &modules }, output),
             Err(_) => Ok(rejected(vec![Diagnostic::without_place("the source is not text in UTF-8")]).into()),
@@ -159,8 +161,8 @@ fn build(bench: &Bench, order: &Order<'_>, output: &Stdout) -> io::Result<Reply>
 }
 
 fn precompile(bench: &Bench, artifact: &[u8]) -> Reply {
-    if let Err(error) = data_module::inspect(artifact, MEMORY_BYTES_MAX) {
-        return Answer::Internal { message: format!("the artifact is not one of ours: {error}") }.into();
+    if let Err(answer) = inspect_artifact(bench, artifact) {
+        return answer.into();
     }
     match native::precompile_module(&bench.engine, artifact) {
         Ok(native) => Reply { head: Answer::Precompiled, body: vec![native] },
@@ -192,14 +194,26 @@ fn inspect(bench: &Bench, component: &[u8], output: &Stdout) -> io::Result<Reply
     })
 }
 
-fn portable(artifact: &[u8]) -> Reply {
-    if let Err(error) = data_module::inspect(artifact, MEMORY_BYTES_MAX) {
-        return Answer::Internal { message: format!("the artifact is not one of ours: {error}") }.into();
-    }
-    match portable::assemble(engine::core(), artifact) {
+fn portable(bench: &Bench, artifact: &[u8]) -> Reply {
+    let form = match inspect_artifact(bench, artifact) {
+        Ok(form) => form,
+        Err(answer) => return answer.into(),
+    };
+    let whole = match artifact::whole(artifact, form, bench.workshop.base()) {
+        Ok(whole) => whole,
+        Err(error) => return Answer::Internal { message: explain(&error) }.into(),
+    };
+    match portable::assemble(engine::core(), &whole) {
         Ok(component) => Reply { head: Answer::Portable, body: vec![component] },
         Err(error) => Answer::Internal { message: explain(&error) }.into(),
     }
+}
+
+fn inspect_artifact(bench: &Bench, artifact: &[u8]) -> Result<Form, Answer> {
+    artifact::inspect(artifact, bench.workshop.base(), MEMORY_BYTES_MAX).map_err(|error| match error {
+        InspectError::OtherBase => Answer::OtherBase,
+        error => Answer::Internal { message: format!("the artifact is not one of ours: {error}") },
+    })
 }
 
 const fn memory_bytes_max(artifact_bytes_max: u64) -> u64 {

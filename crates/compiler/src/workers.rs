@@ -201,6 +201,7 @@ impl Workers {
         };
         match self.ask(customer, request, artifact).await.map_err(no_fault_of_a_customer)? {
             Frame { head: Answer::Precompiled, body } => Ok(body),
+            Frame { head: Answer::OtherBase, .. } => Err(BuildError::OtherBase),
             Frame { head, .. } => Err(unexpected(head)),
         }
     }
@@ -210,6 +211,7 @@ impl Workers {
     pub async fn portable(&self, customer: CustomerId, artifact: Vec<u8>) -> Result<Vec<u8>, BuildError> {
         match self.ask(customer, Request::Portable, artifact).await.map_err(no_fault_of_a_customer)? {
             Frame { head: Answer::Portable, body } => Ok(body),
+            Frame { head: Answer::OtherBase, .. } => Err(BuildError::OtherBase),
             Frame { head, .. } => Err(unexpected(head)),
         }
     }

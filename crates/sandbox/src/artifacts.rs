@@ -140,7 +140,8 @@ impl Artifacts {
         };
         let disk = self.disk.clone();
         let found = tokio::task::spawn_blocking(move || disk.load_with_size(&label, sort)).await;
-        let loaded = if let Some(loaded) = found.map_err(|error| LoadError::Task(Arc::new(error)))? {
+        let found = found.map_err(|error| LoadError::Task(Arc::new(error)))?;
+        let loaded = if let Some(loaded) = found.filter(|loaded| self.runtime.suits(&loaded.code)) {
             self.counts.disk_hits.fetch_add(1, Ordering::Relaxed);
             loaded
         } else {

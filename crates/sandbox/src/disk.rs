@@ -85,6 +85,11 @@ impl NativeCache {
         Ok(Self { engine: engine.clone(), config, bytes: Mutex::new(bytes) })
     }
 
+    /// The same directory for another engine.
+    pub(crate) fn of_engine(&self, engine: &Engine) -> Result<Self, NativeCacheError> {
+        Self::open(engine, self.config.clone())
+    }
+
     /// The module that was kept under `label`. A file that is damaged, forged or of other settings is deleted and counts as
     /// missing.
     #[must_use]

@@ -13,19 +13,18 @@ use wasmtime::{
 use crate::{
     Entry,
     component::{self, ComponentAnswer, ComponentRuntime, Function, World},
-    host,
-    js_engine::WRAPPER,
+    host, js_engine,
     native::Code,
     state::GuestState,
 };
 
-/// A memory of one page, exported as `memory`: joined with the engine at the start, it shows whether that fits the wrapper.
-const EMPTY_TOOL: &[u8] = b"\0asm\x01\0\0\0\x05\x03\x01\0\x01\x07\x0a\x01\x06memory\x02\0";
+/// A module that changes nothing of the memory that a tool begins with.
+const NO_DIFFERENCE: &[u8] = b"\0asm\x01\0\0\0";
 
 /// What a stored artifact is, and what of it a tool is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ToolForm {
-    /// The memory of the JavaScript engine after it has read the tool's source.
+    /// What the tool's source made of the memory of the JavaScript engine: the difference to the base, or all of it.
     JavaScript,
     /// A component that was uploaded.
     Component {
@@ -98,6 +97,9 @@ pub(crate) struct JsRuntime {
     linker: Linker<GuestState>,
     wrapper: Component,
     exports: JsExports,
+    base: Module,
+    base_name: String,
+    no_difference: Module,
 }
 
 /// The wrapper's exports that take part in calls.
@@ -108,9 +110,10 @@ struct JsExports {
 }
 
 impl JsRuntime {
-    /// Joins the host's functions and the engine's native code in the wrapper.
-    pub(crate) fn new(engine: &Engine, js_engine: &Module) -> wasmtime::Result<Self> {
-        let text = wat::parse_str(WRAPPER).map_err(wasmtime::Error::new)?;
+    /// Joins the host's functions and the engine's native code in the wrapper. `base` is the memory that tools begin with.
+    pub(crate) fn new(engine: &Engine, functions: &Module, base: Module) -> wasmtime::Result<Self> {
+        let base_name = js_engine::find_base_name(&base).ok_or_else(|| wasmtime::Error::msg("the base has no name"))?.to_owned();
+        let text = wat::parse_str(js_engine::wrapper_on(&base_name)).map_err(wasmtime::Error::new)?;
         let wrapper = Component::new(engine, text)?;
         let find = |name| {
             let missing = || wasmtime::Error::msg(format!("the wrapper has no `{name}`"));
@@ -119,19 +122,33 @@ impl JsRuntime {
         let exports = JsExports { call: find("call")?, complete: find("complete")? };
         let mut linker = Linker::new(engine);
         host::link(&mut linker)?;
-        linker.root().module("js-engine", js_engine)?;
-        let runtime = Self { linker, wrapper, exports };
-        runtime.tool(&Module::new(engine, EMPTY_TOOL)?, 0)?;
+        linker.root().module("js-engine", functions)?;
+        let no_difference = Module::new(engine, NO_DIFFERENCE)?;
+        let runtime = Self { linker, wrapper, exports, base, base_name, no_difference };
+        // Shows whether the engine fits the wrapper.
+        runtime.tool(&runtime.no_difference, 0)?;
         Ok(runtime)
     }
 
-    /// A tool from the native code of its data module; `bytes` is its size on disk.
+    /// A tool from the native code of its data module; `bytes` is its size on disk. One that has a memory of its own begins with that.
     pub(crate) fn tool(&self, data: &Module, bytes: u64) -> wasmtime::Result<Invocable> {
+        let (base, difference) = if is_whole(data) { (data, &self.no_difference) } else { (&self.base, data) };
         let mut linker = self.linker.clone();
-        linker.root().module("tool-data", data)?;
+        linker.root().module("base", base)?;
+        linker.root().module("tool-data", difference)?;
         let instance = linker.instantiate_pre(&self.wrapper)?;
         Ok(Invocable { form: Form::JavaScript { instance, exports: self.exports }, bytes })
     }
+
+    /// Whether a data module was made on this base, or needs none.
+    fn suits(&self, data: &Module) -> bool {
+        data.imports().all(|import| import.module() == self.base_name)
+    }
+}
+
+/// Whether a data module is the whole memory of a tool.
+fn is_whole(data: &Module) -> bool {
+    data.get_export("memory").is_some()
 }
 
 impl Invocable {
@@ -198,8 +215,17 @@ enum Loaded {
 }
 
 impl Runtime {
-    pub(crate) fn new(engine: &Engine, js_engine: &Module) -> wasmtime::Result<Self> {
-        Ok(Self { js: JsRuntime::new(engine, js_engine)?, components: ComponentRuntime::new(engine)? })
+    /// `base` is the memory that tools in JavaScript begin with.
+    pub(crate) fn new(engine: &Engine, js_engine: &Module, base: Module) -> wasmtime::Result<Self> {
+        Ok(Self { js: JsRuntime::new(engine, js_engine, base)?, components: ComponentRuntime::new(engine)? })
+    }
+
+    /// Whether native code that was kept can still be linked: a tool's may be of another base.
+    pub(crate) fn suits(&self, code: &Code) -> bool {
+        match code {
+            Code::Module(data) => self.js.suits(data),
+            Code::Component(_) => true,
+        }
     }
 
     /// Links native code; `bytes` is its size on disk.

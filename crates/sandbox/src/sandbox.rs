@@ -13,7 +13,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tracing::Instrument as _;
-use wasmtime::{Engine, Module};
+use wasmtime::Engine;
 
 use crate::{
     CacheKey, Invocable, Invocation, InvokeError, Invoked, JsEngine, KeepError, LoadError, NativeCache, NativeCacheConfig,
@@ -22,12 +22,10 @@ use crate::{
     budget::MemoryBudget,
     call::{self, micros},
     engine, invocable,
-    native::{self, Code, Label, NativeError, Sort},
+    preparation::{self, PreparationError},
     ticker::Ticker,
 };
 
-/// The label of the JavaScript engine's native code.
-const JS_ENGINE: &str = "js-engine";
 /// Tasks that a thread polls before it looks at timers and at new calls. Each poll of a guest may last a tick, and calls that
 /// came meanwhile must not wait for many of them.
 const POLLS_BETWEEN_EVENTS: u32 = 4;
@@ -73,7 +71,7 @@ pub enum StartError {
     Cache(#[source] NativeCacheError),
     /// The JavaScript engine could not be compiled or loaded.
     #[error("cannot prepare the JavaScript engine")]
-    JsEngine(#[source] NativeError),
+    JsEngine(#[source] PreparationError),
     /// The JavaScript engine does not fit the wrapper.
     #[error("cannot join the JavaScript engine with its wrapper")]
     Wrapper(#[source] wasmtime::Error),
@@ -124,19 +122,19 @@ pub struct Sandbox {
 impl Sandbox {
     /// Lays out the pool, loads the JavaScript engine's native code (or compiles it, once per machine) and starts the guests' threads.
     /// Blocks for about 10 ms, and for a second when the engine must be compiled.
-    pub fn start(config: SandboxConfig, js_engine: JsEngine) -> Result<Arc<Self>, StartError> {
-        let JsEngine { module, digest } = js_engine;
+    pub fn start(config: SandboxConfig, js_engine: &JsEngine) -> Result<Arc<Self>, StartError> {
         let engine =
             engine::pooled(config.slots_max).map_err(|source| StartError::Pool { slots_max: config.slots_max, source })?;
         let disk =
             NativeCacheConfig { dir: config.cache_dir.clone(), key: config.cache_key.clone(), bytes_max: config.disk_bytes_max };
         let disk = Arc::new(NativeCache::open(&engine, disk).map_err(StartError::Cache)?);
-        let js_module = load_js_engine(&engine, &disk, &module, digest).map_err(StartError::JsEngine)?;
-        let runtime_of_tools = invocable::Runtime::new(&engine, &js_module).map_err(StartError::Wrapper)?;
+        let (functions, base) = preparation::prepare(&engine, &disk, js_engine).map_err(StartError::JsEngine)?;
+        let runtime_of_tools = invocable::Runtime::new(&engine, &functions, base).map_err(StartError::Wrapper)?;
         let runtime = start_runtime(config.guest_threads).map_err(StartError::Threads)?;
         let ticker = Ticker::start(&engine, config.tick).map_err(StartError::Threads)?;
 
-        let artifacts = Artifacts::new(config.cached_tools_max, config.cached_bytes_max, disk.clone(), runtime_of_tools, digest);
+        let artifacts =
+            Artifacts::new(config.cached_tools_max, config.cached_bytes_max, disk.clone(), runtime_of_tools, js_engine.digest);
         Ok(Arc::new(Self {
             artifacts,
             disk,
@@ -252,21 +250,6 @@ impl Drop for Sandbox {
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "Sandbox({:?})", self.usage())
-    }
-}
-
-fn load_js_engine(engine: &Engine, disk: &NativeCache, wasm: &[u8], digest: Digest) -> Result<Module, NativeError> {
-    let label = Label { kind: JS_ENGINE, artifact: Digest::of(wasm), engine: digest };
-    if let Some(module) = disk.load(&label) {
-        return Ok(module);
-    }
-    let begun = Instant::now();
-    let native = native::precompile_module(engine, wasm)?;
-    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(duration_ms, "compiled the JavaScript engine for this machine");
-    match disk.keep_and_load(&label, &native, Sort::Module)?.code {
-        Code::Module(module) => Ok(module),
-        Code::Component(_) => Err(NativeError::Sort),
     }
 }
 

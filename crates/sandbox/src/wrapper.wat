@@ -1,5 +1,5 @@
-;; The component of a tool: one JavaScript engine, compiled once and shared by all tools, and the tool's own memory, which is a
-;; snapshot of that engine with the tool's source evaluated. The world is `tool` of wit/tool.wit, without `describe`: what a tool
+;; The component of a tool: one JavaScript engine, compiled once and shared by all tools; the memory that it has when it could take any
+;; tool, shared as well; and what the tool's source changed in that memory. The world is `tool` of wit/tool.wit, without `describe`: what a tool
 ;; says of itself is read when it is built.
 (component
   (import "toolwright:tool/host@0.1.0" (instance $host
@@ -24,8 +24,12 @@
     (export "close" (func (param "body" u32)))
     (export "wait" (func (result (tuple u32 (result string (error string))))))))
 
-  (import "tool-data" (core module $Data
+  (import "base" (core module $Base
     (export "memory" (memory 1))))
+
+  ;; It has no exports: it changes the memory while it is instantiated. The name of what it imports says on which base it was made.
+  (import "tool-data" (core module $Data
+    (import "{base}" "memory" (memory 1))))
 
   (import "js-engine" (core module $Engine
     (import "env" "memory" (memory 1))
@@ -96,8 +100,9 @@
     (import "" "take" (func (param i32 i32)))
     (elem (i32.const 0) func 0 1 2 3 4 5 6 7 8 9 10))
 
-  (core instance $data (instantiate $Data))
-  (alias core export $data "memory" (core memory $memory))
+  (core instance $base (instantiate $Base))
+  (alias core export $base "memory" (core memory $memory))
+  (core instance (instantiate $Data (with "{base}" (instance (export "memory" (memory $memory))))))
   (core instance $gate (instantiate $Gate))
 
   (core func $log (canon lower (func $host "log") (memory $memory)))

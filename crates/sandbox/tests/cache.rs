@@ -40,7 +40,7 @@ impl Node {
     fn start_with(&self, change: impl FnOnce(&mut SandboxConfig)) -> Arc<Sandbox> {
         let mut config = config(self.dir.path());
         change(&mut config);
-        Sandbox::start(config, engine(SAYS_ITS_DATA)).unwrap()
+        Sandbox::start(config, &engine(SAYS_ITS_DATA)).unwrap()
     }
 
     /// Loads the tool of `data` and calls it: it must say `data`'s first byte.
@@ -111,7 +111,7 @@ fn inode(path: &Path) -> u64 {
 async fn nodes_of_two_engines_share_a_cache_and_keep_out_of_each_others_way() {
     let node = Node::new();
     let old = node.start();
-    let newer = Sandbox::start(config(node.dir.path()), engine(&format!("(func) {SAYS_ITS_DATA}"))).unwrap();
+    let newer = Sandbox::start(config(node.dir.path()), &engine(&format!("(func) {SAYS_ITS_DATA}"))).unwrap();
 
     for _ in 0..2 {
         node.call(&old, "a").await;
@@ -256,7 +256,7 @@ async fn native_code_that_is_none_is_refused() {
 async fn a_tool_that_does_not_fit_the_engine_is_refused() {
     let node = Node::new();
     let sandbox = node.start();
-    let wasm = wat::parse_str("(module)").unwrap();
+    let wasm = wat::parse_str(r#"(module (import "host" "memory" (memory 1)))"#).unwrap();
 
     let loaded = sandbox.load(Digest::of(&wasm), &ToolForm::JavaScript, async { Ok::<_, std::fmt::Error>(compile(&wasm)) }).await;
 
@@ -471,5 +471,5 @@ async fn an_engine_that_does_not_fit_the_wrapper_is_refused_at_the_start() {
     let mut wrong = engine(QUICK);
     wrong.module = wat::parse_str("(module)").unwrap();
 
-    assert!(matches!(Sandbox::start(config(node.dir.path()), wrong), Err(sandbox::StartError::Wrapper(_))));
+    assert!(matches!(Sandbox::start(config(node.dir.path()), &wrong), Err(sandbox::StartError::Wrapper(_))));
 }

@@ -128,7 +128,7 @@ async fn a_huge_table_or_many_tables_are_refused_at_the_start() {
     for tables in ["(table 1000000 funcref)", "(table 1 funcref) (table 1 funcref)"] {
         let dir = tempfile::TempDir::new().unwrap();
 
-        let started = Sandbox::start(config(dir.path()), engine(&format!("{tables} {QUICK}")));
+        let started = Sandbox::start(config(dir.path()), &engine(&format!("{tables} {QUICK}")));
 
         assert!(matches!(started, Err(StartError::JsEngine(_))), "{tables}: {started:?}");
     }

@@ -87,7 +87,7 @@ impl Room {
         let dir = TempDir::new().unwrap();
         let mut config = config(dir.path());
         change(&mut config);
-        let sandbox = Sandbox::start(config, engine(code)).unwrap();
+        let sandbox = Sandbox::start(config, &engine(code)).unwrap();
         let tool = load(&sandbox, &data_module(2, data)).await;
         Self { sandbox, tool, _dir: dir }
     }
@@ -136,7 +136,13 @@ pub(crate) fn config(dir: &Path) -> SandboxConfig {
 
 pub(crate) fn engine(code: &str) -> JsEngine {
     let module = wat::parse_str(format!("(module {PROLOGUE} {code})")).unwrap();
-    JsEngine { digest: Digest::of(&module), module }
+    JsEngine { digest: Digest::of(&module), module, boot: |_, _| Ok(base()) }
+}
+
+/// What tools begin with that are no memory of their own: two pages, and `BASE` from byte 2048 on.
+pub(crate) fn base() -> Vec<u8> {
+    let text = r#"(module (memory (export "memory") (export "base:0") 2) (data (i32.const 2048) "BASE"))"#;
+    wat::parse_str(text).unwrap()
 }
 
 /// A tool's memory of `pages`, with `data` from byte 1024 on.

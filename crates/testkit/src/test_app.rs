@@ -237,7 +237,7 @@ async fn start_compiling(options: &TestOptions, launcher: Launcher) -> (Arc<Sand
         cache_dir,
         cache_key,
     };
-    let sandbox = tokio::task::spawn_blocking(move || Sandbox::start(sandbox, compiler::engine::shared())).await;
+    let sandbox = tokio::task::spawn_blocking(move || Sandbox::start(sandbox, &compiler::engine::shared())).await;
     let sandbox = sandbox.expect("the start does not panic").expect("the sandbox starts");
     (sandbox, Workers::start(workers, launcher).expect("the workers start"))
 }

@@ -226,7 +226,7 @@ async fn start_compiling(
         tick: settings.tick,
     };
     // The engine is compiled here if this machine has not done so before: a second of one core.
-    let started = tokio::task::spawn_blocking(move || Sandbox::start(config, compiler::engine::shared())).await?;
+    let started = tokio::task::spawn_blocking(move || Sandbox::start(config, &compiler::engine::shared())).await?;
     let started_sandbox = Arc::clone(sandbox.insert(started.map_err(NodeError::Sandbox)?));
     let builds = &configuration.builds;
     let config = WorkersConfig {

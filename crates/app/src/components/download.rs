@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use compiler::BuildError;
 use domain::{CustomerId, Digest, Language, Slug, Tier, ToolName, VersionId};
 use store::blobs::BlobError;
 
@@ -9,7 +10,9 @@ use super::Download;
 use crate::{
     App, AppError,
     artifacts::{self, build_error},
-    builds, calls, catalogue, tiers,
+    builds, calls,
+    catalogue::{self, ServedTool},
+    tiers,
 };
 
 pub(super) async fn make(
@@ -38,20 +41,35 @@ pub(super) async fn make(
     let bytes = if let Some(bytes) = read(app, &artifact).await? {
         bytes
     } else {
-        let artifact = artifacts::replace(app, customer, &tier, &tool, artifact).await?;
-        read(app, &artifact).await?.ok_or_else(|| AppError::internal("an artifact is lost", artifact.to_string()))?
+        build_again(app, customer, &tier, &tool, artifact).await?
     };
     let component = match tool.language {
         Language::Component => bytes,
-        Language::TypeScript | Language::JavaScript => assemble(app, customer, &tier, bytes).await?,
+        Language::TypeScript | Language::JavaScript => {
+            builds::take_build(app, customer, &tier)?;
+            match app.workers.portable(customer, bytes).await {
+                Err(BuildError::OtherBase) => {
+                    let bytes = build_again(app, customer, &tier, &tool, artifact).await?;
+                    app.workers.portable(customer, bytes).await
+                }
+                assembled => assembled,
+            }
+            .map_err(|error| build_error(&tier, error))?
+        }
     };
     Ok(Download { version_id, digest, component: Some(component) })
 }
 
-/// A worker's work, which counts as a build.
-async fn assemble(app: &App, customer: CustomerId, tier: &Tier, artifact: Vec<u8>) -> Result<Vec<u8>, AppError> {
-    builds::take_build(app, customer, tier)?;
-    app.workers.portable(customer, artifact).await.map_err(|error| build_error(tier, error))
+/// The bytes of what takes the place of an artifact that cannot be used.
+async fn build_again(
+    app: &App,
+    customer: CustomerId,
+    tier: &Tier,
+    tool: &ServedTool,
+    artifact: Digest,
+) -> Result<Vec<u8>, AppError> {
+    let artifact = artifacts::replace(app, customer, tier, tool, artifact).await?;
+    read(app, &artifact).await?.ok_or_else(|| AppError::internal("an artifact is lost", artifact.to_string()))
 }
 
 /// The bytes; `None` if they are lost.

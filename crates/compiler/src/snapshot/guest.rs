@@ -6,10 +6,7 @@ use wasmtime::{
 };
 
 use super::host;
-use crate::{
-    data_module,
-    engine::{GLOBAL_EXPORT_PREFIX, STACK_POINTER},
-};
+use crate::engine::{GLOBAL_EXPORT_PREFIX, STACK_POINTER};
 
 /// What an instance is made of.
 #[derive(Debug)]
@@ -30,12 +27,22 @@ pub(super) struct Guest {
 
 /// What the host keeps of an instance.
 pub(super) struct State {
+    pub(super) phase: Phase,
     pub(super) memory_bytes_max: u64,
     /// The last line that the engine logged as an error: why it stopped, while the prelude is read.
     pub(super) last_error: Option<String>,
     /// An operation that waits for the world, which there is not while a tool is built.
     pub(super) refused_operation: Option<&'static str>,
     was_refused_memory: bool,
+}
+
+/// What an instance is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// To read the prelude: what it leaves is the same bytes wherever it runs, so there is neither time nor chance.
+    Boot,
+    /// To read a tool.
+    Build,
 }
 
 /// What went wrong in an instance.
@@ -72,8 +79,8 @@ impl Slots {
     }
 
     /// A fresh instance that stops at the next epoch, at the end of its fuel, and at `memory_bytes_max`.
-    pub(super) fn instantiate(&self, memory_bytes_max: u64, fuel_max: u64) -> Result<Guest, GuestError> {
-        let state = State { memory_bytes_max, last_error: None, refused_operation: None, was_refused_memory: false };
+    pub(super) fn instantiate(&self, phase: Phase, memory_bytes_max: u64, fuel_max: u64) -> Result<Guest, GuestError> {
+        let state = State { phase, memory_bytes_max, last_error: None, refused_operation: None, was_refused_memory: false };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| state);
         store.set_fuel(fuel_max).map_err(GuestError::Instantiate)?;
@@ -138,13 +145,13 @@ impl Guest {
         }
     }
 
-    /// The memory as a module. The stack is left out: between two calls nothing on it lives.
-    pub(super) fn snapshot(&self) -> Vec<u8> {
-        let stack_end = self.globals.iter().find(|(name, _)| name == STACK_POINTER).map_or(0, |(_, value)| *value);
-        data_module::encode(self.memory(), usize::try_from(stack_end).unwrap_or(0))
+    /// Where the stack ends, which begins at 0. Between two calls nothing on it lives.
+    pub(super) fn stack_end(&self) -> usize {
+        let stack_pointer = self.globals.iter().find(|(name, _)| name == STACK_POINTER);
+        stack_pointer.and_then(|(_, value)| usize::try_from(*value).ok()).unwrap_or(0)
     }
 
-    fn memory(&self) -> &[u8] {
+    pub(super) fn memory(&self) -> &[u8] {
         self.memory.data(&self.store)
     }
 

@@ -5,12 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use wasmtime::{Caller, Extern, Linker, Memory};
 
-use super::guest::State;
+use super::guest::{Phase, State};
 
 const INTERFACE: &str = "toolwright:tool/host@0.1.0";
 
 /// As many bytes as one call may ask for (Web Cryptography, 10.1.1).
 const RANDOM_BYTES_MAX: u32 = 65_536;
+
+/// What the clock shows while the prelude is read: any time, as long as it is always the same.
+const BOOT_TIME_US: u64 = 1_000_000_000_000_000;
 
 /// The level of a line of the log that tells of an error.
 const LEVEL_ERROR: u32 = 3;
@@ -28,9 +31,12 @@ pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap(INTERFACE, "config", |mut caller: Caller<'_, State>, _name: u32, _length: u32, result: u32| {
         put(&mut caller, result, &[0])
     })?;
-    linker.func_wrap(INTERFACE, "now", || {
+    linker.func_wrap(INTERFACE, "now", |caller: Caller<'_, State>| match caller.data().phase {
+        Phase::Boot => BOOT_TIME_US,
         // Until the year 586912 there are few enough microseconds.
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+        Phase::Build => {
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+        }
     })?;
     linker.func_wrap(INTERFACE, "random", random)?;
     linker.func_wrap(
@@ -108,6 +114,9 @@ fn log(mut caller: Caller<'_, State>, level: u32, message: u32, length: u32) -> 
 }
 
 fn random(mut caller: Caller<'_, State>, length: u32, result: u32) -> wasmtime::Result<()> {
+    if caller.data().phase == Phase::Boot {
+        return Err(wasmtime::Error::msg("the prelude asked for chance while it was read, which every tool would share"));
+    }
     if length > RANDOM_BYTES_MAX {
         return Err(wasmtime::Error::msg("more than 65536 random bytes were asked for at once"));
     }

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use domain::Digest;
 use sandbox::{
-    JsEngine, KeepError, NativeCache,
+    BASE_NAME_PREFIX, JsEngine, KeepError, NativeCache,
     native::{self, Label, NativeError},
 };
 use wasmtime::{Engine, Module};
 
 use super::{
-    guest::{Guest, GuestError, Slots},
+    guest::{Guest, GuestError, Phase, Slots},
     watchdog::with_deadline,
 };
-use crate::engine::{self, RewriteError};
+use crate::{
+    data_module,
+    engine::{self, RewriteError},
+};
 
 /// Far more than the prelude takes; without a bound, a fault in it would keep the program from starting.
 const BOOT_FUEL_MAX: u64 = 10_000_000_000;
@@ -36,6 +39,9 @@ pub enum PreparationError {
     /// The engine is not of the form it must have.
     #[error("the JavaScript engine is unfit: {0}")]
     Engine(String),
+    /// It did not come to the point at which it takes a tool.
+    #[error("cannot boot the JavaScript engine")]
+    Boot(#[source] wasmtime::Error),
     /// Native code could not be made.
     #[error("cannot make native code of the JavaScript engine")]
     Native(#[from] NativeError),
@@ -50,22 +56,11 @@ pub enum PreparationError {
     Serialize(#[source] wasmtime::Error),
 }
 
-/// The label under which the shared engine is kept: the sandbox's own, so that it is compiled once for both.
-pub(crate) const fn js_engine_label(module: Digest, engine: Digest) -> Label {
-    Label { kind: "js-engine", artifact: module, engine }
-}
-
-/// The label of the memory after the prelude.
-pub(crate) const fn base_label(engine: Digest) -> Label {
-    Label { kind: "js-base", artifact: engine, engine }
-}
-
 /// Loads what was prepared before, or prepares it: half a second of all cores.
 pub(crate) fn prepare(engine: &Engine, cache: &NativeCache, js_engine: &JsEngine) -> Result<Prepared, PreparationError> {
-    let label = js_engine_label(Digest::of(&js_engine.module), js_engine.digest);
-    let shared = load_or_make(cache, &label, || Ok(native::precompile_module(engine, &js_engine.module)?))?;
-    let base = load_or_make(cache, &base_label(js_engine.digest), || {
-        let memory = boot(engine, &shared)?;
+    let shared = load_or_make(cache, &js_engine.functions_label(), || Ok(native::precompile_module(engine, &js_engine.module)?))?;
+    let base = load_or_make(cache, &js_engine.base_label(), || {
+        let memory = (js_engine.boot)(engine, &shared).map_err(PreparationError::Boot)?;
         Ok(native::precompile_module(engine, &memory)?)
     })?;
     Ok(Prepared {
@@ -86,8 +81,12 @@ fn load_or_make(
     cache.load(label).ok_or(PreparationError::Lost)
 }
 
-/// Has the engine read its prelude; gives its memory as a data module.
-fn boot(engine: &Engine, js_engine: &Module) -> Result<Vec<u8>, PreparationError> {
+/// Has the engine read its prelude; gives its memory as a data module, named by what is in it. The same bytes wherever it runs.
+pub(crate) fn boot(engine: &Engine, js_engine: &Module) -> wasmtime::Result<Vec<u8>> {
+    read_prelude(engine, js_engine).map_err(wasmtime::Error::new)
+}
+
+fn read_prelude(engine: &Engine, js_engine: &Module) -> Result<Vec<u8>, PreparationError> {
     let unfit = |error: &dyn std::fmt::Display| PreparationError::Engine(error.to_string());
     let first = engine::first_memory().map_err(|error: RewriteError| unfit(&error))?;
     let first = Module::new(engine, first).map_err(|error| unfit(&error))?;
@@ -98,7 +97,9 @@ fn boot(engine: &Engine, js_engine: &Module) -> Result<Vec<u8>, PreparationError
         guest.boot(&bytecode)?;
         guest.check_globals()
     })?;
-    Ok(guest.snapshot())
+    let nameless = data_module::encode(guest.memory(), guest.stack_end(), &[]);
+    let name = format!("{BASE_NAME_PREFIX}{}", Digest::of(&nameless));
+    Ok(data_module::encode(guest.memory(), guest.stack_end(), &[&name]))
 }
 
 /// Lets a fresh instance do `work`; gives both.
@@ -107,8 +108,9 @@ fn in_fresh_guest<T>(
     slots: &Slots,
     work: impl FnOnce(&mut Guest) -> Result<T, GuestError>,
 ) -> Result<(Guest, T), PreparationError> {
-    let mut guest =
-        slots.instantiate(BOOT_MEMORY_BYTES_MAX, BOOT_FUEL_MAX).map_err(|error| PreparationError::Engine(error.to_string()))?;
+    let mut guest = slots
+        .instantiate(Phase::Boot, BOOT_MEMORY_BYTES_MAX, BOOT_FUEL_MAX)
+        .map_err(|error| PreparationError::Engine(error.to_string()))?;
     let worked = with_deadline(engine, BOOT_WALL_MAX, || {
         guest.initialise()?;
         work(&mut guest)

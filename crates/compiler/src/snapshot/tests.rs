@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{data_module, engine, source};
+use crate::{engine, source};
 
 const MEMORY_BYTES_MAX: u64 = 24 * 1024 * 1024;
 
@@ -25,8 +25,66 @@ fn a_source_becomes_a_data_module_and_an_interface() {
 
     assert_eq!(snapshot.interface.name.as_str(), "probe");
     assert_eq!(snapshot.interface.description, "A probe");
-    data_module::inspect(&snapshot.artifact, MEMORY_BYTES_MAX).unwrap();
-    assert!(snapshot.artifact.len() < 650_000, "{}", snapshot.artifact.len());
+    assert_eq!(artifact::inspect(&snapshot.artifact, workshop().base(), MEMORY_BYTES_MAX).unwrap(), artifact::Form::Difference);
+    assert!(snapshot.artifact.len() < 24_000, "{}", snapshot.artifact.len());
+}
+
+#[test]
+fn the_base_is_the_same_bytes_whenever_and_wherever_it_is_made() {
+    let boot_by_a_fresh_engine = || {
+        let engine = native::compile_engine().unwrap();
+        let SandboxConfig { cache_dir: dir, cache_key: key, .. } = sandbox_config();
+        drop(workshop());
+        let cache = NativeCache::open(&engine, NativeCacheConfig { dir, key, bytes_max: u64::MAX }).unwrap();
+        let functions = cache.load(&engine::shared().functions_label()).unwrap();
+        boot(&engine, &functions).unwrap()
+    };
+
+    let first = boot_by_a_fresh_engine();
+    let second = boot_by_a_fresh_engine();
+
+    assert!(first == second, "{} and {} bytes differ", first.len(), second.len());
+    let module = Module::new(&native::compile_engine().unwrap(), first).unwrap();
+    assert_eq!(sandbox::find_base_name(&module), Some(workshop().base().name.as_str()));
+}
+
+#[test]
+fn the_same_source_gives_the_same_artifact() {
+    let source = format!("const chance = Math.random();\n{}", tool_that("return { chance };"));
+
+    assert_eq!(build(&source).unwrap().artifact, build(&source).unwrap().artifact);
+}
+
+#[test]
+fn a_tool_that_differs_much_is_stored_whole_and_runs() {
+    let source = format!(
+        "const table = new Uint8Array(900000).fill(7);\n{}",
+        tool_that("return { sum: table.reduce((sum, one) => sum + one, 0) };")
+    );
+
+    let artifact = build(&source).unwrap().artifact;
+
+    assert_eq!(artifact::inspect(&artifact, workshop().base(), MEMORY_BYTES_MAX).unwrap(), artifact::Form::Whole);
+    assert_eq!(call(&artifact, &json!({})).outcome, Outcome::Success(json!({ "sum": 6_300_000 }).into()));
+}
+
+#[test]
+fn a_tool_whose_memory_grew_when_it_was_built_runs() {
+    let source = format!(
+        "const table = new Uint8Array(300000).fill(7);\n{}",
+        tool_that("return { sum: table.reduce((sum, one) => sum + one, 0) };")
+    );
+
+    let artifact = build(&source).unwrap().artifact;
+
+    let workshop = workshop();
+    assert_eq!(artifact::inspect(&artifact, workshop.base(), MEMORY_BYTES_MAX).unwrap(), artifact::Form::Difference);
+    let memory = crate::difference::apply(&artifact, workshop.base()).unwrap();
+    assert!(memory.len() > workshop.base().memory.len());
+    let invoked = call(&artifact, &json!({}));
+    assert_eq!(invoked.outcome, Outcome::Success(json!({ "sum": 2_100_000 }).into()));
+    // What the tool is charged for is its whole memory, whatever of it is shared.
+    assert!(invoked.receipt.memory_bytes_peak >= memory.len() as u64, "{:?}", invoked.receipt);
 }
 
 #[test]
@@ -260,7 +318,7 @@ fn refused(source: &str) -> Diagnostic {
 fn call(artifact: &[u8], arguments: &Value) -> Invoked {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let sandbox = Sandbox::start(sandbox_config(), engine::shared()).unwrap();
+        let sandbox = Sandbox::start(sandbox_config(), &engine::shared()).unwrap();
         let digest = Digest::of(artifact);
         let make = async { native::precompile_module(&native::compile_engine().unwrap(), artifact) };
         let tool = sandbox.load(digest, &ToolForm::JavaScript, make).await.unwrap();
@@ -303,8 +361,8 @@ fn workshop() -> Workshop {
         let _alone = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
         prepare(&engine, &cache, &js_engine).unwrap();
     }
-    let shared = cache.load(&js_engine_label(Digest::of(&js_engine.module), js_engine.digest)).unwrap();
-    let base = cache.load(&base_label(js_engine.digest)).unwrap();
+    let shared = cache.load(&js_engine.functions_label()).unwrap();
+    let base = cache.load(&js_engine.base_label()).unwrap();
     Workshop::new(&engine, shared, base).unwrap()
 }
 

@@ -8,13 +8,10 @@ use std::{
 };
 
 use domain::Digest;
-use sandbox::{CacheKey, NativeCache, NativeCacheConfig};
+use sandbox::{CacheKey, NativeCache, NativeCacheConfig, base_label, functions_label};
 use wasmtime::Engine;
 
-use crate::{
-    frame::Request,
-    snapshot::{Prepared, base_label, js_engine_label},
-};
+use crate::{frame::Request, snapshot::Prepared};
 
 /// The folder of all handovers, within that of the cache.
 const FOLDER: &str = "handover";
@@ -58,7 +55,7 @@ impl Estate {
 
         let config = NativeCacheConfig { dir: handover.dir.clone(), key: CacheKey::new(key), bytes_max: u64::MAX };
         let files = NativeCache::open(&self.engine, config).map_err(io::Error::other)?;
-        files.keep(&js_engine_label(self.js_engine, self.engine_digest), &self.prepared.js_engine).map_err(io::Error::other)?;
+        files.keep(&functions_label(self.js_engine, self.engine_digest), &self.prepared.js_engine).map_err(io::Error::other)?;
         files.keep(&base_label(self.engine_digest), &self.prepared.base).map_err(io::Error::other)?;
         Ok(handover)
     }

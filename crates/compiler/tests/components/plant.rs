@@ -50,7 +50,7 @@ impl Plant {
         };
         Self {
             workers: Workers::start(workers, Launcher::new(program())).unwrap(),
-            sandbox: Sandbox::start(sandbox, compiler::engine::shared()).unwrap(),
+            sandbox: Sandbox::start(sandbox, &compiler::engine::shared()).unwrap(),
             _dir: dir,
         }
     }

@@ -43,7 +43,7 @@ impl FreeTier {
         };
         Self {
             workers: Workers::start(workers, Launcher::new(program())).unwrap(),
-            sandbox: Sandbox::start(sandbox, compiler::engine::shared()).unwrap(),
+            sandbox: Sandbox::start(sandbox, &compiler::engine::shared()).unwrap(),
         }
     }
 
