@@ -35,9 +35,7 @@ struct Bell {
     slug: Slug,
     api_key: ApiKeyId,
     rung: Notify,
-    /// The key that it watches by was deleted or changed.
-    ended: AtomicBool,
-    /// Notices were lost: the key may have been deleted.
+    /// The key that it watches by may have been deleted: something about it changed, or notices were lost.
     doubted: AtomicBool,
 }
 
@@ -76,13 +74,7 @@ impl Watches {
         }
         places.last += 1;
         let number = places.last;
-        let bell = Bell {
-            slug: slug.clone(),
-            api_key,
-            rung: Notify::new(),
-            ended: AtomicBool::new(false),
-            doubted: AtomicBool::new(false),
-        };
+        let bell = Bell { slug: slug.clone(), api_key, rung: Notify::new(), doubted: AtomicBool::new(false) };
         let bell = Arc::new(bell);
         places.bells.insert(number, Arc::clone(&bell));
         drop(places);
@@ -94,7 +86,8 @@ impl Watches {
         for bell in self.places().bells.values() {
             match change {
                 Change::Server { slug, .. } if *slug == bell.slug => {}
-                Change::ApiKey(key) if *key == bell.api_key => bell.ended.store(true, Ordering::Relaxed),
+                // Not the end at once: the notice of a key that was just made comes late, too.
+                Change::ApiKey(key) if *key == bell.api_key => bell.doubted.store(true, Ordering::Relaxed),
                 Change::Lost => bell.doubted.store(true, Ordering::Relaxed),
                 _ => continue,
             }
@@ -136,9 +129,6 @@ impl Watch {
                 () = app.watches_ended() => {
                     return Err(AppError::Unavailable { message: "this node is shutting down".to_owned() });
                 }
-            }
-            if self.place.bell.ended.load(Ordering::Relaxed) {
-                return Err(AppError::Unauthenticated);
             }
             let server = match self.look(app).await {
                 Ok(server) => server,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use app::{
-    Answered, AppError, api_keys, catalogue,
+    Answered, AppError, Caller, api_keys, catalogue,
     completions::{self, CompleteRequest, Subject},
     offers::Changes,
     prompts::{self, GetRequest},
@@ -208,21 +208,27 @@ async fn a_watch_ends_with_its_key_and_with_the_node(pool: PgPool) {
     let test = TestApp::start(pool).await;
     let customer = test.customer("pro").await;
     deploy(&customer).await;
-    let app::Caller::Customer { api_key, .. } = customer.caller else { unreachable!() };
+    let Caller::Customer { api_key, .. } = customer.caller else { unreachable!() };
     let mut watch = catalogue::watch(test.app(), &customer.caller, &slug("trips")).await.unwrap();
-    let mut other = catalogue::watch(test.app(), &test.customer("pro").await.caller, &slug("trips")).await;
+    let other = catalogue::watch(test.app(), &test.customer("pro").await.caller, &slug("trips")).await;
     assert!(matches!(other, Err(AppError::NotFound { .. })), "another customer's server is none");
 
+    let mut last = catalogue::watch(test.app(), &second_key(&test, &customer).await, &slug("trips")).await.unwrap();
     api_keys::delete(test.app(), &test.admin(), customer.id, api_key).await.unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(10), watch.changed(test.app())).await.unwrap();
-    other = catalogue::watch(test.app(), &customer.caller, &slug("trips")).await;
-    let mut last = other.unwrap();
     let app = std::sync::Arc::clone(test.app());
     test.stop().await;
     let stopped = tokio::time::timeout(Duration::from_secs(10), last.changed(&app)).await.unwrap();
 
     assert!(matches!(ended, Err(AppError::Unauthenticated)), "{ended:?}");
     assert!(matches!(stopped, Err(AppError::Unavailable { .. })), "{stopped:?}");
+}
+
+/// Another key of the same customer.
+async fn second_key(test: &TestApp, customer: &TestCustomer) -> Caller {
+    let new = api_keys::NewApiKey { name: "desk".parse().unwrap(), pins_definitions: false };
+    let (desk, _) = api_keys::create(test.app(), &test.admin(), customer.id, new).await.unwrap();
+    Caller::Customer { customer: customer.id, api_key: desk.api_key_id, pins_definitions: false }
 }
 
 #[sqlx::test(migrations = "../../migrations")]
