@@ -14,6 +14,7 @@ mod engine {
     mod errors;
     mod fetch;
     mod globals;
+    mod host;
     mod libraries;
     mod limits;
     mod machine;

@@ -16,7 +16,6 @@ async fn a_source_becomes_a_version(pool: PgPool) {
     let customer = Doors::open(pool).await.customer_with_server().await;
 
     let built = customer.put(PATH, json!({ "language": "typescript", "source": GREET, "grants": { "env": ["UNITS"] } })).await;
-    let shown = customer.get(PATH).await;
 
     assert_snapshot!(built, @r#"
     201 Created
@@ -45,6 +44,15 @@ async fn a_source_becomes_a_version(pool: PgPool) {
       "version_id": "[id]"
     }
     "#);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_tool_is_shown_with_its_newest_version(pool: PgPool) {
+    let customer = Doors::open(pool).await.customer_with_server().await;
+    customer.put(PATH, json!({ "language": "typescript", "source": GREET, "grants": { "env": ["UNITS"] } })).await;
+
+    let shown = customer.get(PATH).await;
+
     assert_snapshot!(shown, @r#"
     200 OK
     {

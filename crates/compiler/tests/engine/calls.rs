@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::machine::{Machine, START_US, boot_fuel, borders, evaluate, failure};
+use super::{
+    host::START_US,
+    machine::{Machine, boot_fuel, borders, evaluate, failure},
+};
 
 #[test]
 fn the_engine_borders_on_nothing_but_the_host() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value, json};
 use wasmtime::{Caller, Linker, Result};
 
-use super::machine::{HOST, Host, count, give, give_at, take, take_text, write};
+use super::host::{HOST, Host, count, give, give_at, take, take_text, write};
 
 /// What the outside saw of a guest, and what it will answer.
 #[derive(Default)]
