@@ -16,7 +16,7 @@ use tokio_util::{
 use uuid::Uuid;
 
 use crate::{
-    AppError, background, breakers,
+    AppError, background,
     components::Uploads,
     limits::{Permits, Quotas, Rates},
     memory::Memory,
@@ -246,7 +246,7 @@ impl App {
     fn readings(&self) -> Readings {
         let guests = self.sandbox.usage();
         let database = self.pool.usage();
-        let outside = breakers::usage(self);
+        let outside = self.egress.usage();
         Readings {
             egress_requests: outside.requests,
             egress_requests_in_flight: outside.requests_in_flight,
@@ -256,7 +256,7 @@ impl App {
             egress_connections_reused: outside.connections_reused,
             egress_connections_idle: outside.connections_idle,
             egress_breakers_open: outside.breakers_open,
-            egress_errors: outside.errors,
+            egress_errors: outside.errors.into_iter().map(|(category, count)| (category.as_str(), count)).collect(),
             guests_running: guests.slots_taken.into(),
             guest_slots: guests.slots_max.into(),
             guest_memory_bytes: guests.memory_bytes,

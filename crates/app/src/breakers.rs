@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use domain::{CustomerId, HostPattern};
-use egress::{ErrorCategory, Forced};
+use egress::Forced;
 use uuid::Uuid;
 
 use crate::{
@@ -11,8 +11,7 @@ use crate::{
     access::{self, Operation},
 };
 
-/// What a breaker does at the moment.
-pub use egress::BreakerState;
+pub use egress::{BreakerState, Usage};
 
 /// One breaker: of a customer and a host, or what was forced on a host for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,29 +43,6 @@ pub enum Force {
     Closed,
     /// Breakers decide, and begin anew.
     Automatic,
-}
-
-/// What the node did outside since it started, and how things stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EgressView {
-    /// Requests that were asked for, each hop of a redirect counted.
-    pub requests: u64,
-    /// Requests that wait for their answer or whose answer is being read.
-    pub requests_in_flight: u64,
-    /// Bytes of HTTP that were sent.
-    pub bytes_sent: u64,
-    /// Bytes of HTTP that were received.
-    pub bytes_received: u64,
-    /// Connections that were made.
-    pub connections_opened: u64,
-    /// Requests that went over a connection of an earlier one.
-    pub connections_reused: u64,
-    /// Connections that wait for a request.
-    pub connections_idle: u64,
-    /// Breakers that refuse requests.
-    pub breakers_open: u64,
-    /// Requests that failed, by kind of error; every kind is there.
-    pub errors: Vec<(&'static str, u64)>,
 }
 
 /// After which breaker a page begins.
@@ -103,26 +79,9 @@ pub fn force(app: &App, caller: &Caller, host: &HostPattern, force: Force) -> Re
 }
 
 /// What this node did outside.
-pub fn load_egress(app: &App, caller: &Caller) -> Result<EgressView, AppError> {
+pub fn load_egress(app: &App, caller: &Caller) -> Result<Usage, AppError> {
     access::require(caller, Operation::LoadEgress)?;
-    Ok(usage(app))
-}
-
-/// As [`load_egress`], for the metrics.
-pub(crate) fn usage(app: &App) -> EgressView {
-    let usage = app.egress.usage();
-    let count = |category: &ErrorCategory| usage.errors.get(category).copied().unwrap_or_default();
-    EgressView {
-        requests: usage.requests,
-        requests_in_flight: usage.requests_in_flight,
-        bytes_sent: usage.bytes_sent,
-        bytes_received: usage.bytes_received,
-        connections_opened: usage.connections_opened,
-        connections_reused: usage.connections_reused,
-        connections_idle: usage.connections_idle,
-        breakers_open: usage.breakers_open,
-        errors: ErrorCategory::ALL.iter().map(|category| (category.as_str(), count(category))).collect(),
-    }
+    Ok(app.egress.usage())
 }
 
 impl From<egress::BreakerView> for BreakerView {

@@ -260,7 +260,8 @@ async fn a_host_that_fails_is_left_alone_which_an_operator_sees_and_decides(pool
     assert_eq!(list(), []);
 
     let usage = breakers::load_egress(app, &admin).unwrap();
-    let errors: std::collections::BTreeMap<_, _> = usage.errors.into_iter().collect();
+    let errors: std::collections::BTreeMap<_, _> =
+        usage.errors.into_iter().map(|(category, count)| (category.as_str(), count)).collect();
     assert!(errors["connect"] >= 5 && errors["open"] >= 2 && errors["tls"] == 0, "{errors:?}");
     house.test.stop().await;
 }

@@ -28,7 +28,7 @@ pub struct Usage {
     pub connections_idle: u64,
     /// Breakers that refuse requests.
     pub breakers_open: u64,
-    /// Requests that failed, by category.
+    /// Requests that failed, by category; every one is there.
     pub errors: BTreeMap<ErrorCategory, u64>,
 }
 
@@ -59,7 +59,7 @@ impl Tally {
     /// Without what others know: idle connections and open breakers.
     pub(crate) fn usage(&self) -> Usage {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let errors = ErrorCategory::ALL.into_iter().zip(self.errors.iter().map(read)).filter(|(_, count)| *count > 0);
+        let errors = ErrorCategory::ALL.into_iter().zip(self.errors.iter().map(read));
         Usage {
             requests: read(&self.requests),
             requests_in_flight: read(&self.in_flight),

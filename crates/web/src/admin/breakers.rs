@@ -149,9 +149,9 @@ impl From<ForceName> for Force {
     }
 }
 
-impl From<breakers::EgressView> for EgressView {
-    fn from(view: breakers::EgressView) -> Self {
-        let breakers::EgressView { requests, requests_in_flight, bytes_sent, bytes_received, .. } = view;
+impl From<breakers::Usage> for EgressView {
+    fn from(view: breakers::Usage) -> Self {
+        let breakers::Usage { requests, requests_in_flight, bytes_sent, bytes_received, .. } = view;
         Self {
             requests,
             requests_in_flight,
@@ -161,7 +161,7 @@ impl From<breakers::EgressView> for EgressView {
             connections_reused: view.connections_reused,
             connections_idle: view.connections_idle,
             breakers_open: view.breakers_open,
-            errors: view.errors.into_iter().collect(),
+            errors: view.errors.into_iter().map(|(category, count)| (category.as_str(), count)).collect(),
         }
     }
 }
