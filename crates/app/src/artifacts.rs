@@ -80,20 +80,24 @@ impl ArtifactSlot {
     }
 }
 
-/// The code of `tool`, a version of `customer`.
+/// The code of `tool`, a version of `customer`. What a call rarely needs is put on the heap when it is: every call carries this future.
 pub(crate) async fn prepare(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Ready, AppError> {
     let digest = locate(app, customer, tier, tool).await?;
-    match app.sandbox.load(digest, &tool.form, make_native(app, customer, &tool.form, digest)).await {
+    match load(app, customer, tool, digest).await {
         Ok(code) => Ok(Ready { digest, code }),
         Err(LoadError::Make(error)) if error.is_cured_by_a_build() => {
             tracing::warn!(%error, version_id = %tool.version_id, "building version {} again", tool.version_id);
-            let digest = replace(app, customer, tier, tool, digest).await?;
-            let code =
-                app.sandbox.load(digest, &tool.form, make_native(app, customer, &tool.form, digest)).await.map_err(load_error)?;
+            let digest = Box::pin(replace(app, customer, tier, tool, digest)).await?;
+            let code = Box::pin(load(app, customer, tool, digest)).await.map_err(load_error)?;
             Ok(Ready { digest, code })
         }
         Err(error) => Err(load_error(error)),
     }
+}
+
+async fn load(app: &App, customer: CustomerId, tool: &ServedTool, digest: Digest) -> Result<Arc<Invocable>, LoadError<MakeError>> {
+    let make = async { Box::pin(make_native(app, customer, &tool.form, digest)).await };
+    app.sandbox.load(digest, &tool.form, make).await
 }
 
 /// The artifact of `tool`, which is built if there is none of this engine yet; refused if the version is not what the platform signed.
@@ -101,7 +105,7 @@ pub(crate) async fn locate(app: &App, customer: CustomerId, tier: &Tier, tool: &
     tool.signed.map_err(|error| AppError::internal(format!("version {} is not run", tool.version_id), error))?;
     match tool.artifact.known() {
         Some(digest) => Ok(digest),
-        None => find_or_build(app, customer, tier, tool).await,
+        None => Box::pin(find_or_build(app, customer, tier, tool)).await,
     }
 }
 

@@ -124,7 +124,7 @@ pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, App
 
 /// As [`find`], for those who know the customer.
 pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
-    let read = async {
+    let read = || async {
         let mut connection = app.pool.acquire().await?;
         let found = serving::find_by_slug(&mut connection, slug, &app.engine).await?;
         let mut found = found.ok_or_else(|| AppError::not_found("server", slug))?;

@@ -186,7 +186,7 @@ async fn pin(app: &App, api_key: ApiKeyId, server: ServerId, read: &[&ServedTool
 }
 
 async fn load(app: &App, api_key: ApiKeyId, server: ServerId) -> Result<Arc<Pins>, AppError> {
-    let read = async { Ok(Arc::new(store::pins::list(&mut *app.pool.acquire().await?, api_key, server).await?)) };
+    let read = || async { Ok(Arc::new(store::pins::list(&mut *app.pool.acquire().await?, api_key, server).await?)) };
     app.memory.pins.get(&(api_key, server), read).await
 }
 

@@ -72,11 +72,24 @@ where
     }
 
     /// The value of `key`: the one that is kept, or what `read` gives. Errors are not kept.
-    pub(crate) async fn get(&self, key: &K, read: impl Future<Output = Result<V, AppError>>) -> Result<V, AppError> {
+    pub(crate) async fn get<F>(&self, key: &K, read: impl FnOnce() -> F) -> Result<V, AppError>
+    where
+        F: Future<Output = Result<V, AppError>>,
+    {
         let kept = self.kept.get(key);
         if let Some(entry) = kept.as_ref().filter(|entry| self.is_good(entry)) {
             return Ok(entry.value.clone());
         }
+        // On the heap: what reads from a database is kilobytes long, and would be part of every future that only looks here.
+        Box::pin(self.load(key, kept, read())).await
+    }
+
+    async fn load(
+        &self,
+        key: &K,
+        kept: Option<Arc<Entry<V>>>,
+        read: impl Future<Output = Result<V, AppError>>,
+    ) -> Result<V, AppError> {
         let load = Arc::clone(self.loads().entry(key.clone()).or_insert_with(|| Arc::new(Load::new(self.generation()))));
         let waiter = Waiter { snapshots: self, key, load };
         match (waiter.load.value.get_or_try_init(|| read).await, kept) {
@@ -216,7 +229,7 @@ mod tests {
     async fn a_value_is_read_once_until_it_is_dropped_or_doubtful() {
         let snapshots = Snapshots::with_room_for(10);
         let reads = AtomicU32::new(0);
-        let get = async || snapshots.get(&"a", async { Ok(reads.fetch_add(1, Ordering::Relaxed)) }).await.unwrap();
+        let get = async || snapshots.get(&"a", || async { Ok(reads.fetch_add(1, Ordering::Relaxed)) }).await.unwrap();
 
         assert_eq!((get().await, get().await), (0, 0));
         snapshots.drop_one(&"a");
@@ -233,17 +246,17 @@ mod tests {
     async fn what_is_doubtful_is_used_while_the_database_is_away_and_what_was_dropped_is_not() {
         let snapshots = Snapshots::with_room_for(10);
         for key in ["doubtful", "dropped"] {
-            snapshots.get(&key, async { Ok(1) }).await.unwrap();
+            snapshots.get(&key, || async { Ok(1) }).await.unwrap();
         }
 
         snapshots.doubt_all();
         snapshots.drop_one(&"dropped");
 
-        assert!(matches!(snapshots.get(&"doubtful", async { Err(away()) }).await, Ok(1)));
-        assert!(matches!(snapshots.get(&"doubtful", std::future::pending()).await, Ok(1)), "the next try is later");
-        assert!(snapshots.get(&"dropped", async { Err(away()) }).await.is_err());
+        assert!(matches!(snapshots.get(&"doubtful", || async { Err(away()) }).await, Ok(1)));
+        assert!(matches!(snapshots.get(&"doubtful", std::future::pending).await, Ok(1)), "the next try is later");
+        assert!(snapshots.get(&"dropped", || async { Err(away()) }).await.is_err());
         snapshots.doubt_all();
-        let gone = snapshots.get(&"doubtful", async { Err(AppError::Unauthenticated) }).await;
+        let gone = snapshots.get(&"doubtful", || async { Err(AppError::Unauthenticated) }).await;
         assert!(matches!(gone, Err(AppError::Unauthenticated)), "the database is back, and is believed");
     }
 
@@ -255,7 +268,7 @@ mod tests {
         let early = tokio::spawn({
             let snapshots = Arc::clone(&snapshots);
             async move {
-                let read = async {
+                let read = || async {
                     begun.send(()).unwrap();
                     may_finish.await.unwrap();
                     Ok("old")
@@ -266,18 +279,18 @@ mod tests {
         has_begun.await.unwrap();
 
         snapshots.drop_one(&"a");
-        let late = snapshots.get(&"a", async { Ok("new") }).await;
+        let late = snapshots.get(&"a", || async { Ok("new") }).await;
         finish.send(()).unwrap();
 
         assert_eq!((early.await.unwrap().unwrap(), late.unwrap()), ("old", "new"));
-        assert_eq!(snapshots.get(&"a", async { Ok("none") }).await.unwrap(), "new");
+        assert_eq!(snapshots.get(&"a", || async { Ok("none") }).await.unwrap(), "new");
     }
 
     #[tokio::test]
     async fn a_read_that_was_given_up_leaves_nothing() {
         let snapshots = Snapshots::<_, u32>::with_room_for(10);
 
-        let read = snapshots.get(&"a", std::future::pending());
+        let read = snapshots.get(&"a", std::future::pending);
         let given_up = tokio::time::timeout(Duration::from_millis(5), read).await;
 
         assert!(given_up.is_err());
@@ -288,8 +301,8 @@ mod tests {
     async fn an_error_is_not_kept() {
         let snapshots = Snapshots::<_, u32>::with_room_for(10);
 
-        assert!(snapshots.get(&"a", async { Err(away()) }).await.is_err());
-        assert!(matches!(snapshots.get(&"a", async { Ok(1) }).await, Ok(1)));
+        assert!(snapshots.get(&"a", || async { Err(away()) }).await.is_err());
+        assert!(matches!(snapshots.get(&"a", || async { Ok(1) }).await, Ok(1)));
         assert!(snapshots.loads().is_empty());
     }
 }

@@ -46,12 +46,12 @@ fn check(limits: &Limits) -> Result<(), AppError> {
 
 /// The tier that `customer` has now, from memory if it is there: every limit is read through this (TIER-1).
 pub(crate) async fn of_customer(app: &App, customer: CustomerId) -> Result<Arc<Tier>, AppError> {
-    let read_name = async {
+    let read_name = || async {
         let found = store::customers::find(&mut *app.pool.acquire().await?, customer).await?;
         found.map(|customer| customer.tier).ok_or_else(|| AppError::not_found("customer", customer))
     };
     let name = app.memory.customer_tiers.get(&customer, read_name).await?;
-    let read_tier = async {
+    let read_tier = || async {
         let found = store::tiers::find(&mut *app.pool.acquire().await?, &name).await?;
         found.map(Arc::new).ok_or_else(|| AppError::not_found("tier", &name))
     };

@@ -19,7 +19,7 @@ pub async fn authenticate(app: &App, bearer: &str) -> Result<Caller, AppError> {
         return Err(AppError::Unauthenticated);
     }
     let digest = Digest::of(bearer.as_bytes());
-    let read = async {
+    let read = || async {
         let found = store::api_keys::find_by_sha256(&mut *app.pool.acquire().await?, &digest).await?;
         let owner = found.ok_or(AppError::Unauthenticated)?;
         let store::api_keys::ApiKeyOwner { customer, api_key, pins_definitions, .. } = owner;

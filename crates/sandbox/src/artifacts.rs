@@ -104,7 +104,8 @@ impl Artifacts {
             self.counts.memory_hits.fetch_add(1, Ordering::Relaxed);
             return loaded.tool(form).map_err(link_error);
         }
-        let loaded = self.tools.try_get_with(artifact, self.find_or_make(artifact, form, make)).await;
+        // On the heap: most calls end above, and would carry it along.
+        let loaded = Box::pin(self.tools.try_get_with(artifact, self.find_or_make(artifact, form, make))).await;
         // Left alone, the cache evicts after 64 loads or 300 ms: so many tools more than the bound.
         self.tools.run_pending_tasks().await;
         loaded.map_err(|error| LoadError::clone(&error))?.tool(form).map_err(link_error)

@@ -69,18 +69,8 @@ impl Quotas {
         if account.take(terms) {
             return Ok(());
         }
-        let _leasing = account.leasing.lock().await;
-        if account.take(terms) {
-            return Ok(());
-        }
-        let mut connection = self.pool.acquire().await?;
-        let left = account.set(Held { terms: Some(terms), calls: 0 });
-        give_back(&mut connection, customer, left).await?;
-        let wanted = (calls_max / Self::LEASES_A_MONTH).clamp(1, Self::LEASE_MAX);
-        let lease = monthly_calls::Lease { customer, month: terms.month, wanted, calls_max };
-        let calls = monthly_calls::lease(&mut connection, &lease).await?;
-        account.set(Held { terms: Some(terms), calls });
-        if account.take(terms) { Ok(()) } else { Err(QuotaError::Exceeded { retry_after_s: seconds_to_next_month(now) }) }
+        // On the heap: one call of a thousand passes here.
+        Box::pin(self.lease(customer, &account, terms, now)).await
     }
 
     /// Gives back what was leased and not used: when the node stops.
@@ -90,6 +80,22 @@ impl Quotas {
             give_back(&mut connection, *customer, account.set(Held::default())).await?;
         }
         Ok(())
+    }
+
+    /// Takes a call of a new lease, unless somebody else has leased meanwhile.
+    async fn lease(&self, customer: CustomerId, account: &Account, terms: Terms, now: DateTime<Utc>) -> Result<(), QuotaError> {
+        let _leasing = account.leasing.lock().await;
+        if account.take(terms) {
+            return Ok(());
+        }
+        let mut connection = self.pool.acquire().await?;
+        let left = account.set(Held { terms: Some(terms), calls: 0 });
+        give_back(&mut connection, customer, left).await?;
+        let wanted = (terms.calls_max / Self::LEASES_A_MONTH).clamp(1, Self::LEASE_MAX);
+        let lease = monthly_calls::Lease { customer, month: terms.month, wanted, calls_max: terms.calls_max };
+        let calls = monthly_calls::lease(&mut connection, &lease).await?;
+        account.set(Held { terms: Some(terms), calls });
+        if account.take(terms) { Ok(()) } else { Err(QuotaError::Exceeded { retry_after_s: seconds_to_next_month(now) }) }
     }
 }
 
