@@ -95,7 +95,12 @@ pub(crate) async fn prepare(app: &App, customer: CustomerId, tier: &Tier, tool: 
     }
 }
 
-async fn load(app: &App, customer: CustomerId, tool: &ServedTool, digest: Digest) -> Result<Arc<Invocable>, LoadError<MakeError>> {
+async fn load(
+    app: &App,
+    customer: CustomerId,
+    tool: &ServedTool,
+    digest: Digest,
+) -> Result<Arc<Invocable>, LoadError<MakeError>> {
     let make = async { Box::pin(make_native(app, customer, &tool.form, digest)).await };
     app.sandbox.load(digest, &tool.form, make).await
 }

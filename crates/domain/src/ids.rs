@@ -90,3 +90,35 @@ id! {
     /// One HTTP request, from the client through the call to its record.
     RequestId
 }
+id! {
+    /// A person who can sign in.
+    UserId
+}
+id! {
+    /// One sign-in of a user: what a browser's cookie stands for.
+    SignInId
+}
+id! {
+    /// An invitation to become a member of a customer.
+    InvitationId
+}
+id! {
+    /// A client of the authorization server, as a row; what clients call `client_id` is a text (RFC 6749, section 2.2).
+    ClientKey
+}
+id! {
+    /// What a client may do for somebody: the family of all codes and tokens that come from one consent.
+    AuthorizationId
+}
+id! {
+    /// A user's word that a client may do something.
+    ConsentId
+}
+id! {
+    /// A passkey of a user.
+    PasskeyId
+}
+id! {
+    /// The journal of a call that waits for an answer of its client.
+    JournalId
+}

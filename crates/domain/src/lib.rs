@@ -1,10 +1,12 @@
 //! The words of Toolwright as checked types. Everything here is data and rules: nothing reads a clock, a file or a socket of
 //! its own accord, and nothing awaits.
 
+mod access_policy;
 mod clock;
 mod content;
 mod diagnostic;
 mod digest;
+mod email;
 mod grants;
 mod icon;
 mod ids;
@@ -14,14 +16,17 @@ mod keep_contents;
 mod language;
 mod limits;
 mod log_line;
+mod member_role;
 mod names;
 mod offer;
 mod outcome;
 mod param_header;
 mod receipt;
 mod resource_uri;
+mod scope;
 mod tier;
 
+pub use access_policy::AccessPolicy;
 pub use clock::{Clock, SetClock, SystemClock};
 pub use content::{
     Completion, ContentAnnotations, ContentAnswer, ContentBlock, ContentError, PromptAnswer, PromptMessage, ResourceAnswer,
@@ -29,19 +34,25 @@ pub use content::{
 };
 pub use diagnostic::Diagnostic;
 pub use digest::{Digest, ParseDigestError};
+pub use email::EmailAddress;
 pub use grants::{Destination, GrantError, GrantedHost, Grants, HostPattern, HttpMethod, Scheme};
 pub use icon::{Icon, IconError, Theme};
-pub use ids::{ApiKeyId, CallId, CustomerId, ReleaseId, RequestId, ServerId, ToolId, VersionId};
+pub use ids::{
+    ApiKeyId, AuthorizationId, CallId, ClientKey, ConsentId, CustomerId, InvitationId, JournalId, PasskeyId, ReleaseId,
+    RequestId, ServerId, SignInId, ToolId, UserId, VersionId,
+};
 pub use interface::{Example, InterfaceError, ToolInterface};
 pub use json_text::{JsonText, JsonTextError};
 pub use keep_contents::KeepContents;
 pub use language::Language;
 pub use limits::{LibraryModules, LimitExceeded, LimitName, Limits};
 pub use log_line::{LogLevel, LogLine};
+pub use member_role::MemberRole;
 pub use names::{ApiKeyName, CustomerName, EnvName, EnvValue, ModuleName, NameError, ServerTitle, Slug, ToolName};
 pub use offer::{Offer, PromptArgument, PromptOffer, ResourceOffer};
 pub use outcome::{Answer, Outcome, Status, ToolFailure};
 pub use param_header::{ParamHeader, ParamHeaderError};
 pub use receipt::Receipt;
 pub use resource_uri::ResourceUri;
+pub use scope::{Scope, Scopes};
 pub use tier::{Tier, TierName};

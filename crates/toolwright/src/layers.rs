@@ -8,17 +8,18 @@ use std::{
 };
 
 /// Rooms, and the rooms that each may stand on. A room that is not named here has no place yet.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("child", &[]),
     ("egress", &["domain"]),
+    ("oauth", &["domain"]),
     ("telemetry", &["domain"]),
     ("store", &["child", "domain"]),
     ("sandbox", &["domain", "egress"]),
     ("compiler", &["child", "domain", "egress", "sandbox"]),
-    ("app", &["compiler", "domain", "egress", "sandbox", "store", "telemetry"]),
-    ("web", &["app", "domain", "telemetry"]),
-    ("toolwright", &["app", "child", "compiler", "domain", "egress", "sandbox", "store", "telemetry", "web"]),
+    ("app", &["compiler", "domain", "egress", "oauth", "sandbox", "store", "telemetry"]),
+    ("web", &["app", "domain", "oauth", "telemetry"]),
+    ("toolwright", &["app", "child", "compiler", "domain", "egress", "oauth", "sandbox", "store", "telemetry", "web"]),
     // Not part of the program.
     ("testkit", &["app", "child", "compiler", "domain", "egress", "sandbox", "store", "telemetry", "web"]),
     ("bench", &["child", "compiler", "domain", "egress", "sandbox"]),
