@@ -21,7 +21,8 @@ use crate::{
     limits::{Permits, Quotas, Rates},
     memory::Memory,
     records::Records,
-    sealing::{MasterKeys, Owner, SealError},
+    sealing::{DataKey, MasterKeys, Owner, SealError},
+    seals::Seals,
     signing::Signer,
 };
 
@@ -76,6 +77,7 @@ pub struct App {
     pub(crate) egress: Arc<Egress>,
     pub(crate) masters: MasterKeys,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) seals: Seals,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Settings,
@@ -115,7 +117,7 @@ impl App {
     /// of this node left open are closed first. Refused if the database has keys under a master key that is not here.
     pub async fn start(parts: AppParts) -> Result<Arc<Self>, AppError> {
         let AppParts { pool, changes, blobs, sandbox, workers, egress, masters, clock, metrics, settings } = parts;
-        let signer = load_signer(&pool, &masters, clock.as_ref()).await?;
+        let platform_key = open_platform_key(&pool, &masters, clock.as_ref()).await?;
         let closed = store::executions::close_open(&mut *pool.acquire().await?, settings.node, clock.now()).await?;
         if closed > 0 {
             tracing::warn!(calls = closed, "closed the records of calls that an earlier run of this node left open");
@@ -145,7 +147,8 @@ impl App {
             workers,
             egress,
             masters,
-            signer: Arc::new(signer),
+            signer: Arc::new(Signer::new(&platform_key)),
+            seals: Seals::new(&platform_key),
             clock,
             metrics,
             settings,
@@ -282,7 +285,7 @@ impl fmt::Debug for App {
 }
 
 /// The platform's own key, made by whichever node is the first on its database.
-async fn load_signer(pool: &Pool, masters: &MasterKeys, clock: &dyn Clock) -> Result<Signer, AppError> {
+async fn open_platform_key(pool: &Pool, masters: &MasterKeys, clock: &dyn Clock) -> Result<DataKey, AppError> {
     let failed = |error| AppError::internal("cannot open the keys that the database keeps sealed", error);
     let mut connection = pool.acquire().await?;
     let known: Vec<&str> = masters.ids().collect();
@@ -298,5 +301,5 @@ async fn load_signer(pool: &Pool, masters: &MasterKeys, clock: &dyn Clock) -> Re
         // Another node may have been faster: what is kept counts.
         store::data_keys::find_of_platform(&mut connection).await?.unwrap_or(sealed)
     };
-    Ok(Signer::new(&masters.open(&sealed).map_err(failed)?))
+    masters.open(&sealed).map_err(failed)
 }

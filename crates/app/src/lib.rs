@@ -35,6 +35,7 @@ pub mod releases;
 pub mod resources;
 mod schemas;
 mod sealing;
+pub mod seals;
 pub mod secrets;
 pub mod servers;
 mod signing;

@@ -9,7 +9,9 @@ use chacha20poly1305::{
     aead::{Aead as _, KeyInit as _, Payload},
 };
 use domain::{CustomerId, Digest, EnvName, ServerId};
+use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
 use store::data_keys::SealedDataKey;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -166,6 +168,28 @@ impl DataKey {
         let opened = self.key.open(sealed, &place.associated_data(self.id))?;
         let text = std::str::from_utf8(&opened).map_err(|_| SealError::Broken)?;
         Ok(SecretString::from(text))
+    }
+
+    /// Another key, made of this one for one use: what is done with it tells nothing about this one and nothing is opened across (NIST SP 800-108,
+    /// section 4, with HMAC-SHA256 and one block).
+    pub(crate) fn derive(&self, label: &str) -> Self {
+        let mut derived = Key(Zeroizing::new([0; KEY_BYTES]));
+        // HMAC takes a key of any length.
+        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.as_bytes()) {
+            mac.update(&join(&[b"derived key", label.as_bytes()]));
+            derived.0.copy_from_slice(&mac.finalize().into_bytes());
+        }
+        Self { id: self.id, key: derived }
+    }
+
+    /// Seals bytes that open only with the same `place`.
+    pub(crate) fn seal_bytes(&self, place: &[&[u8]], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.key.seal(plain, &join(place))
+    }
+
+    /// Opens what [`DataKey::seal_bytes`] sealed.
+    pub(crate) fn open_bytes(&self, place: &[&[u8]], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.key.open(sealed, &join(place))
     }
 
     /// The bytes, for what is not sealing.
