@@ -1,34 +1,28 @@
 //! Who may do what: the whole of it, in one table.
 
-use domain::{ApiKeyId, CustomerId};
+mod caller;
 
-use crate::AppError;
+use domain::{ApiKeyId, CustomerId, MemberRole, Scope, Scopes};
 
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Caller {
-    /// Whoever runs the platform.
+pub use self::caller::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, PersonCaller, TokenCaller};
+use crate::{AppError, catalogue::ServedServer};
+
+/// What it takes to do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// The admin key.
     Admin,
-    /// A customer, by one of its API keys.
-    Customer {
-        /// The customer.
-        customer: CustomerId,
-        /// The key that was shown.
-        api_key: ApiKeyId,
-        /// Whether definitions are held against what was read first through that key (SEC-18).
-        pins_definitions: bool,
-    },
-}
-
-/// What a caller can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    Admin,
-    Customer,
+    /// To act for a customer: as a member of this role at least, by a token of this scope for its management, or, where people are not the
+    /// matter, by one of its API keys, which stands for an owner.
+    Member(MemberRole, Scope),
+    /// To be signed in.
+    Person,
+    /// To use a server: by a key of its customer, by a token for it, or without any where it is public.
+    Use,
 }
 
 macro_rules! operations {
-    ($($role:ident: $($operation:ident),+;)+) => {
+    ($($needs:ident $(($role:ident, $scope:ident))?: $($operation:ident),+;)+) => {
         /// Everything that can be asked of the application.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub(crate) enum Operation {
@@ -36,10 +30,10 @@ macro_rules! operations {
         }
 
         impl Operation {
-            /// The role that may do it. A customer's operation touches that customer's own things only; an admin has none.
-            pub(crate) const fn role(self) -> Role {
+            /// What it takes. An operation for a customer touches that customer's own things only; an admin has none.
+            pub(crate) const fn needs(self) -> Needs {
                 match self {
-                    $($(Self::$operation => Role::$role,)+)+
+                    $($(Self::$operation)|+ => Needs::$needs $((MemberRole::$role, Scope::$scope))?,)+
                 }
             }
 
@@ -49,123 +43,116 @@ macro_rules! operations {
     };
 }
 
-// The table. An operation stands in it once, under the one role that may do it; a new one does not compile without a place.
+// The table. An operation stands in it once, under the one thing that it takes; a new one does not compile without a place.
 operations! {
     Admin:
         CreateCustomer, ListCustomers, LoadCustomer, SetTier,
         CreateApiKey, ListApiKeys, LoadApiKey, ChangeApiKey, DeleteApiKey,
         ListTiers, LoadTier, PutTier,
         ListBreakers, ForceBreaker, LoadEgress;
-    Customer:
-        CreateServer, ListServers, LoadServer, ChangeServer, DeleteServer,
-        PutTool, ListTools, LoadTool, DeleteTool,
-        BeginUpload, PutComponent, PutComponents, ReviseComponent, DownloadComponent,
+    Member(Viewer, ServersRead):
+        ListServers, LoadServer,
+        ListTools, LoadTool, DownloadComponent,
         ListVersions, LoadVersion,
         ListModules,
+        ListReleases, LoadRelease,
+        ListPins;
+    Member(Viewer, ExecutionsRead):
+        ListExecutions, LoadExecution, SummariseExecutions;
+    Member(Editor, ServersWrite):
+        PutTool, DeleteTool,
+        BeginUpload, PutComponent, PutComponents, ReviseComponent,
+        TryTool,
         PutEnvironment, ListEnvironment, LoadEnvironment, DeleteEnvironment,
-        CreateRelease, ListReleases, LoadRelease, RollBack,
-        ListExecutions, LoadExecution, SummariseExecutions,
-        ListPins, AcceptDefinition,
-        FindServed, WatchServed, ComparePinned, CallTool, TryTool, ReadResource, GetPrompt, Complete;
+        CreateRelease, RollBack,
+        AcceptDefinition,
+        CreateServer, ChangeServer;
+    Member(Owner, ServersWrite):
+        DeleteServer;
+    Use:
+        FindServed, WatchServed, ComparePinned, CallTool, ReadResource, GetPrompt, Complete;
 }
 
-/// Lets the caller through if the table gives `operation` to its role. Every use case begins with this or with [`require_customer`].
+/// Lets the caller through if the table gives `operation` to the admin, and the admin asks.
 pub(crate) fn require(caller: &Caller, operation: Operation) -> Result<(), AppError> {
-    let role = match caller {
-        Caller::Admin => Role::Admin,
-        Caller::Customer { .. } => Role::Customer,
-    };
-    if operation.role() == role {
-        return Ok(());
-    }
-    Err(AppError::Forbidden {
-        needed: match operation.role() {
-            Role::Admin => "the admin key",
-            Role::Customer => "a customer's API key",
-        },
-    })
-}
-
-/// As [`require_customer`], for operations that are the affair of the key that was shown: says whose and which.
-pub(crate) fn require_api_key(caller: &Caller, operation: Operation) -> Result<(CustomerId, ApiKeyId), AppError> {
-    require(caller, operation)?;
-    match caller {
-        Caller::Customer { customer, api_key, .. } => Ok((*customer, *api_key)),
-        // Not reached while the table gives these operations to customers.
-        Caller::Admin => Err(AppError::Forbidden { needed: "a customer's API key" }),
+    match (operation.needs(), caller) {
+        (Needs::Admin, Caller::Admin) => Ok(()),
+        (Needs::Admin, _) => Err(AppError::Forbidden { needed: "the admin key" }),
+        // Not reached while the table gives the operations of others to those functions.
+        _ => Err(refusal(operation)),
     }
 }
 
-/// As [`require`], for operations on a customer's own things: says whose.
+/// Lets the caller through if the table gives `operation` to whom it acts for, and says whom. Every use case about a customer's own things
+/// begins with this.
 pub(crate) fn require_customer(caller: &Caller, operation: Operation) -> Result<CustomerId, AppError> {
-    require(caller, operation)?;
+    let Needs::Member(least, scope) = operation.needs() else { return Err(refusal(operation)) };
     match caller {
-        Caller::Customer { customer, .. } => Ok(*customer),
-        // Not reached while the table gives these operations to customers.
-        Caller::Admin => Err(AppError::Forbidden { needed: "a customer's API key" }),
+        Caller::Key(key) if scope != Scope::MembersWrite => Ok(key.customer),
+        Caller::Member(member) if member.role >= least => Ok(member.customer),
+        Caller::Member(_) => Err(AppError::Role { needed: least }),
+        Caller::Token(token) => match token.audience {
+            Audience::Management { customer, role } if token.scopes.allows(&scope) => {
+                if role >= least {
+                    Ok(customer)
+                } else {
+                    Err(AppError::Role { needed: least })
+                }
+            }
+            Audience::Management { .. } => Err(AppError::Scope { needed: Scopes::of([scope]) }),
+            Audience::Server(_) => Err(refusal(operation)),
+        },
+        _ => Err(refusal(operation)),
+    }
+}
+
+/// As [`require_customer`], for what is the affair of the API key that was shown: says whose and which.
+pub(crate) fn require_api_key(caller: &Caller, operation: Operation) -> Result<(CustomerId, ApiKeyId), AppError> {
+    let customer = require_customer(caller, operation)?;
+    let api_key = caller.api_key().ok_or(AppError::Forbidden { needed: "a customer's API key" })?;
+    Ok((customer, api_key))
+}
+
+/// Lets a person through who is signed in, and says who: for what is theirs alone.
+pub(crate) fn require_person(caller: &Caller, operation: Operation) -> Result<PersonCaller, AppError> {
+    match (operation.needs(), caller) {
+        (Needs::Person, Caller::Person(person)) => Ok(*person),
+        (Needs::Person, Caller::Member(MemberCaller { user, sign_in, .. })) => {
+            Ok(PersonCaller { user: *user, sign_in: *sign_in })
+        }
+        _ => Err(refusal(operation)),
+    }
+}
+
+/// Lets the caller through if it may use servers at all; which, says [`check_use`].
+pub(crate) fn require_use(caller: &Caller, operation: Operation) -> Result<(), AppError> {
+    match (operation.needs(), caller) {
+        (Needs::Use, Caller::Key(_) | Caller::Anyone) => Ok(()),
+        (Needs::Use, Caller::Token(token)) if matches!(token.audience, Audience::Server(_)) => Ok(()),
+        _ => Err(refusal(operation)),
+    }
+}
+
+/// Whether the caller may use this very server. One that it may not use answers as one that there is not (SEC-17).
+pub(crate) fn may_use(caller: &Caller, server: &ServedServer) -> bool {
+    match caller {
+        Caller::Key(key) => key.customer == server.customer,
+        Caller::Token(token) => token.audience == Audience::Server(server.server_id),
+        Caller::Admin | Caller::Member(_) | Caller::Person(_) | Caller::Anyone => false,
+    }
+}
+
+fn refusal(operation: Operation) -> AppError {
+    AppError::Forbidden {
+        needed: match operation.needs() {
+            Needs::Admin => "the admin key",
+            Needs::Member(_, Scope::MembersWrite) => "a member of the customer, signed in",
+            Needs::Member(..) => "a customer's API key",
+            Needs::Person => "a person who is signed in",
+            Needs::Use => "a customer's API key, or a token for this server",
+        },
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The use cases, as their own files name them. One that asks for no operation, or an operation that none asks for, is a hole.
-    const USE_CASES: &[(&str, &str)] = &[
-        ("api_keys", include_str!("api_keys.rs")),
-        ("breakers", include_str!("breakers.rs")),
-        ("calls", include_str!("calls.rs")),
-        ("catalogue", include_str!("catalogue.rs")),
-        ("components", include_str!("components.rs")),
-        ("completions", include_str!("completions.rs")),
-        ("customers", include_str!("customers.rs")),
-        ("environment", include_str!("environment.rs")),
-        ("executions", include_str!("executions.rs")),
-        ("modules", include_str!("modules.rs")),
-        ("pins", include_str!("pins.rs")),
-        ("prompts", include_str!("prompts.rs")),
-        ("releases", include_str!("releases.rs")),
-        ("resources", include_str!("resources.rs")),
-        ("servers", include_str!("servers.rs")),
-        ("tiers", include_str!("tiers.rs")),
-        ("tools", include_str!("tools.rs")),
-        ("versions", include_str!("versions.rs")),
-    ];
-
-    #[test]
-    fn each_operation_is_for_one_role() {
-        let customer = Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false };
-
-        for operation in Operation::ALL {
-            let admin_may = require(&Caller::Admin, *operation).is_ok();
-            let customer_may = require(&customer, *operation).is_ok();
-
-            assert!(admin_may != customer_may, "{operation:?}");
-            assert_eq!(admin_may, operation.role() == Role::Admin, "{operation:?}");
-        }
-    }
-
-    #[test]
-    fn every_use_case_begins_by_asking_for_its_operation() {
-        for (file, text) in USE_CASES {
-            let text = text.replace("\npub async fn ", "\npub fn ");
-            for function in text.split("\npub fn ").skip(1) {
-                let name = function.split('(').next().unwrap_or_default();
-                let body = function.split_once("{\n").map_or("", |(_, body)| body);
-                let first = body.lines().next().unwrap_or_default().trim();
-
-                assert!(first.contains("access::require"), "{file}::{name} begins with `{first}`");
-            }
-        }
-    }
-
-    #[test]
-    fn every_operation_is_asked_for_by_one_use_case() {
-        for operation in Operation::ALL {
-            let asked = format!("Operation::{operation:?})?");
-            let times: usize = USE_CASES.iter().map(|(_, text)| text.matches(&asked).count()).sum();
-
-            assert_eq!(times, 1, "{operation:?}");
-        }
-    }
-}
+mod tests;

@@ -71,13 +71,13 @@ pub struct TryAnswer {
 
 /// Calls a tool of the server's current release.
 pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallRequest) -> Result<CallAnswer, AppError> {
-    let customer = access::require_customer(caller, Operation::CallTool)?;
+    access::require_use(caller, Operation::CallTool)?;
     let _work = app.begin_work()?;
-    let tier = admit(app, customer).await?;
-    let server = catalogue::find_own(app, customer, slug).await?;
+    let server = catalogue::find_usable(app, caller, slug).await?;
+    let tier = admit(app, server.customer).await?;
     let tool = server.offers.tools.get(&request.tool).ok_or_else(|| AppError::not_found("tool", &request.tool))?;
     pins::check(app, caller, &server, tool).await?;
-    let call = Call { caller, customer, tier: &tier, server: &server, tool };
+    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
     run(app, &call, request.into()).await.map(|(answer, _)| answer)
 }
 

@@ -106,24 +106,35 @@ pub(crate) struct ToolSchemaError {
     source: SchemaError,
 }
 
-/// What the caller's server `slug` serves: what the lists show.
+/// What server `slug` serves, which the caller may use: what the lists show.
 pub async fn find(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
-    let customer = access::require_customer(caller, Operation::FindServed)?;
-    find_own(app, customer, slug).await
+    access::require_use(caller, Operation::FindServed)?;
+    find_usable(app, caller, slug).await
 }
 
-/// Watches what the caller's server `slug` serves from now on, whichever node changes it ([`Watch::changed`]). Refused with
+/// Watches what server `slug`, which the caller may use, serves from now on, whichever node changes it ([`Watch::changed`]). Refused with
 /// [`AppError::Busy`] when as many watch as may.
 pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, AppError> {
-    let (customer, api_key) = access::require_api_key(caller, Operation::WatchServed)?;
-    let place = app.memory.watches.add(slug, api_key).map_err(|WatchesFull| AppError::Busy { limit: None, retry_after_s: 5 })?;
-    place.check_key(app, customer).await?;
-    let server = find_own(app, customer, slug).await?;
-    Ok(place.watch(customer, server.offers.listed()))
+    access::require_use(caller, Operation::WatchServed)?;
+    let place = app.memory.watches.add(slug, caller).map_err(|WatchesFull| AppError::Busy { limit: None, retry_after_s: 5 })?;
+    place.check_caller(app).await?;
+    let server = find_usable(app, caller, slug).await?;
+    Ok(place.watch(server.offers.listed()))
 }
 
-/// As [`find`], for those who know the customer.
+/// As [`find`], for use cases that have asked already.
+pub(crate) async fn find_usable(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+    let server = load(app, slug).await?;
+    if access::may_use(caller, &server) { Ok(server) } else { Err(AppError::not_found("server", slug)) }
+}
+
+/// What `customer`'s own server serves.
 pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+    let server = load(app, slug).await?;
+    if server.customer == customer { Ok(server) } else { Err(AppError::not_found("server", slug)) }
+}
+
+async fn load(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
     let read = || async {
         let mut connection = app.pool.acquire().await?;
         let found = serving::find_by_slug(&mut connection, slug, &app.engine).await?;
@@ -144,8 +155,7 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
         let ready = tokio::task::spawn_blocking(move || ServedServer::new(found, &secrets, &versions, &signer)).await;
         ready.map_err(|error| AppError::internal("compiling the schemas of a server broke off", error))?.map(Arc::new)
     };
-    let server = app.memory.servers.get(slug, read).await?;
-    if server.customer == customer { Ok(server) } else { Err(AppError::not_found("server", slug)) }
+    app.memory.servers.get(slug, read).await
 }
 
 impl ServedServer {

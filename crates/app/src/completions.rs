@@ -49,9 +49,9 @@ pub async fn complete(
     slug: &Slug,
     request: CompleteRequest,
 ) -> Result<Option<Answered<Completion>>, AppError> {
-    let customer = access::require_customer(caller, Operation::Complete)?;
+    access::require_use(caller, Operation::Complete)?;
     let _work = app.begin_work()?;
-    let server = catalogue::find_own(app, customer, slug).await?;
+    let server = catalogue::find_usable(app, caller, slug).await?;
     let CompleteRequest { subject, argument, value, context, request_id, cancelled } = request;
     let tool = find(&server, &subject)?;
     pins::check(app, caller, &server, tool).await?;
@@ -59,9 +59,9 @@ pub async fn complete(
     if !tool.interface.completes.contains(&argument) {
         return Ok(None);
     }
-    let tier = calls::admit(app, customer).await?;
+    let tier = calls::admit(app, server.customer).await?;
     let given = json!({ "argument": { "name": argument, "value": value }, "context": { "arguments": context } });
-    let call = Call { caller, customer, tier: &tier, server: &server, tool };
+    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
     let baggage = Baggage { entry: Entry::Complete, given, request_id, reports: None, cancelled };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer).map(Some)

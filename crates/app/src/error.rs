@@ -1,6 +1,6 @@
 //! Why a use case could not be done: one type, matched exhaustively by each door.
 
-use domain::{Diagnostic, Digest, LimitExceeded, Slug, ToolName};
+use domain::{Diagnostic, Digest, LimitExceeded, MemberRole, Scopes, Slug, ToolName};
 use serde_json::Value;
 use store::StoreError;
 
@@ -15,6 +15,18 @@ pub enum AppError {
     Forbidden {
         /// Which key would be right.
         needed: &'static str,
+    },
+    /// The caller is a member who may do less.
+    #[error("this needs the role `{}` at this customer", needed.as_str())]
+    Role {
+        /// The least role that may.
+        needed: MemberRole,
+    },
+    /// The caller's token is for less (RFC 6750, section 3.1, `insufficient_scope`).
+    #[error("this needs a token with the scope `{needed}`")]
+    Scope {
+        /// All scopes that it takes.
+        needed: Scopes,
     },
     /// It is not there, or is another customer's, which answers exactly the same (SEC-17).
     #[error("there is no {what} `{name}`")]

@@ -46,7 +46,7 @@ pub mod tools;
 pub mod versions;
 mod watches;
 
-pub use access::Caller;
+pub use access::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, PersonCaller, TokenCaller};
 pub use answers::{Answered, Failed};
 pub use application::{App, AppParts, Settings};
 pub use error::AppError;

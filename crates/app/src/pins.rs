@@ -63,10 +63,8 @@ pub async fn compare(
     caller: &Caller,
     server: &ServedServer,
 ) -> Result<BTreeMap<ToolName, PinnedDefinition>, AppError> {
-    let (customer, api_key) = access::require_api_key(caller, Operation::ComparePinned)?;
-    if !is_pinning(caller) {
-        return Ok(BTreeMap::new());
-    }
+    access::require_use(caller, Operation::ComparePinned)?;
+    let Some(api_key) = caller.pinning_key() else { return Ok(BTreeMap::new()) };
     let offered: Vec<&ServedTool> = server.offers.all().map(|(_, tool)| &**tool).collect();
     let pins = pin(app, api_key, server.server_id, &offered).await?;
     let changed: Vec<(&ServedTool, &Pin)> = offered
@@ -74,7 +72,7 @@ pub async fn compare(
         .filter_map(|tool| pins.get(&tool.interface.name).map(|pin| (tool, pin)))
         .filter(|(tool, pin)| pin.digest != tool.definition_digest)
         .collect();
-    let mut interfaces = load_interfaces(app, customer, changed.iter().map(|(_, pin)| pin.version)).await?;
+    let mut interfaces = load_interfaces(app, server.customer, changed.iter().map(|(_, pin)| pin.version)).await?;
     let pinned = changed.into_iter().filter_map(|(tool, pin)| {
         let interface = interfaces.remove(&pin.version)?;
         let (name, now) = (tool.interface.name.clone(), tool.definition_digest);
@@ -142,8 +140,8 @@ pub async fn accept(
 
 /// Lets a call through if its tool says what the caller's client read, or is read for the first time.
 pub(crate) async fn check(app: &App, caller: &Caller, server: &ServedServer, tool: &ServedTool) -> Result<(), AppError> {
-    let Caller::Customer { api_key, pins_definitions: true, .. } = caller else { return Ok(()) };
-    let pins = pin(app, *api_key, server.server_id, &[tool]).await?;
+    let Some(api_key) = caller.pinning_key() else { return Ok(()) };
+    let pins = pin(app, api_key, server.server_id, &[tool]).await?;
     let name = &tool.interface.name;
     match pins.get(name) {
         Some(pin) if pin.digest != tool.definition_digest => Err(AppError::DefinitionChanged {
@@ -154,10 +152,6 @@ pub(crate) async fn check(app: &App, caller: &Caller, server: &ServedServer, too
         }),
         _ => Ok(()),
     }
-}
-
-const fn is_pinning(caller: &Caller) -> bool {
-    matches!(caller, Caller::Customer { pins_definitions: true, .. })
 }
 
 /// The key's pins on the server, once each of `read` has one.

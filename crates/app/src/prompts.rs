@@ -30,14 +30,14 @@ pub struct GetRequest {
 
 /// Gets a prompt of the server's current release. It is counted, limited and recorded as a call.
 pub async fn get(app: &App, caller: &Caller, slug: &Slug, request: GetRequest) -> Result<Answered<PromptAnswer>, AppError> {
-    let customer = access::require_customer(caller, Operation::GetPrompt)?;
+    access::require_use(caller, Operation::GetPrompt)?;
     let _work = app.begin_work()?;
-    let tier = calls::admit(app, customer).await?;
-    let server = catalogue::find_own(app, customer, slug).await?;
+    let server = catalogue::find_usable(app, caller, slug).await?;
+    let tier = calls::admit(app, server.customer).await?;
     let GetRequest { prompt, arguments, request_id, reports, cancelled } = request;
     let tool = server.offers.prompts.get(&prompt).ok_or_else(|| AppError::not_found("prompt", &prompt))?;
     pins::check(app, caller, &server, tool).await?;
-    let call = Call { caller, customer, tier: &tier, server: &server, tool };
+    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
     let baggage = Baggage { entry: Entry::Call, given: Value::Object(arguments), request_id, reports, cancelled };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer)

@@ -28,16 +28,16 @@ pub struct ReadRequest {
 
 /// Reads a resource of the server's current release. It is counted, limited and recorded as a call.
 pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest) -> Result<Answered<ResourceAnswer>, AppError> {
-    let customer = access::require_customer(caller, Operation::ReadResource)?;
+    access::require_use(caller, Operation::ReadResource)?;
     let _work = app.begin_work()?;
-    let tier = calls::admit(app, customer).await?;
-    let server = catalogue::find_own(app, customer, slug).await?;
+    let server = catalogue::find_usable(app, caller, slug).await?;
+    let tier = calls::admit(app, server.customer).await?;
     let ReadRequest { uri, request_id, reports, cancelled } = request;
     let unknown = || AppError::not_found("resource", uri.chars().take(catalogue::URI_CHARS_SHOWN).collect::<String>());
     let (tool, variables) = server.offers.find_resource(&uri).ok_or_else(unknown)?;
     pins::check(app, caller, &server, tool).await?;
     let given = variables.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-    let call = Call { caller, customer, tier: &tier, server: &server, tool };
+    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
     let baggage = Baggage { entry: Entry::Call, given: Value::Object(given), request_id, reports, cancelled };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer)

@@ -3,7 +3,7 @@
 use domain::Digest;
 use subtle::ConstantTimeEq as _;
 
-use crate::{App, AppError, Caller};
+use crate::{App, AppError, Caller, KeyCaller};
 
 /// What every API key begins with, so that people and scanners of leaked secrets know one when they see it.
 pub(crate) const API_KEY_PREFIX: &str = "tw_";
@@ -23,7 +23,7 @@ pub async fn authenticate(app: &App, bearer: &str) -> Result<Caller, AppError> {
         let found = store::api_keys::find_by_sha256(&mut *app.pool.acquire().await?, &digest).await?;
         let owner = found.ok_or(AppError::Unauthenticated)?;
         let store::api_keys::ApiKeyOwner { customer, api_key, pins_definitions, .. } = owner;
-        Ok(Caller::Customer { customer, api_key, pins_definitions })
+        Ok(Caller::Key(KeyCaller { customer, api_key, pins_definitions }))
     };
     app.memory.api_keys.get(&digest, read).await
 }

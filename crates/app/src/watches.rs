@@ -8,12 +8,12 @@ use std::{
     },
 };
 
-use domain::{ApiKeyId, CustomerId, Slug};
+use domain::Slug;
 use store::changes::Change;
 use tokio::sync::Notify;
 
 use crate::{
-    App, AppError,
+    App, AppError, Caller,
     catalogue::{self, ServedServer},
     offers::{Changes, Listed},
 };
@@ -33,9 +33,9 @@ struct Places {
 #[derive(Debug)]
 struct Bell {
     slug: Slug,
-    api_key: ApiKeyId,
+    caller: Caller,
     rung: Notify,
-    /// The key that it watches by may have been deleted: something about it changed, or notices were lost.
+    /// What it watches by may have been taken back: something about it changed, or notices were lost.
     doubted: AtomicBool,
 }
 
@@ -43,7 +43,6 @@ struct Bell {
 #[derive(Debug)]
 pub struct Watch {
     place: Place,
-    customer: CustomerId,
     seen: Listed,
 }
 
@@ -66,7 +65,7 @@ impl Watches {
     const MAX: usize = 16_384;
 
     /// Takes a place.
-    pub(crate) fn add(self: &Arc<Self>, slug: &Slug, api_key: ApiKeyId) -> Result<Place, WatchesFull> {
+    pub(crate) fn add(self: &Arc<Self>, slug: &Slug, caller: &Caller) -> Result<Place, WatchesFull> {
         let mut places = self.places();
         let of_server = places.bells.values().filter(|bell| bell.slug == *slug).count();
         if places.bells.len() >= Self::MAX || of_server >= Self::OF_SERVER_MAX {
@@ -74,7 +73,7 @@ impl Watches {
         }
         places.last += 1;
         let number = places.last;
-        let bell = Bell { slug: slug.clone(), api_key, rung: Notify::new(), doubted: AtomicBool::new(false) };
+        let bell = Bell { slug: slug.clone(), caller: caller.clone(), rung: Notify::new(), doubted: AtomicBool::new(false) };
         let bell = Arc::new(bell);
         places.bells.insert(number, Arc::clone(&bell));
         drop(places);
@@ -87,7 +86,7 @@ impl Watches {
             match change {
                 Change::Server { slug, .. } if *slug == bell.slug => {}
                 // Not the end at once: the notice of a key that was just made comes late, too.
-                Change::ApiKey(key) if *key == bell.api_key => bell.doubted.store(true, Ordering::Relaxed),
+                Change::ApiKey(key) if bell.caller.api_key() == Some(*key) => bell.doubted.store(true, Ordering::Relaxed),
                 Change::Lost => bell.doubted.store(true, Ordering::Relaxed),
                 _ => continue,
             }
@@ -102,14 +101,20 @@ impl Watches {
 
 impl Place {
     /// Refuses a key that is gone: who shows one is known from memory, and nobody tells this place of what was deleted before it was taken.
-    pub(crate) async fn check_key(&self, app: &App, customer: CustomerId) -> Result<(), AppError> {
-        let found = store::api_keys::find(&mut *app.pool.acquire().await?, customer, self.bell.api_key).await?;
-        found.map(drop).ok_or(AppError::Unauthenticated)
+    pub(crate) async fn check_caller(&self, app: &App) -> Result<(), AppError> {
+        match &self.bell.caller {
+            Caller::Key(key) => {
+                let found = store::api_keys::find(&mut *app.pool.acquire().await?, key.customer, key.api_key).await?;
+                found.map(drop).ok_or(AppError::Unauthenticated)
+            }
+            Caller::Token(token) if token.expires_at <= app.clock.now() => Err(AppError::Unauthenticated),
+            _ => Ok(()),
+        }
     }
 
     /// Watches from what was `seen` on.
-    pub(crate) fn watch(self, customer: CustomerId, seen: Listed) -> Watch {
-        Watch { place: self, customer, seen }
+    pub(crate) fn watch(self, seen: Listed) -> Watch {
+        Watch { place: self, seen }
     }
 }
 
@@ -121,7 +126,7 @@ impl Drop for Place {
 
 impl Watch {
     /// Comes back when a list of the server says something else than before, and says which. Fails when there is nothing to watch any more:
-    /// the server was deleted, the key was, or the node stops.
+    /// the server was deleted, the key was, the token ended, or the node stops.
     pub async fn changed(&mut self, app: &App) -> Result<Changes, AppError> {
         loop {
             tokio::select! {
@@ -148,12 +153,12 @@ impl Watch {
     /// What is served now, to a key that is still there.
     async fn look(&self, app: &App) -> Result<Arc<ServedServer>, AppError> {
         if self.place.bell.doubted.swap(false, Ordering::Relaxed) {
-            let checked = self.place.check_key(app, self.customer).await;
+            let checked = self.place.check_caller(app).await;
             if matches!(checked, Err(AppError::Unavailable { .. })) {
                 self.place.bell.doubted.store(true, Ordering::Relaxed);
             }
             checked?;
         }
-        catalogue::find_own(app, self.customer, &self.place.bell.slug).await
+        catalogue::find_usable(app, &self.place.bell.caller, &self.place.bell.slug).await
     }
 }

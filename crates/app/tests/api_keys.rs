@@ -38,7 +38,7 @@ async fn a_deleted_key_opens_nothing_at_once_here_and_soon_on_other_nodes(pool: 
     let here = TestApp::start_with(&pool, TestOptions::default()).await;
     let there = TestApp::start_with(&pool, TestOptions::default()).await;
     let customer = here.customer("free").await;
-    let Caller::Customer { api_key, .. } = customer.caller else { unreachable!() };
+    let api_key = customer.caller.api_key().unwrap();
     assert!(tokens::authenticate(here.app(), &customer.api_key).await.is_ok());
     assert!(tokens::authenticate(there.app(), &customer.api_key).await.is_ok());
 
@@ -57,7 +57,7 @@ async fn keys_are_listed_without_their_text_and_only_under_their_customer(pool: 
     let test = TestApp::start(pool).await;
     let customer = test.customer("free").await;
     let other = test.customer("free").await;
-    let Caller::Customer { api_key, .. } = customer.caller else { unreachable!() };
+    let api_key = customer.caller.api_key().unwrap();
 
     let listed = api_keys::list(test.app(), &test.admin(), customer.id, &PageRequest::default()).await.unwrap();
     let elsewhere = api_keys::load(test.app(), &test.admin(), other.id, api_key).await;

@@ -91,7 +91,7 @@ async fn no_watch_begins_with_a_deleted_key(pool: PgPool) {
 
 /// Revokes a caller's key so that no node hears of it.
 async fn revoke_in_silence(pool: &PgPool, caller: &Caller) {
-    let Caller::Customer { api_key, .. } = caller else { unreachable!() };
+    let api_key = caller.api_key().unwrap();
     let mut connection = pool.acquire().await.unwrap();
     // Triggers, which give the notices, do not fire for replicas.
     sqlx::query("SET session_replication_role = replica").execute(&mut *connection).await.unwrap();

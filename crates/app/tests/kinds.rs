@@ -208,7 +208,7 @@ async fn a_watch_ends_with_its_key_and_with_the_node(pool: PgPool) {
     let test = TestApp::start(pool).await;
     let customer = test.customer("pro").await;
     deploy(&customer).await;
-    let Caller::Customer { api_key, .. } = customer.caller else { unreachable!() };
+    let api_key = customer.caller.api_key().unwrap();
     let mut watch = catalogue::watch(test.app(), &customer.caller, &slug("trips")).await.unwrap();
     let other = catalogue::watch(test.app(), &test.customer("pro").await.caller, &slug("trips")).await;
     assert!(matches!(other, Err(AppError::NotFound { .. })), "another customer's server is none");
@@ -228,7 +228,7 @@ async fn a_watch_ends_with_its_key_and_with_the_node(pool: PgPool) {
 async fn second_key(test: &TestApp, customer: &TestCustomer) -> Caller {
     let new = api_keys::NewApiKey { name: "desk".parse().unwrap(), pins_definitions: false };
     let (desk, _) = api_keys::create(test.app(), &test.admin(), customer.id, new).await.unwrap();
-    Caller::Customer { customer: customer.id, api_key: desk.api_key_id, pins_definitions: false }
+    Caller::Key(app::KeyCaller { customer: customer.id, api_key: desk.api_key_id, pins_definitions: false })
 }
 
 #[sqlx::test(migrations = "../../migrations")]

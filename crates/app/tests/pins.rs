@@ -119,10 +119,10 @@ async fn whoever_owns_the_key_sees_its_pins_and_nobody_else(pool: PgPool) {
     let (customer, stranger) = (pinning(&test, "pro").await, test.customer("pro").await);
     customer.deploy("sums", "add", ADD).await;
     customer.call("sums", "add", json!({"a": 2, "b": 3})).await.unwrap();
-    let Caller::Customer { api_key, .. } = customer.caller else { unreachable!() };
+    let api_key = customer.caller.api_key().unwrap();
     let new = api_keys::NewApiKey { name: "desk".parse().unwrap(), pins_definitions: false };
     let (desk, _) = api_keys::create(test.app(), &test.admin(), customer.id, new).await.unwrap();
-    let at_desk = Caller::Customer { customer: customer.id, api_key: desk.api_key_id, pins_definitions: false };
+    let at_desk = Caller::Key(app::KeyCaller { customer: customer.id, api_key: desk.api_key_id, pins_definitions: false });
     stranger.create_server("others").await.unwrap();
     let page = PageRequest::default();
 
@@ -137,7 +137,7 @@ async fn whoever_owns_the_key_sees_its_pins_and_nobody_else(pool: PgPool) {
 /// A customer whose key pins definitions.
 async fn pinning(test: &TestApp, tier: &str) -> TestCustomer {
     let mut customer = test.customer(tier).await;
-    let Caller::Customer { api_key, .. } = customer.caller else { unreachable!() };
+    let api_key = customer.caller.api_key().unwrap();
     let change = ApiKeyChange { id: api_key, pins_definitions: true };
     let changed = api_keys::change(test.app(), &test.admin(), customer.id, change).await.unwrap();
     assert!(changed.pins_definitions);

@@ -35,7 +35,7 @@ impl TestCustomer {
         let new = NewApiKey { name: "test".parse().expect("a name"), pins_definitions: false };
         let made = api_keys::create(app, &Caller::Admin, id, new).await;
         let (key, text) = made.expect("the key is made");
-        let caller = Caller::Customer { customer: id, api_key: key.api_key_id, pins_definitions: false };
+        let caller = Caller::Key(app::KeyCaller { customer: id, api_key: key.api_key_id, pins_definitions: false });
         Self { app: Arc::clone(app), id, caller, api_key: text.expose().to_owned() }
     }
 

@@ -114,8 +114,8 @@ async fn find_owner(app: &App, key_file: &Path) -> Result<Caller, ExamplesError>
     let failed = |source| ExamplesError::KeyFile { path: key_file.to_owned(), source };
     match private_file::read(key_file) {
         Ok(key) => match tokens::authenticate(app, &key).await {
-            Ok(owner @ Caller::Customer { .. }) => return Ok(owner),
-            Ok(Caller::Admin) | Err(AppError::Unauthenticated) => std::fs::remove_file(key_file).map_err(failed)?,
+            Ok(owner @ Caller::Key(_)) => return Ok(owner),
+            Ok(_) | Err(AppError::Unauthenticated) => std::fs::remove_file(key_file).map_err(failed)?,
             Err(source) => return Err(ExamplesError::Step { act: "look for the owner of the examples", source }),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -129,7 +129,11 @@ async fn find_owner(app: &App, key_file: &Path) -> Result<Caller, ExamplesError>
         .await
         .map_err(step("make an API key for the examples"))?;
     private_file::write(key_file, text.expose()).map_err(failed)?;
-    Ok(Caller::Customer { customer: customer.customer_id, api_key: key.api_key_id, pins_definitions: key.pins_definitions })
+    Ok(Caller::Key(app::KeyCaller {
+        customer: customer.customer_id,
+        api_key: key.api_key_id,
+        pins_definitions: key.pins_definitions,
+    }))
 }
 
 fn new_server() -> Result<NewServer, NameError> {

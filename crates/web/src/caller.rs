@@ -14,7 +14,7 @@ const TOKEN_BYTES_MAX: usize = 4096;
 /// Whoever runs the platform: the door of `/admin/v1`. What they may do is decided in `app`.
 pub(crate) struct AdminCaller(pub(crate) Caller);
 
-/// A customer, by one of its API keys: the door of `/api/v1`. What they may do is decided in `app`.
+/// Whoever acts for a customer, by one of its API keys, signed in, or by a token: the door of `/api/v1`. What they may do is decided in `app`.
 pub(crate) struct CustomerCaller(pub(crate) Caller);
 
 impl<S> FromRequestParts<S> for AdminCaller
@@ -27,7 +27,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match authenticate(&parts.headers, &Arc::from_ref(state)).await? {
             caller @ Caller::Admin => Ok(Self(caller)),
-            Caller::Customer { .. } => Err(AppError::Forbidden { needed: "the admin key" }.into()),
+            _ => Err(AppError::Forbidden { needed: "the admin key" }.into()),
         }
     }
 }
@@ -41,8 +41,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match authenticate(&parts.headers, &Arc::from_ref(state)).await? {
-            caller @ Caller::Customer { .. } => Ok(Self(caller)),
-            Caller::Admin => Err(AppError::Forbidden { needed: "a customer's API key" }.into()),
+            caller @ (Caller::Key(_) | Caller::Member(_) | Caller::Token(_)) => Ok(Self(caller)),
+            Caller::Admin | Caller::Person(_) | Caller::Anyone => {
+                Err(AppError::Forbidden { needed: "a customer's API key" }.into())
+            }
         }
     }
 }

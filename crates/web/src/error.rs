@@ -108,7 +108,11 @@ impl From<AppError> for ApiError {
         match error {
             AppError::Unauthenticated => Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, message)
                 .with_header(header::WWW_AUTHENTICATE, "Bearer realm=\"toolwright\", error=\"invalid_token\""),
-            AppError::Forbidden { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
+            AppError::Forbidden { .. } | AppError::Role { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
+            AppError::Scope { needed } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message).with_header(
+                header::WWW_AUTHENTICATE,
+                format!("Bearer realm=\"toolwright\", error=\"insufficient_scope\", scope=\"{needed}\""),
+            ),
             AppError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message),
             AppError::Conflict { .. } => Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message),
             AppError::DefinitionChanged { pinned, now, .. } => Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message)

@@ -68,14 +68,11 @@ pub(crate) async fn admit(app: &App, customer: CustomerId) -> Result<Arc<Tier>, 
 
 /// Runs a call, and records how it ended, however it ends.
 pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<(CallAnswer, Vec<LogLine>), AppError> {
-    let Caller::Customer { api_key, .. } = call.caller else {
-        return Err(AppError::Forbidden { needed: "a customer's API key" });
-    };
     let facts = CallFacts {
         call: CallId::new(),
         request: baggage.request_id,
         customer: call.customer,
-        api_key: Some(*api_key),
+        api_key: call.caller.api_key(),
         server: call.server.server_id,
         slug: call.server.slug.clone(),
         tool: call.tool.interface.name.clone(),

@@ -111,7 +111,7 @@ where
     let in_flight = visit.door.calls.enter(visit.call_key(question.id.clone()));
     let carriage = |reports| Carriage {
         app: Arc::clone(&visit.state.app),
-        caller: visit.caller,
+        caller: visit.caller.clone(),
         server: visit.server.slug.clone(),
         presentation: Arc::clone(&visit.presentation),
         question: question.clone(),

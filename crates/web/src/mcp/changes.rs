@@ -100,7 +100,7 @@ pub(super) async fn follow(visit: Visit) -> Result<Response, Refusal> {
 }
 
 async fn open(visit: Visit, interest: Interest) -> Result<Response, Refusal> {
-    let place = visit.door.streams.take(visit.caller).ok_or_else(|| Refusal::too_many_streams(RETRY_AFTER_S))?;
+    let place = visit.door.streams.take(visit.caller.identity()).ok_or_else(|| Refusal::too_many_streams(RETRY_AFTER_S))?;
     let refused = |error: AppError| Refusal::from_app(&error, visit.request_id);
     let watch = catalogue::watch(&visit.state.app, &visit.caller, &visit.server.slug).await.map_err(refused)?;
     let waiting = interest.acknowledgement().into_iter().collect();

@@ -170,11 +170,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 impl Visit {
     /// The session that the request says it belongs to.
     pub(super) fn session(&self) -> Option<SessionKey> {
-        SessionKey::of(&self.headers, self.caller, self.server.server_id)
+        SessionKey::of(&self.headers, self.caller.identity(), self.server.server_id)
     }
 
     /// What the call in the message of that id is known by.
     pub(super) fn call_key(&self, message_id: MessageId) -> CallKey {
-        CallKey { caller: self.caller, server: self.server.server_id, message_id }
+        CallKey { caller: self.caller.identity(), server: self.server.server_id, message_id }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use app::Caller;
+use app::CallerIdentity;
 use domain::ServerId;
 use rmcp::model::RequestId as MessageId;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ pub(super) struct CallsInFlight(Arc<Mutex<HashMap<CallKey, Running>>>);
 /// What a client knows a call by. Its key and the server are part of it, so that nobody can name another's call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct CallKey {
-    pub(super) caller: Caller,
+    pub(super) caller: CallerIdentity,
     pub(super) server: ServerId,
     pub(super) message_id: MessageId,
 }
@@ -56,8 +56,11 @@ impl CallsInFlight {
     }
 
     /// Stops the call, if it runs here and there is but one of that name. Otherwise nothing happens: it may have ended already, which
-    /// is no error (MCP, "Cancellation").
+    /// is no error (MCP, "Cancellation"). Nobody who is known may be anybody: what they call is not theirs alone to stop.
     pub(super) fn cancel(&self, key: &CallKey) {
+        if key.caller == CallerIdentity::Anyone {
+            return;
+        }
         let token = self.lock().get(key).and_then(|running| running.cancelled.clone());
         if let Some(token) = token {
             token.cancel();
@@ -135,10 +138,8 @@ mod tests {
     }
 
     fn key(message_id: i64) -> CallKey {
-        static CALLER: std::sync::OnceLock<(Caller, ServerId)> = std::sync::OnceLock::new();
-        let new = || {
-            (Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false }, ServerId::new())
-        };
+        static CALLER: std::sync::OnceLock<(CallerIdentity, ServerId)> = std::sync::OnceLock::new();
+        let new = || (CallerIdentity::Key(ApiKeyId::new()), ServerId::new());
         let (caller, server) = *CALLER.get_or_init(new);
         CallKey { caller, server, message_id: MessageId::Number(message_id) }
     }

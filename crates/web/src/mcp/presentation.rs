@@ -73,10 +73,7 @@ impl Presentations {
 
     /// How `caller` sees `server`.
     pub(super) fn of(&self, server: &Arc<ServedServer>, caller: &Caller) -> Result<Arc<Presentation>, serde_json::Error> {
-        let words = match caller {
-            Caller::Customer { pins_definitions: true, .. } => Words::LeftOut,
-            _ => Words::Shown,
-        };
+        let words = if caller.pins_definitions() { Words::LeftOut } else { Words::Shown };
         let key = (server.server_id, words);
         if let Some(kept) = self.0.get(&key).filter(|kept| std::ptr::eq(kept.snapshot.as_ptr(), Arc::as_ptr(server))) {
             return Ok(kept);

@@ -141,7 +141,9 @@ impl Refusal {
         };
         match error {
             AppError::Unauthenticated => server_error(StatusCode::UNAUTHORIZED, "unauthenticated", Map::new()),
-            AppError::Forbidden { .. } => server_error(StatusCode::FORBIDDEN, "forbidden", Map::new()),
+            AppError::Forbidden { .. } | AppError::Role { .. } | AppError::Scope { .. } => {
+                server_error(StatusCode::FORBIDDEN, "forbidden", Map::new())
+            }
             // The protocol has a code of its own for what does not exist, and HTTP no objection to the address.
             AppError::NotFound { what: "tool" | "prompt" | "resource", .. } => Self::invalid_params(error.to_string()),
             AppError::NotFound { .. } => server_error(StatusCode::NOT_FOUND, "not_found", Map::new()),

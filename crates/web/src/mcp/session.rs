@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use app::Caller;
+use app::CallerIdentity;
 use domain::ServerId;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moka::sync::Cache;
@@ -40,7 +40,7 @@ pub(super) struct Sessions(Cache<SessionKey, Arc<Said>>);
 /// A session. Whose it is, and of which server, is part of it: an id that somebody else found out is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct SessionKey {
-    caller: Caller,
+    caller: CallerIdentity,
     server: ServerId,
     id: Box<str>,
 }
@@ -56,7 +56,7 @@ pub(super) struct Said {
 
 impl SessionKey {
     /// The session that a request says it belongs to.
-    pub(super) fn of(headers: &HeaderMap, caller: Caller, server: ServerId) -> Option<Self> {
+    pub(super) fn of(headers: &HeaderMap, caller: CallerIdentity, server: ServerId) -> Option<Self> {
         let id = headers.get(MCP_SESSION_ID)?.to_str().ok()?;
         let is_right = (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
         is_right.then(|| Self { caller, server, id: id.into() })
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_said_in_one_session_is_not_heard_in_another() {
         let (sessions, server) = (Sessions::new(), ServerId::new());
-        let caller = || Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false };
+        let caller = || CallerIdentity::Key(ApiKeyId::new());
         let (mine, theirs) = (caller(), caller());
         let key = |caller, server, id| SessionKey::of(&headers(id), caller, server).unwrap();
 
@@ -180,13 +180,13 @@ mod tests {
         let id = new_id().unwrap();
 
         assert_eq!(id.len(), 32);
-        let key = |id: &str| SessionKey::of(&headers(id), Caller::Admin, ServerId::new());
+        let key = |id: &str| SessionKey::of(&headers(id), CallerIdentity::Admin, ServerId::new());
         assert!(key(id.to_str().unwrap()).is_some());
         assert!(key("").is_none() && key("a b").is_none() && key(&"a".repeat(ID_CHARS_MAX + 1)).is_none());
     }
 
     fn some_session() -> SessionKey {
-        let caller = Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false };
+        let caller = CallerIdentity::Key(ApiKeyId::new());
         SessionKey::of(&headers("a"), caller, ServerId::new()).unwrap()
     }
 

@@ -5,25 +5,25 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use app::Caller;
+use app::CallerIdentity;
 
 /// Streams of one key on this node: so many people can share one, each with a client or two.
 const OF_CALLER_MAX: u32 = 64;
 
 /// The streams that are open on this node.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Places(Arc<Mutex<HashMap<Caller, u32>>>);
+pub(crate) struct Places(Arc<Mutex<HashMap<CallerIdentity, u32>>>);
 
 /// A stream that is open; its place is free when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Places,
-    caller: Caller,
+    caller: CallerIdentity,
 }
 
 impl Places {
     /// Takes a place; `None` if the caller has as many as may be.
-    pub(crate) fn take(&self, caller: Caller) -> Option<Place> {
+    pub(crate) fn take(&self, caller: CallerIdentity) -> Option<Place> {
         let mut open = self.lock();
         let streams = open.entry(caller).or_default();
         if *streams >= OF_CALLER_MAX {
@@ -34,7 +34,7 @@ impl Places {
         Some(Place { places: self.clone(), caller })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Caller, u32>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CallerIdentity, u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn each_key_has_places_of_its_own_and_no_more() {
         let places = Places::default();
-        let caller = || Caller::Customer { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false };
+        let caller = || CallerIdentity::Key(ApiKeyId::new());
         let (one, other) = (caller(), caller());
         let mut taken: Vec<_> = (0..OF_CALLER_MAX).map(|_| places.take(one).unwrap()).collect();
 

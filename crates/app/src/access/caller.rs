@@ -1,0 +1,140 @@
+//! Who asks.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use domain::{ApiKeyId, AuthorizationId, CustomerId, MemberRole, Scopes, ServerId, SignInId, UserId};
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// Whoever runs the platform.
+    Admin,
+    /// A customer, by one of its API keys.
+    Key(KeyCaller),
+    /// A person who is signed in and acts for a customer.
+    Member(MemberCaller),
+    /// A person who is signed in, about what is theirs alone.
+    Person(PersonCaller),
+    /// A client, by a token that somebody let it have.
+    Token(Arc<TokenCaller>),
+    /// Nobody who is known.
+    Anyone,
+}
+
+/// A customer, by one of its API keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyCaller {
+    /// The customer.
+    pub customer: CustomerId,
+    /// The key that was shown.
+    pub api_key: ApiKeyId,
+    /// Whether definitions are held against what was read first through that key (SEC-18).
+    pub pins_definitions: bool,
+}
+
+/// A person who is signed in and acts for a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MemberCaller {
+    /// The person.
+    pub user: UserId,
+    /// Their sign-in.
+    pub sign_in: SignInId,
+    /// The customer.
+    pub customer: CustomerId,
+    /// What they may do there.
+    pub role: MemberRole,
+}
+
+/// A person who is signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PersonCaller {
+    /// The person.
+    pub user: UserId,
+    /// Their sign-in.
+    pub sign_in: SignInId,
+}
+
+/// A client, by an access token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenCaller {
+    /// What the token comes from; ending it ends the token.
+    pub authorization: AuthorizationId,
+    /// The client's `client_id`.
+    pub client: String,
+    /// Who let the client in; absent if it came for itself.
+    pub user: Option<UserId>,
+    /// What the token is for (RFC 8707): this and nothing else.
+    pub audience: Audience,
+    /// What it may be used for there.
+    pub scopes: Scopes,
+    /// From when on it is refused.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// One server.
+    Server(ServerId),
+    /// What one customer has.
+    Management {
+        /// The customer.
+        customer: CustomerId,
+        /// What whoever let the client in may do there.
+        role: MemberRole,
+    },
+}
+
+/// What tells callers apart: two requests are of one caller if and only if it is the same for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallerIdentity {
+    /// Whoever runs the platform.
+    Admin,
+    /// By this API key.
+    Key(ApiKeyId),
+    /// By this sign-in.
+    SignIn(SignInId),
+    /// By tokens of this authorization.
+    Authorization(AuthorizationId),
+    /// Nobody who is known: this may be many.
+    Anyone,
+}
+
+impl Caller {
+    /// What tells it apart from others.
+    #[must_use]
+    pub fn identity(&self) -> CallerIdentity {
+        match self {
+            Self::Admin => CallerIdentity::Admin,
+            Self::Key(key) => CallerIdentity::Key(key.api_key),
+            Self::Member(member) => CallerIdentity::SignIn(member.sign_in),
+            Self::Person(person) => CallerIdentity::SignIn(person.sign_in),
+            Self::Token(token) => CallerIdentity::Authorization(token.authorization),
+            Self::Anyone => CallerIdentity::Anyone,
+        }
+    }
+
+    /// The API key that was shown, if it was one.
+    #[must_use]
+    pub fn api_key(&self) -> Option<ApiKeyId> {
+        match self {
+            Self::Key(key) => Some(key.api_key),
+            _ => None,
+        }
+    }
+
+    /// The API key that was shown, if definitions are held against what was read first through it (SEC-18).
+    pub(crate) fn pinning_key(&self) -> Option<ApiKeyId> {
+        match self {
+            Self::Key(KeyCaller { api_key, pins_definitions: true, .. }) => Some(*api_key),
+            _ => None,
+        }
+    }
+
+    /// Whether definitions are held against what was read first (SEC-18).
+    #[must_use]
+    pub fn pins_definitions(&self) -> bool {
+        self.pinning_key().is_some()
+    }
+}

@@ -1,0 +1,132 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use domain::{ApiKeyId, AuthorizationId, CustomerId, MemberRole, Scopes, ServerId, SignInId, UserId};
+
+use super::*;
+
+/// The use cases, as their own files name them. One that asks for no operation, or an operation that none asks for, is a hole.
+const USE_CASES: &[(&str, &str)] = &[
+    ("api_keys", include_str!("../api_keys.rs")),
+    ("breakers", include_str!("../breakers.rs")),
+    ("calls", include_str!("../calls.rs")),
+    ("catalogue", include_str!("../catalogue.rs")),
+    ("components", include_str!("../components.rs")),
+    ("completions", include_str!("../completions.rs")),
+    ("customers", include_str!("../customers.rs")),
+    ("environment", include_str!("../environment.rs")),
+    ("executions", include_str!("../executions.rs")),
+    ("modules", include_str!("../modules.rs")),
+    ("pins", include_str!("../pins.rs")),
+    ("prompts", include_str!("../prompts.rs")),
+    ("releases", include_str!("../releases.rs")),
+    ("resources", include_str!("../resources.rs")),
+    ("servers", include_str!("../servers.rs")),
+    ("tiers", include_str!("../tiers.rs")),
+    ("tools", include_str!("../tools.rs")),
+    ("versions", include_str!("../versions.rs")),
+];
+
+fn key() -> Caller {
+    Caller::Key(KeyCaller { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false })
+}
+
+fn member(role: MemberRole) -> Caller {
+    Caller::Member(MemberCaller { user: UserId::new(), sign_in: SignInId::new(), customer: CustomerId::new(), role })
+}
+
+fn token(audience: Audience, scopes: &str) -> Caller {
+    Caller::Token(Arc::new(TokenCaller {
+        authorization: AuthorizationId::new(),
+        client: "client".to_owned(),
+        user: Some(UserId::new()),
+        audience,
+        scopes: scopes.parse::<Scopes>().unwrap(),
+        expires_at: DateTime::<Utc>::MAX_UTC,
+    }))
+}
+
+fn may(caller: &Caller, operation: Operation) -> bool {
+    match operation.needs() {
+        Needs::Admin => require(caller, operation).is_ok(),
+        Needs::Member(..) => require_customer(caller, operation).is_ok(),
+        Needs::Use => require_use(caller, operation).is_ok(),
+        Needs::Person => false,
+    }
+}
+
+#[test]
+fn the_admin_may_what_is_the_admins_and_nothing_else() {
+    for operation in Operation::ALL {
+        assert_eq!(may(&Caller::Admin, *operation), operation.needs() == Needs::Admin, "{operation:?}");
+    }
+}
+
+#[test]
+fn an_api_key_stands_for_an_owner_but_where_people_are_the_matter() {
+    for operation in Operation::ALL {
+        let expected = match operation.needs() {
+            Needs::Admin | Needs::Person => false,
+            Needs::Member(_, scope) => scope != Scope::MembersWrite,
+            Needs::Use => true,
+        };
+        assert_eq!(may(&key(), *operation), expected, "{operation:?}");
+    }
+}
+
+#[test]
+fn a_member_may_what_the_role_may_and_uses_no_server_by_a_sign_in() {
+    for role in [MemberRole::Viewer, MemberRole::Editor, MemberRole::Owner] {
+        for operation in Operation::ALL {
+            let expected = matches!(operation.needs(), Needs::Member(least, _) if role >= least);
+            assert_eq!(may(&member(role), *operation), expected, "{role:?} {operation:?}");
+        }
+    }
+}
+
+#[test]
+fn a_token_for_the_management_may_what_both_its_scopes_and_the_role_of_its_user_allow() {
+    let management = |role| Audience::Management { customer: CustomerId::new(), role };
+    for operation in Operation::ALL {
+        let Needs::Member(least, scope) = operation.needs() else {
+            assert!(!may(&token(management(MemberRole::Owner), "servers:write mcp:tools"), *operation), "{operation:?}");
+            continue;
+        };
+        assert!(may(&token(management(MemberRole::Owner), &scope.to_string()), *operation), "{operation:?}");
+        assert!(!may(&token(management(MemberRole::Owner), "mcp:tools"), *operation), "{operation:?}");
+        let viewers = may(&token(management(MemberRole::Viewer), &scope.to_string()), *operation);
+        assert_eq!(viewers, least == MemberRole::Viewer, "{operation:?}");
+    }
+}
+
+#[test]
+fn a_token_for_a_server_uses_servers_and_nothing_else() {
+    let caller = token(Audience::Server(ServerId::new()), "mcp:tools servers:write members:write");
+    for operation in Operation::ALL {
+        assert_eq!(may(&caller, *operation), operation.needs() == Needs::Use, "{operation:?}");
+    }
+}
+
+#[test]
+fn every_use_case_begins_by_asking_for_its_operation() {
+    for (file, text) in USE_CASES {
+        let text = text.replace("\npub async fn ", "\npub fn ");
+        for function in text.split("\npub fn ").skip(1) {
+            let name = function.split('(').next().unwrap_or_default();
+            let body = function.split_once("{\n").map_or("", |(_, body)| body);
+            let first = body.lines().next().unwrap_or_default().trim();
+
+            assert!(first.contains("access::require"), "{file}::{name} begins with `{first}`");
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_asked_for_by_one_use_case() {
+    for operation in Operation::ALL {
+        let asked = format!("Operation::{operation:?})?");
+        let times: usize = USE_CASES.iter().map(|(_, text)| text.matches(&asked).count()).sum();
+
+        assert_eq!(times, 1, "{operation:?}");
+    }
+}
