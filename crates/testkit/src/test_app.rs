@@ -22,7 +22,7 @@ use telemetry::{Metrics, ProcessFacts};
 use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
-use web::{McpSettings, MetricsReaders, WebSettings};
+use web::{CookieForm, McpSettings, MetricsReaders, WebSettings};
 
 use crate::{customer::TestCustomer, program};
 
@@ -168,6 +168,7 @@ impl TestApp {
             types: compiler::TYPES,
             version: "0.0.0-test",
             mcp: McpSettings::default(),
+            cookies: CookieForm::Plain,
         };
         // A test may let go of the application and go on with its doors.
         web::router(Arc::clone(&self.app), settings).layer(Extension(Arc::clone(&self.kept)))

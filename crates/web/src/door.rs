@@ -78,7 +78,8 @@ fn finish(mut answer: Response, request_id: RequestId) -> Response {
     answer
 }
 
-fn log_fault(error: &ApiError) {
+/// Tells the log what a fault of the platform was.
+pub(crate) fn log_fault(error: &ApiError) {
     let Some(chain) = error.fault_chain() else { return };
     if error.code() == crate::envelope::ErrorCode::Unavailable {
         warn!(error = chain, "something is away: {chain}");

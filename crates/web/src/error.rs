@@ -70,9 +70,19 @@ impl ApiError {
         response
     }
 
-    #[cfg(test)]
+    /// What is wrong and what would be right.
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The status of the answer.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers that come with it.
+    pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
     }
 
     /// The kind of error, for the log.

@@ -4,6 +4,7 @@
 //! A handler extracts, calls one function of `app` and shapes the answer. No rule and no SQL lives here. Every answer that is not
 //! a success, MCP's own aside, carries one envelope: `{error_code, message, details, request_id}` (API-1).
 
+mod account;
 mod admin;
 mod api;
 mod caller;
@@ -24,4 +25,4 @@ mod welcome;
 
 pub use openapi::openapi;
 pub use router::router;
-pub use settings::{McpSettings, MetricsReaders, WebSettings};
+pub use settings::{CookieForm, McpSettings, MetricsReaders, WebSettings};

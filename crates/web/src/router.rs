@@ -8,7 +8,7 @@ use bytes::Bytes;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    WebSettings, admin, api, documents, door,
+    WebSettings, account, admin, api, documents, door,
     error::{method_not_allowed, unknown_route},
     health, mcp, openapi,
     state::WebState,
@@ -23,6 +23,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
     let (documented, _frame) = documented_routes().split_for_parts();
     documented
         .nest("/mcp", mcp::routes())
+        .merge(account::routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(metrics, door::pass))

@@ -16,6 +16,17 @@ pub struct WebSettings {
     pub version: &'static str,
     /// Who may reach `/mcp`.
     pub mcp: McpSettings,
+    /// The form of the cookies.
+    pub cookies: CookieForm,
+}
+
+/// The form of the cookies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CookieForm {
+    /// Their names begin with `__Host-`, and browsers send them over https alone (RFC 6265bis, section 4.1.3.2).
+    Secure,
+    /// For plain http on one's own machine.
+    Plain,
 }
 
 /// From where `/mcp` may be reached. By default, web pages of the installation's own origin and programs that are no browsers.
@@ -42,4 +53,11 @@ impl WebSettings {
     pub fn base(&self) -> &str {
         self.public_url.as_str().trim_end_matches('/')
     }
+}
+
+#[cfg(test)]
+pub(crate) fn test_settings(public_url: &str) -> WebSettings {
+    let public_url = Url::parse(public_url).unwrap();
+    let cookies = if public_url.scheme() == "https" { CookieForm::Secure } else { CookieForm::Plain };
+    WebSettings { public_url, metrics: MetricsReaders::Admin, types: "", version: "0", mcp: McpSettings::default(), cookies }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use testkit::TestApp;
 use tower::ServiceExt;
-use web::{McpSettings, MetricsReaders, WebSettings};
+use web::{CookieForm, McpSettings, MetricsReaders, WebSettings};
 
 /// A tool that greets, in the source that most tests put.
 pub(crate) const GREET: &str = r#"
@@ -55,6 +55,7 @@ impl Doors {
             types: include_str!("../../compiler/toolwright.d.ts"),
             version: "0.0.0-test",
             mcp: McpSettings::default(),
+            cookies: CookieForm::Plain,
         };
         Self { router: web::router(Arc::clone(app.app()), settings), app }
     }

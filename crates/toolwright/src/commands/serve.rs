@@ -12,7 +12,7 @@ use telemetry::logging;
 use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
 use tracing::{error, info, warn};
 use url::Url;
-use web::{McpSettings, WebSettings};
+use web::{CookieForm, McpSettings, WebSettings};
 
 use super::CommandError;
 use crate::{
@@ -159,6 +159,10 @@ fn public_url(configuration: &Configuration, listener: &Listener) -> Result<Url,
 }
 
 fn web_settings(configuration: &Configuration, public_url: Url) -> WebSettings {
+    let cookies = match (configuration.profile, public_url.scheme()) {
+        (Profile::Local, "http") => CookieForm::Plain,
+        _ => CookieForm::Secure,
+    };
     WebSettings {
         public_url,
         metrics: match configuration.http.metrics {
@@ -171,6 +175,7 @@ fn web_settings(configuration: &Configuration, public_url: Url) -> WebSettings {
             allowed_origins: configuration.mcp.allowed_origins.clone(),
             allowed_hosts: configuration.mcp.allowed_hosts.clone(),
         },
+        cookies,
     }
 }
 

@@ -54,7 +54,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::{McpSettings, MetricsReaders};
+    use crate::{McpSettings, settings::test_settings};
 
     #[test]
     fn the_page_of_the_installation_itself_and_those_allowed_may_call() {
@@ -93,15 +93,10 @@ mod tests {
     }
 
     fn settings(hosts: &[&'static str]) -> WebSettings {
-        WebSettings {
-            public_url: Url::parse("https://tools.example.com").unwrap(),
-            metrics: MetricsReaders::Admin,
-            types: "",
-            version: "0",
-            mcp: McpSettings {
-                allowed_origins: vec![Url::parse("https://app.example.com:8443").unwrap().origin()],
-                allowed_hosts: hosts.iter().map(|host| Authority::from_static(host)).collect(),
-            },
-        }
+        let mcp = McpSettings {
+            allowed_origins: vec![Url::parse("https://app.example.com:8443").unwrap().origin()],
+            allowed_hosts: hosts.iter().map(|host| Authority::from_static(host)).collect(),
+        };
+        WebSettings { mcp, ..test_settings("https://tools.example.com") }
     }
 }

@@ -1,0 +1,88 @@
+//! Which pages a request that changes something may come from.
+
+use http::{HeaderMap, Uri, header, uri::Authority};
+use url::Url;
+
+use crate::WebSettings;
+
+/// What the browser says of the page that a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Initiator {
+    /// A page of ours, or somebody's own hand.
+    Ours,
+    /// A page of somebody else.
+    Foreign,
+    /// It says nothing: an old browser, or a program.
+    Unknown,
+}
+
+impl Initiator {
+    /// Where a request comes from, by `Sec-Fetch-Site` (Fetch Metadata Request Headers, section 2.4) and `Origin` (RFC 6454, section 7). A
+    /// sibling domain of ours is foreign.
+    pub(crate) fn of(settings: &WebSettings, headers: &HeaderMap, uri: &Uri) -> Self {
+        let site = headers.get("sec-fetch-site").map(|site| site == "same-origin" || site == "none");
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let origin = origins.next().map(|origin| origin.to_str().is_ok_and(|origin| is_ours(settings, headers, uri, origin)));
+        match (site, origin, origins.next()) {
+            (_, _, Some(_)) | (Some(false), _, _) | (_, Some(false), _) => Self::Foreign,
+            (None, None, None) => Self::Unknown,
+            (_, _, None) => Self::Ours,
+        }
+    }
+}
+
+/// The public URL's origin, or the host that the request itself was sent to: a browser that came by another name of this machine is at home
+/// there, and has no cookies of any other.
+fn is_ours(settings: &WebSettings, headers: &HeaderMap, uri: &Uri, origin: &str) -> bool {
+    let Ok(origin) = Url::parse(origin) else { return false };
+    if !origin.origin().is_tuple() {
+        return false;
+    }
+    let asked: Option<Authority> = match headers.get(header::HOST) {
+        Some(host) => host.to_str().ok().and_then(|host| host.parse().ok()),
+        None => uri.authority().cloned(),
+    };
+    let is_asked = |asked: Authority| {
+        let port = asked.port_u16().or_else(|| settings.public_url.port_or_known_default());
+        origin.host_str().is_some_and(|host| host.eq_ignore_ascii_case(asked.host())) && origin.port_or_known_default() == port
+    };
+    origin.origin() == settings.public_url.origin()
+        || (origin.scheme() == settings.public_url.scheme() && asked.is_some_and(is_asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::settings::test_settings;
+
+    #[test]
+    fn a_page_of_ours_is_told_from_others() {
+        for (site, origin, wanted) in [
+            (None, None, Initiator::Unknown),
+            (Some("same-origin"), None, Initiator::Ours),
+            (Some("none"), None, Initiator::Ours),
+            (Some("same-site"), None, Initiator::Foreign),
+            (Some("cross-site"), None, Initiator::Foreign),
+            (None, Some("https://tools.example.com"), Initiator::Ours),
+            (None, Some("https://other.name:8443"), Initiator::Ours),
+            (None, Some("http://tools.example.com"), Initiator::Foreign),
+            (None, Some("https://tools.example.com.evil.test"), Initiator::Foreign),
+            (None, Some("https://evil.test"), Initiator::Foreign),
+            (None, Some("null"), Initiator::Foreign),
+            (Some("same-origin"), Some("https://evil.test"), Initiator::Foreign),
+            (Some("cross-site"), Some("https://tools.example.com"), Initiator::Foreign),
+        ] {
+            let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("other.name:8443"))]);
+            if let Some(site) = site {
+                headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+            }
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            let initiator = Initiator::of(&test_settings("https://tools.example.com"), &headers, &Uri::from_static("/"));
+            assert_eq!(initiator, wanted, "{site:?} {origin:?}");
+        }
+    }
+}
