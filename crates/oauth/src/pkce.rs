@@ -1,5 +1,7 @@
 //! Proof Key for Code Exchange (RFC 7636), with the method `S256` alone: OAuth 2.1 asks for it of every client.
 
+use std::fmt;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
@@ -57,6 +59,12 @@ impl Verifier {
         let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         let right = (43..=128).contains(&text.len()) && text.bytes().all(unreserved);
         if right { Ok(Self(text.to_owned())) } else { Err(VerifierError) }
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Verifier(..)")
     }
 }
 
