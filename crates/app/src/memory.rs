@@ -57,6 +57,8 @@ impl Memory {
             Change::ApiKey(key) => self.forget_api_key(*key),
             Change::Server { slug, .. } => self.servers.drop_one(slug),
             Change::Pins { api_key, server } => self.pins.drop_one(&(*api_key, *server)),
+            // Whoever waits for it looks for itself.
+            Change::Answer(_) => {}
             Change::Lost => self.doubt_everything(),
         }
         self.watches.hear(change);

@@ -122,3 +122,7 @@ id! {
     /// The journal of a call that waits for an answer of its client.
     JournalId
 }
+id! {
+    /// A question to the client of a call that waits for the answer on a node.
+    QuestionId
+}

@@ -80,12 +80,14 @@ pub struct ToolFailure {
     pub stack: String,
 }
 
-/// The state of a call, as records and metrics name it. All but `Running` are final.
+/// The state of a call, as records and metrics name it. All but `Running` and `Waiting` are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Begun more than a second ago and not yet ended.
     Running,
+    /// Its client was asked something, and will call again with the answer; nothing runs meanwhile.
+    Waiting,
     /// The tool answered.
     Success,
     /// The tool said that it failed, or threw.
@@ -106,8 +108,9 @@ pub enum Status {
 
 impl Status {
     /// Every state, in the order of their declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Running,
+        Self::Waiting,
         Self::Success,
         Self::ToolError,
         Self::InvalidArguments,
@@ -123,6 +126,7 @@ impl Status {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Waiting => "waiting",
             Self::Success => "success",
             Self::ToolError => "tool_error",
             Self::InvalidArguments => "invalid_arguments",
@@ -132,6 +136,12 @@ impl Status {
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
         }
+    }
+
+    /// Whether nothing comes after it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Running | Self::Waiting)
     }
 
     /// The state that [`Status::as_str`] named.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{ApiKeyId, CustomerId, ServerId, Slug, TierName};
+use domain::{ApiKeyId, CustomerId, QuestionId, ServerId, Slug, TierName};
 use serde::Deserialize;
 use sqlx::{
     Executor,
@@ -43,6 +43,8 @@ pub enum Change {
         /// Its public name.
         slug: Slug,
     },
+    /// A client answered what a call on some node waits for.
+    Answer(QuestionId),
     /// Notices may have been missed: anything may have changed. Comes when the connection is lost and once more when there is
     /// a new one, because of what changed in between.
     Lost,
@@ -126,6 +128,7 @@ enum Notice {
     Customers { customer_id: Uuid },
     ApiKeys { api_key_id: Uuid },
     DefinitionPins { api_key_id: Uuid, server_id: Uuid },
+    QuestionAnswers { question_id: Uuid },
     Servers { server_id: Uuid, slug: Slug },
 }
 
@@ -138,6 +141,7 @@ impl From<Notice> for Change {
             Notice::DefinitionPins { api_key_id, server_id } => {
                 Self::Pins { api_key: ApiKeyId::from_uuid(api_key_id), server: ServerId::from_uuid(server_id) }
             }
+            Notice::QuestionAnswers { question_id } => Self::Answer(QuestionId::from_uuid(question_id)),
             Notice::Servers { server_id, slug } => Self::Server { id: ServerId::from_uuid(server_id), slug },
         }
     }
@@ -189,6 +193,9 @@ mod tests {
         let pin = crate::pins::NewPin { name: "forecast".parse().unwrap(), digest: domain::Digest::of(b"1"), version };
         crate::pins::insert(&mut connection, key.id, server, &[pin], at(1)).await.unwrap();
         assert_eq!(next(&mut listener).await, Change::Pins { api_key: key.id, server });
+        let question = QuestionId::new();
+        crate::question_answers::insert(&mut connection, question, &[1; 64], at(60)).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::Answer(question));
         tools::remove(&mut connection, customer, server, &tool, at(1)).await.unwrap();
         assert_eq!(next(&mut listener).await, of_server);
         fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;

@@ -54,9 +54,9 @@ pub struct Execution {
     pub queued_at: DateTime<Utc>,
     /// When it got its place; set once.
     pub started_at: Option<DateTime<Utc>>,
-    /// When it ended; exactly the running ones have none.
+    /// When it ended; exactly those that run or wait have none.
     pub completed_at: Option<DateTime<Utc>>,
-    /// What it used; absent while it runs and if nothing ran.
+    /// What it used, so far if it waits; absent while it runs and if nothing ran.
     pub receipt: Option<Receipt>,
     /// What went wrong, in a sentence, cut at [`ERROR_CHARS_MAX`].
     pub error_message: Option<String>,

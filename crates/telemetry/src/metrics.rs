@@ -194,7 +194,7 @@ impl Metrics {
 
     /// A series that is missing until its first event hides that event from `rate()`.
     fn begin_at_zero(&self) {
-        for status in Status::ALL.into_iter().filter(|status| *status != Status::Running) {
+        for status in Status::ALL.into_iter().filter(|status| status.is_final()) {
             drop(self.calls.get_or_create(&StatusLabels { status: status.as_str() }));
         }
         for refusal in CallRefusal::ALL {

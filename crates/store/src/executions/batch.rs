@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::{CallId, Receipt, Status};
+use domain::{CallId, Receipt};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{ERROR_CHARS_MAX, Execution, STAGE_CHARS_MAX};
 use crate::number;
 
-/// Inserts records; one that is there and open is replaced, one that is there and final stays.
+/// Inserts records; one that is there and open is replaced, one that is there and final stays. Of a call that waits for its client the runs may be
+/// on several nodes, each of which writes behind them: what knows of more fuel is the later.
 pub(super) async fn upsert(connection: &mut PgConnection, executions: &[Execution]) -> Result<(), sqlx::Error> {
     let columns = Columns::of(&last_of_each(executions));
     sqlx::query!(
@@ -26,6 +27,7 @@ pub(super) async fn upsert(connection: &mut PgConnection, executions: &[Executio
             $24::bigint[], $25::bigint[], $26::bigint[], $27::text[]
         )
         ON CONFLICT (call_id) DO UPDATE SET
+            node_id = excluded.node_id,
             status = excluded.status,
             digest = excluded.digest,
             stage = coalesce(excluded.stage, executions.stage),
@@ -43,7 +45,8 @@ pub(super) async fn upsert(connection: &mut PgConnection, executions: &[Executio
             output_bytes = excluded.output_bytes,
             log_lines = excluded.log_lines,
             error_message = excluded.error_message
-        WHERE executions.status = 'running'",
+        WHERE executions.status IN ('running', 'waiting')
+            AND NOT (excluded.status = 'waiting' AND coalesce(executions.fuel > excluded.fuel, false))",
         &columns.call_id,
         &columns.request_id,
         &columns.node_id,
@@ -84,7 +87,7 @@ fn last_of_each(executions: &[Execution]) -> Vec<&Execution> {
     let mut last: Vec<&Execution> = Vec::with_capacity(executions.len());
     for execution in executions {
         if let Some(earlier) = places.get(&execution.call).and_then(|&place| last.get_mut(place)) {
-            if earlier.status == Status::Running || execution.status != Status::Running {
+            if !earlier.status.is_final() || execution.status.is_final() {
                 *earlier = execution;
             }
         } else {

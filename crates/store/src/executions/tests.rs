@@ -1,5 +1,6 @@
 //! What records keep, and what becomes of them.
 
+use domain::Digest;
 use sqlx::PgPool;
 
 use super::*;
@@ -7,6 +8,33 @@ use crate::fixtures::{self, at, connect, execution};
 
 fn running(customer: CustomerId) -> Execution {
     Execution { status: Status::Running, completed_at: None, receipt: None, ..execution(customer, 0) }
+}
+
+fn waiting(customer: CustomerId, fuel: u64) -> Execution {
+    let receipt = Some(Receipt { fuel, ..Receipt::empty(Digest::of(b"artifact")) });
+    Execution { status: Status::Waiting, receipt, ..running(customer) }
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn of_a_call_that_waits_the_later_is_kept_in_whichever_order_it_is_written(pool: PgPool) {
+    let mut connection = connect(&pool).await;
+    let customer = CustomerId::new();
+    let first = waiting(customer, 10);
+    let second = Execution { node: Uuid::from_u128(2), ..first.clone() };
+    let second = Execution { receipt: waiting(customer, 20).receipt, ..second };
+    let ended = Execution { call: first.call, ..execution(customer, 5) };
+
+    for records in [[&second, &first], [&ended, &second]] {
+        for record in records {
+            write(&mut connection, std::slice::from_ref(record)).await.unwrap();
+        }
+        let found = find(&mut connection, customer, first.call).await.unwrap().unwrap();
+        assert_eq!((found.status, found.receipt), (records[0].status, records[0].receipt.clone()));
+    }
+    // No node closes the record of a call that runs on none.
+    let waits = waiting(customer, 10);
+    write(&mut connection, std::slice::from_ref(&waits)).await.unwrap();
+    assert_eq!(close_open(&mut connection, waits.node, at(5)).await.unwrap(), 0);
 }
 
 #[sqlx::test(migrations = "../../migrations")]

@@ -47,6 +47,8 @@ pub(crate) struct ReceiptView {
 pub(crate) enum StatusView {
     /// Begun more than a second ago and not yet ended.
     Running,
+    /// Its client was asked something, and will call again with the answer; nothing runs meanwhile.
+    Waiting,
     /// The tool answered.
     Success,
     /// The tool said that it failed, or threw.
@@ -87,6 +89,7 @@ impl From<Status> for StatusView {
     fn from(status: Status) -> Self {
         match status {
             Status::Running => Self::Running,
+            Status::Waiting => Self::Waiting,
             Status::Success => Self::Success,
             Status::ToolError => Self::ToolError,
             Status::InvalidArguments => Self::InvalidArguments,
