@@ -106,7 +106,10 @@ fn find_fault(number: usize, example: &Example, finished: &Finished, source: &st
         (Outcome::Trap(text), _) => {
             Some(Diagnostic::without_place(format!("example {number}, with the input {input}, broke the tool: {text}")))
         }
-        (Outcome::Cancelled, _) => Some(Diagnostic::without_place(format!("example {number} was not run to its end"))),
+        // An example has no client: it never ends with a question.
+        (Outcome::Cancelled | Outcome::Asks(_), _) => {
+            Some(Diagnostic::without_place(format!("example {number} was not run to its end")))
+        }
     }
 }
 

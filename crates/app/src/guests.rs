@@ -6,7 +6,7 @@ use domain::{
     Answer, Completion, ContentError, CustomerId, LimitExceeded, LimitName, LogLine, Offer, Outcome, PromptAnswer, Receipt,
     ResourceAnswer, Status, Tier, ToolFailure,
 };
-use sandbox::{CallLimits, Entry, Invocation, InvokeError, Invoked, Report};
+use sandbox::{CallLimits, Entry, Invocation, InvokeError, Invoked, Questions, Report};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -100,6 +100,7 @@ pub(crate) async fn run(
         outbound,
         reports: Some(sender),
         receipts: run.receipts,
+        questions: Questions::default(),
         cancelled: run.cancelled,
         queue_us: run.place.queue_us,
         digest: ready.digest,
@@ -160,7 +161,7 @@ impl Finished {
     pub(crate) fn error(&self) -> Option<String> {
         match &self.outcome {
             Outcome::Success(Answer::Content(content)) if content.is_error => Some(content.first_text().to_owned()),
-            Outcome::Success(_) | Outcome::Cancelled => None,
+            Outcome::Success(_) | Outcome::Cancelled | Outcome::Asks(_) => None,
             Outcome::ToolError(failure) => Some(format!("{}: {}", failure.name, failure.message)),
             Outcome::LimitExceeded(limit) => Some(limit.to_string()),
             Outcome::Trap(text) => Some(text.clone()),
@@ -170,7 +171,7 @@ impl Finished {
 
 /// Holds a result against what the tool promised, or against the form that its kind of answer has.
 async fn judge(tool: &ServedTool, entry: Entry, invoked: Invoked) -> Finished {
-    let Invoked { mut outcome, receipt, log } = invoked;
+    let Invoked { mut outcome, receipt, log, .. } = invoked;
     let mut status = outcome.status();
     if let (Status::Success, Outcome::Success(answer)) = (status, &outcome)
         && let Some(message) = find_fault(tool, entry, answer).await
@@ -241,6 +242,7 @@ fn invoke_error(error: InvokeError) -> AppError {
     match error {
         InvokeError::Busy { .. } | InvokeError::NodeMemory => AppError::Busy { limit: None, retry_after_s: 1 },
         InvokeError::ShutDown => AppError::Unavailable { message: "this node is shutting down".to_owned() },
+        InvokeError::Journal(mismatch) => AppError::Conflict { message: mismatch.to_string() },
         InvokeError::Internal(_) | InvokeError::Task(_) => AppError::internal("the sandbox could not run a tool", error),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use child::Launcher;
 use compiler::{BuildRequest, ModuleBounds, Workers, WorkersConfig};
 use domain::{Digest, Language};
-use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Sandbox, SandboxConfig, ToolForm};
+use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Questions, Sandbox, SandboxConfig, ToolForm};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Effort, connection::BenchError, server::program, usage::own_cpu_time};
@@ -159,6 +159,7 @@ fn invocation(digest: Digest) -> Invocation {
         outbound: None,
         reports: None,
         receipts: None,
+        questions: Questions::default(),
         cancelled: CancellationToken::new(),
         queue_us: 0,
         digest,

@@ -12,7 +12,7 @@ use std::{
 use child::Launcher;
 use compiler::{BuildError, BuildRequest, Built, ModuleBounds, WorkerError, Workers, WorkersConfig};
 use domain::{CustomerId, Diagnostic, Digest, Language, Outcome};
-use sandbox::{CacheKey, CallLimits, Invocation, Sandbox, SandboxConfig, ToolForm};
+use sandbox::{CacheKey, CallLimits, Invocation, Questions, Sandbox, SandboxConfig, ToolForm};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
@@ -487,6 +487,7 @@ async fn call(artifact: &[u8], native: Vec<u8>, arguments: &Value) -> Outcome {
         outbound: None,
         reports: None,
         receipts: None,
+        questions: Questions::default(),
         cancelled: CancellationToken::new(),
         queue_us: 0,
         digest,

@@ -11,6 +11,7 @@ mod grants;
 mod icon;
 mod ids;
 mod interface;
+mod journal;
 mod json_text;
 mod keep_contents;
 mod language;
@@ -21,6 +22,7 @@ mod names;
 mod offer;
 mod outcome;
 mod param_header;
+mod question;
 mod receipt;
 mod resource_uri;
 mod scope;
@@ -42,6 +44,9 @@ pub use ids::{
     ReleaseId, RequestId, ServerId, SignInId, ToolId, UserId, VersionId,
 };
 pub use interface::{Example, InterfaceError, ToolInterface};
+pub use journal::{
+    Entry, HostAnswer, HostCall, Journal, JournalEntry, JournalMismatch, JournalPins, Suspended, SuspendedBody, SuspendedSleep,
+};
 pub use json_text::{JsonText, JsonTextError};
 pub use keep_contents::KeepContents;
 pub use language::Language;
@@ -52,6 +57,10 @@ pub use names::{ApiKeyName, CustomerName, EnvName, EnvValue, ModuleName, NameErr
 pub use offer::{Offer, PromptArgument, PromptOffer, ResourceOffer};
 pub use outcome::{Answer, Outcome, Status, ToolFailure};
 pub use param_header::{ParamHeader, ParamHeaderError};
+pub use question::{
+    Abilities, Ability, AnswerError, OpenQuestion, ParseQuestionKeyError, Question, QuestionAnswer, QuestionError, QuestionKey,
+    QuestionKind,
+};
 pub use receipt::Receipt;
 pub use resource_uri::ResourceUri;
 pub use scope::{Scope, Scopes};

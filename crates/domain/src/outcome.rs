@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ContentAnswer, JsonText, LimitExceeded};
+use crate::{ContentAnswer, JsonText, LimitExceeded, OpenQuestion};
 
 /// How a call of a tool ended. Everything here is the tool's own doing or its caller's; a fault of the platform is an error of
 /// the function that ran the call, not an outcome.
@@ -19,6 +19,8 @@ pub enum Outcome {
     Trap(String),
     /// Whoever asked went away, or took the request back.
     Cancelled,
+    /// The guest ended with questions to its client, at least one. The call goes on, over its [`crate::Journal`], when they are answered.
+    Asks(Vec<OpenQuestion>),
 }
 
 /// What a tool answered.
@@ -58,6 +60,8 @@ impl Outcome {
             Self::LimitExceeded(_) => Status::LimitExceeded,
             Self::Trap(_) => Status::Trap,
             Self::Cancelled => Status::Cancelled,
+            // It is not over.
+            Self::Asks(_) => Status::Running,
         }
     }
 }
@@ -84,7 +88,7 @@ pub struct ToolFailure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Begun more than a second ago and not yet ended.
+    /// Begun more than a second ago and not yet ended, or with a question at its client.
     Running,
     /// Its client was asked something, and will call again with the answer; nothing runs meanwhile.
     Waiting,

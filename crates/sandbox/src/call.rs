@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Outcome, Receipt};
+use domain::{Abilities, Outcome, Receipt};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
@@ -87,7 +87,7 @@ pub(crate) async fn run(
         // Nobody may want it any more.
         let _ = receipts.try_send(receipt.clone());
     }
-    Ok(Invoked { outcome: outcome.outcome, receipt, log: state.log.take_lines() })
+    Ok(Invoked { outcome: outcome.outcome, receipt, log: state.log.take_lines(), journal: None, lacked: Abilities::default() })
 }
 
 fn prepare(engine: &Engine, state: GuestState, fuel_max: u64) -> wasmtime::Result<Store<GuestState>> {

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::{Digest, EnvName, EnvValue, LimitExceeded, LimitName, LogLine, Outcome, Receipt, Tier, TierName};
+use domain::{
+    Abilities, Digest, Entry, EnvName, EnvValue, Journal, JournalMismatch, LimitExceeded, LimitName, LogLine, Outcome, Receipt,
+    Tier, TierName,
+};
 use egress::Outbound;
 use tokio_util::sync::CancellationToken;
 
-use crate::Report;
+use crate::{Questions, Report};
 
 /// One call of a tool.
 #[derive(Debug, Clone)]
@@ -26,22 +29,14 @@ pub struct Invocation {
     pub reports: Option<tokio::sync::mpsc::Sender<Report>>,
     /// Where the receipt goes when the guest has ended, also if whoever invoked it went away before.
     pub receipts: Option<tokio::sync::mpsc::Sender<Receipt>>,
+    /// What becomes of the tool's questions to its client.
+    pub questions: Questions,
     /// Ends the call with [`Outcome::Cancelled`].
     pub cancelled: CancellationToken,
     /// Time that the call waited for its customer's permit, in microseconds: the receipt adds the wait for a slot to it.
     pub queue_us: u64,
     /// The artifact, for the receipt.
     pub digest: Digest,
-}
-
-/// What is asked of a tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Entry {
-    /// To run.
-    #[default]
-    Call,
-    /// Values for an argument that is being filled in. The outcome is an [`domain::Answer::Json`] that is a [`domain::Completion`].
-    Complete,
 }
 
 /// What one call may use. The fields are those of [`domain::Limits`] that bound a call.
@@ -117,8 +112,12 @@ pub struct Invoked {
     pub outcome: Outcome,
     /// What it used.
     pub receipt: Receipt,
-    /// The lines that were kept, in order.
+    /// The lines that were kept, in order; of a call that was run again, those of this run.
     pub log: Vec<LogLine>,
+    /// What to run it over again with, where it ended with [`Outcome::Asks`].
+    pub journal: Option<Box<Journal>>,
+    /// What the tool asked its client for in vain, since that had not declared it.
+    pub lacked: Abilities,
 }
 
 /// Why a call did not run, or was not run to its end: the node's state or fault, not the tool's.
@@ -138,6 +137,9 @@ pub enum InvokeError {
     /// The sandbox is being shut down.
     #[error("the sandbox is shutting down")]
     ShutDown,
+    /// The call is another one than its journal is of.
+    #[error(transparent)]
+    Journal(#[from] JournalMismatch),
     /// A fault of the sandbox.
     #[error("cannot run the guest")]
     Internal(#[source] wasmtime::Error),

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, convert::Infallible, path::Path, sync::Arc, tim
 
 use domain::{Digest, LimitExceeded, LimitName, Outcome};
 use sandbox::{
-    CacheKey, CallLimits, Entry, Invocable, Invocation, InvokeError, Invoked, JsEngine, Sandbox, SandboxConfig, ToolForm, native,
+    CacheKey, CallLimits, Entry, Invocable, Invocation, InvokeError, Invoked, JsEngine, Questions, Sandbox, SandboxConfig,
+    ToolForm, native,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -185,6 +186,7 @@ pub(crate) fn invocation() -> Invocation {
         outbound: None,
         reports: None,
         receipts: None,
+        questions: Questions::default(),
         cancelled: CancellationToken::new(),
         queue_us: 0,
         digest: Digest::of(b"artifact"),

@@ -112,7 +112,7 @@ fn result_of(outcome: &Outcome) -> Option<Value> {
         Outcome::Success(Answer::Content(content)) => serde_json::to_value(content).ok(),
         Outcome::ToolError(failure) => Some(json!({ "name": failure.name, "message": failure.message })),
         // All that there is stands in the record's error.
-        Outcome::LimitExceeded(_) | Outcome::Trap(_) | Outcome::Cancelled => None,
+        Outcome::LimitExceeded(_) | Outcome::Trap(_) | Outcome::Cancelled | Outcome::Asks(_) => None,
     }
 }
 

@@ -9,7 +9,8 @@ use std::{
 
 use domain::{Answer, Digest, Language, LimitName, Outcome, ToolFailure};
 use sandbox::{
-    CacheKey, CallLimits, Invocation, Invoked, NativeCache, NativeCacheConfig, Sandbox, SandboxConfig, ToolForm, native,
+    CacheKey, CallLimits, Invocation, Invoked, NativeCache, NativeCacheConfig, Questions, Sandbox, SandboxConfig, ToolForm,
+    native,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -340,6 +341,7 @@ fn call(artifact: &[u8], arguments: &Value) -> Invoked {
             outbound: None,
             reports: None,
             receipts: None,
+            questions: Questions::default(),
             cancelled: CancellationToken::new(),
             queue_us: 0,
             digest,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use child::Launcher;
 use compiler::{BuildError, Inspected, InspectedExport, UploadRequest, Workers, WorkersConfig};
 use domain::{CustomerId, Digest, Outcome};
-use sandbox::{CacheKey, CallLimits, Entry, Invocation, Invoked, Sandbox, SandboxConfig, ToolForm};
+use sandbox::{CacheKey, CallLimits, Entry, Invocation, Invoked, Questions, Sandbox, SandboxConfig, ToolForm};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -128,6 +128,7 @@ pub(crate) fn invocation(digest: Digest, arguments: &Value) -> Invocation {
         outbound: None,
         reports: None,
         receipts: None,
+        questions: Questions::default(),
         cancelled: CancellationToken::new(),
         queue_us: 0,
         digest,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use child::Launcher;
 use compiler::{BuildError, BuildRequest, Built, ModuleBounds, Workers, WorkersConfig};
 use domain::{Answer, CustomerId, Diagnostic, Digest, Language, Outcome};
-use sandbox::{CacheKey, CallLimits, Entry, Invocation, Invoked, Sandbox, SandboxConfig, ToolForm};
+use sandbox::{CacheKey, CallLimits, Entry, Invocation, Invoked, Questions, Sandbox, SandboxConfig, ToolForm};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -100,6 +100,7 @@ impl FreeTier {
             outbound: None,
             reports: None,
             receipts: None,
+            questions: Questions::default(),
             cancelled: CancellationToken::new(),
             queue_us: 0,
             digest,

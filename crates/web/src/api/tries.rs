@@ -129,7 +129,10 @@ impl From<TryAnswer> for TryView {
             Outcome::ToolError(failure) => (Value::Null, Some(failure.into())),
             Outcome::LimitExceeded(limit) => (Value::Null, Some(limit.into())),
             Outcome::Trap(message) => (Value::Null, Some(FailureView::plain("Trap", message))),
-            Outcome::Cancelled => (Value::Null, Some(FailureView::plain("Cancelled", "the call was cancelled".to_owned()))),
+            // A try has no client: it never ends with a question.
+            Outcome::Cancelled | Outcome::Asks(_) => {
+                (Value::Null, Some(FailureView::plain("Cancelled", "the call was cancelled".to_owned())))
+            }
         };
         let logs = log.into_iter().map(LogLineView::from).collect();
         Self { call_id, version_id, status: status.into(), result, error, logs, receipt: receipt.into() }

@@ -62,14 +62,15 @@ pub(super) fn message(question: &Question, presentation: &Presentation, answer: 
         Outcome::ToolError(failure) => write(&failure.message, None, true),
         Outcome::LimitExceeded(limit) => write(&limit.to_string(), None, true),
         Outcome::Trap(reason) => write(&format!("the tool broke down: {reason}"), None, true),
-        Outcome::Cancelled => Err(Refusal::cancelled()),
+        // No call has a client that could be asked.
+        Outcome::Cancelled | Outcome::Asks(_) => Err(Refusal::cancelled()),
     }
 }
 
 /// What a resource or a prompt answered that did not bring what was asked for.
 pub(super) fn refusal(failed: &Failed) -> Refusal {
     let text = match &failed.outcome {
-        Outcome::Cancelled => return Refusal::cancelled(),
+        Outcome::Cancelled | Outcome::Asks(_) => return Refusal::cancelled(),
         Outcome::ToolError(failure) if failed.status == Status::ToolError => failure_text(failure),
         Outcome::ToolError(failure) => failure.message.clone(),
         Outcome::LimitExceeded(limit) => limit.to_string(),

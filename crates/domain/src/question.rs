@@ -1,0 +1,229 @@
+//! What a running tool asks of its client: of the person in front of it, of its model, or of itself.
+
+mod ability;
+mod answer;
+mod elicitation;
+mod form;
+mod sampling;
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::Value;
+
+pub use ability::{Abilities, Ability};
+pub use answer::{AnswerError, QuestionAnswer};
+
+use crate::JsonText;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuestionKind {
+    /// A form for the person to fill in, or a page for them to visit: MCP's `elicitation/create`.
+    Elicitation,
+    /// What the client's model says: MCP's `sampling/createMessage`.
+    Sampling,
+    /// The folders that the client works on: MCP's `roots/list`.
+    Roots,
+}
+
+impl QuestionKind {
+    /// MCP's method.
+    #[must_use]
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Elicitation => "elicitation/create",
+            Self::Sampling => "sampling/createMessage",
+            Self::Roots => "roots/list",
+        }
+    }
+}
+
+/// A question, checked: its parameters are those of MCP's request (2025-11-25 and 2026-07-28 have the same), without what only the
+/// protocol knows (`_meta`, `elicitationId`).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Question {
+    kind: QuestionKind,
+    params: JsonText,
+}
+
+/// What is wrong with a question, for the tool's author.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct QuestionError(String);
+
+impl QuestionError {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl Question {
+    /// Bytes of its parameters: a picture or two for a model fit in.
+    pub const BYTES_MAX: usize = 1024 * 1024;
+    /// Characters of the message that a person reads.
+    pub const MESSAGE_CHARS_MAX: usize = 4_000;
+    /// Questions that one call may ask.
+    pub const PER_CALL_MAX: usize = 32;
+
+    /// Checks the parameters, which must be an object.
+    pub fn parse(kind: QuestionKind, params: &str) -> Result<Self, QuestionError> {
+        if params.len() > Self::BYTES_MAX {
+            return Err(QuestionError(format!(
+                "a question has {} bytes at most, and this one has {}",
+                Self::BYTES_MAX,
+                params.len()
+            )));
+        }
+        let value: Value = serde_json::from_str(params)
+            .map_err(|error| QuestionError(format!("the question cannot be read as JSON: {error}")))?;
+        match kind {
+            QuestionKind::Elicitation => elicitation::check(&value)?,
+            QuestionKind::Sampling => sampling::check(&value)?,
+            QuestionKind::Roots if value.as_object().is_some_and(serde_json::Map::is_empty) => {}
+            QuestionKind::Roots => return Err(QuestionError::new("a question for the roots takes nothing: it must be {}")),
+        }
+        Ok(Self { kind, params: JsonText::from(&value) })
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub const fn kind(&self) -> QuestionKind {
+        self.kind
+    }
+
+    /// The parameters: an object.
+    #[must_use]
+    pub const fn params(&self) -> &JsonText {
+        &self.params
+    }
+
+    /// What the client must have declared to be asked this.
+    #[must_use]
+    pub fn needs(&self) -> Abilities {
+        match self.kind {
+            QuestionKind::Elicitation => elicitation::needs(&self.params.to_value()),
+            QuestionKind::Sampling => sampling::needs(&self.params.to_value()),
+            QuestionKind::Roots => Abilities::default().with(Ability::Roots),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Question {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            kind: QuestionKind,
+            params: JsonText,
+        }
+
+        let Written { kind, params } = Written::deserialize(deserializer)?;
+        Self::parse(kind, params.get()).map_err(D::Error::custom)
+    }
+}
+
+/// Which of its questions a call means: `q3`. Later ones have greater numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuestionKey(u32);
+
+/// A text that is no key of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key of a question is `q` and a number, as it was given out")]
+pub struct ParseQuestionKeyError;
+
+impl QuestionKey {
+    /// The key of a question that was asked by this operation of the guest.
+    #[must_use]
+    pub const fn new(operation: u32) -> Self {
+        Self(operation)
+    }
+
+    /// The operation.
+    #[must_use]
+    pub const fn operation(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for QuestionKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "q{}", self.0)
+    }
+}
+
+impl FromStr for QuestionKey {
+    type Err = ParseQuestionKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let key = text.strip_prefix('q').and_then(|number| number.parse().ok()).map(Self).ok_or(ParseQuestionKeyError)?;
+        // One spelling alone: no sign, no zeros before it.
+        if key.to_string() == text { Ok(key) } else { Err(ParseQuestionKeyError) }
+    }
+}
+
+impl Serialize for QuestionKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for QuestionKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A question that waits for its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenQuestion {
+    /// Which one it is.
+    pub key: QuestionKey,
+    /// What it asks.
+    pub question: Question,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_reads_back_as_it_was_written_and_is_checked_again() {
+        let question =
+            Question::parse(QuestionKind::Elicitation, r#"{"mode":"url","message":"m","url":"https://a.test/"}"#).unwrap();
+        let written = serde_json::to_string(&question).unwrap();
+
+        assert_eq!(serde_json::from_str::<Question>(&written).unwrap(), question);
+        assert!(serde_json::from_str::<Question>(&written.replace("https", "ftp")).is_err());
+        assert_eq!(question.needs(), Abilities::default().with(Ability::Url));
+    }
+
+    #[test]
+    fn a_question_for_the_roots_takes_nothing() {
+        assert!(Question::parse(QuestionKind::Roots, "{}").is_ok());
+        for wrong in ["[]", r#"{"a":1}"#, "", "{"] {
+            assert!(Question::parse(QuestionKind::Roots, wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_question_is_bounded() {
+        let long = format!(
+            r#"{{"messages":[{{"role":"user","content":{{"type":"text","text":"{}"}}}}],"maxTokens":1}}"#,
+            "a".repeat(Question::BYTES_MAX)
+        );
+
+        let error = Question::parse(QuestionKind::Sampling, &long).unwrap_err();
+
+        assert!(error.to_string().starts_with("a question has 1048576 bytes at most"), "{error}");
+    }
+
+    #[test]
+    fn a_key_has_one_spelling() {
+        assert_eq!("q7".parse(), Ok(QuestionKey::new(7)));
+        assert_eq!(QuestionKey::new(7).to_string(), "q7");
+        for wrong in ["7", "q", "q07", "q+7", "Q7", "q4294967296"] {
+            assert_eq!(wrong.parse::<QuestionKey>(), Err(ParseQuestionKeyError), "{wrong}");
+        }
+    }
+}
