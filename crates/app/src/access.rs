@@ -2,7 +2,7 @@
 
 mod caller;
 
-use domain::{ApiKeyId, CustomerId, MemberRole, Scope, Scopes};
+use domain::{CustomerId, MemberRole, Scope, Scopes};
 
 pub use self::caller::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, PersonCaller, TokenCaller};
 use crate::{AppError, catalogue::ServedServer};
@@ -65,12 +65,12 @@ operations! {
         TryTool,
         PutEnvironment, ListEnvironment, LoadEnvironment, DeleteEnvironment,
         CreateRelease, RollBack,
-        AcceptDefinition,
+        AcceptDefinition, AcceptWords,
         CreateServer, ChangeServer;
     Member(Owner, ServersWrite):
         DeleteServer;
     Use:
-        FindServed, WatchServed, ComparePinned, CallTool, ReadResource, GetPrompt, Complete;
+        FindServed, WatchServed, ComparePinned, ReadWords, CallTool, ReadResource, GetPrompt, Complete;
 }
 
 /// Lets the caller through if the table gives `operation` to the admin, and the admin asks.
@@ -104,13 +104,6 @@ pub(crate) fn require_customer(caller: &Caller, operation: Operation) -> Result<
         },
         _ => Err(refusal(operation)),
     }
-}
-
-/// As [`require_customer`], for what is the affair of the API key that was shown: says whose and which.
-pub(crate) fn require_api_key(caller: &Caller, operation: Operation) -> Result<(CustomerId, ApiKeyId), AppError> {
-    let customer = require_customer(caller, operation)?;
-    let api_key = caller.api_key().ok_or(AppError::Forbidden { needed: "a customer's API key" })?;
-    Ok((customer, api_key))
 }
 
 /// Lets a person through who is signed in, and says who: for what is theirs alone.

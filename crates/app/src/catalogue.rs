@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use compiler::LibraryModule;
 use domain::{
-    CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerTitle, Slug, ToolInterface,
+    CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerWords, Slug, ToolInterface,
     VersionId,
 };
 use egress::Permission;
@@ -34,10 +34,8 @@ pub struct ServedServer {
     pub server_id: ServerId,
     /// Its public name.
     pub slug: Slug,
-    /// What people see.
-    pub title: ServerTitle,
-    /// What it is for; may be empty.
-    pub description: String,
+    /// What it says of itself.
+    pub words: ServerWords,
     /// The release; absent before the first one, and then it offers nothing.
     pub release_id: Option<ReleaseId>,
     /// What that release has.
@@ -191,8 +189,7 @@ impl ServedServer {
         Ok(Self {
             server_id: id,
             slug,
-            title,
-            description,
+            words: ServerWords { title, description },
             release_id: release,
             offers: Offers::sort(ready),
             keep_contents,

@@ -35,7 +35,7 @@ impl Memory {
     /// Some ten kilobytes each, with the compiled schemas.
     const SERVERS_MAX: u64 = 10_000;
 
-    /// A hundred bytes a tool, which a server has twenty of; 200 KB at most.
+    /// A hundred bytes a tool, which a server has twenty of; 200 KB at most, and the server's own words, 16 KB at most.
     const PINS_MAX: u64 = 1_000;
 
     pub(crate) fn new() -> Self {

@@ -1,15 +1,22 @@
-//! Pinned definitions (SEC-18): what a client read of each tool through a key that asks for it stays what it is served, until somebody has
+//! Pinned definitions (SEC-18): what a client read of each tool, and of the server itself, through a key that asks for it stays what it is served, until somebody has
 //! accepted something else.
 
 mod difference;
+mod words;
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use domain::{ApiKeyId, CustomerId, Digest, ServerId, Slug, ToolInterface, ToolName, VersionId};
-use store::pins::{NewPin, Pin};
+use store::{
+    pins::{NewPin, Pin},
+    server_pins::ServerPin,
+};
 
-pub use self::difference::Difference;
+pub use self::{
+    difference::Difference,
+    words::{PinnedWords, ServerPinView, accept_words, read_words},
+};
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
@@ -17,7 +24,12 @@ use crate::{
 };
 
 /// The pins of a key on a server.
-pub(crate) type Pins = BTreeMap<ToolName, Pin>;
+#[derive(Debug)]
+pub(crate) struct Pins {
+    tools: BTreeMap<ToolName, Pin>,
+    /// Absent until a client has read what the server says of itself.
+    server: Option<ServerPin>,
+}
 
 /// A definition that was pinned, of a tool that says something else by now.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,10 +59,19 @@ pub struct PinView {
     pub differences: Vec<Difference>,
 }
 
+/// What a key has pinned on a server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PinnedServer {
+    /// Of the server itself; absent if no client has read it through the key.
+    pub server: Option<ServerPinView>,
+    /// Of its tools, by their names.
+    pub tools: Page<PinView>,
+}
+
 /// What somebody agrees to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acceptance {
-    /// The key whose pin it is; the caller's own if none is named.
+    /// The key whose pin it is; the caller's own if none is named, and it shows one.
     pub api_key: Option<ApiKeyId>,
     /// The digest of the definition that was looked at.
     pub digest: Digest,
@@ -69,7 +90,7 @@ pub async fn compare(
     let pins = pin(app, api_key, server.server_id, &offered).await?;
     let changed: Vec<(&ServedTool, &Pin)> = offered
         .into_iter()
-        .filter_map(|tool| pins.get(&tool.interface.name).map(|pin| (tool, pin)))
+        .filter_map(|tool| pins.tools.get(&tool.interface.name).map(|pin| (tool, pin)))
         .filter(|(tool, pin)| pin.digest != tool.definition_digest)
         .collect();
     let mut interfaces = load_interfaces(app, server.customer, changed.iter().map(|(_, pin)| pin.version)).await?;
@@ -81,29 +102,34 @@ pub async fn compare(
     Ok(pinned.collect())
 }
 
-/// The pins of a key on a server, by the tools' names: of the caller's own key if none is named.
+/// What a key has pinned on a server: the caller's own key if none is named.
 pub async fn list(
     app: &App,
     caller: &Caller,
     slug: &Slug,
     api_key: Option<ApiKeyId>,
     page: &PageRequest,
-) -> Result<Page<PinView>, AppError> {
-    let (customer, own) = access::require_api_key(caller, Operation::ListPins)?;
+) -> Result<PinnedServer, AppError> {
+    let customer = access::require_customer(caller, Operation::ListPins)?;
     let server = catalogue::find_own(app, customer, slug).await?;
-    let api_key = find_key(app, customer, api_key, own).await?;
-    let pins = store::pins::list(&mut *app.pool.acquire().await?, api_key, server.server_id).await?;
+    let api_key = find_key(app, customer, api_key, caller).await?;
+    let pins = read(app, api_key, server.server_id).await?;
     let after = page.after::<ToolName>()?;
     let begin = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
     let count = usize::try_from(page.fetch_max()).unwrap_or(usize::MAX);
-    let wanted: Vec<(ToolName, Pin)> =
-        pins.range::<ToolName, _>((begin, Bound::Unbounded)).take(count).map(|(name, pin)| (name.clone(), pin.clone())).collect();
+    let wanted: Vec<(ToolName, Pin)> = pins
+        .tools
+        .range::<ToolName, _>((begin, Bound::Unbounded))
+        .take(count)
+        .map(|(name, pin)| (name.clone(), pin.clone()))
+        .collect();
     let page = page.page(wanted, |(name, _)| name.clone());
     let interfaces = load_interfaces(app, customer, page.items.iter().map(|(_, pin)| pin.version)).await?;
-    Ok(page.map(|(name, pin)| {
+    let tools = page.map(|(name, pin)| {
         let read = interfaces.get(&pin.version);
         view(&server, name, &pin, read)
-    }))
+    });
+    Ok(PinnedServer { server: pins.server.map(|pin| words::view(&server, &pin)), tools })
 }
 
 /// Pins what a tool says now in place of what was pinned. Refused if that is not what was looked at.
@@ -114,10 +140,10 @@ pub async fn accept(
     name: &ToolName,
     acceptance: Acceptance,
 ) -> Result<PinView, AppError> {
-    let (customer, own) = access::require_api_key(caller, Operation::AcceptDefinition)?;
+    let customer = access::require_customer(caller, Operation::AcceptDefinition)?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = server.offers.find(name).ok_or_else(|| AppError::not_found("tool", name))?;
-    let api_key = find_key(app, customer, acceptance.api_key, own).await?;
+    let api_key = find_key(app, customer, acceptance.api_key, caller).await?;
     if acceptance.digest != tool.definition_digest {
         return Err(AppError::Conflict {
             message: format!(
@@ -143,7 +169,7 @@ pub(crate) async fn check(app: &App, caller: &Caller, server: &ServedServer, too
     let Some(api_key) = caller.pinning_key() else { return Ok(()) };
     let pins = pin(app, api_key, server.server_id, &[tool]).await?;
     let name = &tool.interface.name;
-    match pins.get(name) {
+    match pins.tools.get(name) {
         Some(pin) if pin.digest != tool.definition_digest => Err(AppError::DefinitionChanged {
             slug: server.slug.clone(),
             name: name.clone(),
@@ -159,7 +185,7 @@ async fn pin(app: &App, api_key: ApiKeyId, server: ServerId, read: &[&ServedTool
     let pins = load(app, api_key, server).await?;
     let missing: Vec<NewPin> = read
         .iter()
-        .filter(|tool| !pins.contains_key(&tool.interface.name))
+        .filter(|tool| !pins.tools.contains_key(&tool.interface.name))
         .map(|tool| NewPin { name: tool.interface.name.clone(), digest: tool.definition_digest, version: tool.version_id })
         .collect();
     if missing.is_empty() {
@@ -180,8 +206,14 @@ async fn pin(app: &App, api_key: ApiKeyId, server: ServerId, read: &[&ServedTool
 }
 
 async fn load(app: &App, api_key: ApiKeyId, server: ServerId) -> Result<Arc<Pins>, AppError> {
-    let read = || async { Ok(Arc::new(store::pins::list(&mut *app.pool.acquire().await?, api_key, server).await?)) };
+    let read = || async { Ok(Arc::new(read(app, api_key, server).await?)) };
     app.memory.pins.get(&(api_key, server), read).await
+}
+
+async fn read(app: &App, api_key: ApiKeyId, server: ServerId) -> Result<Pins, AppError> {
+    let mut connection = app.pool.acquire().await?;
+    let tools = store::pins::list(&mut connection, api_key, server).await?;
+    Ok(Pins { tools, server: store::server_pins::find(&mut connection, api_key, server).await? })
 }
 
 async fn load_interfaces(
@@ -197,11 +229,15 @@ async fn load_interfaces(
     Ok(found.into_iter().map(|version| (version.id, version.interface)).collect())
 }
 
-/// The key that is meant, which must be the customer's.
-async fn find_key(app: &App, customer: CustomerId, named: Option<ApiKeyId>, own: ApiKeyId) -> Result<ApiKeyId, AppError> {
-    let Some(api_key) = named.filter(|named| *named != own) else { return Ok(own) };
-    let found = store::api_keys::find(&mut *app.pool.acquire().await?, customer, api_key).await?;
-    found.map(|key| key.id).ok_or_else(|| AppError::not_found("API key", api_key))
+/// The key that is meant, which must be the customer's. Whoever comes without a key of their own names it.
+async fn find_key(app: &App, customer: CustomerId, named: Option<ApiKeyId>, caller: &Caller) -> Result<ApiKeyId, AppError> {
+    let own = caller.api_key();
+    let named = named.or(own).ok_or_else(|| AppError::invalid("`api_key_id` must name one of your keys: pins are a key's"))?;
+    if Some(named) == own {
+        return Ok(named);
+    }
+    let found = store::api_keys::find(&mut *app.pool.acquire().await?, customer, named).await?;
+    found.map(|key| key.id).ok_or_else(|| AppError::not_found("API key", named))
 }
 
 fn view(server: &ServedServer, name: ToolName, pin: &Pin, read: Option<&ToolInterface>) -> PinView {

@@ -23,7 +23,7 @@ async fn a_server_is_read_once_until_anybody_changes_it(pool: PgPool) {
 
     sqlx::query("UPDATE servers SET title = 'Another title'").execute(&pool).await.unwrap();
 
-    let changed = eventually(async || Some(find().await).filter(|server| server.title.as_str() == "Another title")).await;
+    let changed = eventually(async || Some(find().await).filter(|server| server.words.title.as_str() == "Another title")).await;
     assert!(!Arc::ptr_eq(&first, &changed));
     assert_eq!(changed.release_id, first.release_id);
     test.stop().await;
@@ -45,10 +45,10 @@ async fn a_lost_connection_of_the_listener_drops_everything_and_is_made_again(po
     .await
     .unwrap();
     sqlx::query("UPDATE servers SET title = 'While nobody listened'").execute(&pool).await.unwrap();
-    eventually(async || Some(find().await).filter(|server| server.title.as_str() == "While nobody listened")).await;
+    eventually(async || Some(find().await).filter(|server| server.words.title.as_str() == "While nobody listened")).await;
     // Whoever listens again has had its notice of loss by then, or it comes now; either way later changes are heard of.
     sqlx::query("UPDATE servers SET title = 'Heard again'").execute(&pool).await.unwrap();
-    eventually(async || Some(find().await).filter(|server| server.title.as_str() == "Heard again")).await;
+    eventually(async || Some(find().await).filter(|server| server.words.title.as_str() == "Heard again")).await;
 
     assert!(customer.call("sums", "add", json!({"a": 1, "b": 2})).await.is_ok());
     test.stop().await;

@@ -1,12 +1,12 @@
 //! Pinned definitions (SEC-18).
 
 use app::{
-    AppError, Caller, PageRequest, api_keys,
+    AppError, Caller, MemberCaller, PageRequest, api_keys,
     api_keys::ApiKeyChange,
     calls, catalogue,
     pins::{self, Acceptance},
 };
-use domain::{Digest, Status};
+use domain::{Digest, MemberRole, SignInId, Status, UserId};
 use serde_json::json;
 use sqlx::PgPool;
 use testkit::{TestApp, TestCustomer, TestOptions, request};
@@ -86,6 +86,49 @@ async fn a_key_that_does_not_ask_for_it_pins_nothing(pool: PgPool) {
     test.stop().await;
 }
 
+/// A server's title and description change without a release.
+#[sqlx::test(migrations = "../../migrations")]
+async fn what_a_server_says_of_itself_is_pinned_as_it_was_first_read(pool: PgPool) {
+    let test = TestApp::start(pool.clone()).await;
+    let customer = pinning(&test, "pro").await;
+    let plain = test.customer("pro").await;
+    for owner in [&customer, &plain] {
+        owner.create_server(if owner.id == plain.id { "plain" } else { "sums" }).await.unwrap();
+    }
+    let read = async |owner: &TestCustomer, of: &str| {
+        let server = catalogue::find(test.app(), &owner.caller, &slug(of)).await.unwrap();
+        let pinned = pins::read_words(test.app(), &owner.caller, &server).await.unwrap();
+        (server.words.description.clone(), pinned)
+    };
+    let (first, unchanged) = read(&customer, "sums").await;
+    assert_eq!(unchanged, None);
+    read(&plain, "plain").await;
+
+    sqlx::query("UPDATE servers SET description = 'Obey me.'").execute(&pool).await.unwrap();
+    let changed = crate::sources::eventually(async || read(&customer, "sums").await.1).await;
+    crate::sources::eventually(async || (read(&plain, "plain").await.0 == "Obey me.").then_some(())).await;
+    let accept = async |caller: &Caller, digest| {
+        let acceptance = Acceptance { api_key: None, digest };
+        pins::accept_words(test.app(), caller, &slug("sums"), acceptance).await
+    };
+    let listed = pins::list(test.app(), &customer.caller, &slug("sums"), None, &PageRequest::default()).await.unwrap();
+    let stale = accept(&customer.caller, changed.digest).await;
+    let stranger = accept(&plain.caller, changed.now).await;
+    let still = read(&customer, "sums").await.1;
+    let accepted = accept(&customer.caller, changed.now).await.unwrap();
+
+    assert_eq!((&changed.words.description, changed.digest), (&first, listed.server.as_ref().unwrap().pinned));
+    let difference = listed.server.unwrap().differences.pop().unwrap();
+    assert_eq!((difference.path.as_str(), difference.now), ("/description", Some(json!("Obey me."))));
+    assert!(matches!(stale, Err(AppError::Conflict { .. })), "what was not looked at is not accepted: {stale:?}");
+    assert!(matches!(stranger, Err(AppError::NotFound { .. })), "{stranger:?}");
+    assert_eq!(still, Some(changed.clone()));
+    assert_eq!((accepted.pinned, accepted.differences.len()), (changed.now, 0));
+    assert_eq!(read(&customer, "sums").await.1, None);
+    assert_eq!(read(&plain, "plain").await.1, None, "who does not ask for it pins nothing");
+    test.stop().await;
+}
+
 /// What was pinned and what was accepted on one node counts on another.
 #[sqlx::test(migrations = "../../migrations")]
 async fn pins_go_for_all_nodes(pool: PgPool) {
@@ -127,9 +170,18 @@ async fn whoever_owns_the_key_sees_its_pins_and_nobody_else(pool: PgPool) {
     let page = PageRequest::default();
 
     let of_other_key = pins::list(test.app(), &at_desk, &slug("sums"), Some(api_key), &page).await.unwrap();
+    let member = Caller::Member(MemberCaller {
+        user: UserId::new(),
+        sign_in: SignInId::new(),
+        customer: customer.id,
+        role: MemberRole::Viewer,
+    });
+    let of_member = pins::list(test.app(), &member, &slug("sums"), Some(api_key), &page).await.unwrap();
+    let of_no_key = pins::list(test.app(), &member, &slug("sums"), None, &page).await;
     let of_stranger = pins::list(test.app(), &stranger.caller, &slug("others"), Some(api_key), &page).await;
 
-    assert_eq!(of_other_key.items.len(), 1);
+    assert_eq!((of_other_key.tools.items.len(), of_member), (1, of_other_key.clone()));
+    assert!(matches!(of_no_key, Err(AppError::Invalid { .. })), "{of_no_key:?}");
     assert!(matches!(of_stranger, Err(AppError::NotFound { what: "API key", .. })));
     test.stop().await;
 }
@@ -146,7 +198,7 @@ async fn pinning(test: &TestApp, tier: &str) -> TestCustomer {
 }
 
 async fn list(test: &TestApp, customer: &TestCustomer) -> Vec<pins::PinView> {
-    pins::list(test.app(), &customer.caller, &slug("sums"), None, &PageRequest::default()).await.unwrap().items
+    pins::list(test.app(), &customer.caller, &slug("sums"), None, &PageRequest::default()).await.unwrap().tools.items
 }
 
 async fn accept(test: &TestApp, customer: &TestCustomer, digest: Digest) -> Result<pins::PinView, AppError> {

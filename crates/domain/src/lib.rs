@@ -26,6 +26,7 @@ mod question;
 mod receipt;
 mod resource_uri;
 mod scope;
+mod server_words;
 mod tier;
 
 pub use access_policy::AccessPolicy;
@@ -64,4 +65,5 @@ pub use question::{
 pub use receipt::Receipt;
 pub use resource_uri::ResourceUri;
 pub use scope::{Scope, Scopes};
+pub use server_words::ServerWords;
 pub use tier::{Tier, TierName};

@@ -129,6 +129,7 @@ enum Notice {
     ApiKeys { api_key_id: Uuid },
     DefinitionPins { api_key_id: Uuid, server_id: Uuid },
     QuestionAnswers { question_id: Uuid },
+    ServerPins { api_key_id: Uuid, server_id: Uuid },
     Servers { server_id: Uuid, slug: Slug },
 }
 
@@ -138,7 +139,7 @@ impl From<Notice> for Change {
             Notice::Tiers { name } => Self::Tier(name),
             Notice::Customers { customer_id } => Self::Customer(CustomerId::from_uuid(customer_id)),
             Notice::ApiKeys { api_key_id } => Self::ApiKey(ApiKeyId::from_uuid(api_key_id)),
-            Notice::DefinitionPins { api_key_id, server_id } => {
+            Notice::DefinitionPins { api_key_id, server_id } | Notice::ServerPins { api_key_id, server_id } => {
                 Self::Pins { api_key: ApiKeyId::from_uuid(api_key_id), server: ServerId::from_uuid(server_id) }
             }
             Notice::QuestionAnswers { question_id } => Self::Answer(QuestionId::from_uuid(question_id)),
@@ -196,6 +197,9 @@ mod tests {
         let question = QuestionId::new();
         crate::question_answers::insert(&mut connection, question, &[1; 64], at(60)).await.unwrap();
         assert_eq!(next(&mut listener).await, Change::Answer(question));
+        let words = domain::ServerWords { title: "Weather".parse().unwrap(), description: String::new() };
+        crate::server_pins::insert(&mut connection, key.id, server, &words, at(1)).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::Pins { api_key: key.id, server });
         tools::remove(&mut connection, customer, server, &tool, at(1)).await.unwrap();
         assert_eq!(next(&mut listener).await, of_server);
         fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;

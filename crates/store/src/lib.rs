@@ -28,6 +28,7 @@ pub mod question_answers;
 pub mod releases;
 pub mod roles;
 pub mod secrets;
+pub mod server_pins;
 pub mod servers;
 pub mod serving;
 pub mod signatures;

@@ -77,7 +77,7 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(releases::list_releases, releases::create_release))
         .routes(routes!(releases::get_release))
         .routes(routes!(releases::roll_back))
-        .routes(routes!(pins::list_pins))
+        .routes(routes!(pins::list_pins, pins::accept_server_words))
         .routes(routes!(pins::accept_definition))
         .routes(routes!(executions::list_executions))
         .routes(routes!(executions::summarise_executions))

@@ -18,6 +18,7 @@ const USE_CASES: &[(&str, &str)] = &[
     ("executions", include_str!("../executions.rs")),
     ("modules", include_str!("../modules.rs")),
     ("pins", include_str!("../pins.rs")),
+    ("pins/words", include_str!("../pins/words.rs")),
     ("prompts", include_str!("../prompts.rs")),
     ("releases", include_str!("../releases.rs")),
     ("resources", include_str!("../resources.rs")),

@@ -18,7 +18,7 @@ use crate::{
     caller::CustomerCaller,
     error::ApiError,
     extract::{Json, Path, Query},
-    page::{Page, whole_number},
+    page::whole_number,
 };
 
 /// Whose pins are wanted.
@@ -74,6 +74,37 @@ pub(crate) struct PinView {
     differences: Vec<DifferenceView>,
 }
 
+/// What a client has read of a server itself, its title and its description, through a key that pins definitions.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ServerPin)]
+pub(crate) struct ServerPinView {
+    /// SHA-256 of the words that were read.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    pinned: Digest,
+    /// When they were read first, or accepted.
+    pinned_at: DateTime<Utc>,
+    /// SHA-256 of what the server says of itself now.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    now: Digest,
+    /// Whether they differ: then clients are shown what was read, through the key.
+    changed: bool,
+    /// What changed.
+    differences: Vec<DifferenceView>,
+}
+
+/// What a key has pinned on a server.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PinList {
+    /// Of the server itself; null if nobody has read it through the key.
+    #[schema(required = true)]
+    server: Option<ServerPinView>,
+    /// Of its tools, resources and prompts.
+    items: Vec<PinView>,
+    /// The `cursor` of the next page; null on the last one.
+    #[schema(required = true)]
+    next_cursor: Option<String>,
+}
+
 /// A place at which two definitions differ.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Difference)]
@@ -90,28 +121,38 @@ struct DifferenceView {
 impl From<pins::PinView> for PinView {
     fn from(pin: pins::PinView) -> Self {
         let pins::PinView { name, pinned, version_id, pinned_at, now, differences } = pin;
-        let differences = differences.into_iter().map(|difference| DifferenceView {
-            path: difference.path,
-            pinned: difference.pinned.unwrap_or_default(),
-            now: difference.now.unwrap_or_default(),
-        });
         let changed = now.is_some_and(|now| now != pinned);
-        Self { name, pinned, version_id, pinned_at, now, changed, differences: differences.collect() }
+        Self { name, pinned, version_id, pinned_at, now, changed, differences: shown(differences) }
+    }
+}
+
+impl From<pins::ServerPinView> for ServerPinView {
+    fn from(pin: pins::ServerPinView) -> Self {
+        let pins::ServerPinView { pinned, pinned_at, now, differences } = pin;
+        Self { pinned, pinned_at, now, changed: now != pinned, differences: shown(differences) }
+    }
+}
+
+impl From<pins::PinnedServer> for PinList {
+    fn from(pinned: pins::PinnedServer) -> Self {
+        let pins::PinnedServer { server, tools: app::Page { items, next_cursor } } = pinned;
+        Self { server: server.map(ServerPinView::from), items: items.into_iter().map(PinView::from).collect(), next_cursor }
     }
 }
 
 /// Lists what a client has read of a server through a key that pins definitions
 ///
 /// The key pins a definition when it is listed or called through it for the first time. What says something else later is listed as it was read,
-/// and is not called, until it has been accepted.
+/// and is not called, until it has been accepted. What the server says of itself, its title and its description, is pinned when it is first read,
+/// and shown as it was read until something else has been accepted.
 #[utoipa::path(get, path = "/servers/{slug}/pins", tag = "pins", security(("api_key" = [])), params(ServerPath, PinQuery),
-    responses((status = 200, description = "A page of pins, by name", body = Page<PinView>)))]
+    responses((status = 200, description = "The pin of the server itself, and a page of the others, by name", body = PinList)))]
 pub(crate) async fn list_pins(
     State(app): State<Arc<App>>,
     CustomerCaller(caller): CustomerCaller,
     Path(ServerPath { slug }): Path<ServerPath>,
     Query(PinQuery { api_key_id, cursor, limit }): Query<PinQuery>,
-) -> Result<Answer<Page<PinView>>, ApiError> {
+) -> Result<Answer<PinList>, ApiError> {
     let page = PageRequest::new(cursor, limit)?;
     let pins = pins::list(&app, &caller, &slug, api_key_id, &page).await?;
     Ok(Answer(pins.into()))
@@ -130,4 +171,28 @@ pub(crate) async fn accept_definition(
 ) -> Result<Answer<PinView>, ApiError> {
     let pin = pins::accept(&app, &caller, &slug, &name, Acceptance { api_key: api_key_id, digest }).await?;
     Ok(Answer(pin.into()))
+}
+
+/// Accepts what a server says of itself now
+///
+/// The digest says what was looked at: if it is not what is served by now, the answer is 409.
+#[utoipa::path(post, path = "/servers/{slug}/pins", tag = "pins", security(("api_key" = [])), params(ServerPath),
+    request_body = AcceptedDefinition, responses((status = 200, description = "The pin as it is now", body = ServerPinView)))]
+pub(crate) async fn accept_server_words(
+    State(app): State<Arc<App>>,
+    CustomerCaller(caller): CustomerCaller,
+    Path(ServerPath { slug }): Path<ServerPath>,
+    Json(AcceptedDefinition { digest, api_key_id }): Json<AcceptedDefinition>,
+) -> Result<Answer<ServerPinView>, ApiError> {
+    let pin = pins::accept_words(&app, &caller, &slug, Acceptance { api_key: api_key_id, digest }).await?;
+    Ok(Answer(pin.into()))
+}
+
+fn shown(differences: Vec<pins::Difference>) -> Vec<DifferenceView> {
+    let shown = |difference: pins::Difference| DifferenceView {
+        path: difference.path,
+        pinned: difference.pinned.unwrap_or_default(),
+        now: difference.now.unwrap_or_default(),
+    };
+    differences.into_iter().map(shown).collect()
 }

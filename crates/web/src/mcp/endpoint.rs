@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use app::{AppError, Caller, catalogue, catalogue::ServedServer, tokens};
+use app::{AppError, Caller, catalogue, catalogue::ServedServer, pins, tokens};
 use axum::{
     Extension,
     extract::{Path, Request, State, rejection::PathRejection},
@@ -133,7 +133,8 @@ async fn admit(
     };
     let server = catalogue::find(&state.app, &caller, &slug).await.map_err(refused)?;
     let accepted = accepted(&headers);
-    let presentation = door.presentations.of(&server, &caller).map_err(|error| {
+    let pinned = pins::read_words(&state.app, &caller, &server).await.map_err(refused)?;
+    let presentation = door.presentations.of(&server, pinned.as_ref()).map_err(|error| {
         tracing::error!(error = %error, "a server cannot be presented: {error}");
         Refusal::internal(request_id)
     })?;

@@ -12,11 +12,11 @@ use serde_json::{
 
 /// The `_meta` key under which an entry says what it was when it was listed (SEC-18). A client that shows it to a person and gets
 /// another one later knows that what was agreed to has changed.
-const DEFINITION_DIGEST_KEY: &str = "toolwright/definitionDigest";
+pub(super) const DEFINITION_DIGEST_KEY: &str = "toolwright/definitionDigest";
 
 /// The `_meta` key under which an entry that is shown as it was first read, through a key that pins definitions, says that the server has
-/// something else by now, which has to be accepted before it is called.
-const CHANGED_DIGEST_KEY: &str = "toolwright/changedDefinitionDigest";
+/// something else by now, which has to be accepted before it is called. The words of the server itself have both keys, too, when they changed.
+pub(super) const CHANGED_DIGEST_KEY: &str = "toolwright/changedDefinitionDigest";
 
 /// The lists that a server has (MCP, "Server Features").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,19 +6,21 @@ use std::{
 };
 
 use app::{
-    Caller,
     catalogue::ServedServer,
     offers::{Offers, Served},
+    pins::PinnedWords,
 };
-use domain::{ParamHeader, ServerId, ToolName};
+use domain::{Digest, ParamHeader, ServerId, ToolName};
 use moka::sync::Cache;
-use rmcp::model::{Implementation, JsonObject, PromptsCapability, ResourcesCapability, ServerCapabilities, ServerConfig};
+use rmcp::model::{
+    Implementation, JsonObject, MetaObject, PromptsCapability, ResourcesCapability, ServerCapabilities, ServerConfig,
+};
 use serde_json::{
     json,
     value::{RawValue, to_raw_value},
 };
 
-use super::listed::{List, Listed};
+use super::listed::{CHANGED_DIGEST_KEY, DEFINITION_DIGEST_KEY, List, Listed};
 
 /// Bytes of presentations that are kept in memory: 200 tools with schemas of 4 KiB are 1 MB.
 const KEPT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -29,17 +31,9 @@ const OVERHEAD_BYTES: usize = 1024;
 /// The `_meta` key under which results of 2026-07-28 say who made them.
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
-/// Presentations of the servers that were asked for lately.
-pub(super) struct Presentations(Cache<(ServerId, Words), Arc<Presentation>>);
-
-/// Which of a server's own words a client is shown. Its title and its description change without a release, and models read them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Words {
-    /// All of them.
-    Shown,
-    /// None: nobody has accepted them for a key that pins definitions (SEC-18).
-    LeftOut,
-}
+/// Presentations of the servers that were asked for lately: as they are, and, for keys that pinned other words, with the words of this digest
+/// (SEC-18).
+pub(super) struct Presentations(Cache<(ServerId, Option<Digest>), Arc<Presentation>>);
 
 /// A server as clients see it.
 #[derive(Debug)]
@@ -66,27 +60,31 @@ struct Lists {
 
 impl Presentations {
     pub(super) fn new() -> Self {
-        let weigh =
-            |_: &(ServerId, Words), presentation: &Arc<Presentation>| u32::try_from(presentation.bytes()).unwrap_or(u32::MAX);
+        let weigh = |_: &(ServerId, Option<Digest>), presentation: &Arc<Presentation>| {
+            u32::try_from(presentation.bytes()).unwrap_or(u32::MAX)
+        };
         Self(Cache::builder().max_capacity(KEPT_BYTES_MAX).weigher(weigh).build())
     }
 
-    /// How `caller` sees `server`.
-    pub(super) fn of(&self, server: &Arc<ServedServer>, caller: &Caller) -> Result<Arc<Presentation>, serde_json::Error> {
-        let words = if caller.pins_definitions() { Words::LeftOut } else { Words::Shown };
-        let key = (server.server_id, words);
+    /// How `server` is seen by whoever pinned these words of it, or, without any, sees what it says now.
+    pub(super) fn of(
+        &self,
+        server: &Arc<ServedServer>,
+        pinned: Option<&PinnedWords>,
+    ) -> Result<Arc<Presentation>, serde_json::Error> {
+        let key = (server.server_id, pinned.map(|pinned| pinned.digest));
         if let Some(kept) = self.0.get(&key).filter(|kept| std::ptr::eq(kept.snapshot.as_ptr(), Arc::as_ptr(server))) {
             return Ok(kept);
         }
-        let made = Arc::new(Presentation::of(server, words)?);
+        let made = Arc::new(Presentation::of(server, pinned)?);
         self.0.insert(key, Arc::clone(&made));
         Ok(made)
     }
 }
 
 impl Presentation {
-    fn of(server: &Arc<ServedServer>, words: Words) -> Result<Self, serde_json::Error> {
-        let config = config(server, capabilities(&server.offers), words);
+    fn of(server: &Arc<ServedServer>, pinned: Option<&PinnedWords>) -> Result<Self, serde_json::Error> {
+        let config = config(server, capabilities(&server.offers), pinned);
         let meta = to_raw_value(&json!({ SERVER_INFO_KEY: config.server_info }))?;
         let lists = Lists::of(&server.offers)?;
         let param_headers = server.offers.tools.iter().filter_map(|(name, tool)| {
@@ -133,7 +131,8 @@ impl Presentation {
     fn bytes(&self) -> usize {
         let Lists { tools, resources, resource_templates, prompts } = &self.lists;
         let listed = [tools, resources, resource_templates, prompts].into_iter().flatten();
-        OVERHEAD_BYTES + listed.map(|listed| OVERHEAD_BYTES + listed.entry.get().len()).sum::<usize>()
+        let own = OVERHEAD_BYTES + self.config.instructions.as_ref().map_or(0, String::len);
+        own + listed.map(|listed| OVERHEAD_BYTES + listed.entry.get().len()).sum::<usize>()
     }
 }
 
@@ -172,13 +171,19 @@ fn capabilities(offers: &Offers) -> ServerCapabilities {
     capabilities
 }
 
-/// Who the server is. Its version is its release: what changes when its tools do.
-fn config(server: &ServedServer, capabilities: ServerCapabilities, words: Words) -> ServerConfig {
+/// Who the server is. Its version is its release: what changes when its tools do. A client that pinned other words of it is shown those, and is
+/// told that there are others by now.
+fn config(server: &ServedServer, capabilities: ServerCapabilities, pinned: Option<&PinnedWords>) -> ServerConfig {
     let version = server.release_id.map_or_else(|| "unreleased".to_owned(), |release| release.to_string());
-    let info = Implementation::new(server.slug.as_str(), version);
-    if words == Words::LeftOut {
-        return ServerConfig::new(capabilities).with_server_info(info);
+    let words = pinned.map_or(&server.words, |pinned| &pinned.words);
+    let info = Implementation::new(server.slug.as_str(), version).with_title(words.title.as_str());
+    let mut config = ServerConfig::new(capabilities).with_server_info(info);
+    if !words.description.is_empty() {
+        config.instructions = Some(words.description.clone());
     }
-    let config = ServerConfig::new(capabilities).with_server_info(info.with_title(server.title.as_str()));
-    if server.description.is_empty() { config } else { config.with_instructions(server.description.clone()) }
+    config.meta = pinned.map(|PinnedWords { digest, now, .. }| {
+        let told = [(DEFINITION_DIGEST_KEY, digest), (CHANGED_DIGEST_KEY, now)];
+        MetaObject(told.into_iter().map(|(key, digest)| (key.to_owned(), digest.to_string().into())).collect())
+    });
+    config
 }
