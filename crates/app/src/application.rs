@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     AppError, background,
+    client_documents::ClientDocuments,
     components::Uploads,
     limits::{Permits, Quotas, Rates},
     memory::Memory,
@@ -90,6 +91,7 @@ pub struct App {
     pub(crate) build_rates: Rates,
     pub(crate) permits: Permits,
     pub(crate) uploads: Uploads,
+    pub(crate) client_documents: ClientDocuments,
     pub(crate) quotas: Quotas,
     pub(crate) records: Records,
     /// Calls and builds that run.
@@ -134,6 +136,7 @@ impl App {
             build_rates: Rates::per(Duration::from_hours(1)),
             permits: Permits::default(),
             uploads: Uploads::new(),
+            client_documents: ClientDocuments::new(),
             records,
             work: TaskTracker::new(),
             background: TaskTracker::new(),

@@ -7,6 +7,7 @@ mod api_keys;
 mod artifacts;
 mod calls;
 mod catalogue;
+mod client_documents;
 mod components;
 mod contents;
 mod customers;

@@ -7,6 +7,7 @@
 mod customer;
 mod program;
 mod request;
+mod secure_listener;
 mod test_app;
 mod upstream;
 

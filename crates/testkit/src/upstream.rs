@@ -13,9 +13,16 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Collected};
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use crate::secure_listener::SecureListener;
+
+const HOST: &str = "upstream.localhost";
+
 /// A server on a port of its own. It ends when this is dropped.
 pub struct Upstream {
+    scheme: Scheme,
     address: SocketAddr,
+    /// The authority that vouches for it, as PEM; empty if there is no TLS.
+    authority: String,
     seen: Arc<Mutex<Vec<SeenRequest>>>,
     serving: JoinHandle<()>,
 }
@@ -47,15 +54,19 @@ pub struct UpstreamAnswer {
 impl Upstream {
     /// A server that answers what `answer` says.
     pub async fn start(answer: impl Fn(&SeenRequest) -> UpstreamAnswer + Clone + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-        let address = listener.local_addr().expect("a listener has an address");
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let router = Router::new().fallback({
-            let seen = Arc::clone(&seen);
-            move |request: Request| serve(Arc::clone(&seen), answer.clone(), request)
-        });
+        let (listener, address) = listen().await;
+        let (seen, router) = remember(answer);
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("the server serves") });
-        Self { address, seen, serving }
+        Self { scheme: Scheme::Http, address, authority: String::new(), seen, serving }
+    }
+
+    /// The same behind TLS, vouched for by an authority of its own, which [`Upstream::egress`] trusts.
+    pub async fn start_tls(answer: impl Fn(&SeenRequest) -> UpstreamAnswer + Clone + Send + Sync + 'static) -> Self {
+        let (listener, address) = listen().await;
+        let (seen, router) = remember(answer);
+        let (listener, authority) = SecureListener::new(listener, HOST);
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("the server serves") });
+        Self { scheme: Scheme::Https, address, authority, seen, serving }
     }
 
     /// A server that says what it was asked, as JSON: `method`, `path`, `headers`, `body`.
@@ -77,7 +88,7 @@ impl Upstream {
     /// Its host, which every resolver takes for loopback (RFC 6761, section 6.3).
     #[must_use]
     pub const fn host(&self) -> &'static str {
-        "upstream.localhost"
+        HOST
     }
 
     /// Where it listens.
@@ -89,13 +100,17 @@ impl Upstream {
     /// The URL of `path`, which begins with a slash.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}:{}{path}", self.host(), self.address.port())
+        format!("{}://{}:{}{path}", self.scheme.as_str(), self.host(), self.address.port())
     }
 
     /// A way out on which it can be reached.
     #[must_use]
     pub fn egress(&self) -> EgressConfig {
-        EgressConfig { allow_private: vec![self.host_and_port()], ..EgressConfig::default() }
+        EgressConfig {
+            allow_private: vec![self.host_and_port()],
+            extra_ca_pem: self.authority.clone().into_bytes(),
+            ..EgressConfig::default()
+        }
     }
 
     /// Host and port, as an operator allows them.
@@ -108,7 +123,7 @@ impl Upstream {
     #[must_use]
     pub fn grant(&self) -> GrantedHost {
         let host = self.host().parse().expect("a host");
-        GrantedHost { scheme: Scheme::Http, host, port: self.address.port().try_into().ok(), methods: [].into() }
+        GrantedHost { scheme: self.scheme, host, port: self.address.port().try_into().ok(), methods: [].into() }
     }
 
     /// What it was asked so far.
@@ -151,6 +166,23 @@ impl fmt::Debug for Upstream {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Upstream").field("address", &self.address).finish_non_exhaustive()
     }
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let address = listener.local_addr().expect("a listener has an address");
+    (listener, address)
+}
+
+fn remember(
+    answer: impl Fn(&SeenRequest) -> UpstreamAnswer + Clone + Send + Sync + 'static,
+) -> (Arc<Mutex<Vec<SeenRequest>>>, Router) {
+    let seen = Arc::default();
+    let router = Router::new().fallback({
+        let seen = Arc::clone(&seen);
+        move |request: Request| serve(Arc::clone(&seen), answer.clone(), request)
+    });
+    (seen, router)
 }
 
 async fn serve(

@@ -40,8 +40,8 @@ const OUTSIDE: [(&str, &[&str]); 14] = [
     ("prometheus-client", &["telemetry"]),
     ("tracing-subscriber", &["telemetry"]),
     ("clap", &["bench", "toolwright"]),
-    ("rustls", &["egress"]),
-    ("tokio-rustls", &["egress"]),
+    ("rustls", &["egress", "testkit"]),
+    ("tokio-rustls", &["egress", "testkit"]),
     ("webpki-roots", &["egress"]),
 ];
 

@@ -1,6 +1,8 @@
 //! How often: so many calls a minute, so many builds an hour.
 
 use std::{
+    fmt,
+    hash::Hash,
     num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,13 +19,12 @@ use moka::sync::Cache;
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
-/// One rate for every customer. A full period's worth may come at once; it comes back evenly.
-#[derive(Debug)]
-pub(crate) struct Rates {
+/// One rate for every customer, or whatever else is counted. A full period's worth may come at once; it comes back evenly.
+pub(crate) struct Rates<K = CustomerId> {
     period: Duration,
     /// By customer and limit, so that a changed tier counts from the next call on. A limiter that nobody used for its whole period is full
     /// again, so that forgetting it changes nothing.
-    limiters: Cache<(CustomerId, NonZeroU32), Arc<Limiter>>,
+    limiters: Cache<(K, NonZeroU32), Arc<Limiter>>,
 }
 
 /// The rate is used up.
@@ -33,7 +34,7 @@ pub(crate) struct RateExceeded {
     pub(crate) retry_after_s: u32,
 }
 
-impl Rates {
+impl<K: Eq + Hash + Send + Sync + 'static> Rates<K> {
     /// Limiters kept at one time: a hundred bytes each.
     const LIMITERS_MAX: u64 = 100_000;
 
@@ -42,12 +43,12 @@ impl Rates {
         Self { period, limiters: Cache::builder().max_capacity(Self::LIMITERS_MAX).time_to_idle(period).build() }
     }
 
-    /// Takes one of the `limit` that `customer` has in a period.
-    pub(crate) fn take(&self, customer: CustomerId, limit: u32) -> Result<(), RateExceeded> {
+    /// Takes one of the `limit` that `whose` has in a period.
+    pub(crate) fn take(&self, whose: K, limit: u32) -> Result<(), RateExceeded> {
         let Some(limit) = NonZeroU32::new(limit) else {
             return Err(RateExceeded { retry_after_s: whole_seconds(self.period) });
         };
-        let limiter = self.limiters.get_with((customer, limit), || Arc::new(self.limiter(limit)));
+        let limiter = self.limiters.get_with((whose, limit), || Arc::new(self.limiter(limit)));
         limiter.check().map_err(|wait| RateExceeded { retry_after_s: whole_seconds(wait.wait_time_from(MonotonicClock.now())) })
     }
 
@@ -56,6 +57,12 @@ impl Rates {
         let step = (self.period / limit.get()).max(Duration::from_nanos(1));
         let quota = Quota::with_period(step).map_or_else(|| Quota::per_second(limit), |quota| quota.allow_burst(limit));
         RateLimiter::direct_with_clock(quota, MonotonicClock)
+    }
+}
+
+impl<K> fmt::Debug for Rates<K> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Rates").field("period", &self.period).finish_non_exhaustive()
     }
 }
 
