@@ -226,3 +226,6 @@ fn invalid_client(description: &str) -> TokenError {
 fn invalid_request(description: &str) -> TokenError {
     TokenError::new(TokenErrorCode::InvalidRequest, description)
 }
+
+#[cfg(test)]
+mod tests;
