@@ -177,7 +177,7 @@ mod tests {
             used: Receipt::empty(Digest::of(b"")),
             entries: entries.into(),
             suspended: Suspended {
-                questions: vec![OpenQuestion { key: QuestionKey::new(5), question }],
+                questions: vec![OpenQuestion { key: QuestionKey::of_operation(5), operation: 5, question }],
                 sleeps: vec![SuspendedSleep { operation: 6, left_us: 9 }],
                 bodies: vec![body],
                 handle_last: 6,

@@ -123,32 +123,46 @@ impl<'de> Deserialize<'de> for Question {
     }
 }
 
-/// Which of its questions a call means: `q3`. Later ones have greater numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QuestionKey(u32);
+/// What a call and its client know a question by: the tool's own name for it, or `q` and the number of its operation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuestionKey(Box<str>);
 
 /// A text that is no key of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key of a question is `q` and a number, as it was given out")]
+#[error("the key of a question has 1 to {} letters of a-z, A-Z and 0-9, underscores and hyphens", QuestionKey::CHARS_MAX)]
 pub struct ParseQuestionKeyError;
 
 impl QuestionKey {
-    /// The key of a question that was asked by this operation of the guest.
+    /// Characters of a key.
+    pub const CHARS_MAX: usize = 64;
+
+    /// The key of a question that its tool has no name for, by the operation of the guest that asked it.
     #[must_use]
-    pub const fn new(operation: u32) -> Self {
-        Self(operation)
+    pub fn of_operation(operation: u32) -> Self {
+        Self(format!("q{operation}").into())
     }
 
-    /// The operation.
+    /// The tool's own name for a question. What looks like the key of an operation is refused, so that no two questions are taken for one.
+    pub fn of_tool(name: &str) -> Result<Self, QuestionError> {
+        let key: Self = name.parse().map_err(|error: ParseQuestionKeyError| QuestionError(error.to_string()))?;
+        if name.strip_prefix('q').is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Err(QuestionError(format!(
+                "the key `{name}` could be another question's: `q` and a number is what those without one have"
+            )));
+        }
+        Ok(key)
+    }
+
+    /// The text.
     #[must_use]
-    pub const fn operation(self) -> u32 {
-        self.0
+    pub const fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
 impl fmt::Display for QuestionKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "q{}", self.0)
+        out.write_str(&self.0)
     }
 }
 
@@ -156,9 +170,9 @@ impl FromStr for QuestionKey {
     type Err = ParseQuestionKeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let key = text.strip_prefix('q').and_then(|number| number.parse().ok()).map(Self).ok_or(ParseQuestionKeyError)?;
-        // One spelling alone: no sign, no zeros before it.
-        if key.to_string() == text { Ok(key) } else { Err(ParseQuestionKeyError) }
+        let is_right = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        let fits = (1..=Self::CHARS_MAX).contains(&text.len()) && text.bytes().all(is_right);
+        if fits { Ok(Self(text.into())) } else { Err(ParseQuestionKeyError) }
     }
 }
 
@@ -177,8 +191,10 @@ impl<'de> Deserialize<'de> for QuestionKey {
 /// A question that waits for its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenQuestion {
-    /// Which one it is.
+    /// What its answer will be known by.
     pub key: QuestionKey,
+    /// The operation of the guest that asked it.
+    pub operation: u32,
     /// What it asks.
     pub question: Question,
 }
@@ -219,11 +235,15 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_one_spelling() {
-        assert_eq!("q7".parse(), Ok(QuestionKey::new(7)));
-        assert_eq!(QuestionKey::new(7).to_string(), "q7");
-        for wrong in ["7", "q", "q07", "q+7", "Q7", "q4294967296"] {
-            assert_eq!(wrong.parse::<QuestionKey>(), Err(ParseQuestionKeyError), "{wrong}");
+    fn a_key_is_a_short_name_that_no_other_question_has() {
+        assert_eq!(QuestionKey::of_operation(7).to_string(), "q7");
+        assert_eq!("q7".parse(), Ok(QuestionKey::of_operation(7)));
+        let longest = "a".repeat(QuestionKey::CHARS_MAX);
+        for right in ["user_name", "a-1", "q", "q7a", longest.as_str()] {
+            assert_eq!(QuestionKey::of_tool(right).unwrap().as_str(), right);
+        }
+        for wrong in ["", "a b", "é", "a.b", "q7", "q007", &format!("{longest}a")] {
+            assert!(QuestionKey::of_tool(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::{Abilities, Digest, Journal, Question, QuestionAnswer, QuestionKey, VersionId};
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 /// What becomes of the questions that a tool asks its client.
@@ -59,6 +60,9 @@ pub struct Recording {
     pub environment: Digest,
     /// What the client can be asked.
     pub can: Abilities,
+    /// What the client answered before anything was asked: results as MCP has them. One that fits a question of its key answers it at once, and
+    /// all others are passed over. Not for a run over a journal, which has its own answers.
+    pub ahead: BTreeMap<QuestionKey, Value>,
     /// What to run over, if it asked before.
     pub replay: Option<Replay>,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::{ApiKeyId, AuthorizationId, CustomerId, MemberRole, Scopes, ServerId, SignInId, UserId};
+use uuid::Uuid;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +100,25 @@ pub enum CallerIdentity {
     Authorization(AuthorizationId),
     /// Nobody who is known: this may be many.
     Anyone,
+}
+
+impl CallerIdentity {
+    /// The same, for what is bound to a caller: a number for the kind, and the id.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 17] {
+        let (kind, id) = match self {
+            Self::Admin => (0, Uuid::nil()),
+            Self::Key(key) => (1, key.as_uuid()),
+            Self::SignIn(sign_in) => (2, sign_in.as_uuid()),
+            Self::Authorization(authorization) => (3, authorization.as_uuid()),
+            Self::Anyone => (4, Uuid::nil()),
+        };
+        let mut bytes = [kind; 17];
+        if let Some(rest) = bytes.get_mut(1..) {
+            rest.copy_from_slice(id.as_bytes());
+        }
+        bytes
+    }
 }
 
 impl Caller {

@@ -117,6 +117,18 @@ impl Abilities {
         self.0 & ability.bit() != 0
     }
 
+    /// The set as a number, to be kept where room is short.
+    #[must_use]
+    pub const fn to_bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set that [`Abilities::to_bits`] gave; bits that mean nothing are left out.
+    #[must_use]
+    pub fn from_bits(bits: u8) -> Self {
+        Self(bits & Self::all().0)
+    }
+
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
@@ -158,5 +170,6 @@ mod tests {
         assert_eq!(missing.to_capabilities(), json!({"elicitation": {"url": {}}, "sampling": {"tools": {}}, "roots": {}}));
         assert_eq!(Abilities::of_capabilities(&Abilities::all().to_capabilities()), Abilities::all());
         assert!(can.lack_of(can).is_empty());
+        assert_eq!((Abilities::from_bits(can.to_bits()), Abilities::from_bits(0xff)), (can, Abilities::all()));
     }
 }
