@@ -119,3 +119,6 @@ impl Code {
         CodeOutcome::Refused(refusal)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,3 +99,6 @@ impl Family {
         (self.started_at + lifetimes.absolute).min(self.rotated_at + lifetimes.idle)
     }
 }
+
+#[cfg(test)]
+mod tests;
