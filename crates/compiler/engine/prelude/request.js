@@ -96,18 +96,8 @@ function methodOf(method) {
   return METHODS.includes(text.toUpperCase()) ? text.toUpperCase() : text;
 }
 
-/**
- * URLs that a parser would not change, as most are: small letters and no numbers for a host, no default port, no dots as a part of the path,
- * nothing to be encoded.
- */
-const PLAIN_URL =
-  /^https?:\/\/(?:(?!xn--)[a-z0-9][a-z0-9-]*\.)*(?!xn--)[a-z][a-z0-9-]*(?::(?!80\/|443\/)[1-9][0-9]{0,3})?(?:\/(?:[\w~!$&()*+,;=:@-][\w~!$&()*+,;=:@.%-]*)?)+(?:\?[\w~!$&()*+,;=:@.%/?[\]^{|}`\\-]*)?$/;
-
 function absoluteUrl(input) {
   const text = wellFormed(input);
-  if (PLAIN_URL.test(text)) {
-    return text;
-  }
   const url = parseUrl(text);
   if (url === undefined) {
     throw new TypeError(`${quote(cut(text, 200))} is not an absolute URL`);

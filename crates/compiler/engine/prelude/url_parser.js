@@ -31,8 +31,35 @@ function emptyUrl() {
   return { scheme: "", username: "", password: "", host: null, port: null, path: [], query: null, fragment: null };
 }
 
+/**
+ * What most URLs are: a name in lower case under http or https, and nothing in them that the standard would write otherwise. Its last label
+ * begins with a letter, so that it is no address.
+ */
+const PLAIN_URL =
+  /^(https?):\/\/((?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*)(?::([0-9]{1,5}))?(?:\/([A-Za-z0-9!$%&'()*+,\-./:;=@_~]*))?(?:\?([A-Za-z0-9!$%&()*+,\-./:;=?@_~]*))?(?:#([A-Za-z0-9!$%&'()*+,\-./:;=?@_~]*))?$/;
+/** A segment that may be `.` or `..`. */
+const DOTTED = /(?:^|\/)\.|%2e/i;
+
+/** The record of a plain URL, which the states below would come to at twenty times the cost; undefined for any other. */
+function parsePlainUrl(input) {
+  const parts = PLAIN_URL.exec(input);
+  if (parts === null) {
+    return undefined;
+  }
+  const [, scheme, host, digits, path = "", query = null, fragment = null] = parts;
+  const port = digits === undefined || Number(digits) === SPECIAL_PORTS.get(scheme) ? null : Number(digits);
+  if (port > 65_535 || host.includes("xn--") || DOTTED.test(path)) {
+    return undefined;
+  }
+  return { scheme, username: "", password: "", host, port, path: path.split("/"), query, fragment };
+}
+
 /** Parses a URL, against `base`, a record, where there is one. Gives its record; undefined for failure. */
 function parseUrl(input, base) {
+  const plain = parsePlainUrl(input);
+  if (plain !== undefined) {
+    return plain;
+  }
   const url = emptyUrl();
   const trimmed = input.replace(/^[\0-\x20]+|[\0-\x20]+$/g, "");
   return runParser(trimmed, { url, base, state: "scheme start", override: undefined }) === undefined ? url : undefined;

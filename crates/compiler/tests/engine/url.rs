@@ -357,3 +357,39 @@ fn search_params_are_read_and_written() {
         assert_eq!(evaluate(&format!("return {expression};")), expected, "{expression}");
     }
 }
+
+/// A space before a URL changes nothing but the way it is read: not the short one, which is for URLs as most are.
+#[test]
+fn a_plain_url_is_read_the_short_way_as_the_standards_way() {
+    let differences = evaluate(
+        r##"
+        const hosts = ["a", "example.com", "api-1.example.com", "1.example.com", "a.1", "1.2.3.4", "0x7f.1", "a.0x1", "xn--a.com", "xn--nxasmq6b.x", "a..b", "-a", "a-", "a_b", "A.com", "localhost", "a.b.c1", "1a", "a.1a"];
+        const ports = ["", ":", ":0", ":80", ":443", ":080", ":8080", ":18999", ":65535", ":65536", ":99999"];
+        const paths = ["", "/", "//", "/a", "/a/", "/a//b", "/.", "/..", "/a/./b", "/a/../b", "/.a", "/a/.b", "/a.b", "/a..", "/%2e/b", "/%2E%2e/b", "/%41", "/%", "/~a!$&'()*+,;=:@-_", "/a|b", "/a b", "/a\b"];
+        const queries = ["", "?", "?a=b", "?a'b", "?a/b?c", "?%2e", "?a b"];
+        const fragments = ["", "#", "#a", "#a'b?/", "#a b"];
+        const members = ["href", "protocol", "host", "hostname", "port", "pathname", "search", "hash", "origin"];
+        const read = (text, base) => { try { const url = new URL(text, base); return members.map((member) => url[member]).join(" "); } catch (e) { return e.name; } };
+        const differences = [];
+        const compare = (text) => {
+            for (const base of [undefined, "http://base.test/x/y?z"]) {
+                if (read(text, base) !== read(" " + text, base)) differences.push([text, read(text, base), read(" " + text, base)]);
+            }
+        };
+        for (const scheme of ["http", "https", "ftp", "HTTP"]) {
+            for (const host of hosts) {
+                for (const port of ports) compare(`${scheme}://${host}${port}/a`);
+                for (const path of paths) compare(`${scheme}://${host}${path}`);
+            }
+        }
+        for (const path of paths) {
+            for (const query of queries) {
+                for (const fragment of fragments) compare(`https://example.com${path}${query}${fragment}`);
+            }
+        }
+        return differences;
+        "##,
+    );
+
+    assert_eq!(differences, json!([]));
+}
