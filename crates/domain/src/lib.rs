@@ -54,7 +54,7 @@ pub use language::Language;
 pub use limits::{LibraryModules, LimitExceeded, LimitName, Limits};
 pub use log_line::{LogLevel, LogLine};
 pub use member_role::MemberRole;
-pub use names::{ApiKeyName, CustomerName, EnvName, EnvValue, ModuleName, NameError, ServerTitle, Slug, ToolName};
+pub use names::{ApiKeyName, CustomerName, EnvName, EnvValue, ModuleName, NameError, PersonName, ServerTitle, Slug, ToolName};
 pub use offer::{Offer, PromptArgument, PromptOffer, ResourceOffer};
 pub use outcome::{Answer, Outcome, Status, ToolFailure};
 pub use param_header::{ParamHeader, ParamHeaderError};

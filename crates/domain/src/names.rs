@@ -115,6 +115,12 @@ checked_name! {
 }
 
 checked_name! {
+    /// What a person is called: 1 to 120 printable characters on one line.
+    PersonName, "name", 120, is_title,
+    "1 to 120 characters on one line, without spaces at its ends"
+}
+
+checked_name! {
     /// The name of a library module, imported as `toolwright:NAME`: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter.
     ModuleName, "module name", 32, is_lower_identifier,
     "1 to 32 of a-z, 0-9, _ and -, beginning with a letter"

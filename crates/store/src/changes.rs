@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{ApiKeyId, CustomerId, QuestionId, ServerId, Slug, TierName};
+use domain::{ApiKeyId, CustomerId, QuestionId, ServerId, SignInId, Slug, TierName, UserId};
 use serde::Deserialize;
 use sqlx::{
     Executor,
@@ -45,6 +45,10 @@ pub enum Change {
     },
     /// A client answered what a call on some node waits for.
     Answer(QuestionId),
+    /// What a person is, or may do somewhere.
+    User(UserId),
+    /// A sign-in ended.
+    SignIn(SignInId),
     /// Notices may have been missed: anything may have changed. Comes when the connection is lost and once more when there is
     /// a new one, because of what changed in between.
     Lost,
@@ -131,6 +135,9 @@ enum Notice {
     QuestionAnswers { question_id: Uuid },
     ServerPins { api_key_id: Uuid, server_id: Uuid },
     Servers { server_id: Uuid, slug: Slug },
+    Users { user_id: Uuid },
+    Members { user_id: Uuid },
+    SignIns { sign_in_id: Uuid },
 }
 
 impl From<Notice> for Change {
@@ -143,6 +150,8 @@ impl From<Notice> for Change {
                 Self::Pins { api_key: ApiKeyId::from_uuid(api_key_id), server: ServerId::from_uuid(server_id) }
             }
             Notice::QuestionAnswers { question_id } => Self::Answer(QuestionId::from_uuid(question_id)),
+            Notice::Users { user_id } | Notice::Members { user_id } => Self::User(UserId::from_uuid(user_id)),
+            Notice::SignIns { sign_in_id } => Self::SignIn(SignInId::from_uuid(sign_in_id)),
             Notice::Servers { server_id, slug } => Self::Server { id: ServerId::from_uuid(server_id), slug },
         }
     }
@@ -150,6 +159,7 @@ impl From<Notice> for Change {
 
 #[cfg(test)]
 mod tests {
+    use domain::MemberRole;
     use sqlx::PgPool;
 
     use super::*;
@@ -157,7 +167,9 @@ mod tests {
         api_keys::{self, ApiKey},
         customers, environment,
         fixtures::{self, at, connect},
-        releases, servers, tools,
+        members, releases, servers,
+        sign_ins::{self, SignIn},
+        tools,
     };
 
     async fn listener(pool: &PgPool) -> Listener {
@@ -212,6 +224,17 @@ mod tests {
         assert_eq!(next(&mut listener).await, of_server);
         servers::delete(&mut connection, customer, &slug).await.unwrap();
         assert_eq!(next(&mut listener).await, of_server);
+        let user = fixtures::user(&mut connection, "ada@example.com").await;
+        crate::users::set_disabled(&mut connection, user, None).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::User(user));
+        members::insert(&mut connection, customer, user, MemberRole::Viewer, at(0)).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::User(user));
+        let sign_in =
+            SignIn { id: SignInId::new(), user, device: String::new(), created_at: at(0), used_at: at(0), expires_at: at(9) };
+        sign_ins::insert(&mut connection, &sign_in, &domain::Digest::of(b"cookie"), 9).await.unwrap();
+        sign_ins::set_used(&mut connection, sign_in.id, at(1)).await.unwrap();
+        sign_ins::delete(&mut connection, user, sign_in.id).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::SignIn(sign_in.id), "neither its begin nor its use is told");
         fixtures::tier(&mut connection, "last", |_| {}).await;
         assert_eq!(next(&mut listener).await, Change::Tier("last".parse().unwrap()), "a deletion is told once");
     }

@@ -8,7 +8,7 @@ use std::sync::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     CallId, CustomerId, Digest, Grants, Language, Receipt, ReleaseId, RequestId, ServerId, Slug, Status, Tier, ToolId,
-    ToolInterface, ToolName, VersionId,
+    ToolInterface, ToolName, UserId, VersionId,
 };
 use serde_json::json;
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
@@ -26,6 +26,7 @@ use crate::{
     releases::{self, NewRelease},
     servers::{self, NewServer},
     tiers, tools,
+    users::{self, User},
     versions::{self, Version, VersionSummary},
 };
 
@@ -98,6 +99,22 @@ pub(crate) async fn tier(connection: &mut PgConnection, name: &str, change: impl
     tier.name = name.parse().unwrap();
     change(&mut tier);
     tiers::upsert(connection, &tier).await.unwrap();
+}
+
+pub(crate) fn new_user(email: &str) -> User {
+    User {
+        id: UserId::new(),
+        email: email.parse().unwrap(),
+        name: "Ada Example".parse().unwrap(),
+        created_at: at(0),
+        disabled_at: None,
+    }
+}
+
+pub(crate) async fn user(connection: &mut PgConnection, email: &str) -> UserId {
+    let user = new_user(email);
+    assert!(users::insert(connection, &user, None).await.unwrap());
+    user.id
 }
 
 pub(crate) fn new_server(slug: &str) -> NewServer {
