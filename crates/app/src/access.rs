@@ -15,6 +15,8 @@ pub(crate) enum Needs {
     /// To act for a customer: as a member of this role at least, by a token of this scope for its management, or, where people are not the
     /// matter, by one of its API keys, which stands for an owner.
     Member(MemberRole, Scope),
+    /// Nothing: whoever asks has still to show who they are.
+    Nothing,
     /// To be signed in.
     Person,
     /// To use a server: by a key of its customer, by a token for it, or without any where it is public.
@@ -49,7 +51,17 @@ operations! {
         CreateCustomer, ListCustomers, LoadCustomer, SetTier,
         CreateApiKey, ListApiKeys, LoadApiKey, ChangeApiKey, DeleteApiKey,
         ListTiers, LoadTier, PutTier,
-        ListBreakers, ForceBreaker, LoadEgress;
+        ListBreakers, ForceBreaker, LoadEgress,
+        InviteToCustomer, ListUsers, ChangeUser;
+    Nothing:
+        SignUp, SignIn, FindInvitation;
+    Person:
+        LoadAccount, ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation;
+    Member(Viewer, MembersWrite):
+        ListMembers;
+    Member(Owner, MembersWrite):
+        ChangeMember, RemoveMember,
+        CreateInvitation, ListInvitations, RevokeInvitation;
     Member(Viewer, ServersRead):
         ListServers, LoadServer,
         ListTools, LoadTool, DownloadComponent,
@@ -73,10 +85,10 @@ operations! {
         FindServed, WatchServed, ComparePinned, ReadWords, CallTool, ReadResource, GetPrompt, Complete;
 }
 
-/// Lets the caller through if the table gives `operation` to the admin, and the admin asks.
+/// Lets the caller through if the table gives `operation` to the admin, and the admin asks, or to anybody.
 pub(crate) fn require(caller: &Caller, operation: Operation) -> Result<(), AppError> {
     match (operation.needs(), caller) {
-        (Needs::Admin, Caller::Admin) => Ok(()),
+        (Needs::Admin, Caller::Admin) | (Needs::Nothing, _) => Ok(()),
         (Needs::Admin, _) => Err(AppError::Forbidden { needed: "the admin key" }),
         // Not reached while the table gives the operations of others to those functions.
         _ => Err(refusal(operation)),
@@ -141,7 +153,7 @@ fn refusal(operation: Operation) -> AppError {
             Needs::Admin => "the admin key",
             Needs::Member(_, Scope::MembersWrite) => "a member of the customer, signed in",
             Needs::Member(..) => "a customer's API key",
-            Needs::Person => "a person who is signed in",
+            Needs::Person | Needs::Nothing => "a person who is signed in",
             Needs::Use => "a customer's API key, or a token for this server",
         },
     }

@@ -16,7 +16,9 @@ use tokio_util::{
 use uuid::Uuid;
 
 use crate::{
-    AppError, background,
+    AppError,
+    accounts::{AccountSettings, Attempts, Passwords},
+    background,
     client_documents::ClientDocuments,
     components::Uploads,
     limits::{Permits, Quotas, Rates},
@@ -67,6 +69,8 @@ pub struct Settings {
     pub records_waiting_max: usize,
     /// How long a shutdown waits for running calls, and then again for their records to be written.
     pub drain_max: Duration,
+    /// How people sign up and in.
+    pub accounts: AccountSettings,
 }
 
 /// The application.
@@ -94,6 +98,8 @@ pub struct App {
     pub(crate) client_documents: ClientDocuments,
     pub(crate) quotas: Quotas,
     pub(crate) records: Records,
+    pub(crate) passwords: Passwords,
+    pub(crate) attempts: Attempts,
     /// Calls and builds that run.
     work: TaskTracker,
     background: TaskTracker,
@@ -137,6 +143,8 @@ impl App {
             permits: Permits::default(),
             uploads: Uploads::new(),
             client_documents: ClientDocuments::new(),
+            passwords: Passwords::new(settings.accounts.password_threads),
+            attempts: Attempts::new(),
             records,
             work: TaskTracker::new(),
             background: TaskTracker::new(),
@@ -263,6 +271,7 @@ impl App {
             egress_connections_idle: outside.connections_idle,
             egress_breakers_open: outside.breakers_open,
             egress_errors: outside.errors.into_iter().map(|(category, count)| (category.as_str(), count)).collect(),
+            password_digests: self.passwords.digested(),
             guests_running: guests.slots_taken.into(),
             guest_slots: guests.slots_max.into(),
             guest_memory_bytes: guests.memory_bytes,

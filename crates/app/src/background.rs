@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use store::changes::Listener;
 
 use crate::{
-    App, AppError,
+    App, AppError, accounts,
     artifacts::{self, Orphans},
     memory::Memory,
 };
@@ -42,5 +42,6 @@ async fn sweep_once(app: &App) -> Result<(), AppError> {
             break;
         }
     }
+    accounts::sweep(app, EXPIRED_BATCH).await?;
     artifacts::sweep(app, Orphans::Old).await
 }

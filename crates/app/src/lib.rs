@@ -3,6 +3,7 @@
 //! do not know each other and meet here.
 
 mod access;
+pub mod accounts;
 mod answers;
 pub mod api_keys;
 mod application;
@@ -23,7 +24,9 @@ mod examples;
 pub mod executions;
 mod guests;
 pub mod health;
+pub mod invitations;
 mod limits;
+pub mod members;
 mod memory;
 pub mod modules;
 pub mod offers;

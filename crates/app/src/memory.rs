@@ -3,10 +3,17 @@
 
 use std::sync::Arc;
 
-use domain::{ApiKeyId, CustomerId, Digest, ServerId, Slug, Tier, TierName};
+use domain::{ApiKeyId, CustomerId, Digest, ServerId, SignInId, Slug, Tier, TierName, UserId};
 use store::changes::Change;
 
-use crate::{Caller, catalogue::ServedServer, pins::Pins, snapshots::Snapshots, watches::Watches};
+use crate::{
+    Caller,
+    accounts::{KnownSignIn, Person},
+    catalogue::ServedServer,
+    pins::Pins,
+    snapshots::Snapshots,
+    watches::Watches,
+};
 
 /// The node's memory of the database.
 #[derive(Debug)]
@@ -21,6 +28,10 @@ pub(crate) struct Memory {
     pub(crate) servers: Snapshots<Slug, Arc<ServedServer>>,
     /// What was read through keys that pin definitions.
     pub(crate) pins: Snapshots<(ApiKeyId, ServerId), Arc<Pins>>,
+    /// Who shows a sign-in's cookie, by the cookie's digest.
+    pub(crate) sign_ins: Snapshots<Digest, KnownSignIn>,
+    /// Who people are, and what they may do for whom.
+    pub(crate) people: Snapshots<UserId, Arc<Person>>,
     /// Who waits for a server to change.
     pub(crate) watches: Arc<Watches>,
 }
@@ -38,6 +49,11 @@ impl Memory {
     /// A hundred bytes a tool, which a server has twenty of; 200 KB at most, and the server's own words, 16 KB at most.
     const PINS_MAX: u64 = 1_000;
 
+    /// Two hundred bytes each.
+    const SIGN_INS_MAX: u64 = 100_000;
+    /// Some hundred bytes each, and a hundred more a customer.
+    const PEOPLE_MAX: u64 = 50_000;
+
     pub(crate) fn new() -> Self {
         Self {
             api_keys: Snapshots::with_room_for(Self::API_KEYS_MAX),
@@ -45,6 +61,8 @@ impl Memory {
             tiers: Snapshots::with_room_for(Self::TIERS_MAX),
             servers: Snapshots::with_room_for(Self::SERVERS_MAX),
             pins: Snapshots::with_room_for(Self::PINS_MAX),
+            sign_ins: Snapshots::with_room_for(Self::SIGN_INS_MAX),
+            people: Snapshots::with_room_for(Self::PEOPLE_MAX),
             watches: Arc::default(),
         }
     }
@@ -59,6 +77,8 @@ impl Memory {
             Change::Pins { api_key, server } => self.pins.drop_one(&(*api_key, *server)),
             // Whoever waits for it looks for itself.
             Change::Answer(_) => {}
+            Change::User(user) => self.people.drop_one(user),
+            Change::SignIn(sign_in) => self.forget_sign_ins(vec![*sign_in]),
             Change::Lost => self.doubt_everything(),
         }
         self.watches.hear(change);
@@ -69,11 +89,20 @@ impl Memory {
         self.api_keys.drop_where(move |caller| caller.api_key() == Some(key));
     }
 
+    /// Drops sign-ins that ended: they are kept by the digest of the cookie, which nobody knows who ends them.
+    pub(crate) fn forget_sign_ins(&self, ended: Vec<SignInId>) {
+        if !ended.is_empty() {
+            self.sign_ins.drop_where(move |known| ended.contains(&known.person.sign_in));
+        }
+    }
+
     fn doubt_everything(&self) {
         self.api_keys.doubt_all();
         self.customer_tiers.doubt_all();
         self.tiers.doubt_all();
         self.servers.doubt_all();
         self.pins.doubt_all();
+        self.sign_ins.doubt_all();
+        self.people.doubt_all();
     }
 }

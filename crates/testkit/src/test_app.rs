@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use app::{App, AppError, AppParts, Caller, MasterKeys, Settings};
+use app::{App, AppError, AppParts, Caller, MasterKeys, Settings, accounts::AccountSettings};
 use axum::{Extension, Router};
 use child::Launcher;
 use compiler::{Workers, WorkersConfig};
@@ -58,6 +58,8 @@ pub struct TestOptions {
     pub masters: MasterKeys,
     /// Where artifacts are kept; without it, in a folder of the test's own.
     pub artifacts: Option<Arc<TempDir>>,
+    /// How people sign up and in.
+    pub accounts: AccountSettings,
     /// Where native code is kept; without it, beside the program, so that the engine is compiled once for all tests.
     pub cache: Option<Arc<TempDir>>,
 }
@@ -87,6 +89,7 @@ impl Default for TestOptions {
             egress: EgressConfig::default(),
             masters: MasterKeys::new([[9; 32]]).expect("one key"),
             artifacts: None,
+            accounts: AccountSettings { password_threads: 2, ..AccountSettings::default() },
             cache: None,
         }
     }
@@ -128,6 +131,7 @@ impl TestApp {
                 admin_key: ADMIN_KEY.into(),
                 records_waiting_max: options.records_waiting_max,
                 drain_max: options.drain_max,
+                accounts: options.accounts,
             },
         };
         let app = App::start(parts).await?;

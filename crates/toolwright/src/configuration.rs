@@ -1,6 +1,7 @@
 //! What whoever runs the platform decides: `toolwright.toml` (optional) < environment < flags. This is the one place that reads the
 //! environment. Every setting is read once, checked, and remembered with where it came from; what is wrong is told all at once.
 
+mod accounts;
 mod admin_key;
 mod builds;
 mod database;
@@ -22,6 +23,8 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+
+use app::accounts::AccountSettings;
 
 pub(crate) use self::{
     builds::Builds,
@@ -70,6 +73,8 @@ pub(crate) struct Configuration {
     pub(crate) http: Http,
     /// The MCP door.
     pub(crate) mcp: Mcp,
+    /// How people sign up and in.
+    pub(crate) accounts: AccountSettings,
     /// Where the keys come from.
     pub(crate) keys: KeysSource,
     /// Postgres.
@@ -150,6 +155,7 @@ impl Configuration {
             stop_timeout: Duration::from_secs(reader.number(&STOP_TIMEOUT_S, 0..=3_600, 8)),
             http: Http::read(reader, profile),
             mcp: Mcp::read(reader),
+            accounts: accounts::read(reader, profile, machine),
             keys: KeysSource::read(reader, profile, &data_dir),
             database: Database::read(reader, surroundings, profile),
             sandbox: Sandbox::read(reader, machine, &data_dir),

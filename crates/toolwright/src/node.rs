@@ -148,6 +148,7 @@ impl Node {
                 admin_key: keys.admin.clone(),
                 records_waiting_max: app::Settings::RECORDS_WAITING_MAX,
                 drain_max: configuration.stop_timeout,
+                accounts: configuration.accounts,
             },
         };
         let app = App::start(parts).await.map_err(NodeError::App)?;

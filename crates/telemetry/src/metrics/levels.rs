@@ -39,6 +39,8 @@ pub struct Readings {
     pub database_connections_idle: u64,
     /// Database connections that may be open at one time.
     pub database_connections_max: u64,
+    /// Passwords that were digested, to be kept or to be compared, in all.
+    pub password_digests: u64,
     /// Requests that tools asked for, each hop of a redirect counted, in all.
     pub egress_requests: u64,
     /// Requests of tools that wait for their answer or whose answer is being read.
@@ -78,6 +80,7 @@ pub(super) struct Levels {
     database_connections: Level,
     database_connections_idle: Level,
     database_connections_max: Level,
+    password_digests: Counter,
     egress_requests: Counter,
     egress_requests_in_flight: Level,
     egress_bytes_sent: Counter,
@@ -120,6 +123,7 @@ impl Levels {
             "Database connections that may be open",
             self.database_connections_max.clone(),
         );
+        registry.register("password_digests", "Passwords digested, to be kept or compared", self.password_digests.clone());
         self.register_egress(registry);
     }
 
@@ -155,6 +159,7 @@ impl Levels {
         self.database_connections.set(readings.database_connections);
         self.database_connections_idle.set(readings.database_connections_idle);
         self.database_connections_max.set(readings.database_connections_max);
+        set_total(&self.password_digests, readings.password_digests);
         self.set_egress(readings);
     }
 }

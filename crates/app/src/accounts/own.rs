@@ -1,0 +1,120 @@
+//! What somebody who is signed in may do about themselves.
+
+use chrono::{DateTime, Utc};
+use domain::{EmailAddress, PersonName, SignInId, UserId};
+use secrecy::{ExposeSecret as _, SecretString};
+pub use store::members::Membership;
+
+use super::{AccountError, Whereabouts, find_person, forget_sign_ins, password_rules};
+use crate::{
+    App, AppError, Caller,
+    access::{self, Operation},
+};
+
+/// A person's account, as they see it themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Their id.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: EmailAddress,
+    /// What they are called.
+    pub name: PersonName,
+    /// The customers that they belong to, by name.
+    pub memberships: Vec<Membership>,
+    /// Their sign-ins, newest first.
+    pub sign_ins: Vec<SignInView>,
+}
+
+/// A sign-in, as its person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInView {
+    /// Its id.
+    pub sign_in_id: SignInId,
+    /// What it was made with, in words.
+    pub device: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was used last, to the minute.
+    pub used_at: DateTime<Utc>,
+    /// Whether it is the one by which they look.
+    pub is_current: bool,
+}
+
+/// The account of whoever asks.
+pub async fn load(app: &App, caller: &Caller) -> Result<Account, AppError> {
+    let person = access::require_person(caller, Operation::LoadAccount)?;
+    let known = find_person(app, person.user).await?;
+    let now = app.clock.now();
+    let idle_since = app.settings.accounts.idle_since(now);
+    let sign_ins = store::sign_ins::list(&mut *app.pool.acquire().await?, person.user, now, idle_since).await?;
+    let sign_ins = sign_ins.into_iter().map(|sign_in| SignInView {
+        sign_in_id: sign_in.id,
+        device: sign_in.device,
+        created_at: sign_in.created_at,
+        used_at: sign_in.used_at,
+        is_current: sign_in.id == person.sign_in,
+    });
+    Ok(Account {
+        user_id: person.user,
+        email: known.email.clone(),
+        name: known.name.clone(),
+        memberships: known.memberships.clone(),
+        sign_ins: sign_ins.collect(),
+    })
+}
+
+/// Gives whoever asks another password, if they know the one that they have. All their other sign-ins end: whoever had the old one is out.
+pub async fn change_password(
+    app: &App,
+    caller: &Caller,
+    whereabouts: Whereabouts,
+    current: SecretString,
+    next: SecretString,
+) -> Result<(), AccountError> {
+    let person = access::require_person(caller, Operation::ChangePassword)?;
+    let known = find_person(app, person.user).await?;
+    password_rules::check(next.expose_secret(), &known.email)?;
+    let attempt = app.attempts.begin(&known.email, whereabouts.address, app.clock.now());
+    let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
+    let found = store::users::find_credentials(&mut *app.pool.acquire().await?, &known.email).await?;
+    let before = found.and_then(|found| found.password);
+    if !app.passwords.is_right(current, before.clone()).await? {
+        return Err(AccountError::WrongPassword);
+    }
+    let digest = app.passwords.digest(next).await?;
+    let mut transaction = app.pool.begin().await?;
+    if !store::users::set_password(&mut transaction, person.user, before.as_deref(), &digest, app.clock.now()).await? {
+        return Err(AccountError::WrongPassword);
+    }
+    let ended = store::sign_ins::delete_all(&mut transaction, person.user, Some(person.sign_in)).await?;
+    transaction.commit().await?;
+    app.attempts.succeeded(attempt);
+    forget_sign_ins(app, ended);
+    tracing::info!(user = %person.user, "somebody changed their password");
+    Ok(())
+}
+
+/// Ends the sign-in by which it is asked.
+pub async fn sign_out(app: &App, caller: &Caller) -> Result<(), AppError> {
+    let person = access::require_person(caller, Operation::SignOut)?;
+    store::sign_ins::delete(&mut *app.pool.acquire().await?, person.user, person.sign_in).await?;
+    forget_sign_ins(app, vec![person.sign_in]);
+    Ok(())
+}
+
+/// Ends every sign-in of whoever asks, this one included.
+pub async fn sign_out_everywhere(app: &App, caller: &Caller) -> Result<(), AppError> {
+    let person = access::require_person(caller, Operation::SignOutEverywhere)?;
+    let ended = store::sign_ins::delete_all(&mut *app.pool.acquire().await?, person.user, None).await?;
+    forget_sign_ins(app, ended);
+    Ok(())
+}
+
+/// Ends one of the sign-ins of whoever asks.
+pub async fn end_sign_in(app: &App, caller: &Caller, sign_in: SignInId) -> Result<(), AppError> {
+    let person = access::require_person(caller, Operation::EndSignIn)?;
+    let ended = store::sign_ins::delete(&mut *app.pool.acquire().await?, person.user, sign_in).await?;
+    forget_sign_ins(app, vec![sign_in]);
+    if ended { Ok(()) } else { Err(AppError::not_found("sign-in", sign_in)) }
+}

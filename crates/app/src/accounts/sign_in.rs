@@ -1,0 +1,64 @@
+//! Signing in by e-mail address and password.
+
+use domain::{EmailAddress, SignInId, UserId};
+use secrecy::SecretString;
+use store::PgConnection;
+
+use super::{AccountError, NewSignIn, SIGN_INS_MAX, Whereabouts, forget_sign_ins, random_token, secret_token::SecretToken};
+use crate::{
+    App, AppError, Caller, PersonCaller,
+    access::{self, Operation},
+};
+
+/// What somebody signs in with.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// The address, as it was typed.
+    pub email: String,
+    /// The password.
+    pub password: SecretString,
+    /// The cookie that the browser has, whose sign-in this one takes the place of.
+    pub cookie: Option<String>,
+}
+
+/// Signs somebody in: with a new token, whatever the browser had before (session fixation). An address without an account is refused in the
+/// same words as a wrong password, and after the same work.
+pub async fn sign_in(app: &App, whereabouts: Whereabouts, new: SignIn) -> Result<NewSignIn, AccountError> {
+    access::require(&Caller::Anyone, Operation::SignIn)?;
+    let email = EmailAddress::of(&new.email).map_err(|_| AccountError::Refused);
+    // What is no address at all is nobody's, and is refused without a look.
+    let email = email?;
+    let attempt = app.attempts.begin(&email, whereabouts.address, app.clock.now());
+    let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
+    let found = store::users::find_credentials(&mut *app.pool.acquire().await?, &email).await?;
+    let digest = found.as_ref().and_then(|found| found.password.clone());
+    let is_right = app.passwords.is_right(new.password, digest).await?;
+    let Some(user) = found.filter(|found| is_right && !found.is_disabled).map(|found| found.user) else {
+        tracing::info!("a sign-in was refused");
+        return Err(AccountError::Refused);
+    };
+    let mut transaction = app.pool.begin().await?;
+    let replaced = match new.cookie.as_deref().and_then(SecretToken::digest_of) {
+        Some(digest) => store::sign_ins::find_by_sha256(&mut transaction, &digest).await?,
+        None => None,
+    };
+    if let Some(replaced) = &replaced {
+        store::sign_ins::delete(&mut transaction, replaced.user, replaced.id).await?;
+    }
+    let made = begin(app, &mut transaction, user, whereabouts.device).await?;
+    transaction.commit().await?;
+    app.attempts.succeeded(attempt);
+    forget_sign_ins(app, replaced.into_iter().map(|replaced| replaced.id).collect());
+    tracing::info!(%user, "somebody signed in");
+    Ok(made)
+}
+
+/// Begins a sign-in of somebody who has shown who they are.
+pub(super) async fn begin(app: &App, connection: &mut PgConnection, user: UserId, device: String) -> Result<NewSignIn, AppError> {
+    let (token, now) = (random_token()?, app.clock.now());
+    let expires_at = now + app.settings.accounts.sign_in_lifetime;
+    let device = device.chars().take(120).collect();
+    let kept = store::sign_ins::SignIn { id: SignInId::new(), user, device, created_at: now, used_at: now, expires_at };
+    store::sign_ins::insert(connection, &kept, &token.digest(), SIGN_INS_MAX).await?;
+    Ok(NewSignIn { person: PersonCaller { user, sign_in: kept.id }, token, expires_at })
+}

@@ -1,0 +1,74 @@
+//! Signing up.
+
+use domain::{CustomerId, EmailAddress, MemberRole, PersonName, TierName, UserId};
+use secrecy::{ExposeSecret as _, SecretString};
+use store::{Transaction, customers::Customer, users::User};
+
+use super::{AccountError, NewSignIn, SignUpPolicy, Whereabouts, password_rules, sign_in};
+use crate::{
+    App, AppError, Caller,
+    access::{self, Operation},
+    invitations::{self, OpenInvitation},
+};
+
+/// The tier of somebody who signs up.
+const TIER: &str = "free";
+
+/// Who signs up, and with what.
+#[derive(Debug, Clone)]
+pub struct SignUp {
+    /// Their address.
+    pub email: EmailAddress,
+    /// What they are called.
+    pub name: PersonName,
+    /// Their password to be.
+    pub password: SecretString,
+    /// The token of an invitation, which opens the door where sign-up is closed.
+    pub invitation: Option<String>,
+}
+
+/// Makes an account and signs its person in: as a member of the customer that invites them, or else as the owner of a customer of their own.
+///
+/// That an address has an account already is told, since nothing else can be done with it; how often that can be asked is bounded.
+pub async fn sign_up(app: &App, whereabouts: Whereabouts, new: SignUp) -> Result<NewSignIn, AccountError> {
+    access::require(&Caller::Anyone, Operation::SignUp)?;
+    let now = app.clock.now();
+    let invitation = match &new.invitation {
+        Some(token) => Some(invitations::find_for(app, token, &new.email).await?),
+        None if app.settings.accounts.sign_up == SignUpPolicy::Closed => return Err(AccountError::SignUpClosed),
+        None => None,
+    };
+    password_rules::check(new.password.expose_secret(), &new.email)?;
+    // Never taken back: who makes accounts by the dozen is to wait as well.
+    let begun = app.attempts.begin_from(whereabouts.address, now);
+    begun.map(drop).map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
+    let digest = app.passwords.digest(new.password).await?;
+    let user = User { id: UserId::new(), email: new.email, name: new.name, created_at: now, disabled_at: None };
+    let mut transaction = app.pool.begin().await?;
+    if !store::users::insert(&mut transaction, &user, Some(&digest)).await? {
+        return Err(AccountError::EmailTaken);
+    }
+    match invitation {
+        Some(invitation) => join(&mut transaction, &invitation, &user).await?,
+        None => found(&mut transaction, &user).await?,
+    }
+    let made = sign_in::begin(app, &mut transaction, user.id, whereabouts.device).await?;
+    transaction.commit().await?;
+    tracing::info!(user = %user.id, "somebody signed up");
+    Ok(made)
+}
+
+async fn join(transaction: &mut Transaction, invitation: &OpenInvitation, user: &User) -> Result<(), AccountError> {
+    invitations::use_up(transaction, invitation, user.id, user.created_at).await
+}
+
+/// A customer of one's own, called as one is called.
+async fn found(transaction: &mut Transaction, user: &User) -> Result<(), AppError> {
+    let internal = |error| AppError::internal("cannot name a customer after its owner", error);
+    let name = user.name.as_str().parse().map_err(internal)?;
+    let tier: TierName = TIER.parse().map_err(internal)?;
+    let customer = Customer { id: CustomerId::new(), name, tier, created_at: user.created_at };
+    store::customers::insert(transaction, &customer).await?;
+    store::members::insert(transaction, customer.id, user.id, MemberRole::Owner, user.created_at).await?;
+    Ok(())
+}

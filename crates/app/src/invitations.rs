@@ -1,0 +1,174 @@
+//! Invitations: links that make whoever follows them a member of a customer.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{CustomerId, CustomerName, EmailAddress, InvitationId, MemberRole, UserId};
+use store::{PgConnection, invitations::Invitation};
+
+use crate::{
+    App, AppError, Caller, Page, PageRequest,
+    access::{self, Operation},
+    accounts::{self, AccountError, SecretToken},
+    members,
+};
+
+/// How long a link opens the door.
+const LIFETIME: TimeDelta = TimeDelta::days(7);
+/// Links of one customer that are open at one time.
+const OPEN_MAX: i64 = 100;
+
+/// An invitation that is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewInvitation {
+    /// What one may do.
+    pub role: MemberRole,
+    /// Whom it is for; absent: whoever has the link.
+    pub email: Option<EmailAddress>,
+}
+
+/// An invitation, without its link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvitationView {
+    /// Its id.
+    pub invitation_id: InvitationId,
+    /// The customer whose member one becomes.
+    pub customer_id: CustomerId,
+    /// What one may do there.
+    pub role: MemberRole,
+    /// Whom it is for; absent: whoever has the link.
+    pub email: Option<EmailAddress>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// From when on it opens nothing.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// An invitation, as whoever follows its link sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenInvitation {
+    /// It itself.
+    pub invitation: InvitationView,
+    /// What its customer is called.
+    pub customer_name: CustomerName,
+}
+
+/// Invites somebody to the caller's customer. The link is given back here and never again.
+pub async fn create(app: &App, caller: &Caller, new: NewInvitation) -> Result<(InvitationView, String), AppError> {
+    let customer = access::require_customer(caller, Operation::CreateInvitation)?;
+    let invited_by = match caller {
+        Caller::Member(member) => Some(member.user),
+        Caller::Token(token) => token.user,
+        _ => None,
+    };
+    insert(app, customer, invited_by, new).await
+}
+
+/// Invites somebody to any customer, for whoever runs the installation: where sign-up is closed, the first owner comes so.
+pub async fn create_for(
+    app: &App,
+    caller: &Caller,
+    customer: CustomerId,
+    new: NewInvitation,
+) -> Result<(InvitationView, String), AppError> {
+    access::require(caller, Operation::InviteToCustomer)?;
+    insert(app, customer, None, new).await
+}
+
+/// The open invitations of the caller's customer, newest first.
+pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<InvitationView>, AppError> {
+    let customer = access::require_customer(caller, Operation::ListInvitations)?;
+    let (mut connection, now) = (app.pool.acquire().await?, app.clock.now());
+    let found = store::invitations::list_open(&mut connection, customer, now, page.after()?, page.fetch_max()).await?;
+    Ok(page.page(found, |invitation| invitation.id).map(InvitationView::from))
+}
+
+/// Takes an open invitation of the caller's customer back.
+pub async fn revoke(app: &App, caller: &Caller, invitation: InvitationId) -> Result<(), AppError> {
+    let customer = access::require_customer(caller, Operation::RevokeInvitation)?;
+    let revoked = store::invitations::revoke(&mut *app.pool.acquire().await?, customer, invitation, app.clock.now()).await?;
+    if revoked { Ok(()) } else { Err(AppError::not_found("invitation", invitation)) }
+}
+
+/// The invitation that a link's token is of. One that was used, taken back or has expired is none.
+pub async fn find(app: &App, token: &str) -> Result<OpenInvitation, AccountError> {
+    access::require(&Caller::Anyone, Operation::FindInvitation)?;
+    let digest = SecretToken::digest_of(token).ok_or(AccountError::InvitationGone)?;
+    let found = store::invitations::find_open(&mut *app.pool.acquire().await?, &digest, app.clock.now()).await?;
+    let (invitation, customer_name) = found.ok_or(AccountError::InvitationGone)?;
+    Ok(OpenInvitation { invitation: invitation.into(), customer_name })
+}
+
+/// Makes whoever is signed in a member, as the link says.
+pub async fn accept(app: &App, caller: &Caller, token: &str) -> Result<OpenInvitation, AccountError> {
+    let person = access::require_person(caller, Operation::AcceptInvitation)?;
+    let known = accounts::find_person(app, person.user).await?;
+    let invitation = find_for(app, token, &known.email).await?;
+    let mut transaction = app.pool.begin().await?;
+    use_up(&mut transaction, &invitation, person.user, app.clock.now()).await?;
+    transaction.commit().await?;
+    app.memory.people.drop_one(&person.user);
+    Ok(invitation)
+}
+
+/// The invitation that a link's token is of, if it is for whoever has this address.
+pub(crate) async fn find_for(app: &App, token: &str, email: &EmailAddress) -> Result<OpenInvitation, AccountError> {
+    let found = find(app, token).await?;
+    match &found.invitation.email {
+        Some(invited) if invited != email => Err(AccountError::InvitationForAnother(invited.clone())),
+        _ => Ok(found),
+    }
+}
+
+/// Uses an invitation up for `user`. In a transaction: only one of two who follow the link at one time becomes a member.
+pub(crate) async fn use_up(
+    connection: &mut PgConnection,
+    open: &OpenInvitation,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), AccountError> {
+    let InvitationView { invitation_id, customer_id, role, .. } = open.invitation;
+    if !store::invitations::accept(connection, invitation_id, user, now).await? {
+        return Err(AccountError::InvitationGone);
+    }
+    let conflict = |message: String| AccountError::App(AppError::Conflict { message });
+    if store::members::count(connection, customer_id).await? >= members::MEMBERS_MAX {
+        return Err(conflict(format!("{} has as many members as a customer can have", open.customer_name)));
+    }
+    let most = accounts::MEMBERSHIPS_MAX;
+    if store::members::list_of_user(connection, user, most).await?.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+        return Err(conflict(format!("you belong to {most} customers, and can belong to no more")));
+    }
+    if !store::members::insert(connection, customer_id, user, role, now).await? {
+        return Err(conflict(format!("you belong to {} already", open.customer_name)));
+    }
+    tracing::info!(customer = %customer_id, %user, role = role.as_str(), "somebody became a member");
+    Ok(())
+}
+
+async fn insert(
+    app: &App,
+    customer: CustomerId,
+    invited_by: Option<UserId>,
+    new: NewInvitation,
+) -> Result<(InvitationView, String), AppError> {
+    let (token, now) = (accounts::random_token()?, app.clock.now());
+    let NewInvitation { role, email } = new;
+    let id = InvitationId::new();
+    let invitation = Invitation { id, customer, role, email, invited_by, created_at: now, expires_at: now + LIFETIME };
+    let mut connection = app.pool.acquire().await?;
+    if store::invitations::count_open(&mut connection, customer, now).await? >= OPEN_MAX {
+        let message = format!("{OPEN_MAX} invitations of this customer are open: take some back first");
+        return Err(AppError::Conflict { message });
+    }
+    if !store::invitations::insert(&mut connection, &invitation, &token.digest()).await? {
+        return Err(AppError::not_found("customer", customer));
+    }
+    let link = format!("{}/invitations/{}", app.settings.public_url, token.expose());
+    Ok((invitation.into(), link))
+}
+
+impl From<Invitation> for InvitationView {
+    fn from(invitation: Invitation) -> Self {
+        let Invitation { id, customer, role, email, created_at, expires_at, .. } = invitation;
+        Self { invitation_id: id, customer_id: customer, role, email, created_at, expires_at }
+    }
+}

@@ -1,0 +1,75 @@
+//! Members of a customer: the people who may do something for it.
+
+use chrono::{DateTime, Utc};
+use domain::{CustomerId, EmailAddress, MemberRole, PersonName, UserId};
+use store::members::{Member, MemberChange};
+
+use crate::{
+    App, AppError, Caller, Page, PageRequest,
+    access::{self, Operation},
+};
+
+/// People that one customer can have.
+pub(crate) const MEMBERS_MAX: i64 = 500;
+
+/// A member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberView {
+    /// The person.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: EmailAddress,
+    /// What they are called.
+    pub name: PersonName,
+    /// What they may do.
+    pub role: MemberRole,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The members of the caller's customer, the newest people first.
+pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<MemberView>, AppError> {
+    let customer = access::require_customer(caller, Operation::ListMembers)?;
+    let found = store::members::list(&mut *app.pool.acquire().await?, customer, page.after()?, page.fetch_max()).await?;
+    Ok(page.page(found, |member| member.user).map(MemberView::from))
+}
+
+/// Gives a member another role. It counts on the next request, on every node. The last owner stays one.
+pub async fn set_role(app: &App, caller: &Caller, user: UserId, role: MemberRole) -> Result<MemberView, AppError> {
+    let customer = access::require_customer(caller, Operation::ChangeMember)?;
+    let mut transaction = app.pool.begin().await?;
+    let change = store::members::set_role(&mut transaction, customer, user, role).await?;
+    transaction.commit().await?;
+    app.memory.people.drop_one(&user);
+    done(change, customer, user).map(MemberView::from)
+}
+
+/// Removes a member, who may do nothing for the customer from then on. The last owner stays.
+pub async fn remove(app: &App, caller: &Caller, user: UserId) -> Result<(), AppError> {
+    let customer = access::require_customer(caller, Operation::RemoveMember)?;
+    let mut transaction = app.pool.begin().await?;
+    let change = store::members::delete(&mut transaction, customer, user).await?;
+    transaction.commit().await?;
+    app.memory.people.drop_one(&user);
+    done(change, customer, user).map(drop)
+}
+
+fn done(change: MemberChange, customer: CustomerId, user: UserId) -> Result<Member, AppError> {
+    match change {
+        MemberChange::Done(member) => {
+            tracing::info!(%customer, %user, "a member was changed");
+            Ok(member)
+        }
+        MemberChange::Missing => Err(AppError::not_found("member", user)),
+        MemberChange::LastOwner => {
+            Err(AppError::Conflict { message: "a customer needs an owner: make somebody else one first".to_owned() })
+        }
+    }
+}
+
+impl From<Member> for MemberView {
+    fn from(member: Member) -> Self {
+        let Member { user, email, name, role, created_at } = member;
+        Self { user_id: user, email, name, role, created_at }
+    }
+}
