@@ -63,31 +63,56 @@ fn may(caller: &Caller, operation: Operation) -> bool {
     }
 }
 
+/// What takes that somebody shows who they are.
+fn guarded() -> impl Iterator<Item = Operation> {
+    Operation::ALL.iter().copied().filter(|operation| operation.needs() != Needs::Nothing)
+}
+
+#[test]
+fn before_anybody_is_known_they_sign_up_or_in_or_look_at_an_invitation() {
+    let open: Vec<_> = Operation::ALL.iter().filter(|operation| may(&Caller::Anyone, **operation)).collect();
+
+    let needs_nothing = open.iter().filter(|operation| operation.needs() == Needs::Nothing).count();
+    assert_eq!(needs_nothing, 3, "{open:?}");
+    assert!(open.iter().all(|operation| matches!(operation.needs(), Needs::Nothing | Needs::Use)), "{open:?}");
+}
+
+#[test]
+fn a_person_may_what_is_about_themselves() {
+    let person = Caller::Person(PersonCaller { user: UserId::new(), sign_in: SignInId::new() });
+    for operation in guarded() {
+        assert_eq!(may(&person, operation), operation.needs() == Needs::Person, "{operation:?}");
+    }
+}
+
 #[test]
 fn the_admin_may_what_is_the_admins_and_nothing_else() {
-    for operation in Operation::ALL {
-        assert_eq!(may(&Caller::Admin, *operation), operation.needs() == Needs::Admin, "{operation:?}");
+    for operation in guarded() {
+        assert_eq!(may(&Caller::Admin, operation), operation.needs() == Needs::Admin, "{operation:?}");
     }
 }
 
 #[test]
 fn an_api_key_stands_for_an_owner_but_where_people_are_the_matter() {
-    for operation in Operation::ALL {
+    for operation in guarded() {
         let expected = match operation.needs() {
-            Needs::Admin | Needs::Person => false,
+            Needs::Admin | Needs::Person | Needs::Nothing => false,
             Needs::Member(_, scope) => scope != Scope::MembersWrite,
             Needs::Use => true,
         };
-        assert_eq!(may(&key(), *operation), expected, "{operation:?}");
+        assert_eq!(may(&key(), operation), expected, "{operation:?}");
     }
 }
 
 #[test]
 fn a_member_may_what_the_role_may_and_uses_no_server_by_a_sign_in() {
     for role in [MemberRole::Viewer, MemberRole::Editor, MemberRole::Owner] {
-        for operation in Operation::ALL {
-            let expected = matches!(operation.needs(), Needs::Member(least, _) if role >= least);
-            assert_eq!(may(&member(role), *operation), expected, "{role:?} {operation:?}");
+        for operation in guarded() {
+            let expected = match operation.needs() {
+                Needs::Member(least, _) => role >= least,
+                needs => needs == Needs::Person,
+            };
+            assert_eq!(may(&member(role), operation), expected, "{role:?} {operation:?}");
         }
     }
 }
@@ -95,14 +120,14 @@ fn a_member_may_what_the_role_may_and_uses_no_server_by_a_sign_in() {
 #[test]
 fn a_token_for_the_management_may_what_both_its_scopes_and_the_role_of_its_user_allow() {
     let management = |role| Audience::Management { customer: CustomerId::new(), role };
-    for operation in Operation::ALL {
+    for operation in guarded() {
         let Needs::Member(least, scope) = operation.needs() else {
-            assert!(!may(&token(management(MemberRole::Owner), "servers:write mcp:tools"), *operation), "{operation:?}");
+            assert!(!may(&token(management(MemberRole::Owner), "servers:write mcp:tools"), operation), "{operation:?}");
             continue;
         };
-        assert!(may(&token(management(MemberRole::Owner), &scope.to_string()), *operation), "{operation:?}");
-        assert!(!may(&token(management(MemberRole::Owner), "mcp:tools"), *operation), "{operation:?}");
-        let viewers = may(&token(management(MemberRole::Viewer), &scope.to_string()), *operation);
+        assert!(may(&token(management(MemberRole::Owner), &scope.to_string()), operation), "{operation:?}");
+        assert!(!may(&token(management(MemberRole::Owner), "mcp:tools"), operation), "{operation:?}");
+        let viewers = may(&token(management(MemberRole::Viewer), &scope.to_string()), operation);
         assert_eq!(viewers, least == MemberRole::Viewer, "{operation:?}");
     }
 }
@@ -110,8 +135,8 @@ fn a_token_for_the_management_may_what_both_its_scopes_and_the_role_of_its_user_
 #[test]
 fn a_token_for_a_server_uses_servers_and_nothing_else() {
     let caller = token(Audience::Server(ServerId::new()), "mcp:tools servers:write members:write");
-    for operation in Operation::ALL {
-        assert_eq!(may(&caller, *operation), operation.needs() == Needs::Use, "{operation:?}");
+    for operation in guarded() {
+        assert_eq!(may(&caller, operation), operation.needs() == Needs::Use, "{operation:?}");
     }
 }
 

@@ -47,13 +47,13 @@ const ROWS: [&str; 8] =
 /// Letters of the e-mail address that a password may have in it by accident.
 const LOCAL_PART_CHARS_MIN: usize = 4;
 
-/// A word, or a run of keys, as a part of a password.
+/// A word, a run of keys or a year, as a part of a password.
 const WORD: u32 = 2;
 /// A letter that belongs to neither.
 const LETTER: u32 = 3;
 /// Another character that belongs to neither.
 const OTHER: u32 = 1;
-/// What a password adds up to that is tried first, at most: two words with three digits, or one with a year and a mark.
+/// What a password adds up to that is tried first, at most: two words with three marks, or with a year and one.
 const COMMON_MAX: u32 = 7;
 
 /// Whether a password is taken for whoever has this address.
@@ -99,6 +99,9 @@ fn commonness(chars: &[char]) -> u32 {
         for length in words_at(rest) {
             reach(length, WORD);
         }
+        if is_year(rest) {
+            reach(4, WORD);
+        }
         for length in 4..=run_at(rest) {
             reach(length, WORD);
         }
@@ -116,6 +119,12 @@ fn words_at(chars: &[char]) -> impl Iterator<Item = usize> {
         .into_iter()
         .flat_map(|first| WORDS.iter().filter(move |(letter, _)| *letter == first || disguises(**letter, *first)));
     firsts.flat_map(|(_, words)| words.iter()).filter(move |word| begins(word)).map(|word| word.len())
+}
+
+/// Whether the characters begin with a year of somebody's life.
+fn is_year(chars: &[char]) -> bool {
+    let digits = chars.len() >= 4 && chars.iter().take(4).all(char::is_ascii_digit);
+    digits && [['1', '9'], ['2', '0']].iter().any(|century| chars.starts_with(century))
 }
 
 /// Whether `char` is commonly put in the place of `letter`.
