@@ -30,7 +30,7 @@ pub enum AuthorizeFault {
     #[error("{error}")]
     Reply {
         /// Where the answer is to go: not checked yet.
-        reply_to: ReplyTo,
+        reply_to: Box<ReplyTo>,
         /// What it says.
         error: AuthorizeError,
     },
@@ -137,14 +137,14 @@ impl AuthorizationRequest {
         let reply_to = reply_to(&parameters)?;
         match Asked::parse(issuer, &parameters) {
             Ok(Asked { challenge, scope, resource, prompt }) => Ok(Self { reply_to, challenge, scope, resource, prompt }),
-            Err(error) => Err(AuthorizeFault::Reply { reply_to, error }),
+            Err(error) => Err(AuthorizeFault::Reply { reply_to: Box::new(reply_to), error }),
         }
     }
 
     /// Refuses this request after all, for a reason that shows only later: nobody signed in, no consent, no such resource.
     #[must_use]
     pub fn fault(&self, code: AuthorizeErrorCode, description: &str) -> AuthorizeFault {
-        AuthorizeFault::Reply { reply_to: self.reply_to.clone(), error: AuthorizeError::new(code, description) }
+        AuthorizeFault::Reply { reply_to: Box::new(self.reply_to.clone()), error: AuthorizeError::new(code, description) }
     }
 }
 

@@ -33,7 +33,7 @@ pub enum ClientDocumentError {
 }
 
 impl ClientDocument {
-    /// Bytes of a document, at most (section 6.6 of the draft).
+    /// Bytes of a document, at most (section 8.7 of the draft).
     pub const BYTES_MAX: usize = 5 * 1024;
 
     /// Reads what was found at `url`.
@@ -66,6 +66,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::VerificationKeysError;
 
     const URL: &str = "https://app.test/client.json";
 
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn client_id_metadata_document_section_4_1_it_names_its_own_address_byte_by_byte() {
+    fn client_id_metadata_document_section_4_it_names_its_own_address_byte_by_byte() {
         for other in ["https://app.test/client.json/", "https://APP.test/client.json", "https://evil.test/client.json", ""] {
             assert_eq!(parse(&with("client_id", json!(other))), Err(ClientDocumentError::OtherClient(URL.to_owned())), "{other}");
         }
@@ -111,10 +112,13 @@ mod tests {
         ] {
             assert_eq!(parse(&with(name, value)), Err(ClientDocumentError::Secret), "{name}");
         }
+        let private_key = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": "AA", "d": "AA" }] });
+        let error = parse(&with("jwks", private_key)).unwrap_err();
+        assert_eq!(error, ClientMetadataError::Keys(VerificationKeysError::Private).into());
     }
 
     #[test]
-    fn client_id_metadata_document_section_6_6_it_has_5_kilobytes_at_most() {
+    fn client_id_metadata_document_section_8_7_it_has_5_kilobytes_at_most() {
         let body = with("x", json!("x".repeat(ClientDocument::BYTES_MAX)));
 
         assert!(matches!(parse(&body), Err(ClientDocumentError::Metadata(ClientMetadataError::TooLong { .. }))));

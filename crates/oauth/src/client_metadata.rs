@@ -141,15 +141,18 @@ impl ClientMetadata {
         if [&software.id, &software.version].into_iter().flatten().any(|text| text.len() > Self::SOFTWARE_BYTES_MAX) {
             return Err(ClientMetadataError::Software);
         }
+        if let Some(jwks) = &wire.jwks {
+            VerificationKeys::check_that_all_are_public(jwks)?;
+        }
         Ok(Self {
-            redirect_uris: redirect_uris(wire.redirect_uris.unwrap_or_default(), &grant_types)?,
+            redirect_uris: redirect_uris(&wire.redirect_uris.unwrap_or_default(), &grant_types)?,
             auth_method,
             name: wire.client_name.as_deref().and_then(ClientName::read),
             pages: ClientPages {
-                client_uri: wire.client_uri.and_then(page),
-                logo_uri: wire.logo_uri.and_then(page),
-                tos_uri: wire.tos_uri.and_then(page),
-                policy_uri: wire.policy_uri.and_then(page),
+                client_uri: wire.client_uri.as_ref().and_then(page),
+                logo_uri: wire.logo_uri.as_ref().and_then(page),
+                tos_uri: wire.tos_uri.as_ref().and_then(page),
+                policy_uri: wire.policy_uri.as_ref().and_then(page),
             },
             keys: if auth_method == AuthMethod::PrivateKeyJwt { Some(keys(wire.jwks, wire.jwks_uri)?) } else { None },
             grant_types,
@@ -268,7 +271,7 @@ fn grant_types(asked: Option<Vec<String>>, auth_method: AuthMethod) -> Result<Ve
     Ok(served)
 }
 
-fn redirect_uris(texts: Vec<String>, grant_types: &[GrantType]) -> Result<Vec<RedirectUri>, ClientMetadataError> {
+fn redirect_uris(texts: &[String], grant_types: &[GrantType]) -> Result<Vec<RedirectUri>, ClientMetadataError> {
     if texts.len() > ClientMetadata::REDIRECT_URIS_MAX {
         return Err(ClientMetadataError::TooManyRedirectUris);
     }
@@ -279,7 +282,7 @@ fn redirect_uris(texts: Vec<String>, grant_types: &[GrantType]) -> Result<Vec<Re
 }
 
 /// What cannot be shown safely is left out: nothing depends on it.
-fn page(value: Value) -> Option<Url> {
+fn page(value: &Value) -> Option<Url> {
     https(value.as_str()?)
 }
 

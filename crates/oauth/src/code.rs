@@ -1,15 +1,13 @@
 //! What becomes of an authorization code (RFC 6749, section 4.1.2 and 10.5; OAuth 2.1, section 4.1.3).
 
+use crate::{Challenge, ClientId, RedirectUri, Resource, Verifier};
 use chrono::{DateTime, Utc};
-use domain::ClientKey;
-
-use crate::{Challenge, RedirectUri, Resource, Verifier};
 
 /// A code that was given out, as it is kept; the code itself is known by its hash alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {
     /// Whom it was given to.
-    pub client: ClientKey,
+    pub client: ClientId,
     /// What its holder must know the origin of.
     pub challenge: Challenge,
     /// Where it was sent.
@@ -37,7 +35,7 @@ pub enum CodeState {
 #[derive(Debug, Clone, Copy)]
 pub struct Redemption<'a> {
     /// The client that proved to be itself, or says so, if it is a public one.
-    pub client: ClientKey,
+    pub client: &'a ClientId,
     /// The proof that it asked for the code.
     pub verifier: &'a Verifier,
     /// `redirect_uri`, which OAuth 2.1 has dropped here; if it is said, it must be the one of the request.
@@ -85,7 +83,7 @@ impl Code {
     /// What follows when this code is shown at `now`; changes its state accordingly.
     pub fn redeem(&mut self, shown: &Redemption<'_>, now: DateTime<Utc>) -> CodeOutcome {
         // Another client may have found the code; that must not harm the one that it is for.
-        if shown.client != self.client {
+        if *shown.client != self.client {
             return CodeOutcome::Refused(CodeRefusal::OtherClient);
         }
         let proven = self.challenge.is_met_by(shown.verifier);

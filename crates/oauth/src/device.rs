@@ -1,10 +1,9 @@
 //! How a device without a browser gets its tokens: it asks again and again until a person has decided elsewhere (RFC 8628).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::ClientKey;
 use serde::Serialize;
 
-use crate::{Endpoint, Issuer, Parameters, Resource, ResourceError, Secret, TokenError, TokenErrorCode, UserCode};
+use crate::{ClientId, Endpoint, Issuer, Parameters, Resource, ResourceError, Secret, TokenError, TokenErrorCode, UserCode};
 
 /// What a device asks for (RFC 8628, section 3.1). Who asks is read apart: see [`crate::ClientAuthentication`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +26,10 @@ pub struct DeviceAnswer {
 }
 
 /// A device's wish, as it is kept; the device code itself is known by its hash alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceGrant {
     /// Whose it is.
-    pub client: ClientKey,
+    pub client: ClientId,
     /// From when on it is worth nothing.
     pub expires_at: DateTime<Utc>,
     /// What became of it.
@@ -133,7 +132,7 @@ impl DeviceGrant {
 
     /// A wish that nobody has decided about.
     #[must_use]
-    pub const fn new(client: ClientKey, expires_at: DateTime<Utc>) -> Self {
+    pub const fn new(client: ClientId, expires_at: DateTime<Utc>) -> Self {
         Self { client, expires_at, state: DeviceState::Pending, interval_s: Self::INTERVAL_S, polled_at: None }
     }
 
@@ -144,8 +143,8 @@ impl DeviceGrant {
     }
 
     /// What follows when the device asks at `now`; changes the grant accordingly.
-    pub fn poll(&mut self, client: ClientKey, now: DateTime<Utc>) -> DevicePoll {
-        if client != self.client {
+    pub fn poll(&mut self, client: &ClientId, now: DateTime<Utc>) -> DevicePoll {
+        if *client != self.client {
             return DevicePoll::Refused(DeviceRefusal::OtherClient);
         }
         let last = self.polled_at.replace(now);
@@ -198,8 +197,12 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
     }
 
+    fn client(number: u128) -> ClientId {
+        ClientId::Registered(uuid::Uuid::from_u128(number))
+    }
+
     fn grant() -> DeviceGrant {
-        DeviceGrant::new(ClientKey::new(), at(600))
+        DeviceGrant::new(client(1), at(600))
     }
 
     fn refused(refusal: DeviceRefusal) -> DevicePoll {
@@ -210,12 +213,12 @@ mod tests {
     fn rfc_8628_section_3_5_a_device_waits_until_somebody_has_decided() {
         let mut grant = grant();
 
-        assert_eq!(grant.poll(grant.client, at(0)), refused(DeviceRefusal::Pending));
+        assert_eq!(grant.poll(&client(1), at(0)), refused(DeviceRefusal::Pending));
         assert!(grant.can_be_decided(at(1)));
         grant.state = DeviceState::Approved;
         assert!(!grant.can_be_decided(at(1)));
-        assert_eq!(grant.poll(grant.client, at(5)), DevicePoll::Redeemed);
-        assert_eq!(grant.poll(grant.client, at(10)), refused(DeviceRefusal::Used));
+        assert_eq!(grant.poll(&client(1), at(5)), DevicePoll::Redeemed);
+        assert_eq!(grant.poll(&client(1), at(10)), refused(DeviceRefusal::Used));
     }
 
     #[test]
@@ -228,10 +231,10 @@ mod tests {
             (6, DeviceRefusal::SlowDown, 15),
             (21, DeviceRefusal::Pending, 15),
         ] {
-            assert_eq!((grant.poll(grant.client, at(now)), grant.interval_s), (refused(refusal), interval_s), "{now}");
+            assert_eq!((grant.poll(&client(1), at(now)), grant.interval_s), (refused(refusal), interval_s), "{now}");
         }
         for now in 22..100 {
-            let _ = grant.poll(grant.client, at(now));
+            let _ = grant.poll(&client(1), at(now));
         }
         assert_eq!(grant.interval_s, INTERVAL_S_MAX);
     }
@@ -241,8 +244,8 @@ mod tests {
         let mut grant = grant();
         let half_a_second = TimeDelta::milliseconds(500);
 
-        assert_eq!(grant.poll(grant.client, at(0)), refused(DeviceRefusal::Pending));
-        assert_eq!(grant.poll(grant.client, at(5) - half_a_second), refused(DeviceRefusal::Pending));
+        assert_eq!(grant.poll(&client(1), at(0)), refused(DeviceRefusal::Pending));
+        assert_eq!(grant.poll(&client(1), at(5) - half_a_second), refused(DeviceRefusal::Pending));
     }
 
     #[test]
@@ -251,11 +254,11 @@ mod tests {
         let mut late = DeviceGrant { state: DeviceState::Approved, ..grant() };
         let mut other = grant();
 
-        assert_eq!(denied.poll(denied.client, at(5)), refused(DeviceRefusal::Denied));
-        assert_eq!(late.poll(late.client, at(600)), refused(DeviceRefusal::Expired));
+        assert_eq!(denied.poll(&client(1), at(5)), refused(DeviceRefusal::Denied));
+        assert_eq!(late.poll(&client(1), at(600)), refused(DeviceRefusal::Expired));
         assert!(!late.can_be_decided(at(600)));
-        assert_eq!(other.poll(ClientKey::new(), at(5)), refused(DeviceRefusal::OtherClient));
-        assert_eq!(other, DeviceGrant { polled_at: None, ..other });
+        assert_eq!(other.poll(&client(2), at(5)), refused(DeviceRefusal::OtherClient));
+        assert_eq!(other, grant());
     }
 
     #[test]

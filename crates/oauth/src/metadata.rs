@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn client_id_metadata_document_section_5_documents_are_announced() {
+    fn client_id_metadata_document_section_6_documents_are_announced() {
         assert_eq!(server()["client_id_metadata_document_supported"], true);
     }
 

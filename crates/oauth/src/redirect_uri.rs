@@ -20,6 +20,10 @@ enum Kind {
     PrivateUse,
 }
 
+/// Schemes of apps that people use MCP servers with, and that have no dot. Such an app registers this address beside others, and takes it for
+/// a fault of the server if it is refused. Another app on the machine may have claimed the scheme, but it does not know the code's verifier.
+const EDITORS: [&str; 7] = ["claude", "cursor", "jetbrains", "vscode", "vscode-insiders", "windsurf", "zed"];
+
 /// Why a text is no address to send a browser back to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a redirect URI {0}")]
@@ -147,7 +151,9 @@ fn web(url: &Url, text: &str) -> Result<Kind, RedirectUriError> {
 /// RFC 8252, section 8.4: only with a dot is a scheme the name of somebody's domain, turned round.
 fn private_use(text: &str) -> Result<Kind, RedirectUriError> {
     match text.split_once(':') {
-        Some((scheme, rest)) if scheme.contains('.') && rest.starts_with('/') => Ok(Kind::PrivateUse),
+        Some((scheme, rest)) if (scheme.contains('.') || EDITORS.contains(&scheme)) && rest.starts_with('/') => {
+            Ok(Kind::PrivateUse)
+        }
         _ => Err(RedirectUriError("must be https, http on the machine itself, or an app's own scheme with a dot in it")),
     }
 }
@@ -217,6 +223,7 @@ mod tests {
     fn rfc_8252_section_8_4_a_private_use_scheme_has_a_dot() {
         assert!(uri("com.example.app:/callback").is_private_use());
         assert_eq!(uri("com.example.app://callback").shown(), "com.example.app");
+        assert!(uri("cursor://anysphere.cursor-mcp/oauth/callback").is_private_use());
         for text in [
             "javascript:alert(1)",
             "data:text/html,x",

@@ -27,7 +27,7 @@ pub enum KeyMaterial {
         /// The second.
         y: String,
     },
-    /// A key on Ed25519, for EdDSA (RFC 8037, section 2).
+    /// A key on Ed25519, for `EdDSA` (RFC 8037, section 2).
     Ed25519 {
         /// The coordinate.
         x: String,
@@ -64,16 +64,21 @@ impl VerificationKeys {
 
     /// Reads a set. Keys that cannot be used here are passed over (RFC 7517, section 5).
     pub fn parse(set: &Value) -> Result<Self, VerificationKeysError> {
+        Self::check_that_all_are_public(set)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(VerificationKeysError::Form)?;
         if keys.len() > Self::COUNT_MAX {
             return Err(VerificationKeysError::TooMany);
         }
-        // `d` is the private part of all kinds of key, `k` the whole of a shared one.
-        if keys.iter().any(|key| key.get("d").is_some() || key.get("k").is_some()) {
-            return Err(VerificationKeysError::Private);
-        }
         let keys: Vec<_> = keys.iter().filter_map(VerificationKey::parse).collect();
         if keys.is_empty() { Err(VerificationKeysError::NoneUsable) } else { Ok(Self(keys)) }
+    }
+
+    /// Refuses a set that shows what nobody may know, be it used or not.
+    pub(crate) fn check_that_all_are_public(set: &Value) -> Result<(), VerificationKeysError> {
+        let keys = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        // `d` is the private part of all kinds of key, `k` the whole of a shared one.
+        let private = keys.iter().any(|key| key.get("d").is_some() || key.get("k").is_some());
+        if private { Err(VerificationKeysError::Private) } else { Ok(()) }
     }
 
     /// The keys that a statement can have been signed with: those of the algorithm, and of the name if it says one.

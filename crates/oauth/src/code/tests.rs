@@ -6,8 +6,8 @@ use super::*;
 
 const LIFETIME_S: i64 = 60;
 const CALLBACK: &str = "https://app.test/callback";
-const OWN: ClientKey = ClientKey::from_uuid(uuid::Uuid::from_u128(1));
-const OTHER: ClientKey = ClientKey::from_uuid(uuid::Uuid::from_u128(2));
+const OWN: ClientId = ClientId::Registered(uuid::Uuid::from_u128(1));
+const OTHER: ClientId = ClientId::Registered(uuid::Uuid::from_u128(2));
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
@@ -34,7 +34,7 @@ fn code() -> Code {
     }
 }
 
-fn shown<'a>(client: ClientKey, verifier: &'a Verifier) -> Redemption<'a> {
+fn shown<'a>(client: &'a ClientId, verifier: &'a Verifier) -> Redemption<'a> {
     Redemption { client, verifier, redirect_uri: None, resource: None }
 }
 
@@ -46,27 +46,27 @@ fn refused(refusal: CodeRefusal) -> CodeOutcome {
 fn rfc_6749_section_4_1_2_a_code_is_used_once_and_a_replay_revokes() {
     let (mut code, right, wrong) = (code(), verifier('r'), verifier('w'));
 
-    assert_eq!(code.redeem(&shown(OWN, &right), at(0)), CodeOutcome::Redeemed);
-    assert_eq!(code.redeem(&shown(OWN, &wrong), at(1)), refused(CodeRefusal::Used));
-    assert_eq!(code.redeem(&shown(OTHER, &right), at(1)), refused(CodeRefusal::OtherClient));
-    assert_eq!(code.redeem(&shown(OWN, &right), at(1)), CodeOutcome::Replayed);
-    assert_eq!(code.redeem(&shown(OWN, &right), at(LIFETIME_S + 1)), CodeOutcome::Replayed);
+    assert_eq!(code.redeem(&shown(&OWN, &right), at(0)), CodeOutcome::Redeemed);
+    assert_eq!(code.redeem(&shown(&OWN, &wrong), at(1)), refused(CodeRefusal::Used));
+    assert_eq!(code.redeem(&shown(&OTHER, &right), at(1)), refused(CodeRefusal::OtherClient));
+    assert_eq!(code.redeem(&shown(&OWN, &right), at(1)), CodeOutcome::Replayed);
+    assert_eq!(code.redeem(&shown(&OWN, &right), at(LIFETIME_S + 1)), CodeOutcome::Replayed);
 }
 
 #[test]
 fn rfc_7636_section_4_6_a_wrong_verifier_burns_the_code() {
     let (mut code, right, wrong) = (code(), verifier('r'), verifier('w'));
 
-    assert_eq!(code.redeem(&shown(OWN, &wrong), at(0)), refused(CodeRefusal::Verifier));
-    assert_eq!(code.redeem(&shown(OWN, &right), at(0)), refused(CodeRefusal::Used));
+    assert_eq!(code.redeem(&shown(&OWN, &wrong), at(0)), refused(CodeRefusal::Verifier));
+    assert_eq!(code.redeem(&shown(&OWN, &right), at(0)), refused(CodeRefusal::Used));
 }
 
 #[test]
 fn rfc_6749_section_4_1_2_a_code_expires() {
     let right = verifier('r');
 
-    assert_eq!(code().redeem(&shown(OWN, &right), at(LIFETIME_S - 1)), CodeOutcome::Redeemed);
-    assert_eq!(code().redeem(&shown(OWN, &right), at(LIFETIME_S)), refused(CodeRefusal::Expired));
+    assert_eq!(code().redeem(&shown(&OWN, &right), at(LIFETIME_S - 1)), CodeOutcome::Redeemed);
+    assert_eq!(code().redeem(&shown(&OWN, &right), at(LIFETIME_S)), refused(CodeRefusal::Expired));
 }
 
 #[test]
@@ -74,9 +74,9 @@ fn rfc_6749_section_10_5_another_client_cannot_use_a_code_nor_spoil_it() {
     let (mut code, right, wrong) = (code(), verifier('r'), verifier('w'));
 
     for verifier in [&right, &wrong] {
-        assert_eq!(code.redeem(&shown(OTHER, verifier), at(0)), refused(CodeRefusal::OtherClient));
+        assert_eq!(code.redeem(&shown(&OTHER, verifier), at(0)), refused(CodeRefusal::OtherClient));
     }
-    assert_eq!(code.redeem(&shown(OWN, &right), at(0)), CodeOutcome::Redeemed);
+    assert_eq!(code.redeem(&shown(&OWN, &right), at(0)), CodeOutcome::Redeemed);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn rfc_6749_section_4_1_3_the_address_is_that_of_the_request_if_it_is_said() {
     let right = verifier('r');
     let redeem = |redirect_uri| {
         let mut code = code();
-        let outcome = code.redeem(&Redemption { redirect_uri, ..shown(OWN, &right) }, at(0));
+        let outcome = code.redeem(&Redemption { redirect_uri, ..shown(&OWN, &right) }, at(0));
         (outcome, code.state)
     };
 
@@ -100,10 +100,10 @@ fn rfc_8707_section_2_2_the_resource_is_that_of_the_request_if_it_is_said() {
     let other = Resource::Server("other".parse().unwrap());
 
     for resource in [&other, &Resource::Management] {
-        let shown = Redemption { resource: Some(resource), ..shown(OWN, &right) };
+        let shown = Redemption { resource: Some(resource), ..shown(&OWN, &right) };
         assert_eq!(code.redeem(&shown, at(0)), refused(CodeRefusal::Resource));
     }
-    assert_eq!(code.redeem(&Redemption { resource: Some(&demo()), ..shown(OWN, &right) }, at(0)), CodeOutcome::Redeemed);
+    assert_eq!(code.redeem(&Redemption { resource: Some(&demo()), ..shown(&OWN, &right) }, at(0)), CodeOutcome::Redeemed);
 }
 
 /// What somebody does with a code that two know.
@@ -157,10 +157,10 @@ proptest! {
                     now_s += seconds;
                     continue;
                 }
-                Step::Honest | Step::ThiefWithVerifier => shown(OWN, &right),
-                Step::ThiefGuesses => shown(OWN, &wrong),
-                Step::ThiefAsOther => shown(OTHER, &right),
-                Step::ThiefForOtherResource => Redemption { resource: Some(&management), ..shown(OWN, &right) },
+                Step::Honest | Step::ThiefWithVerifier => shown(&OWN, &right),
+                Step::ThiefGuesses => shown(&OWN, &wrong),
+                Step::ThiefAsOther => shown(&OTHER, &right),
+                Step::ThiefForOtherResource => Redemption { resource: Some(&management), ..shown(&OWN, &right) },
             };
             let proven = !matches!(step, Step::ThiefGuesses | Step::ThiefAsOther);
             match code.redeem(&redemption, at(now_s)) {
