@@ -173,6 +173,7 @@ impl TestApp {
             version: "0.0.0-test",
             mcp: McpSettings::default(),
             cookies: CookieForm::Plain,
+            trusted_proxies: Vec::new(),
         };
         // A test may let go of the application and go on with its doors.
         web::router(Arc::clone(&self.app), settings).layer(Extension(Arc::clone(&self.kept)))

@@ -1,21 +1,39 @@
-//! Who asks: the bearer token of a request (RFC 6750, section 2.1) and whose it is.
+//! Who asks: the bearer token of a request (RFC 6750, section 2.1), or the cookie of a sign-in, and whose it is.
 
 use std::sync::Arc;
 
-use app::{App, AppError, Caller, tokens};
+use app::{App, AppError, Caller, PersonCaller, accounts, tokens};
 use axum::extract::{FromRef, FromRequestParts};
-use http::{HeaderMap, header, request::Parts};
+use domain::CustomerId;
+use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 
-use crate::error::ApiError;
+use crate::{
+    WebSettings,
+    account::{cookies, csrf::CsrfToken, same_origin::Initiator},
+    envelope::ErrorCode,
+    error::ApiError,
+};
 
 /// The longest token that is looked at: an API key has 46 characters, the tokens of an authorization server some hundred.
 const TOKEN_BYTES_MAX: usize = 4096;
+
+/// Names the customer that a person acts for who belongs to several.
+const CUSTOMER: HeaderName = HeaderName::from_static("toolwright-customer");
+/// Carries the token of forms, for pages whose requests say nothing of where they come from.
+const CSRF: HeaderName = HeaderName::from_static("toolwright-csrf");
 
 /// Whoever runs the platform: the door of `/admin/v1`. What they may do is decided in `app`.
 pub(crate) struct AdminCaller(pub(crate) Caller);
 
 /// Whoever acts for a customer, by one of its API keys, signed in, or by a token: the door of `/api/v1`. What they may do is decided in `app`.
 pub(crate) struct CustomerCaller(pub(crate) Caller);
+
+/// A person who is signed in, about what is theirs alone: the door of `/api/v1/account`.
+pub(crate) struct SignedInPerson {
+    pub(crate) caller: Caller,
+    /// What the page may send along with what changes something.
+    pub(crate) csrf: CsrfToken,
+}
 
 impl<S> FromRequestParts<S> for AdminCaller
 where
@@ -36,17 +54,68 @@ impl<S> FromRequestParts<S> for CustomerCaller
 where
     S: Send + Sync,
     Arc<App>: FromRef<S>,
+    Arc<WebSettings>: FromRef<S>,
 {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match authenticate(&parts.headers, &Arc::from_ref(state)).await? {
+        let app = Arc::<App>::from_ref(state);
+        if let Some((person, _)) = signed_in(parts, &app, &Arc::from_ref(state)).await? {
+            return Ok(Self(accounts::act_for(&app, person, named_customer(&parts.headers)?).await?));
+        }
+        match authenticate(&parts.headers, &app).await? {
             caller @ (Caller::Key(_) | Caller::Member(_) | Caller::Token(_)) => Ok(Self(caller)),
             Caller::Admin | Caller::Person(_) | Caller::Anyone => {
                 Err(AppError::Forbidden { needed: "a customer's API key" }.into())
             }
         }
     }
+}
+
+impl<S> FromRequestParts<S> for SignedInPerson
+where
+    S: Send + Sync,
+    Arc<App>: FromRef<S>,
+    Arc<WebSettings>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let app = Arc::<App>::from_ref(state);
+        if let Some((person, csrf)) = signed_in(parts, &app, &Arc::from_ref(state)).await? {
+            return Ok(Self { caller: Caller::Person(person), csrf });
+        }
+        authenticate(&parts.headers, &app).await?;
+        Err(AppError::Forbidden { needed: "a person who is signed in" }.into())
+    }
+}
+
+/// Who shows the cookie of a sign-in, if there is one and no bearer token: what was put into a request by hand counts before what a browser
+/// puts into each. What changes something must come from a page of ours, since the browser sends the cookie whoever asks it to.
+async fn signed_in(parts: &Parts, app: &App, settings: &WebSettings) -> Result<Option<(PersonCaller, CsrfToken)>, ApiError> {
+    if parts.headers.contains_key(header::AUTHORIZATION) {
+        return Ok(None);
+    }
+    let Some(cookie) = cookies::sign_in(settings, &parts.headers) else { return Ok(None) };
+    let person = accounts::authenticate(app, cookie).await?;
+    let csrf = CsrfToken::of(cookie);
+    let carried = parts.headers.get(CSRF).and_then(|token| token.to_str().ok());
+    let from_us = match Initiator::of(settings, &parts.headers, &parts.uri) {
+        Initiator::Ours => carried.is_none_or(|carried| csrf.is(carried)),
+        Initiator::Unknown => carried.is_some_and(|carried| csrf.is(carried)),
+        Initiator::Foreign => false,
+    };
+    if parts.method.is_safe() || from_us {
+        return Ok(Some((person, csrf)));
+    }
+    let message = "a request with a cookie that changes something must come from a page of this installation, or carry the header Toolwright-Csrf";
+    Err(ApiError::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message))
+}
+
+fn named_customer(headers: &HeaderMap) -> Result<Option<CustomerId>, ApiError> {
+    let Some(named) = headers.get(CUSTOMER) else { return Ok(None) };
+    let id = named.to_str().ok().and_then(|text| text.parse().ok());
+    id.map(Some).ok_or_else(|| ApiError::invalid("the header Toolwright-Customer must be the id of a customer"))
 }
 
 async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Caller, ApiError> {

@@ -8,6 +8,7 @@ mod account;
 mod admin;
 mod api;
 mod caller;
+mod client_address;
 mod documents;
 mod door;
 mod envelope;
@@ -23,6 +24,7 @@ mod settings;
 mod state;
 mod welcome;
 
+pub use client_address::{Network, ParseNetworkError, PeerAddress};
 pub use openapi::openapi;
 pub use router::router;
 pub use settings::{CookieForm, McpSettings, MetricsReaders, WebSettings};

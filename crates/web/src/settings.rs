@@ -3,6 +3,8 @@
 use http::uri::Authority;
 use url::{Origin, Url};
 
+use crate::Network;
+
 /// What the doors are told when the program starts.
 #[derive(Debug, Clone)]
 pub struct WebSettings {
@@ -18,6 +20,8 @@ pub struct WebSettings {
     pub mcp: McpSettings,
     /// The form of the cookies.
     pub cookies: CookieForm,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// The form of the cookies.
@@ -59,5 +63,13 @@ impl WebSettings {
 pub(crate) fn test_settings(public_url: &str) -> WebSettings {
     let public_url = Url::parse(public_url).unwrap();
     let cookies = if public_url.scheme() == "https" { CookieForm::Secure } else { CookieForm::Plain };
-    WebSettings { public_url, metrics: MetricsReaders::Admin, types: "", version: "0", mcp: McpSettings::default(), cookies }
+    WebSettings {
+        public_url,
+        metrics: MetricsReaders::Admin,
+        types: "",
+        version: "0",
+        mcp: McpSettings::default(),
+        cookies,
+        trusted_proxies: Vec::new(),
+    }
 }

@@ -56,6 +56,7 @@ impl Doors {
             version: "0.0.0-test",
             mcp: McpSettings::default(),
             cookies: CookieForm::Plain,
+            trusted_proxies: Vec::new(),
         };
         Self { router: web::router(Arc::clone(app.app()), settings), app }
     }

@@ -176,6 +176,7 @@ fn web_settings(configuration: &Configuration, public_url: Url) -> WebSettings {
             allowed_hosts: configuration.mcp.allowed_hosts.clone(),
         },
         cookies,
+        trusted_proxies: configuration.http.trusted_proxies.clone(),
     }
 }
 

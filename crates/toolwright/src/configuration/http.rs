@@ -6,6 +6,7 @@ use std::{
 };
 
 use url::{Host, Url};
+use web::Network;
 
 use super::{Profile, Reader, Setting, value::Value};
 
@@ -22,6 +23,11 @@ const METRICS: Setting = Setting::new(
     "http.metrics",
     "TOOLWRIGHT_METRICS",
     "who may read /metrics: `anyone`, or `admin` (with the admin key); anyone only in profile local on loopback",
+);
+const TRUSTED_PROXIES: Setting = Setting::new(
+    "http.trusted_proxies",
+    "TOOLWRIGHT_TRUSTED_PROXIES",
+    "addresses or networks of proxies whose X-Forwarded-For says where a request came from, separated by commas",
 );
 const CONNECTIONS_MAX: Setting = Setting::new(
     "http.connections_max",
@@ -54,6 +60,8 @@ pub(crate) struct Http {
     pub(crate) public_url: Option<Url>,
     /// Who may read `/metrics`.
     pub(crate) metrics: MetricsReaders,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<Network>,
     /// Connections at one time.
     pub(crate) connections_max: usize,
     /// Time for the head of a request.
@@ -85,6 +93,7 @@ impl Http {
             listen,
             public_url: read_public_url(reader, profile),
             metrics: reader.read(&METRICS, || if apart { MetricsReaders::Anyone } else { MetricsReaders::Admin }),
+            trusted_proxies: reader.read(&TRUSTED_PROXIES, Proxies::default).0,
             // Two descriptors a connection at most, well below the descriptors that a start asks for.
             connections_max: reader.number(&CONNECTIONS_MAX, 1..=100_000, 10_000),
             header_timeout: Duration::from_millis(reader.number(&HEADER_TIMEOUT_MS, 100..=600_000, 10_000)),
@@ -118,6 +127,22 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Proxies(Vec<Network>);
+
+impl Value for Proxies {
+    const FORM: &'static str = "addresses or networks separated by commas, such as 10.0.0.0/8";
+
+    fn parse(text: &str) -> Option<Self> {
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(|item| item.parse().ok()).collect::<Option<_>>().map(Self)
+    }
+
+    fn show(&self) -> String {
+        self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
 }
 

@@ -24,6 +24,8 @@ use tokio::{
 use tower::ServiceExt as _;
 use tracing::debug;
 
+use web::PeerAddress;
+
 use super::{
     Stop,
     activity::{Activity, Verdict},
@@ -60,7 +62,8 @@ impl Connection {
             debug!(%error, "cannot turn off Nagle's algorithm");
         }
         let activity = Arc::new(Activity::begin(Instant::now()));
-        let service = service_fn(|request| answer(self.router.clone(), Arc::clone(&activity), request));
+        let peer = stream.peer_addr().ok().map(|address| PeerAddress(address.ip()));
+        let service = service_fn(|request| answer(self.router.clone(), Arc::clone(&activity), peer, request));
         let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity)));
         let mut connection = std::pin::pin!(self.builder.serve_connection(stream, service));
         // A verdict comes up to half a header time-out late; a precise one would cost two timers a request.
@@ -116,7 +119,15 @@ fn builder(settings: &Http) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn answer(router: Router, activity: Arc<Activity>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+async fn answer(
+    router: Router,
+    activity: Arc<Activity>,
+    peer: Option<PeerAddress>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer);
+    }
     activity.request_begins(request.version());
     let running = Running(activity);
     let response = router.oneshot(request.map(Body::new)).await?;

@@ -29,6 +29,7 @@ struct Running {
 
 fn settings() -> Http {
     Http {
+        trusted_proxies: Vec::new(),
         listen: "127.0.0.1:0".parse().unwrap(),
         public_url: None,
         metrics: MetricsReaders::Anyone,

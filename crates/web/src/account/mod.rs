@@ -8,6 +8,8 @@ pub(crate) mod form;
 pub(crate) mod page;
 pub(crate) mod return_to;
 pub(crate) mod same_origin;
+pub(crate) mod signed_in;
+pub(crate) mod whereabouts;
 
 use axum::{Router, routing::get};
 

@@ -1,0 +1,72 @@
+//! Who looks at a page.
+
+use std::sync::Arc;
+
+use app::{App, AppError, Caller, PersonCaller, accounts};
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    response::{IntoResponse as _, Response},
+};
+use http::{Method, request::Parts};
+
+use super::{cookies, csrf::CsrfToken, page, return_to::ReturnTo};
+use crate::{WebSettings, error::ApiError};
+
+/// Somebody who is signed in. Everybody else is sent to the page where one signs in, and comes back afterwards.
+#[derive(Debug, Clone)]
+pub(crate) struct SignedIn {
+    /// Who it is.
+    pub(crate) person: PersonCaller,
+    /// What the forms of their pages carry; [`super::form::PostedForm`] has checked it.
+    pub(crate) csrf: CsrfToken,
+}
+
+/// Somebody who may be signed in.
+pub(crate) struct MaybeSignedIn(pub(crate) Option<SignedIn>);
+
+impl SignedIn {
+    /// Them, for use cases.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::Person(self.person)
+    }
+}
+
+impl<S> FromRequestParts<S> for SignedIn
+where
+    S: Send + Sync,
+    Arc<App>: FromRef<S>,
+    Arc<WebSettings>: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let MaybeSignedIn(found) = MaybeSignedIn::from_request_parts(parts, state).await.map_err(ApiError::into_response)?;
+        found.ok_or_else(|| page::see_other(&where_to(parts).after("/sign-in")))
+    }
+}
+
+impl<S> FromRequestParts<S> for MaybeSignedIn
+where
+    S: Send + Sync,
+    Arc<App>: FromRef<S>,
+    Arc<WebSettings>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let settings = Arc::<WebSettings>::from_ref(state);
+        let Some(cookie) = cookies::sign_in(&settings, &parts.headers) else { return Ok(Self(None)) };
+        match accounts::authenticate(&Arc::<App>::from_ref(state), cookie).await {
+            Ok(person) => Ok(Self(Some(SignedIn { person, csrf: CsrfToken::of(cookie) }))),
+            Err(AppError::Unauthenticated) => Ok(Self(None)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A page can be gone back to; a form that was sent cannot.
+fn where_to(parts: &Parts) -> ReturnTo {
+    let asked =
+        parts.uri.path_and_query().filter(|_| parts.method == Method::GET).and_then(|path| ReturnTo::parse(path.as_str()));
+    asked.unwrap_or_else(ReturnTo::account)
+}
