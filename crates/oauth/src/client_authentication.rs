@@ -78,8 +78,8 @@ pub enum AssertionError {
     /// It could be used for too long.
     #[error("the assertion must expire within {LIFETIME_MAX_S} seconds")]
     TooLong,
-    /// `jti` is missing or endless.
-    #[error("`jti` of the assertion must have 1 to {JTI_BYTES_MAX} bytes")]
+    /// `jti` is missing or endless, or has what nobody sees.
+    #[error("`jti` of the assertion must have 1 to {JTI_BYTES_MAX} bytes, and no control characters")]
     Id,
 }
 
@@ -147,7 +147,8 @@ impl AssertionClaims {
         if self.exp > now_s.saturating_add(LIFETIME_MAX_S + SKEW_S) {
             return Err(AssertionError::TooLong);
         }
-        if self.jti.is_empty() || self.jti.len() > JTI_BYTES_MAX { Err(AssertionError::Id) } else { Ok(()) }
+        let named = (1..=JTI_BYTES_MAX).contains(&self.jti.len()) && !self.jti.contains(char::is_control);
+        if named { Ok(()) } else { Err(AssertionError::Id) }
     }
 
     /// Until when `jti` must be remembered, for a statement that was checked at `now`.

@@ -98,8 +98,8 @@ pub enum ClientMetadataError {
     /// No keys, or two places of them.
     #[error("`private_key_jwt` needs either `jwks` or `jwks_uri`, an https address")]
     KeyPlaces,
-    /// The name of the program or of its release is too long.
-    #[error("`software_id` and `software_version` may have {bytes_max} bytes", bytes_max = ClientMetadata::SOFTWARE_BYTES_MAX)]
+    /// The name of the program or of its release is too long, or has what nobody sees.
+    #[error("`software_id` and `software_version` may have {bytes_max} bytes, and no control characters", bytes_max = ClientMetadata::SOFTWARE_BYTES_MAX)]
     Software,
 }
 
@@ -138,7 +138,11 @@ impl ClientMetadata {
             return Err(ClientMetadataError::ResponseTypes);
         }
         let software = ClientSoftware { id: wire.software_id, version: wire.software_version };
-        if [&software.id, &software.version].into_iter().flatten().any(|text| text.len() > Self::SOFTWARE_BYTES_MAX) {
+        if [&software.id, &software.version]
+            .into_iter()
+            .flatten()
+            .any(|text| text.len() > Self::SOFTWARE_BYTES_MAX || text.contains(char::is_control))
+        {
             return Err(ClientMetadataError::Software);
         }
         if let Some(jwks) = &wire.jwks {

@@ -102,6 +102,9 @@ impl FromStr for RedirectUri {
             return Err(RedirectUriError("must have no fragment"));
         }
         let url = Url::parse(text).map_err(|_| RedirectUriError("must be an absolute address"))?;
+        if text.contains("://") && split_authority(text).1.contains('@') {
+            return Err(RedirectUriError("must have no user"));
+        }
         let kind =
             if text.starts_with("https://") || text.starts_with("http://") { web(&url, text)? } else { private_use(text)? };
         Ok(Self { text: text.to_owned(), kind })
@@ -128,9 +131,6 @@ impl<'de> Deserialize<'de> for RedirectUri {
 
 fn web(url: &Url, text: &str) -> Result<Kind, RedirectUriError> {
     let (_, authority, _) = split_authority(text);
-    if authority.contains('@') {
-        return Err(RedirectUriError("must have no user"));
-    }
     // An address that browsers read as another host than is written there (`2130706433`, `0x7f.1`) is not what a person would see.
     if url.host_str() != Some(without_port(authority).to_ascii_lowercase().as_str()) {
         return Err(RedirectUriError("must have a host in its usual form"));

@@ -76,7 +76,7 @@ impl Family {
             return Presented::Unknown;
         }
         // Before the lifetimes: a thief is found out late rather than never.
-        let again = generation.checked_add(1) == Some(self.generation) && now < self.rotated_at + lifetimes.retry_window;
+        let again = generation.checked_add(1) == Some(self.generation) && now < later(self.rotated_at, lifetimes.retry_window);
         if generation < self.generation && !again {
             self.state = FamilyState::Revoked;
             return Presented::Replay;
@@ -96,8 +96,13 @@ impl Family {
     /// From when on the token that is alive is worth nothing.
     #[must_use]
     pub fn expires_at(&self, lifetimes: &RefreshLifetimes) -> DateTime<Utc> {
-        (self.started_at + lifetimes.absolute).min(self.rotated_at + lifetimes.idle)
+        later(self.started_at, lifetimes.absolute).min(later(self.rotated_at, lifetimes.idle))
     }
+}
+
+/// A lifetime that leads out of the calendar is endless.
+fn later(from: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
+    from.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl VerificationKey {
             return None;
         }
         match text("kid") {
-            Some(id) if id.len() > Self::ID_BYTES_MAX => None,
+            Some(id) if id.len() > Self::ID_BYTES_MAX || id.contains(char::is_control) => None,
             id => Some(Self { id: id.map(str::to_owned), material }),
         }
     }
@@ -220,6 +220,7 @@ mod tests {
             (with("alg", json!("RS256")), VerificationKeysError::NoneUsable),
             (with("x", json!("AA")), VerificationKeysError::NoneUsable),
             (with("kid", json!("k".repeat(300))), VerificationKeysError::NoneUsable),
+            (with("kid", json!("\u{0}")), VerificationKeysError::NoneUsable),
             (json!({ "keys": [{ "kty": "RSA", "n": "A".repeat(171), "e": "AQAB" }] }), VerificationKeysError::NoneUsable),
             (json!({ "keys": vec![p256(); VerificationKeys::COUNT_MAX + 1] }), VerificationKeysError::TooMany),
         ] {

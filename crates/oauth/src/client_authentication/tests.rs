@@ -156,7 +156,7 @@ fn rfc_7523_section_3_an_assertion_is_taken_in_its_time_which_is_short() {
 
 #[test]
 fn rfc_7523_section_3_an_assertion_has_a_name_that_is_remembered_as_long_as_it_could_come_again() {
-    for jti in [String::new(), "j".repeat(JTI_BYTES_MAX + 1)] {
+    for jti in [String::new(), "j".repeat(JTI_BYTES_MAX + 1), "\0".to_owned()] {
         assert_eq!(check(&AssertionClaims { jti, ..claims() }), Err(AssertionError::Id));
     }
     let now = DateTime::from_timestamp(NOW_S, 0).unwrap();

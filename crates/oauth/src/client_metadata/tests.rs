@@ -79,6 +79,7 @@ fn rfc_7591_section_3_2_1_what_is_not_served_is_replaced_or_refused() {
         ("response_types", json!(["token"]), ClientMetadataError::ResponseTypes),
         ("response_types", json!(["code id_token"]), ClientMetadataError::ResponseTypes),
         ("software_id", json!("x".repeat(200)), ClientMetadataError::Software),
+        ("software_version", json!("1\u{0}"), ClientMetadataError::Software),
     ] {
         assert_eq!(read(with(name, value.clone())), Err(error), "{name} {value}");
     }

@@ -93,6 +93,15 @@ fn numbers_that_have_run_out_end_the_family() {
     assert_eq!(family.present(u32::MAX, at(1), &LIFETIMES), Presented::Expired);
 }
 
+#[test]
+fn an_endless_lifetime_is_one() {
+    let endless = RefreshLifetimes { absolute: TimeDelta::MAX, idle: TimeDelta::MAX, retry_window: TimeDelta::zero() };
+    let mut family = family();
+
+    assert_eq!(family.present(0, at(10_000_000_000), &endless), Presented::Rotate { generation: 1 });
+    assert_eq!(family.present(0, at(10_000_000_000), &endless), Presented::Replay, "without a window there is no second time");
+}
+
 /// Whoever has tokens of the family.
 #[derive(Debug, Clone, Copy)]
 enum Holder {
