@@ -11,6 +11,8 @@ mod secure_listener;
 mod test_app;
 mod upstream;
 
+/// What the program serves as the types of the tool API.
+pub use compiler::TYPES;
 pub use customer::{TestCustomer, request};
 pub use program::program;
 pub use request::TestAnswer;

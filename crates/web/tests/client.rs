@@ -52,7 +52,7 @@ impl Doors {
         let settings = WebSettings {
             public_url: "http://127.0.0.1:8080".parse().unwrap(),
             metrics: MetricsReaders::Admin,
-            types: include_str!("../../compiler/toolwright.d.ts"),
+            types: testkit::TYPES,
             version: "0.0.0-test",
             mcp: McpSettings::default(),
             cookies: CookieForm::Plain,

@@ -41,5 +41,7 @@ async fn the_types_of_the_tool_api_are_there_for_editors(pool: PgPool) {
     let types = anyone.get("/api/v1/types/toolwright.d.ts").await;
 
     assert_eq!(types.status, StatusCode::OK);
-    assert!(types.text.contains("declare module \"toolwright\""), "{}", types.text);
+    for module in ["toolwright", "toolwright:csv", "toolwright:zip"] {
+        assert!(types.text.contains(&format!("declare module \"{module}\"")), "{module}: {}", types.text);
+    }
 }

@@ -9,12 +9,28 @@ use zeroize::Zeroizing;
 /// Shorter ones would be found in every text, and say next to nothing of the value.
 const ENCODED_BYTES_MIN: usize = 4;
 
+/// What different programs leave as it is in a URL beside letters and digits, from those that encode most: RFC 3986 itself, Python's `quote`, the
+/// component of JavaScript, that of a path in Go, a whole URI in JavaScript, and a query as browsers have it, within quotes or without.
+const PLAIN_IN_URLS: [&str; 7] = [
+    "-._~",
+    "-._~/",
+    "-._~!*'()",
+    "-._~$&+=:@",
+    "-._~;,/?:@&=+$#!*'()",
+    "-._~!$%&()*+,/:;=?@[\\]^`{|}",
+    "-._~!$%&'()*+,/:;=?@[\\]^`{|}",
+];
+
 /// `value` as it is and as JSON, base64, URLs, forms, HTML and hexadecimal write it, the likeliest first. Case is not told apart where these
 /// are looked for.
 pub(super) fn encodings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let mut found: Vec<Zeroizing<Vec<u8>>> = vec![bytes(value.to_owned())];
-    let encoded =
-        [in_json(value), in_json(value).replace('/', "\\/"), in_html(value), percent(value), form(value), hexadecimal(value)];
+    let [html, html_by_numbers, html_of_texts] = in_html(value);
+    let mut encoded =
+        vec![in_json(value), in_json(value).replace('/', "\\/"), html, percent(value), form(value), hexadecimal(value)];
+    encoded.extend(PLAIN_IN_URLS.iter().flat_map(|plain| in_urls(value, plain)));
+    // A host that prints a query as it came, but for the spaces.
+    encoded.extend([value.replace(' ', "+"), value.replace(' ', "%20"), in_ascii_json(value), html_by_numbers, html_of_texts]);
     // A URL with the value in its query that stands in another's query, as where to go after a login.
     let twice = bytes(percent(&percent(value)));
     let others = encoded.into_iter().map(bytes).chain(base64(value.as_bytes())).chain([twice]);
@@ -36,14 +52,41 @@ fn in_json(value: &str) -> String {
     quoted.trim_start_matches('"').strip_suffix('"').map(str::to_owned).unwrap_or_default()
 }
 
-fn in_html(value: &str) -> String {
-    value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+/// As those write it who keep to ASCII, and away from HTML.
+fn in_ascii_json(value: &str) -> String {
+    let mut text = String::new();
+    for character in in_json(value).chars() {
+        if character.is_ascii() && !"<>&'".contains(character) {
+            text.push(character);
+        } else {
+            let mut units = [0; 2];
+            text.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+/// With quotes by their names, by their numbers, and left as they are.
+fn in_html(value: &str) -> [String; 3] {
+    let text = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    [text.replace('"', "&quot;").replace('\'', "&#39;"), text.replace('"', "&#34;").replace('\'', "&#x27;"), text]
 }
 
 /// As RFC 3986 writes what is not unreserved.
 pub(super) fn percent(value: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    value.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    percent_but(value, PLAIN_IN_URLS.first().copied().unwrap_or_default())
+}
+
+fn percent_but(value: &str, plain: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || plain.as_bytes().contains(&byte);
+    value.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// With a space as URLs have it, and as forms have it.
+fn in_urls(value: &str, plain: &str) -> [String; 2] {
+    let encoded = percent_but(value, plain);
+    let with_plus = encoded.replace("%20", "+");
+    [encoded, with_plus]
 }
 
 fn form(value: &str) -> String {
@@ -103,6 +146,38 @@ mod tests {
             assert!(is_found("a\"<b>/&ü", text), "{text}");
         }
         assert!(is_found("a b c", "k=a+b+c"));
+    }
+
+    /// What goes out in a query comes back as whoever answers writes it.
+    #[test]
+    fn a_query_is_found_however_the_host_writes_it_again() {
+        let value = "a b+c/d:e'(f)*~ü\"";
+        for (who, text) in [
+            ("what is sent", "a%20b%2Bc%2Fd%3Ae%27%28f%29%2A~%C3%BC%22"),
+            ("a form", "a+b%2Bc%2Fd%3Ae%27%28f%29*%7E%C3%BC%22"),
+            ("a form that leaves ~", "a+b%2Bc%2Fd%3Ae%27%28f%29%2A~%C3%BC%22"),
+            ("encodeURIComponent", "a%20b%2Bc%2Fd%3Ae'(f)*~%C3%BC%22"),
+            ("encodeURIComponent and +", "a+b%2Bc%2Fd%3Ae'(f)*~%C3%BC%22"),
+            ("encodeURI", "a%20b+c/d:e'(f)*~%C3%BC%22"),
+            ("Python's quote", "a%20b%2Bc/d%3Ae%27%28f%29%2A~%C3%BC%22"),
+            ("Go's path", "a%20b+c%2Fd:e%27%28f%29%2A~%C3%BC%22"),
+            ("a browser's query", "a%20b+c/d:e%27(f)*~%C3%BC%22"),
+            ("a query of another scheme", "a%20b+c/d:e'(f)*~%C3%BC%22"),
+            ("as it is", "a b+c/d:e'(f)*~ü\""),
+            ("as it is, with +", "a+b+c/d:e'(f)*~ü\""),
+            ("as it is, with %20", "a%20b+c/d:e'(f)*~ü\""),
+            ("JSON in ASCII", r#"a b+c/d:e\u0027(f)*~\u00fc\""#),
+            ("HTML by numbers", "a b+c/d:e&#x27;(f)*~ü&#34;"),
+            ("HTML of a text", "a b+c/d:e'(f)*~ü\""),
+        ] {
+            for text in [text.to_owned(), text.to_lowercase()] {
+                let found = encodings(value).iter().any(|encoding| {
+                    let encoding = std::str::from_utf8(encoding).unwrap();
+                    text.to_ascii_lowercase().contains(&encoding.to_ascii_lowercase())
+                });
+                assert!(found, "{who}: {text}");
+            }
+        }
     }
 
     #[test]
