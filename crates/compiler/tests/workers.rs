@@ -1,6 +1,9 @@
 //! The pool with real processes.
 #![expect(clippy::unwrap_used, reason = "what a test's helper cannot do fails the test")]
 
+#[path = "workers/exhaustion.rs"]
+mod exhaustion;
+
 use std::{
     collections::BTreeMap,
     fs,

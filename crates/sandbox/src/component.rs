@@ -5,6 +5,7 @@ mod arguments;
 mod function;
 mod http;
 mod kind;
+mod poll;
 mod print;
 mod random;
 mod results;

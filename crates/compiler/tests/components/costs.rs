@@ -174,6 +174,67 @@ async fn no_more_is_printed_at_once_than_has_its_bound() {
     plant.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn each_entry_of_a_list_to_poll_takes_fuel_and_a_huge_list_ends_the_guest() {
+    let plant = Plant::start();
+    let poll = plant.upload_text(POLLING).await;
+    let call = async |entries: u32, times: u32| {
+        let arguments = json!({"entries": entries, "times": times});
+        plant.invoke_within(&poll, "work", &arguments, |call| call.limits.fuel_per_call_max = 1_000_000_000).await
+    };
+
+    let (few, many) = (call(1, 11).await, call(512, 11).await);
+    let for_ever = call(512, u32::MAX).await;
+    let (long, longer, huge) = (call(513, 1).await, call(50_000, 1).await, call(3_900_000, 1).await);
+
+    assert!(matches!(few.outcome, Outcome::Success(_)), "{:?}", few.outcome);
+    assert!(matches!(many.outcome, Outcome::Success(_)), "{:?}", many.outcome);
+    assert!((many.receipt.fuel - few.receipt.fuel) / (11 * 511) >= 500, "{:?}, {:?}", few.receipt, many.receipt);
+    assert_eq!(limit(&for_ever), "fuel_per_call_max");
+    for (what, ended) in [("long", &long), ("longer", &longer)] {
+        assert!(matches!(ended.outcome, Outcome::Trap(_)), "{what}: {:?}", ended.outcome);
+    }
+    assert!(longer.receipt.fuel >= 25_000_000, "it was read, and is paid for: {:?}", longer.receipt);
+    assert!(!matches!(huge.outcome, Outcome::Success(_)), "not even read: {:?}", huge.outcome);
+    plant.end().await;
+}
+
+/// Polls a list that has the same pollable so many times, so many times.
+const POLLING: &str = r#"(component
+  (import "wasi:io/poll@0.2.0" (instance $poll
+    (export "pollable" (type $pollable (sub resource)))
+    (export "poll" (func (param "in" (list (borrow $pollable))) (result (list u32))))))
+  (alias export $poll "pollable" (type $pollable'))
+  (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+    (alias outer 1 $pollable' (type $pollable''))
+    (export "pollable" (type $pollable (eq $pollable'')))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $pollable))))))
+  (core module $Memory
+    (memory (export "memory") 256)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536)))
+  (core instance $memory' (instantiate $Memory))
+  (alias core export $memory' "memory" (core memory $memory))
+  (alias core export $memory' "realloc" (core func $realloc))
+  (core func $wait (canon lower (func $clock "subscribe-duration")))
+  (core func $work (canon lower (func $poll "poll") (memory $memory) (realloc $realloc)))
+  (core module $Module
+    (import "" "memory" (memory 256))
+    (import "" "wait" (func $wait (param i64) (result i32)))
+    (import "" "work" (func $work (param i32 i32 i32)))
+    (func (export "work") (param $entries i32) (param $times i32) (local $handle i32) (local $place i32)
+      (local.set $handle (call $wait (i64.const 0)))
+      (loop $next
+        (i32.store (i32.add (i32.const 131072) (i32.mul (local.get $place) (i32.const 4))) (local.get $handle))
+        (local.set $place (i32.add (local.get $place) (i32.const 1)))
+        (br_if $next (i32.lt_u (local.get $place) (local.get $entries))))
+      (loop $again
+        (call $work (i32.const 131072) (local.get $entries) (i32.const 0))
+        (local.set $times (i32.sub (local.get $times) (i32.const 1)))
+        (br_if $again (local.get $times)))))
+  (core instance $core (instantiate $Module (with "" (instance
+    (export "memory" (memory $memory)) (export "wait" (func $wait)) (export "work" (func $work))))))
+  (func (export "work") (param "entries" u32) (param "times" u32) (canon lift (core func $core "work"))))"#;
+
 /// Calls a function of WASI as often as it is asked to. `import` is of `$wasi`, `lower` makes `$work` of it, `shape` is its type as a core
 /// function, and `call` calls it.
 fn wasi(import: &str, lower: &str, shape: &str, call: &str) -> String {

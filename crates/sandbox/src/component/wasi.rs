@@ -8,9 +8,11 @@ use wasmtime_wasi::{
     p2::bindings::{cli, filesystem, random},
 };
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_io::bindings::wasi::io::poll;
 
 use super::{
     http::Sender,
+    poll::{HasPollables, Pollables},
     print::Print,
     random::{HasRandom, Random},
     toll::Toll,
@@ -23,7 +25,7 @@ use crate::{
 };
 
 /// Streams, pollables and the like that one guest holds at a time. Each takes some hundred bytes of the host's memory.
-const RESOURCES_MAX: usize = 512;
+pub(super) const RESOURCES_MAX: usize = 512;
 /// As many as a guest gets of `toolwright:tool/host` at once.
 pub(super) const RANDOM_BYTES_MAX: u64 = 65_536;
 /// Headers of one request or answer. Each of the guest's resources can be one.
@@ -85,6 +87,12 @@ impl GuestState {
         Random { generators: context.random(), toll: toll.clone() }
     }
 
+    fn pollables(&mut self) -> Pollables<'_> {
+        let Wasi { table, toll, .. } = self.wasi();
+        toll.add(1, CALL_FUEL);
+        Pollables { table, toll: toll.clone() }
+    }
+
     /// Counts the requests that were sent since the last time as host calls, and ends lines that were left unfinished. Gives the limit that was
     /// crossed on the way out, if one was.
     pub(crate) fn settle_wasi(&mut self) -> Option<CallLimit> {
@@ -123,9 +131,10 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     // Streams, pollables, both clocks, random numbers and the three standard streams.
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    // Random bytes are among the interfaces above, and here for fuel.
+    // Random bytes and lists of pollables are among the interfaces above, and here for fuel.
     linker.allow_shadowing(true);
     random::random::add_to_linker::<_, HasRandom>(linker, GuestState::random)?;
+    poll::add_to_linker::<_, HasPollables>(linker, GuestState::pollables)?;
     linker.allow_shadowing(false);
     random::insecure::add_to_linker::<_, HasRandom>(linker, GuestState::random)?;
     random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |state: &mut GuestState| state.ctx().ctx.random())?;
