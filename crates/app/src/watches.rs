@@ -162,3 +162,28 @@ impl Watch {
         catalogue::find_usable(app, &self.place.bell.caller, &self.place.bell.slug).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_watch_one_server_and_so_many_all_of_them() {
+        let watches: Arc<Watches> = Arc::default();
+        let slug = |number: usize| -> Slug { format!("server-{number}").parse().unwrap() };
+        let add = |number| watches.add(&slug(number), &Caller::Anyone);
+        let mut places = Vec::new();
+
+        for number in 0..16_384 / 256 {
+            places.extend((0..256).map(|_| add(number).unwrap()));
+            assert_eq!(add(number).err(), Some(WatchesFull), "of one server");
+        }
+        let beyond = add(1_000).err();
+        places.pop();
+        let after = add(1_000);
+
+        assert_eq!(beyond, Some(WatchesFull));
+        assert!(after.is_ok(), "a place that was given back is taken again");
+        assert_eq!(add(1_001).err(), Some(WatchesFull));
+    }
+}

@@ -16,6 +16,7 @@ mod environment;
 mod executions;
 mod kinds;
 mod limits;
+mod other_base;
 mod outside;
 mod outside_examples;
 mod pins;

@@ -289,3 +289,24 @@ fn give_names(offers: Vec<InspectedExport>, prefix: &str) -> Result<Vec<Inspecte
     }
     Ok(named)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_uploads_are_inspected_at_a_time_and_no_more() {
+        let uploads = Uploads::new();
+        let mut places = Vec::new();
+        for _ in 0..4 {
+            places.push(uploads.take_place().await.unwrap());
+        }
+        let soon = Duration::from_millis(50);
+
+        let fifth = tokio::time::timeout(soon, uploads.take_place()).await.is_ok();
+        places.pop();
+        let after = tokio::time::timeout(soon, uploads.take_place()).await.is_ok();
+
+        assert_eq!((fifth, after), (false, true));
+    }
+}
