@@ -189,6 +189,29 @@ declare module "toolwright" {
     };
     /** How far the call is: `done` of `total`, where that is known, and what it is doing. */
     progress(done: number, total?: number, message?: string): void;
+    /**
+     * Asks the person in front of the client to fill in a form. `decline` (they said no) and `cancel` (they went away from it) are answers, too.
+     *
+     * While the person thinks, the call's time stands still. Some clients are asked between two runs of the tool: it then runs again up to this
+     * point, and everything that it was told on the way is told again, so that nothing is sent twice. So a question fails (a `ToolError`, which
+     * can be caught) where the client cannot be asked, or does not answer in time; and what a call was told before a question is bounded to what can be kept.
+     * A body of `fetch` is best read to its end before.
+     *
+     * ```js
+     * const { action, content } = await ctx.elicit({
+     *   message: "Which city?",
+     *   schema: { type: "object", properties: { city: { type: "string", title: "City" } }, required: ["city"] },
+     * });
+     * if (action !== "accept") return "Nothing was chosen.";
+     * ```
+     */
+    elicit(question: { message: string; schema: FormSchema }): Promise<Elicited>;
+    /** Asks the person to visit a page (https), where they enter what the client must not see. The answer says whether they agreed to, not what came of it. */
+    elicit(question: { message: string; url: string | URL }): Promise<Elicited>;
+    /** Asks the client's model. As `elicit`, it fails where the client cannot be asked. */
+    sample(question: SampleQuestion): Promise<Sampled>;
+    /** The folders that the client works on. As `elicit`, it fails where the client cannot be asked. */
+    roots(): Promise<Root[]>;
     /** Text to be shown. */
     text(text: string, annotations?: ContentAnnotations): Content;
     /** A picture: its bytes, or those in base64. */
@@ -201,6 +224,71 @@ declare module "toolwright" {
     link(link: Link): Content;
     /** Content with a result for programs (which fits `output`), or of a call that has failed. */
     content(content: string | Content | readonly (string | Content)[], options?: { structured?: { readonly [name: string]: unknown }; isError?: boolean }): ContentAnswer;
+  }
+
+  /** A form: what MCP has of JSON Schema for it, so that any client can show it. 64 fields at most. */
+  export interface FormSchema {
+    readonly type: "object";
+    readonly properties: { readonly [name: string]: FormField };
+    readonly required?: readonly string[];
+  }
+
+  /** One field: a text, a number, a switch, one of several texts, or some of them. */
+  export type FormField = { readonly title?: string; readonly description?: string } & (
+    | { readonly type: "string"; readonly minLength?: number; readonly maxLength?: number; readonly format?: "email" | "uri" | "date" | "date-time"; readonly default?: string }
+    | { readonly type: "string"; readonly enum: readonly string[]; readonly enumNames?: readonly string[]; readonly default?: string }
+    | { readonly type: "string"; readonly oneOf: readonly { readonly const: string; readonly title: string }[]; readonly default?: string }
+    | { readonly type: "number" | "integer"; readonly minimum?: number; readonly maximum?: number; readonly default?: number }
+    | { readonly type: "boolean"; readonly default?: boolean }
+    | {
+        readonly type: "array";
+        readonly items: { readonly type?: "string"; readonly enum: readonly string[] } | { readonly anyOf: readonly { readonly const: string; readonly title: string }[] };
+        readonly minItems?: number;
+        readonly maxItems?: number;
+        readonly default?: readonly string[];
+      }
+  );
+
+  /** `content` is there after `accept` of a form: its fields, as the schema has them. */
+  export interface Elicited {
+    readonly action: "accept" | "decline" | "cancel";
+    readonly content?: { readonly [name: string]: string | number | boolean | readonly string[] };
+  }
+
+  export interface SampleQuestion {
+    /** What is said to the model; a text is one message of the user's. */
+    readonly messages: string | readonly { readonly role: "user" | "assistant"; readonly content: SampleContent | readonly SampleContent[] }[];
+    /** How long the answer may be. */
+    readonly maxTokens: number;
+    readonly systemPrompt?: string;
+    readonly temperature?: number;
+    readonly stopSequences?: readonly string[];
+    /** Which model: names as hints, and what matters, each from 0 to 1. */
+    readonly modelPreferences?: { readonly hints?: readonly { readonly name?: string }[]; readonly costPriority?: number; readonly speedPriority?: number; readonly intelligencePriority?: number };
+    readonly metadata?: { readonly [name: string]: unknown };
+    /** Tools that the model may ask for; the answer's `content` then has blocks of the type `tool_use`. Few clients can. */
+    readonly tools?: readonly { readonly name: string; readonly description?: string; readonly inputSchema: { readonly [name: string]: unknown } }[];
+    readonly toolChoice?: { readonly mode?: "auto" | "required" | "none" };
+  }
+
+  /** A text, `ctx.text`, `ctx.image`, `ctx.audio`, or a block as MCP has it (`tool_use`, `tool_result`). */
+  export type SampleContent = string | Content | { readonly type: "text" | "image" | "audio" | "tool_use" | "tool_result"; readonly [name: string]: unknown };
+
+  export interface Sampled {
+    readonly role: "user" | "assistant";
+    /** A block as MCP has it, mostly { type: "text", text }, or a list of them. */
+    readonly content: SampledBlock | readonly SampledBlock[];
+    /** The model that answered. */
+    readonly model: string;
+    /** "endTurn", "stopSequence", "maxTokens", "toolUse", or another word of the client's. */
+    readonly stopReason?: string;
+  }
+
+  export type SampledBlock = { readonly type: "text" | "image" | "audio" | "tool_use" | "tool_result"; readonly text?: string; readonly [name: string]: unknown };
+
+  export interface Root {
+    readonly uri: string;
+    readonly name?: string;
   }
 
   export type Bytes = ArrayBuffer | ArrayBufferView | Blob;

@@ -44,6 +44,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("resource.js", include_str!("prelude/resource.js")),
     ("prompt.js", include_str!("prelude/prompt.js")),
     ("acceptance.js", include_str!("prelude/acceptance.js")),
+    ("questions.js", include_str!("prelude/questions.js")),
     ("context.js", include_str!("prelude/context.js")),
     ("exports.js", include_str!("prelude/exports.js")),
 ];

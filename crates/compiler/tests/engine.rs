@@ -19,6 +19,7 @@ mod engine {
     mod limits;
     mod machine;
     mod offers;
+    mod questions;
     mod streams;
     mod tampering;
     mod tools;

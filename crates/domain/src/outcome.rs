@@ -60,8 +60,7 @@ impl Outcome {
             Self::LimitExceeded(_) => Status::LimitExceeded,
             Self::Trap(_) => Status::Trap,
             Self::Cancelled => Status::Cancelled,
-            // It is not over.
-            Self::Asks(_) => Status::Running,
+            Self::Asks(_) => Status::Waiting,
         }
     }
 }
@@ -88,7 +87,7 @@ pub struct ToolFailure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Begun more than a second ago and not yet ended, or with a question at its client.
+    /// Begun more than a second ago and not yet ended.
     Running,
     /// Its client was asked something, and will call again with the answer; nothing runs meanwhile.
     Waiting,

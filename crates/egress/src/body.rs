@@ -129,13 +129,13 @@ impl ResponseBody {
             return Some(FetchError::Ended);
         }
         // A host that always has a piece ready never lets the timer below be asked.
-        (Instant::now() >= self.call.deadline).then_some(FetchError::Deadline)
+        (Instant::now() >= self.call.deadline.at()).then_some(FetchError::Deadline)
     }
 
     fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<FetchError> {
         let (call, idle) = (&self.call, self.idle);
         let waiting = self.waiting.get_or_insert_with(|| Waiting {
-            until: Box::pin(tokio::time::sleep_until((Instant::now() + idle).min(call.deadline).into())),
+            until: Box::pin(tokio::time::sleep_until((Instant::now() + idle).min(call.deadline.at()).into())),
             ended: Box::pin(call.ended.clone().cancelled_owned()),
         });
         if waiting.ended.as_mut().poll(context).is_ready() {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Attempt, Bounds, Egress, FetchError, Permission, Phase,
+    deadline::Deadline,
     meter::Meter,
     owner::{Place, Share},
     secrets::Placeholders,
@@ -25,7 +26,7 @@ use crate::{
 pub(crate) struct Call {
     pub(crate) egress: Arc<Egress>,
     pub(crate) permission: Arc<Permission>,
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Deadline,
     pub(crate) meter: Arc<Meter>,
     /// Requests that wait for the head of their answer.
     pub(crate) heads: Semaphore,
@@ -57,7 +58,7 @@ impl Call {
         let heads = Semaphore::new(egress.config.requests_per_call_max.clamp(1, Semaphore::MAX_PERMITS));
         Self {
             permission,
-            deadline: bounds.deadline,
+            deadline: Deadline::new(bounds.deadline),
             meter: Arc::new(Meter::new(bounds.egress_bytes_max)),
             heads,
             ended: CancellationToken::new(),
@@ -95,7 +96,7 @@ impl Call {
     }
 
     pub(crate) async fn until_deadline<T>(&self, what: impl Future<Output = T>) -> Result<T, FetchError> {
-        tokio::time::timeout_at(self.deadline.into(), what).await.map_err(|_| FetchError::Deadline)
+        tokio::time::timeout_at(self.deadline.at().into(), what).await.map_err(|_| FetchError::Deadline)
     }
 
     /// Waits for `what`, `limit` at most, and never longer than the call has.
@@ -106,13 +107,13 @@ impl Call {
         limit: Duration,
         what: impl Future<Output = T>,
     ) -> Result<T, FetchError> {
-        let at = Instant::now().checked_add(limit).map_or(self.deadline, |at| at.min(self.deadline));
+        let at = Instant::now().checked_add(limit).map_or(self.deadline.at(), |at| at.min(self.deadline.at()));
         tokio::time::timeout_at(at.into(), what).await.map_err(|_| self.over(started, phase, limit))
     }
 
     /// Why a wait ended.
     pub(crate) fn over(&self, started: &Started, phase: Phase, limit: Duration) -> FetchError {
-        if Instant::now() >= self.deadline {
+        if Instant::now() >= self.deadline.at() {
             return FetchError::Deadline;
         }
         FetchError::TimeOut { attempt: started.attempt(), phase, limit_ms: milliseconds(limit) }

@@ -12,6 +12,7 @@ mod breakers;
 mod call;
 mod config;
 mod connector;
+mod deadline;
 mod egress;
 mod error;
 mod exchange;

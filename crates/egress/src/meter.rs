@@ -19,12 +19,14 @@ use crate::sending::Sending;
 pub(crate) struct Meter {
     sent: AtomicU64,
     received: AtomicU64,
+    /// Of earlier runs of the call, which are not the node's to count again.
+    earlier: AtomicU64,
     max: u64,
 }
 
 impl Meter {
     pub(crate) const fn new(max: u64) -> Self {
-        Self { sent: AtomicU64::new(0), received: AtomicU64::new(0), max }
+        Self { sent: AtomicU64::new(0), received: AtomicU64::new(0), earlier: AtomicU64::new(0), max }
     }
 
     pub(crate) fn sent(&self) -> u64 {
@@ -36,7 +38,11 @@ impl Meter {
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.sent().saturating_add(self.received())
+        self.sent().saturating_add(self.received()).saturating_add(self.earlier.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn count_earlier(&self, bytes: u64) {
+        self.earlier.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(crate) const fn max(&self) -> u64 {
@@ -155,5 +161,15 @@ mod tests {
         assert_eq!((one.sent(), one.received(), two.total()), (5, 3, 5));
         assert!(two.has_room_for(1) && !two.has_room_for(2));
         assert!(near.write_all(b"more").await.is_err(), "the second call's bytes are used up");
+    }
+
+    #[test]
+    fn bytes_of_earlier_runs_count_against_the_call_alone() {
+        let meter = Meter::new(10);
+
+        meter.count_earlier(9);
+
+        assert!(meter.has_room_for(1) && !meter.has_room_for(2));
+        assert_eq!((meter.total(), meter.sent(), meter.received()), (9, 0, 0));
     }
 }

@@ -61,6 +61,28 @@ impl Outbound {
         hmac(algorithm, secret.value.expose_secret().as_bytes(), data)
     }
 
+    /// Makes a placeholder of an earlier run of the call mean the secret again.
+    pub fn restore_secret(&self, name: &EnvName, word: &str) -> Result<(), SecretError> {
+        let call = self.call();
+        call.placeholders().restore(&call.permission, name, None, word)
+    }
+
+    /// Makes a placeholder of [`Outbound::basic_auth`] of an earlier run of the call mean the credential again.
+    pub fn restore_basic_auth(&self, user: &str, name: &EnvName, word: &str) -> Result<(), SecretError> {
+        let call = self.call();
+        call.placeholders().restore(&call.permission, name, Some(user), word)
+    }
+
+    /// Counts bytes of earlier runs of the call.
+    pub fn count_earlier(&self, bytes: u64) {
+        self.call().meter.count_earlier(bytes);
+    }
+
+    /// Lets the call go on for longer, because its clock stood still.
+    pub fn put_off_deadline(&self, by: Duration) {
+        self.call().deadline.put_off(by);
+    }
+
     /// Asks a host, and follows where it leads. The answer's body is read afterwards.
     pub async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         fetch(self.call(), request).await.map_err(|error| self.masked(error))

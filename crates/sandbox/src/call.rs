@@ -6,20 +6,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Abilities, Outcome, Receipt};
-use tokio::runtime::Handle;
+use domain::{Digest, JournalPins, Outcome, Receipt};
+use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::{
-    Entry, Invocable, Invocation, InvokeError, Invoked,
+    Entry, Invocable, Invocation, InvokeError, Invoked, Questions,
     budget::MemoryBudget,
+    host::{Client, Fault},
     invocable::{Answered, Broken},
     invocation::CallLimit,
+    journal::Tape,
     meter::Metered,
     outcome,
     outside::Outside,
-    state::GuestState,
+    state::{GuestState, Surroundings},
+    wall::Wall,
 };
 
 /// Bytes that a guest gives to one of the host's functions, or answers, at most. Ours read texts where they are in the guest's memory and
@@ -33,61 +36,113 @@ enum End {
     Deadline,
 }
 
+/// What all calls of a node share.
+#[derive(Debug, Clone)]
+pub(crate) struct House {
+    pub(crate) engine: Engine,
+    pub(crate) budget: Arc<MemoryBudget>,
+    /// Places for guests that wait for their clients.
+    pub(crate) waiting: Arc<Semaphore>,
+    /// The JavaScript engine.
+    pub(crate) js_engine: Digest,
+    /// The runtime that drives sockets.
+    pub(crate) io: Handle,
+}
+
 /// Runs a call that has had its slot since `begun`.
 pub(crate) async fn run(
-    engine: Engine,
-    budget: Arc<MemoryBudget>,
+    house: House,
     tool: Arc<Invocable>,
-    call: Invocation,
-    io: Handle,
+    mut call: Invocation,
     begun: Instant,
 ) -> Result<Invoked, InvokeError> {
-    let deadline = begun + call.limits.wall_max();
+    let tape = start_tape(&house, &mut call)?;
+    let used = tape.as_ref().and_then(|tape| tape.used()).cloned().unwrap_or_else(|| Receipt::empty(call.digest));
+    call.outbound.iter().for_each(|outbound| outbound.count_earlier(used.egress_bytes));
+    let wall = Wall::new(begun + call.limits.wall_max().saturating_sub(Duration::from_micros(used.wall_us)));
     let fuel_max = call.limits.fuel_per_call_max;
-    let state = GuestState::new(call.limits, call.environment, call.reports, Outside::new(call.outbound, io), budget, begun);
-    let mut store = prepare(&engine, state, fuel_max).map_err(InvokeError::Internal)?;
+    let fuel_left = fuel_max.saturating_sub(used.fuel);
+    let around = Surroundings {
+        environment: call.environment,
+        reports: call.reports,
+        outside: Outside::new(call.outbound, house.io),
+        client: Client::new(call.questions, house.waiting),
+        tape,
+        wall: wall.clone(),
+    };
+    let state = GuestState::new(call.limits, around, house.budget, begun);
+    let mut store = prepare(&house.engine, state, fuel_left).map_err(InvokeError::Internal)?;
 
-    let (end, cpu_us) = drive(&mut store, &tool, (call.entry, &call.arguments), &call.cancelled, deadline).await;
+    let (end, cpu_us) = drive(&mut store, &tool, (call.entry, &call.arguments), &call.cancelled, &wall).await;
 
+    let ended = judge(&mut store, end)?;
+    // wasmtime writes down what a function used when it calls another or ends: a loop that the clock stopped is charged up to the
+    // last call in it, and by its CPU time.
+    let fuel = fuel_left - store.get_fuel().unwrap_or_default().min(fuel_left);
+    let state = store.into_data();
+    let receipt = Receipt {
+        digest: call.digest,
+        fuel: used.fuel.saturating_add(fuel),
+        memory_bytes_peak: used.memory_bytes_peak.max(state.footprint.memory_bytes()),
+        wall_us: used.wall_us.saturating_add(micros(begun.elapsed().saturating_sub(wall.stood_still()))),
+        cpu_us: used.cpu_us.saturating_add(cpu_us),
+        queue_us: used.queue_us.saturating_add(call.queue_us),
+        // A guest that is run again asks and writes the same again, which counts once.
+        host_calls: used.host_calls.max(state.host_calls),
+        egress_bytes: used.egress_bytes.max(state.outside.bytes()),
+        output_bytes: ended.output_bytes,
+        log_lines: used.log_lines.max(state.log.written()),
+    };
+    if let Some(receipts) = call.receipts {
+        // Nobody may want it any more.
+        let _ = receipts.try_send(receipt.clone());
+    }
+    let journal = match ended.outcome {
+        Outcome::Asks(_) => state.tape.and_then(|tape| tape.into_journal(receipt.clone())).map(Box::new),
+        _ => None,
+    };
+    Ok(Invoked { outcome: ended.outcome, receipt, log: state.log.take_lines(), journal, lacked: state.client.lacked() })
+}
+
+/// The journal of a call that is recorded.
+fn start_tape(house: &House, call: &mut Invocation) -> Result<Option<Box<Tape>>, InvokeError> {
+    let Questions::Recorded(recording) = &mut call.questions else { return Ok(None) };
+    let pins = JournalPins {
+        version: recording.version,
+        artifact: call.digest,
+        engine: house.js_engine,
+        environment: recording.environment,
+        entry: call.entry,
+        arguments: Digest::of(call.arguments.as_bytes()),
+    };
+    let bytes_max = call.limits.output_bytes_max.saturating_add(call.limits.egress_bytes_max);
+    let tape = Tape::new(pins, recording.replay.take(), bytes_max, house.budget.clone())?;
+    Ok(Some(Box::new(tape)))
+}
+
+/// How the call ended.
+fn judge(store: &mut Store<GuestState>, end: End) -> Result<outcome::Ended, InvokeError> {
     let crossed = store.data_mut().settle_wasi();
-    let owes_fuel = pay_for_wasi(&mut store);
-    let outcome = match end {
+    let owes_fuel = pay_for_wasi(store);
+    Ok(match end {
         End::Guest(_) if let Some(limit) = crossed => {
             outcome::Ended::without_output(Outcome::LimitExceeded(store.data().limits.exceeded(limit)))
         }
         End::Guest(_) if owes_fuel => {
             outcome::Ended::without_output(Outcome::LimitExceeded(store.data().limits.exceeded(CallLimit::Fuel)))
         }
-        End::Guest(Ok(Answered::Guest(answer))) => outcome::of_answer(&store, &answer)?,
+        End::Guest(Ok(_)) if store.data().is_replaying() => {
+            outcome::Ended::without_output(Outcome::Trap(Fault::EndedEarly.to_string()))
+        }
+        End::Guest(Ok(Answered::Guest(answer))) => outcome::of_answer(store, &answer)?,
         End::Guest(Ok(Answered::Component(answer))) => answer.judge(store.data()),
-        End::Guest(Err(broken)) => outcome::of_broken(&store, broken)?,
+        End::Guest(Err(broken)) => outcome::of_broken(store, broken)?,
         End::Cancelled => outcome::Ended::without_output(Outcome::Cancelled),
         End::Deadline => {
             let limit = store.data().limits.exceeded(CallLimit::Wall);
             outcome::Ended::without_output(Outcome::LimitExceeded(limit))
         }
-    };
-    // wasmtime writes down what a function used when it calls another or ends: a loop that the clock stopped is charged up to the
-    // last call in it, and by its CPU time.
-    let fuel = fuel_max - store.get_fuel().unwrap_or_default().min(fuel_max);
-    let state = store.into_data();
-    let receipt = Receipt {
-        digest: call.digest,
-        fuel,
-        memory_bytes_peak: state.footprint.memory_bytes(),
-        wall_us: micros(begun.elapsed()),
-        cpu_us,
-        queue_us: call.queue_us,
-        host_calls: state.host_calls,
-        egress_bytes: state.outside.bytes(),
-        output_bytes: outcome.output_bytes,
-        log_lines: state.log.written(),
-    };
-    if let Some(receipts) = call.receipts {
-        // Nobody may want it any more.
-        let _ = receipts.try_send(receipt.clone());
-    }
-    Ok(Invoked { outcome: outcome.outcome, receipt, log: state.log.take_lines(), journal: None, lacked: Abilities::default() })
+    })
 }
 
 fn prepare(engine: &Engine, state: GuestState, fuel_max: u64) -> wasmtime::Result<Store<GuestState>> {
@@ -118,7 +173,7 @@ async fn drive(
     tool: &Invocable,
     (entry, arguments): (Entry, &str),
     cancelled: &CancellationToken,
-    deadline: Instant,
+    wall: &Wall,
 ) -> (End, u64) {
     let guest = pin!(tool.call(store, entry, arguments));
     let mut guest = Metered::new(guest);
@@ -126,7 +181,7 @@ async fn drive(
         biased;
         answer = &mut guest => End::Guest(answer),
         () = cancelled.cancelled() => End::Cancelled,
-        () = tokio::time::sleep_until(deadline.into()) => End::Deadline,
+        () = wall.is_over() => End::Deadline,
     };
     (end, guest.cpu_us())
 }

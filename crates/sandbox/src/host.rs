@@ -5,18 +5,21 @@ mod bodies;
 mod digest;
 mod log;
 mod operations;
+mod questions;
 mod requests;
 mod secrets;
 mod values;
 
+use domain::HostCall;
 use wasmtime::{
     StoreContextMut, Trap,
     component::{Linker, WasmStr},
 };
 
-pub(crate) use bodies::Bodies;
+pub(crate) use bodies::{Bodies, OpenBody};
 pub(crate) use log::Log;
 pub(crate) use operations::Operations;
+pub(crate) use questions::Client;
 pub(crate) use requests::{RECEIVED_BYTE_FUEL, SENT_BYTE_FUEL, missing_grant};
 pub(crate) use values::RANDOM_BYTE_FUEL;
 
@@ -44,6 +47,17 @@ pub(crate) enum Fault {
     Handles,
     #[error("more than {} random bytes were asked for at once", values::RANDOM_BYTES_MAX)]
     RandomLength,
+    /// No fault of anybody's.
+    #[error("the guest waits for answers of its client")]
+    Asks,
+    #[error(
+        "the tool was run again to go on after its question, and did not do what it had done before: it called the host's `{}` where it had not, \
+         or with something else",
+        .0.as_str()
+    )]
+    Diverged(HostCall),
+    #[error("the tool was run again to go on after its question, and ended before it came to it")]
+    EndedEarly,
     #[error("the guest waits, but no operation of it is under way")]
     NothingToWaitFor,
     #[error("the machine gives no random bytes")]

@@ -9,20 +9,21 @@ use std::{
 };
 
 use domain::TierName;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Semaphore};
 use wasmtime::{
     Engine, Store, Trap,
     component::{Component, InstancePre},
 };
 
 use crate::{
-    CallLimits, MEMORY_BYTES_MAX,
+    CallLimits, MEMORY_BYTES_MAX, Questions,
     budget::MemoryBudget,
     component::{self, ComponentRuntime, World},
-    host::Fault,
+    host::{Client, Fault},
     invocable::Broken,
     outside::Outside,
-    state::GuestState,
+    state::{GuestState, Surroundings},
+    wall::Wall,
 };
 
 /// Ten times what Python takes to start.
@@ -128,7 +129,16 @@ fn state() -> Result<GuestState, TrialError> {
     };
     let budget = MemoryBudget::new(MEMORY_BYTES_MAX as u64);
     let outside = Outside::new(None, Handle::current());
-    Ok(GuestState::new(limits, Arc::new(BTreeMap::new()), None, outside, budget, Instant::now()))
+    let begun = Instant::now();
+    let around = Surroundings {
+        environment: Arc::new(BTreeMap::new()),
+        reports: None,
+        outside,
+        client: Client::new(Questions::default(), Arc::new(Semaphore::new(0))),
+        tape: None,
+        wall: Wall::new(begun),
+    };
+    Ok(GuestState::new(limits, around, budget, begun))
 }
 
 /// Interrupts what runs under `engine` when the time is up.

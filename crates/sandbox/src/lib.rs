@@ -15,6 +15,7 @@ mod host;
 pub mod inspection;
 mod invocable;
 mod invocation;
+mod journal;
 mod js_engine;
 mod meter;
 pub mod native;
@@ -26,6 +27,7 @@ mod report;
 mod sandbox;
 mod state;
 mod ticker;
+mod wall;
 
 pub use artifacts::LoadError;
 pub use disk::{KeepError, NativeCache, NativeCacheConfig, NativeCacheError};

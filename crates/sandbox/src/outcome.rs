@@ -91,6 +91,7 @@ pub(crate) fn of_broken(store: &Store<GuestState>, broken: Broken) -> Result<End
         return Ok(Ended::without_output(match fault {
             Fault::HostCalls => Outcome::LimitExceeded(limits.exceeded(CallLimit::HostCalls)),
             Fault::EgressBytes => Outcome::LimitExceeded(limits.exceeded(CallLimit::EgressBytes)),
+            Fault::Asks => Outcome::Asks(store.data().tape.as_ref().map(|tape| tape.open_questions()).unwrap_or_default()),
             fault => Outcome::Trap(fault.to_string()),
         }));
     }

@@ -20,7 +20,7 @@ use crate::{
     NativeCacheError, ToolForm,
     artifacts::Artifacts,
     budget::MemoryBudget,
-    call::{self, micros},
+    call::{self, House, micros},
     engine, invocable,
     preparation::{self, PreparationError},
     ticker::Ticker,
@@ -31,6 +31,9 @@ use crate::{
 const POLLS_BETWEEN_EVENTS: u32 = 4;
 /// A guest that has not yielded after this long is not waited for: it yields at every tick.
 const SHUT_DOWN_MAX: Duration = Duration::from_secs(5);
+
+/// Of so many slots one may be waiting for its client: for minutes, with nothing to do.
+const SLOTS_PER_WAITING: u32 = 4;
 
 /// How a sandbox is laid out.
 #[derive(Debug, Clone)]
@@ -113,6 +116,9 @@ pub struct Sandbox {
     disk: Arc<NativeCache>,
     slots: Arc<Semaphore>,
     budget: Arc<MemoryBudget>,
+    /// Questions that wait for their clients while their guests do.
+    waiting: Arc<Semaphore>,
+    js_engine: Digest,
     ticker: Ticker,
     guests: Handle,
     /// Absent once the sandbox is shut down.
@@ -140,6 +146,8 @@ impl Sandbox {
             disk,
             slots: Arc::new(Semaphore::new(config.slots_max as usize)),
             budget: MemoryBudget::new(config.memory_bytes_max),
+            waiting: Arc::new(Semaphore::new((config.slots_max / SLOTS_PER_WAITING).max(1) as usize)),
+            js_engine: js_engine.digest,
             ticker,
             guests: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
@@ -178,7 +186,14 @@ impl Sandbox {
         // Whoever goes away takes the call back: the guest is not dropped as it stands, so that it still has a receipt.
         call.cancelled = call.cancelled.child_token();
         let _goes_away = call.cancelled.clone().drop_guard();
-        let guest = call::run(self.engine.clone(), self.budget.clone(), tool.clone(), call, Handle::current(), begun);
+        let house = House {
+            engine: self.engine.clone(),
+            budget: self.budget.clone(),
+            waiting: self.waiting.clone(),
+            js_engine: self.js_engine,
+            io: Handle::current(),
+        };
+        let guest = call::run(house, tool.clone(), call, begun);
         let task = async move {
             let invoked = guest.await;
             // The slot of the pool is free before another call is let in.

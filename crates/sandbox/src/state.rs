@@ -10,8 +10,10 @@ use crate::{
     budget::MemoryBudget,
     component::Wasi,
     footprint::Footprint,
-    host::{Log, Operations},
+    host::{Client, Log, Operations},
+    journal::Tape,
     outside::Outside,
+    wall::Wall,
 };
 
 /// The data of one guest's store.
@@ -28,20 +30,30 @@ pub(crate) struct GuestState {
     pub(crate) host_calls: u32,
     /// What WASI knows of the guest, once it has asked.
     pub(crate) wasi: Option<Box<Wasi>>,
+    pub(crate) client: Client,
+    /// Present where the call is recorded.
+    pub(crate) tape: Option<Box<Tape>>,
+    pub(crate) wall: Wall,
+}
+
+/// Who asks and who answers around a guest.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) environment: Arc<BTreeMap<EnvName, EnvValue>>,
+    pub(crate) reports: Option<mpsc::Sender<Report>>,
+    pub(crate) outside: Outside,
+    pub(crate) client: Client,
+    pub(crate) tape: Option<Box<Tape>>,
+    pub(crate) wall: Wall,
 }
 
 impl GuestState {
-    pub(crate) fn new(
-        limits: CallLimits,
-        environment: Arc<BTreeMap<EnvName, EnvValue>>,
-        reports: Option<mpsc::Sender<Report>>,
-        outside: Outside,
-        budget: Arc<MemoryBudget>,
-        begun: Instant,
-    ) -> Self {
+    pub(crate) fn new(limits: CallLimits, around: Surroundings, budget: Arc<MemoryBudget>, begun: Instant) -> Self {
+        let Surroundings { environment, reports, outside, client, tape, wall } = around;
+        let lines_earlier = tape.as_ref().and_then(|tape| tape.used()).map_or(0, |used| used.log_lines);
         Self {
             footprint: Footprint::new(limits.memory_bytes_max, budget),
-            log: Log::new(limits.log_lines_max, begun),
+            log: Log::new(limits.log_lines_max.saturating_sub(lines_earlier), begun),
             limits,
             environment,
             reports,
@@ -49,6 +61,14 @@ impl GuestState {
             outside,
             host_calls: 0,
             wasi: None,
+            client,
+            tape,
+            wall,
         }
+    }
+
+    /// Whether the guest is on its way to where an earlier run of it ended.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.tape.as_ref().is_some_and(|tape| tape.is_replaying())
     }
 }

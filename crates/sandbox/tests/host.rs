@@ -323,12 +323,12 @@ async fn an_unknown_algorithm_or_operation_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn an_operation_of_many_kilobytes_is_refused() {
+async fn an_operation_longer_than_any_question_is_refused() {
     // Spaces between the number and the end.
     let operation = r#"{"op":"sleep","ms":1"#;
     let body = |bytes: usize| {
         format!(
-            "(drop (memory.grow (i32.const 2))) (memory.fill (i32.const {}) (i32.const 32) (i32.const 70000))
+            "(drop (memory.grow (i32.const 18))) (memory.fill (i32.const {}) (i32.const 32) (i32.const 1100000))
              (i32.store8 (i32.const {}) (i32.const 125))
              (call $start (i32.const 1024) (i32.const {bytes}) (i32.const 256))
              (call $number (i64.extend_i32_u (i32.load8_u (i32.const 256))))",
@@ -338,8 +338,9 @@ async fn an_operation_of_many_kilobytes_is_refused() {
     };
     let data = operation.replace('"', "\\\"");
 
-    assert_eq!(result_of(&body(64 * 1024), &data).await, 0);
-    assert_eq!(result_of(&body(64 * 1024 + 1), &data).await, 1);
+    let bytes_max = domain::Question::BYTES_MAX + 1024;
+    assert_eq!(result_of(&body(bytes_max), &data).await, 0);
+    assert_eq!(result_of(&body(bytes_max + 1), &data).await, 1);
 }
 
 /// Starts a sleep of `ms`; its handle is on the stack.

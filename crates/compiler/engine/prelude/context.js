@@ -39,6 +39,10 @@ const ctx = Object.freeze({
     native.progress(done, total, message === undefined ? undefined : `${message}`);
   },
 
+  elicit,
+  sample,
+  roots,
+
   text: textBlock,
   image(data, mimeType, annotations) {
     return mediaBlock("image", data, mimeType, annotations);

@@ -1,6 +1,8 @@
 //! The host of an instance: what it does for a guest, and what it saw of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+
+use domain::{Question, QuestionKind};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -27,6 +29,9 @@ pub(crate) struct Host {
     /// Whether `start` answers every operation with an error.
     pub(crate) refuses_operations: bool,
     pub(crate) upstream: Upstream,
+    /// What the client was asked, and what it will answer.
+    pub(crate) asked: Vec<(QuestionKind, Value)>,
+    pub(crate) answers: VecDeque<std::result::Result<Value, &'static str>>,
     under_way: Vec<UnderWay>,
     handles: u32,
     randoms: u64,
@@ -137,6 +142,9 @@ fn start(mut caller: Caller<'_, Host>, at: u32, length: u32, result: u32) -> Res
     if caller.data().refuses_operations {
         return give(&mut caller, result, 1, "refused: ü".repeat(60).as_bytes());
     }
+    if operation["op"] == "ask" {
+        return ask(&mut caller, &operation, result);
+    }
     let Some(ms) = operation["ms"].as_f64().filter(|_| operation["op"] == "sleep") else {
         return give(&mut caller, result, 1, b"unknown operation");
     };
@@ -146,6 +154,22 @@ fn start(mut caller: Caller<'_, Host>, at: u32, length: u32, result: u32) -> Res
     host.begin(handle, after_us, Ok(String::new()));
     write(&mut caller, result, &[0])?;
     write(&mut caller, result + 4, &handle.to_le_bytes())
+}
+
+/// A question as the platform checks it; the client answers after a second.
+fn ask(caller: &mut Caller<'_, Host>, operation: &Value, result: u32) -> Result<()> {
+    let kind: QuestionKind = serde_json::from_value(operation["kind"].clone())?;
+    let question = match Question::parse(kind, &operation["params"].to_string()) {
+        Ok(question) => question,
+        Err(error) => return give(caller, result, 1, error.to_string().as_bytes()),
+    };
+    let host = caller.data_mut();
+    host.asked.push((kind, question.params().to_value()));
+    let answer = host.answers.pop_front().unwrap_or(Err("there is no client")).map(|value| value.to_string());
+    let handle = host.next_handle();
+    host.begin(handle, 1_000_000, answer.map_err(str::to_owned));
+    write(caller, result, &[0])?;
+    write(caller, result + 4, &handle.to_le_bytes())
 }
 
 pub(crate) fn count(caller: &mut Caller<'_, Host>, name: &'static str) {

@@ -144,13 +144,35 @@ impl Placeholders {
         if let Some(known) = known {
             return Ok(known.word.clone());
         }
+        let word = new_word()?;
+        self.add(Placeholder { word: word.clone(), name: name.clone(), user: user.map(str::to_owned) })?;
+        Ok(word)
+    }
+
+    /// Takes a word that was given out in an earlier run of the call.
+    pub(crate) fn restore(
+        &mut self,
+        permission: &Permission,
+        name: &EnvName,
+        user: Option<&str>,
+        word: &str,
+    ) -> Result<(), SecretError> {
+        if permission.secret(name).is_none() {
+            return Err(SecretError::Unknown(name.clone()));
+        }
+        if self.given.iter().any(|given| given.word == word) {
+            return Ok(());
+        }
+        self.add(Placeholder { word: word.to_owned(), name: name.clone(), user: user.map(str::to_owned) })
+    }
+
+    fn add(&mut self, placeholder: Placeholder) -> Result<(), SecretError> {
         if self.given.len() >= PLACEHOLDERS_MAX {
             return Err(SecretError::TooMany(PLACEHOLDERS_MAX));
         }
-        let word = new_word()?;
-        self.given.push(Placeholder { word: word.clone(), name: name.clone(), user: user.map(str::to_owned) });
+        self.given.push(placeholder);
         self.finder = AhoCorasick::new(self.given.iter().map(|given| &given.word)).ok();
-        Ok(word)
+        Ok(())
     }
 
     fn find_first(&self, text: &[u8]) -> Option<&Placeholder> {
@@ -250,6 +272,27 @@ mod tests {
         assert_ne!(one.basic_auth(&permission, "u", &key()).unwrap(), word);
         assert_ne!(two.secret(&permission, &key()).unwrap(), word);
         assert_eq!(header(&two, &permission, "api.a.test", &word).unwrap(), word, "another call's word means nothing");
+    }
+
+    #[test]
+    fn a_word_of_an_earlier_run_means_the_same_again() {
+        let permission = permission("s3cret");
+        let mut earlier = Placeholders::default();
+        let (word, basic) =
+            (earlier.secret(&permission, &key()).unwrap(), earlier.basic_auth(&permission, "Aladdin", &key()).unwrap());
+        let mut placeholders = Placeholders::default();
+
+        for _ in 0..2 {
+            placeholders.restore(&permission, &key(), None, &word).unwrap();
+            placeholders.restore(&permission, &key(), Some("Aladdin"), &basic).unwrap();
+        }
+
+        assert_eq!(placeholders.given.len(), 2);
+        assert_eq!(header(&placeholders, &permission, "api.a.test", &word).unwrap(), "s3cret");
+        assert_eq!(header(&placeholders, &permission, "api.a.test", &basic).unwrap(), "Basic QWxhZGRpbjpzM2NyZXQ=");
+        assert_eq!(placeholders.secret(&permission, &key()).unwrap(), word, "and is given out again");
+        let other = "OTHER".parse().unwrap();
+        assert_eq!(placeholders.restore(&permission, &other, None, "w"), Err(SecretError::Unknown(other)));
     }
 
     #[test]

@@ -3,11 +3,15 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use egress::ResponseBody;
+use domain::{HostCall, SuspendedBody};
+use egress::{FetchError, ResponseBody};
 use wasmtime::StoreContextMut;
 
 use super::{BYTE_FUEL, burn, charge, operations::Ended};
-use crate::state::GuestState;
+use crate::{journal, state::GuestState};
+
+/// Bytes of a piece of what an earlier run has read: about as many as come from a host at a time.
+const KEPT_PIECE_BYTES: usize = 64 * 1024;
 
 /// The bodies that a guest holds open, and their pieces that it has not taken yet: one of each body at most. How many it may hold open is
 /// bounded by `egress`.
@@ -20,18 +24,73 @@ pub(crate) struct Bodies {
 #[derive(Debug)]
 struct Body {
     /// Absent while it is read.
-    rest: Option<Box<ResponseBody>>,
+    rest: Option<Rest>,
     /// The operation that read it last; 0 before the first.
     last_read: u32,
 }
 
+/// What of a body is still to be read.
+#[derive(Debug)]
+pub(crate) enum Rest {
+    /// From its host.
+    Live(Box<ResponseBody>),
+    /// From the journal: an earlier run has read it, as far as it came.
+    Kept { bytes: Bytes, broken: Option<String> },
+}
+
+/// A body that a guest holds open.
+pub(crate) struct OpenBody {
+    pub(crate) handle: u32,
+    pub(crate) last_read: u32,
+    /// The piece that came last, if the guest has not taken it.
+    pub(crate) piece: Option<Vec<u8>>,
+    /// Absent while it is read.
+    pub(crate) rest: Option<Rest>,
+}
+
+impl Rest {
+    /// The next piece, never empty; nothing at the end. The inner error is told to the guest.
+    pub(crate) async fn next(&mut self) -> Result<Result<Option<Bytes>, String>, FetchError> {
+        match self {
+            Self::Live(body) => body.next().await.map(Ok),
+            Self::Kept { bytes, .. } if !bytes.is_empty() => {
+                let piece = bytes.split_to(bytes.len().min(KEPT_PIECE_BYTES));
+                Ok(Ok(Some(piece)))
+            }
+            Self::Kept { broken, .. } => Ok(broken.take().map_or(Ok(None), Err)),
+        }
+    }
+}
+
 impl Bodies {
     pub(super) fn insert(&mut self, handle: u32, rest: ResponseBody) {
-        self.open.insert(handle, Body { rest: Some(Box::new(rest)), last_read: 0 });
+        self.open.insert(handle, Body { rest: Some(Rest::Live(Box::new(rest))), last_read: 0 });
+    }
+
+    /// All that are open, which are so no longer.
+    pub(crate) fn take_open(&mut self) -> Vec<OpenBody> {
+        let mut open: Vec<_> = self.open.drain().collect();
+        open.sort_unstable_by_key(|(handle, _)| *handle);
+        let taken = open.into_iter().map(|(handle, Body { rest, last_read })| OpenBody {
+            handle,
+            last_read,
+            piece: self.pieces.remove(&last_read).map(Vec::from),
+            rest,
+        });
+        taken.collect()
+    }
+
+    /// Opens a body again that an earlier run has read out.
+    pub(crate) fn restore(&mut self, body: SuspendedBody) {
+        let SuspendedBody { body: handle, last_read, piece, rest, broken } = body;
+        self.open.insert(handle, Body { rest: Some(Rest::Kept { bytes: rest.into(), broken }), last_read });
+        if let Some(piece) = piece {
+            self.pieces.insert(last_read, piece.into());
+        }
     }
 
     /// Hands out the rest of a body to be read as `operation`. A piece that was not taken is given up.
-    fn lend(&mut self, handle: u32, operation: u32) -> Result<Box<ResponseBody>, &'static str> {
+    fn lend(&mut self, handle: u32, operation: u32) -> Result<Rest, &'static str> {
         let body = self.open.get_mut(&handle).ok_or("there is no such body: it was read to its end, or closed, or never was")?;
         let rest = body.rest.take().ok_or("the body is being read already: wait for its piece first")?;
         self.pieces.remove(&body.last_read);
@@ -41,7 +100,7 @@ impl Bodies {
 
     /// Takes back the rest of a body after `operation` has read a piece; at its end there is none, and the body is gone. Gives the
     /// piece's length.
-    pub(super) fn give_back(&mut self, handle: u32, operation: u32, read: Option<(Bytes, Box<ResponseBody>)>) -> usize {
+    pub(super) fn give_back(&mut self, handle: u32, operation: u32, read: Option<(Bytes, Rest)>) -> usize {
         let Some((piece, rest)) = read else {
             self.open.remove(&handle);
             return 0;
@@ -70,25 +129,35 @@ impl Bodies {
 /// `read: func(body: u32) -> result<u32, string>`
 pub(super) fn read(mut guest: StoreContextMut<'_, GuestState>, (handle,): (u32,)) -> wasmtime::Result<(Result<u32, String>,)> {
     charge(&mut guest, 0, 0)?;
+    let started = journal::tell(&mut guest, HostCall::Read, |_| journal::number(handle), |guest| begin(guest, handle))?;
+    Ok((started,))
+}
+
+fn begin(guest: &mut StoreContextMut<'_, GuestState>, handle: u32) -> wasmtime::Result<Result<u32, String>> {
     let GuestState { operations, outside, .. } = guest.data_mut();
     let operation = operations.next_handle()?;
     let mut rest = match outside.bodies.lend(handle, operation) {
         Ok(rest) => rest,
-        Err(reason) => return Ok((Err(reason.to_owned()),)),
+        Err(reason) => return Ok(Err(reason.to_owned())),
     };
     operations.start(operation, None, async move {
         let piece = rest.next().await;
-        Ended::Read { body: handle, piece: piece.map(|piece| piece.map(|piece| (piece, rest))) }
+        Ended::Read { body: handle, piece: piece.map(|piece| piece.map(|piece| piece.map(|piece| (piece, rest)))) }
     });
-    Ok((Ok(operation),))
+    Ok(Ok(operation))
 }
 
 /// `take: func(operation: u32) -> list<u8>`
 pub(super) fn take(mut guest: StoreContextMut<'_, GuestState>, (operation,): (u32,)) -> wasmtime::Result<(Vec<u8>,)> {
     charge(&mut guest, 0, 0)?;
-    let piece = guest.data_mut().outside.bodies.pieces.remove(&operation).unwrap_or_default();
+    let piece = journal::tell(
+        &mut guest,
+        HostCall::Take,
+        |_| journal::number(operation),
+        |guest| Ok(guest.data_mut().outside.bodies.pieces.remove(&operation).unwrap_or_default().to_vec()),
+    )?;
     burn(&mut guest, piece.len(), BYTE_FUEL)?;
-    Ok((piece.to_vec(),))
+    Ok((piece,))
 }
 
 /// `close: func(body: u32)`; a handle that is not in use is none of anyone's business.

@@ -1,32 +1,60 @@
 //! Operations that take time. A guest starts any number of them and waits for whichever ends first.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use egress::{FetchError, FetchResponse, ResponseBody};
+use domain::{HostCall, Question, QuestionAnswer, QuestionKey, SuspendedSleep};
+use egress::{FetchError, FetchResponse, Outbound};
 use futures_util::{
     FutureExt as _, StreamExt as _,
-    future::{AbortHandle, Abortable, BoxFuture},
+    future::{self, AbortHandle, Abortable, BoxFuture},
     stream::FuturesUnordered,
 };
 use serde::Deserialize;
-use tokio::task;
+use tokio::{task, time::Instant};
 use wasmtime::{StoreContextMut, component::WasmStr};
 
-use super::{BYTE_FUEL, Fault, burn, charge, charge_refusal, count, refusal, requests, take_text};
-use crate::{outside::Sending, state::GuestState};
+use super::{
+    BYTE_FUEL, Fault, bodies::Rest, burn, charge, charge_refusal, count, questions, questions::Ask, refusal, requests, take_text,
+};
+use crate::{journal, outside::Sending, state::GuestState};
 
-/// Bytes of one operation's JSON.
-const OPERATION_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one operation's JSON: a question, and what stands around it.
+const OPERATION_BYTES_MAX: usize = Question::BYTES_MAX + 1024;
 /// The longest sleep: no tier lets a call run for a day.
 const SLEEP_MS_MAX: f64 = 86_400_000.0;
 
 /// What a guest may ask for by `start`.
+#[derive(Debug)]
+enum Operation<'a> {
+    /// Ends after a time, with an empty text.
+    Sleep(Sleep<'a>),
+    /// Ends with the client's answer.
+    Ask(Ask<'a>),
+}
+
+/// What an operation says of itself. The rest is read when it is known what it is: a tree of a question takes many times its text.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
-enum Operation {
-    /// Ends after `ms` milliseconds, with an empty text.
-    Sleep { ms: f64 },
+struct Named {
+    op: Name,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Name {
+    Sleep,
+    Ask,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sleep<'a> {
+    #[serde(rename = "op")]
+    _op: &'a str,
+    ms: f64,
 }
 
 /// How an operation ended.
@@ -45,8 +73,21 @@ pub(super) enum Ended {
     /// A body, of which a piece and the rest came back; nothing at its end.
     Read {
         body: u32,
-        piece: Result<Option<(Bytes, Box<ResponseBody>)>, FetchError>,
+        piece: Result<Result<Option<(Bytes, Rest)>, String>, FetchError>,
     },
+    /// A question, with its answer as JSON, or why there is none.
+    Answered(Result<String, String>),
+}
+
+/// What an operation waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// Something that the host does.
+    Work,
+    /// A moment.
+    Sleep { until: Instant },
+    /// The client.
+    Question,
 }
 
 /// An operation under way; gives its handle and how it ended.
@@ -60,6 +101,7 @@ struct Canceller {
     task: Option<task::AbortHandle>,
     /// What its request's text holds.
     head_bytes: u64,
+    sort: Sort,
 }
 
 /// The operations of one guest that are under way. They end with it.
@@ -68,6 +110,8 @@ pub(crate) struct Operations {
     /// Absent until the first operation: most calls have none.
     running: Option<FuturesUnordered<Running>>,
     cancellers: HashMap<u32, Canceller>,
+    /// Questions that wait for a further run of the guest.
+    questions: BTreeMap<u32, Question>,
     /// Handles of operations and bodies count from 1 and are never given twice.
     handle_last: u32,
 }
@@ -92,10 +136,88 @@ impl Operations {
         task: Option<task::AbortHandle>,
         work: impl Future<Output = Ended> + Send + 'static,
     ) {
+        self.start_as(Sort::Work, handle, task, work);
+    }
+
+    fn start_as(
+        &mut self,
+        sort: Sort,
+        handle: u32,
+        task: Option<task::AbortHandle>,
+        work: impl Future<Output = Ended> + Send + 'static,
+    ) {
         let (waiting, registration) = AbortHandle::new_pair();
-        self.cancellers.insert(handle, Canceller { waiting, task, head_bytes: 0 });
+        self.cancellers.insert(handle, Canceller { waiting, task, head_bytes: 0, sort });
         let work = work.map(move |ended| (handle, ended)).boxed();
         self.running.get_or_insert_default().push(Abortable::new(work, registration));
+    }
+
+    /// Sleeps.
+    pub(crate) fn sleep(&mut self, handle: u32, duration: Duration) {
+        let sleep = tokio::time::sleep(duration);
+        self.start_as(Sort::Sleep { until: sleep.deadline() }, handle, None, sleep.map(|()| Ended::Slept));
+    }
+
+    /// Waits for the answer of a question that was passed on.
+    pub(super) fn ask(&mut self, handle: u32, answer: impl Future<Output = Result<String, String>> + Send + 'static) {
+        self.start_as(Sort::Question, handle, None, answer.map(Ended::Answered));
+    }
+
+    /// Keeps a question until the guest waits for nothing else. It is not answered in this run.
+    pub(crate) fn ask_again(&mut self, key: QuestionKey, question: Question) {
+        self.questions.insert(key.operation(), question);
+        self.start_as(Sort::Question, key.operation(), None, future::pending());
+    }
+
+    /// Tells the guest its client's answer when it waits next.
+    pub(crate) fn answer(&mut self, key: QuestionKey, answer: &QuestionAnswer) {
+        self.start(key.operation(), None, future::ready(Ended::Answered(Ok(answer.json().get().to_owned()))));
+    }
+
+    /// Tells the guest when it waits next why its question has no answer.
+    pub(super) fn refuse(&mut self, handle: u32, reason: String) {
+        self.start(handle, None, future::ready(Ended::Answered(Err(reason))));
+    }
+
+    /// As [`Operations::refuse`], for all questions that are kept.
+    pub(crate) fn fail_questions(&mut self, reason: &str) {
+        for handle in std::mem::take(&mut self.questions).into_keys() {
+            self.cancel(handle);
+            self.refuse(handle, reason.to_owned());
+        }
+    }
+
+    /// The questions that are kept, by their operations.
+    pub(crate) const fn questions(&self) -> &BTreeMap<u32, Question> {
+        &self.questions
+    }
+
+    /// The sleeps that are under way.
+    pub(crate) fn sleeps(&self) -> Vec<SuspendedSleep> {
+        let now = Instant::now();
+        let sleeping = self.cancellers.iter().filter_map(|(operation, canceller)| {
+            let Sort::Sleep { until } = canceller.sort else { return None };
+            let left = until.saturating_duration_since(now);
+            Some(SuspendedSleep { operation: *operation, left_us: u64::try_from(left.as_micros()).unwrap_or(u64::MAX) })
+        });
+        let mut sleeping: Vec<_> = sleeping.collect();
+        sleeping.sort_unstable_by_key(|sleep| sleep.operation);
+        sleeping
+    }
+
+    pub(crate) const fn handle_last(&self) -> u32 {
+        self.handle_last
+    }
+
+    /// Gives out handles from where an earlier run ended.
+    pub(crate) fn go_on_from(&mut self, handle_last: u32) {
+        self.handle_last = handle_last;
+    }
+
+    /// Whether the client is waited for, and beside it nothing but moments.
+    fn wait_for_client_alone(&self) -> bool {
+        let is_question = |canceller: &Canceller| canceller.sort == Sort::Question;
+        self.cancellers.values().any(is_question) && self.cancellers.values().all(|canceller| canceller.sort != Sort::Work)
     }
 
     /// Keeps in mind what is given back if the operation is cancelled.
@@ -107,7 +229,8 @@ impl Operations {
 
     /// Gives what the operation held.
     pub(super) fn cancel(&mut self, handle: u32) -> u64 {
-        let Some(Canceller { waiting, task, head_bytes }) = self.cancellers.remove(&handle) else { return 0 };
+        let Some(Canceller { waiting, task, head_bytes, .. }) = self.cancellers.remove(&handle) else { return 0 };
+        self.questions.remove(&handle);
         waiting.abort();
         task.iter().for_each(task::AbortHandle::abort);
         head_bytes
@@ -134,18 +257,28 @@ pub(super) fn start(
     count(&mut guest)?;
     // What is cut is no JSON any more.
     let text = take_text(&mut guest, &operation, OPERATION_BYTES_MAX)?;
-    let operations = &mut guest.data_mut().operations;
-    let started = match serde_json::from_str(&text) {
-        Ok(Operation::Sleep { ms }) => {
-            let handle = operations.next_handle()?;
-            let sleep = tokio::time::sleep(Duration::from_secs_f64(ms.clamp(0.0, SLEEP_MS_MAX) / 1000.0));
-            operations.start(handle, None, sleep.map(|()| Ended::Slept));
-            Ok(handle)
-        }
-        Err(error) => Err(refusal(&format!("the host does not know this operation: {error}"))),
-    };
+    let parameters = |_: &_| journal::parameters([text.as_bytes()]);
+    let started = journal::tell(&mut guest, HostCall::Start, parameters, |guest| Ok(begin(guest, &text)?))?;
     charge_refusal(&mut guest, &started)?;
     Ok((started,))
+}
+
+fn begin(guest: &mut StoreContextMut<'_, GuestState>, text: &str) -> Result<Result<u32, String>, Fault> {
+    let read = match serde_json::from_str(text) {
+        Ok(Named { op: Name::Ask }) => serde_json::from_str(text).map(Operation::Ask),
+        Ok(Named { op: Name::Sleep }) => serde_json::from_str(text).map(Operation::Sleep),
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(Operation::Ask(ask)) => questions::ask(guest, &ask),
+        Ok(Operation::Sleep(Sleep { ms, .. })) => {
+            let operations = &mut guest.data_mut().operations;
+            let handle = operations.next_handle()?;
+            operations.sleep(handle, Duration::from_secs_f64(ms.clamp(0.0, SLEEP_MS_MAX) / 1000.0));
+            Ok(Ok(handle))
+        }
+        Err(error) => Ok(Err(refusal(&format!("the host does not know this operation: {error}")))),
+    }
 }
 
 /// `cancel: func(handle: u32)`; a handle that is unknown or has ended is none of anyone's business.
@@ -162,25 +295,60 @@ pub(super) fn cancel(mut guest: StoreContextMut<'_, GuestState>, (handle,): (u32
 /// `wait: func() -> tuple<u32, result<string, string>>`
 pub(super) async fn wait(mut guest: StoreContextMut<'_, GuestState>) -> wasmtime::Result<((u32, Result<String, String>),)> {
     charge(&mut guest, 0, 0)?;
-    let (handle, ended) = guest.data_mut().operations.wait().await.ok_or(Fault::NothingToWaitFor)?;
-    let answer = match ended {
+    let told = match journal::read_wait(&mut guest)? {
+        Some(told) => told,
+        None => {
+            journal::resume(&mut guest);
+            let (handle, ended) = next(&mut guest).await?;
+            let told = (handle, tell(&mut guest, handle, ended)?);
+            journal::write_wait(&mut guest, &told);
+            told
+        }
+    };
+    let (Ok(text) | Err(text)) = &told.1;
+    burn(&mut guest, text.len(), BYTE_FUEL)?;
+    Ok((told,))
+}
+
+/// The operation that ends next.
+async fn next(guest: &mut StoreContextMut<'_, GuestState>) -> Result<(u32, Ended), Fault> {
+    if guest.data().operations.wait_for_client_alone() {
+        if !guest.data().client.is_recorded() {
+            return wait_for_client(guest).await;
+        }
+        journal::suspend(guest).await?;
+    }
+    guest.data_mut().operations.wait().await.ok_or(Fault::NothingToWaitFor)
+}
+
+/// Waits while the call's clock stands still.
+async fn wait_for_client(guest: &mut StoreContextMut<'_, GuestState>) -> Result<(u32, Ended), Fault> {
+    let GuestState { operations, outside, wall, .. } = guest.data_mut();
+    let pause = wall.pause();
+    let ended = operations.wait().await;
+    let stood_still = pause.end();
+    outside.outbound.iter().for_each(|outbound: &Outbound| outbound.put_off_deadline(stood_still));
+    ended.ok_or(Fault::NothingToWaitFor)
+}
+
+/// What the guest is told of an operation that has ended.
+fn tell(guest: &mut StoreContextMut<'_, GuestState>, handle: u32, ended: Ended) -> wasmtime::Result<Result<String, String>> {
+    Ok(match ended {
         Ended::Slept => Ok(String::new()),
-        Ended::Fetched { sent, response } => requests::answer(&mut guest, sent, response)?,
-        Ended::BrokeOff { sent } => requests::broke_off(&mut guest, sent),
+        Ended::Answered(answer) => answer,
+        Ended::Fetched { sent, response } => requests::answer(guest, sent, response)?,
+        Ended::BrokeOff { sent } => requests::broke_off(guest, sent),
         Ended::Read { body, piece } => {
-            let read = requests::unless_over(piece)?;
+            let read = requests::unless_over(piece)?.and_then(|read| read);
             let bodies = &mut guest.data_mut().outside.bodies;
             let piece_bytes = read.map(|read| bodies.give_back(body, handle, read));
             if piece_bytes.is_err() {
                 bodies.give_back(body, handle, None);
             }
-            burn(&mut guest, *piece_bytes.as_ref().unwrap_or(&0), requests::RECEIVED_BYTE_FUEL)?;
+            burn(guest, *piece_bytes.as_ref().unwrap_or(&0), requests::RECEIVED_BYTE_FUEL)?;
             piece_bytes.map(|bytes| bytes.to_string())
         }
-    };
-    let (Ok(text) | Err(text)) = &answer;
-    burn(&mut guest, text.len(), BYTE_FUEL)?;
-    Ok(((handle, answer),))
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use bytes::Bytes;
-use domain::{GrantedHost, HttpMethod, Scheme};
+use domain::{GrantedHost, HostCall, HttpMethod, Scheme};
 use egress::{FetchError, FetchRequest, FetchResponse, Redirect};
 use serde::{Deserialize, Serialize};
 use tokio_util::task::AbortOnDropHandle;
@@ -15,7 +15,7 @@ use wasmtime::{
 };
 
 use super::{Fault, burn, charge_refusal, count, operations::Ended, refusal, take_text};
-use crate::{outside::Sending, state::GuestState};
+use crate::{journal, outside::Sending, state::GuestState};
 
 /// Bytes of a request without its body, as JSON: more than hosts take.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
@@ -72,10 +72,11 @@ pub(super) fn fetch(
     count(&mut guest)?;
     let text = take_text(&mut guest, &request, REQUEST_BYTES_MAX)?;
     burn(&mut guest, body.len(), SENT_BYTE_FUEL)?;
-    let started = match read_request(&guest, &text) {
-        Ok(request) => begin(&mut guest, request, text.len(), &body)?,
-        Err(reason) => Err(reason),
-    };
+    let parameters = |guest: &StoreContextMut<'_, _>| journal::parameters([text.as_bytes(), body.as_le_slice(guest)]);
+    let started = journal::tell(&mut guest, HostCall::Fetch, parameters, |guest| match read_request(guest, &text) {
+        Ok(request) => begin(guest, request, text.len(), &body),
+        Err(reason) => Ok(Err(reason)),
+    })?;
     charge_refusal(&mut guest, &started)?;
     Ok((started,))
 }

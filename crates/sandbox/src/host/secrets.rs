@@ -1,14 +1,14 @@
 //! Secrets, which a guest uses and never holds.
 
-use domain::EnvName;
+use domain::{EnvName, HostCall};
 use egress::{Outbound, SecretError};
 use wasmtime::{
     StoreContextMut,
     component::{WasmList, WasmStr},
 };
 
-use super::{burn, charge_answer, count, digest::DIGEST_BYTE_FUEL, take_text};
-use crate::state::GuestState;
+use super::{Fault, burn, charge_answer, count, digest::DIGEST_BYTE_FUEL, take_text};
+use crate::{journal, state::GuestState};
 
 /// Bytes of an algorithm's name, and of a user's: one more than is taken, so that a longer one is not taken for its beginning.
 const WORD_BYTES_MAX: usize = 257;
@@ -22,7 +22,10 @@ pub(super) fn secret(
 ) -> wasmtime::Result<(Result<String, String>,)> {
     count(&mut guest)?;
     let name = take_name(&mut guest, &name)?;
-    let placeholder = with_secret(&guest, &name, Outbound::secret);
+    let parameters = |_: &_| journal::parameters([name.as_bytes()]);
+    let placeholder =
+        journal::tell(&mut guest, HostCall::Secret, parameters, |guest| Ok(with_secret(guest, &name, Outbound::secret)))?;
+    restore(&guest, HostCall::Secret, &name, &placeholder, Outbound::restore_secret)?;
     charge_answer(&mut guest, &placeholder)?;
     Ok((placeholder,))
 }
@@ -35,7 +38,13 @@ pub(super) fn basic_auth(
     count(&mut guest)?;
     let user = take_text(&mut guest, &user, WORD_BYTES_MAX)?;
     let name = take_name(&mut guest, &name)?;
-    let placeholder = with_secret(&guest, &name, |outbound, name| outbound.basic_auth(&user, name));
+    let parameters = |_: &_| journal::parameters([user.as_bytes(), name.as_bytes()]);
+    let placeholder = journal::tell(&mut guest, HostCall::BasicAuth, parameters, |guest| {
+        Ok(with_secret(guest, &name, |outbound, name| outbound.basic_auth(&user, name)))
+    })?;
+    restore(&guest, HostCall::BasicAuth, &name, &placeholder, |outbound, name, word| {
+        outbound.restore_basic_auth(&user, name, word)
+    })?;
     charge_answer(&mut guest, &placeholder)?;
     Ok((placeholder,))
 }
@@ -52,10 +61,28 @@ pub(super) fn hmac(
         Err(format!("an HMAC is made of {HMAC_BYTES_MAX} bytes at most: take the digest of what is longer"))
     } else {
         burn(&mut guest, data.len(), DIGEST_BYTE_FUEL)?;
-        with_secret(&guest, &name, |outbound, name| outbound.hmac(&algorithm, name, data.as_le_slice(&guest)))
+        let parameters = |guest: &StoreContextMut<'_, _>| {
+            journal::parameters([algorithm.as_bytes(), name.as_bytes(), data.as_le_slice(guest)])
+        };
+        journal::tell(&mut guest, HostCall::Hmac, parameters, |guest| {
+            Ok(with_secret(guest, &name, |outbound, name| outbound.hmac(&algorithm, name, data.as_le_slice(&*guest))))
+        })?
     };
     charge_answer(&mut guest, &made)?;
     Ok((made,))
+}
+
+/// While a guest is replayed, makes the placeholder that it was given in an earlier run mean the same again.
+fn restore(
+    guest: &StoreContextMut<'_, GuestState>,
+    call: HostCall,
+    name: &str,
+    placeholder: &Result<String, String>,
+    restore: impl FnOnce(&Outbound, &EnvName, &str) -> Result<(), SecretError>,
+) -> Result<(), Fault> {
+    let (true, Ok(word)) = (guest.data().is_replaying(), placeholder) else { return Ok(()) };
+    let restored = with_secret(guest, name, |outbound, name| restore(outbound, name, word));
+    restored.map_err(|_| Fault::Diverged(call))
 }
 
 fn take_name(guest: &mut StoreContextMut<'_, GuestState>, name: &WasmStr) -> wasmtime::Result<String> {

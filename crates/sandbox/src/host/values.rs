@@ -1,10 +1,10 @@
 //! What a guest reads of the outside, and its reports of progress.
 
-use domain::{Clock as _, EnvName, SystemClock};
+use domain::{Clock as _, EnvName, HostCall, SystemClock};
 use wasmtime::{StoreContextMut, component::WasmStr};
 
 use super::{BYTE_FUEL, Fault, burn, charge, take_shown, take_text};
-use crate::{Progress, Report, state::GuestState};
+use crate::{Progress, Report, journal, state::GuestState};
 
 /// As many as Web Crypto's `getRandomValues` gives at once.
 pub(super) const RANDOM_BYTES_MAX: u32 = 65_536;
@@ -18,7 +18,8 @@ pub(super) fn progress(
 ) -> wasmtime::Result<()> {
     charge(&mut guest, 0, 0)?;
     let message = message.map(|text| take_shown(&mut guest, &text, Progress::MESSAGE_BYTES_MAX)).transpose()?;
-    if !progress.is_finite() {
+    // What an earlier run has reported is known.
+    if !progress.is_finite() || guest.data().is_replaying() {
         return Ok(());
     }
     if let Some(reports) = &guest.data().reports {
@@ -33,15 +34,25 @@ pub(super) fn progress(
 pub(super) fn config(mut guest: StoreContextMut<'_, GuestState>, (name,): (WasmStr,)) -> wasmtime::Result<(Option<String>,)> {
     // One byte more than a name may have, so that a longer one is not taken for its own beginning.
     let name = take_text(&mut guest, &name, EnvName::CHARS_MAX + 1)?;
-    let value = name.parse().ok().and_then(|name: EnvName| guest.data().environment.get(&name).cloned());
-    burn(&mut guest, value.as_ref().map_or(0, |value| value.as_str().len()), BYTE_FUEL)?;
-    Ok((value.map(String::from),))
+    let parameters = |_: &_| journal::parameters([name.as_bytes()]);
+    let value = journal::tell(&mut guest, HostCall::Config, parameters, |guest| {
+        let name = name.parse::<EnvName>().ok();
+        Ok(name.and_then(|name| guest.data().environment.get(&name).cloned()).map(String::from))
+    })?;
+    burn(&mut guest, value.as_ref().map_or(0, String::len), BYTE_FUEL)?;
+    Ok((value,))
 }
 
 /// `now: func() -> u64`, in microseconds since the epoch
 pub(super) fn now(mut guest: StoreContextMut<'_, GuestState>, (): ()) -> wasmtime::Result<(u64,)> {
     charge(&mut guest, 0, 0)?;
-    Ok((u64::try_from(SystemClock.now().timestamp_micros()).unwrap_or_default(),))
+    let us = journal::tell(
+        &mut guest,
+        HostCall::Now,
+        |_| None,
+        |_| Ok(u64::try_from(SystemClock.now().timestamp_micros()).unwrap_or_default()),
+    )?;
+    Ok((us,))
 }
 
 /// `random: func(length: u32) -> list<u8>`
@@ -50,13 +61,23 @@ pub(super) fn random(mut guest: StoreContextMut<'_, GuestState>, (length,): (u32
         return Err(Fault::RandomLength.into());
     }
     charge(&mut guest, length as usize, RANDOM_BYTE_FUEL)?;
-    let mut bytes = vec![0; length as usize];
-    getrandom::fill(&mut bytes).map_err(Fault::Random)?;
+    let bytes = journal::tell(
+        &mut guest,
+        HostCall::Random,
+        |_| journal::number(length),
+        |_| {
+            let mut bytes = vec![0; length as usize];
+            getrandom::fill(&mut bytes).map_err(Fault::Random)?;
+            Ok(bytes)
+        },
+    )?;
     Ok((bytes,))
 }
 
 /// `memory-limit: func() -> u64`, in bytes
 pub(super) fn memory_limit(mut guest: StoreContextMut<'_, GuestState>, (): ()) -> wasmtime::Result<(u64,)> {
     charge(&mut guest, 0, 0)?;
-    Ok((guest.data().footprint.memory_bytes_max(),))
+    let bytes =
+        journal::tell(&mut guest, HostCall::MemoryLimit, |_| None, |guest| Ok(guest.data().footprint.memory_bytes_max()))?;
+    Ok((bytes,))
 }
