@@ -195,7 +195,8 @@ declare module "toolwright" {
      * While the person thinks, the call's time stands still. Some clients are asked between two runs of the tool: it then runs again up to this
      * point, and everything that it was told on the way is told again, so that nothing is sent twice. So a question fails (a `ToolError`, which
      * can be caught) where the client cannot be asked, or does not answer in time; and what a call was told before a question is bounded to what can be kept.
-     * A body of `fetch` is best read to its end before.
+     * A body of `fetch` is best read to its end before. `key` is what clients of 2026-07-28 know the question by: letters, digits, `_` and `-`; the
+     * platform makes one where there is none.
      *
      * ```js
      * const { action, content } = await ctx.elicit({
@@ -205,13 +206,13 @@ declare module "toolwright" {
      * if (action !== "accept") return "Nothing was chosen.";
      * ```
      */
-    elicit(question: { message: string; schema: FormSchema }): Promise<Elicited>;
+    elicit(question: { message: string; schema: FormSchema; key?: string }): Promise<Elicited>;
     /** Asks the person to visit a page (https), where they enter what the client must not see. The answer says whether they agreed to, not what came of it. */
-    elicit(question: { message: string; url: string | URL }): Promise<Elicited>;
+    elicit(question: { message: string; url: string | URL; key?: string }): Promise<Elicited>;
     /** Asks the client's model. As `elicit`, it fails where the client cannot be asked. */
     sample(question: SampleQuestion): Promise<Sampled>;
     /** The folders that the client works on. As `elicit`, it fails where the client cannot be asked. */
-    roots(): Promise<Root[]>;
+    roots(question?: { key?: string }): Promise<Root[]>;
     /** Text to be shown. */
     text(text: string, annotations?: ContentAnnotations): Content;
     /** A picture: its bytes, or those in base64. */
@@ -256,6 +257,7 @@ declare module "toolwright" {
   }
 
   export interface SampleQuestion {
+    readonly key?: string;
     /** What is said to the model; a text is one message of the user's. */
     readonly messages: string | readonly { readonly role: "user" | "assistant"; readonly content: SampleContent | readonly SampleContent[] }[];
     /** How long the answer may be. */

@@ -9,23 +9,23 @@ const MESSAGES_RIGHT =
   'the `messages` of ctx.sample must be a text, or a list like [{ role: "user", content: "..." }], with content that is a text, ctx.text, ctx.image or ctx.audio, ' +
   "or a list of those";
 
-const SAMPLE_MEMBERS = ["messages", "maxTokens", "systemPrompt", "temperature", "stopSequences", "modelPreferences", "metadata", "tools", "toolChoice"];
+const SAMPLE_MEMBERS = ["key", "messages", "maxTokens", "systemPrompt", "temperature", "stopSequences", "modelPreferences", "metadata", "tools", "toolChoice"];
 
 /** What the person answers: `decline` and `cancel` are answers, too. */
 async function elicit(question) {
   const isRight =
-    isPlainObject(question) && isText(question.message) && (question.schema === undefined) !== (question.url === undefined) && knowsOnly(question, ["message", "schema", "url"]);
+    isPlainObject(question) && isText(question.message) && (question.schema === undefined) !== (question.url === undefined) && knowsOnly(question, ["message", "schema", "url", "key"]);
   if (!isRight) {
     throw new TypeError(`${ELICIT_RIGHT}; it was given ${cut(inspect(question), 200)}`);
   }
-  const { message, schema, url } = question;
+  const { message, schema, url, key } = question;
   if (url !== undefined) {
-    return ask("elicitation", { mode: "url", message, url: `${url}` });
+    return ask("elicitation", { mode: "url", message, url: `${url}` }, key);
   }
   if (!isPlainObject(schema)) {
     throw new TypeError(`the \`schema\` of ctx.elicit must be an object; ${ELICIT_RIGHT}`);
   }
-  return ask("elicitation", { mode: "form", message, requestedSchema: schema });
+  return ask("elicitation", { mode: "form", message, requestedSchema: schema }, key);
 }
 
 /** What the client's model says to some messages. */
@@ -36,17 +36,17 @@ async function sample(question) {
   if (!knowsOnly(question, SAMPLE_MEMBERS)) {
     throw new TypeError(`ctx.sample knows ${SAMPLE_MEMBERS.join(", ")}, and was given ${Object.keys(question).join(", ")}`);
   }
-  const { messages } = question;
+  const { messages, key, ...params } = question;
   const list = typeof messages === "string" ? [{ role: "user", content: messages }] : messages;
   if (!Array.isArray(list)) {
     throw new TypeError(`${MESSAGES_RIGHT}; they were ${cut(inspect(messages), 200)}`);
   }
-  return ask("sampling", { ...question, messages: list.map(messageOf) });
+  return ask("sampling", { ...params, messages: list.map(messageOf) }, key);
 }
 
 /** The folders that the client works on. */
-async function roots() {
-  return (await ask("roots", {})).roots;
+async function roots({ key } = {}) {
+  return (await ask("roots", {}, key)).roots;
 }
 
 function messageOf(message) {
@@ -61,13 +61,13 @@ function contentOfMessage(content) {
   return typeof content === "string" ? { type: "text", text: content } : content;
 }
 
-/** A promise for the answer. A question that is wrong in itself is a TypeError; one that nobody can answer a ToolError, which a model may read. */
-function ask(kind, params) {
+/** A promise for the answer. `key` is what the client knows the question by, where it can see it. A question that is wrong in itself is a TypeError; one that nobody can answer a ToolError, which a model may read. */
+function ask(kind, params, key) {
   const { promise, resolve, reject } = Promise.withResolvers();
   // Made here, so that it says where the question was asked.
   const failure = new ToolError("");
   try {
-    startOperation({ op: "ask", kind, params }, (isError, text) => {
+    startOperation({ op: "ask", kind, key, params }, (isError, text) => {
       if (isError) {
         Object.defineProperty(failure, "message", { value: text, writable: true, configurable: true, enumerable: false });
         reject(failure);

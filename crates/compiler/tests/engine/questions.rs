@@ -89,7 +89,8 @@ fn a_model_is_asked_with_whatever_content_there_is() {
 
 #[test]
 fn roots_come_as_a_list() {
-    let (answer, asked) = asking("return ctx.roots();", [Ok(json!({"roots": [{"uri": "file:///a", "name": "a"}]}))]);
+    let (answer, asked) =
+        asking("return ctx.roots({ key: 'where' });", [Ok(json!({"roots": [{"uri": "file:///a", "name": "a"}]}))]);
 
     assert_eq!(answer, Ok(json!([{"uri": "file:///a", "name": "a"}])));
     assert_eq!(asked, [(QuestionKind::Roots, json!({}))]);

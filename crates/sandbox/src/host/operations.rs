@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::{HostCall, Question, QuestionAnswer, QuestionKey, SuspendedSleep};
+use domain::{HostCall, OpenQuestion, Question, QuestionAnswer, SuspendedSleep};
 use egress::{FetchError, FetchResponse, Outbound};
 use futures_util::{
     FutureExt as _, StreamExt as _,
@@ -111,7 +111,7 @@ pub(crate) struct Operations {
     running: Option<FuturesUnordered<Running>>,
     cancellers: HashMap<u32, Canceller>,
     /// Questions that wait for a further run of the guest.
-    questions: BTreeMap<u32, Question>,
+    questions: BTreeMap<u32, OpenQuestion>,
     /// Handles of operations and bodies count from 1 and are never given twice.
     handle_last: u32,
 }
@@ -164,14 +164,14 @@ impl Operations {
     }
 
     /// Keeps a question until the guest waits for nothing else. It is not answered in this run.
-    pub(crate) fn ask_again(&mut self, key: QuestionKey, question: Question) {
-        self.questions.insert(key.operation(), question);
-        self.start_as(Sort::Question, key.operation(), None, future::pending());
+    pub(crate) fn keep(&mut self, open: OpenQuestion) {
+        self.start_as(Sort::Question, open.operation, None, future::pending());
+        self.questions.insert(open.operation, open);
     }
 
     /// Tells the guest its client's answer when it waits next.
-    pub(crate) fn answer(&mut self, key: QuestionKey, answer: &QuestionAnswer) {
-        self.start(key.operation(), None, future::ready(Ended::Answered(Ok(answer.json().get().to_owned()))));
+    pub(crate) fn answer(&mut self, handle: u32, answer: &QuestionAnswer) {
+        self.start(handle, None, future::ready(Ended::Answered(Ok(answer.json().get().to_owned()))));
     }
 
     /// Tells the guest when it waits next why its question has no answer.
@@ -187,9 +187,9 @@ impl Operations {
         }
     }
 
-    /// The questions that are kept, by their operations.
-    pub(crate) const fn questions(&self) -> &BTreeMap<u32, Question> {
-        &self.questions
+    /// The questions that are kept, in the order in which they were asked.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = &OpenQuestion> {
+        self.questions.values()
     }
 
     /// The sleeps that are under way.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Abilities, Question, QuestionKey, QuestionKind};
+use domain::{Abilities, OpenQuestion, Question, QuestionAnswer, QuestionError, QuestionKey, QuestionKind};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc::error::TrySendError, oneshot};
@@ -18,6 +18,7 @@ pub(super) struct Ask<'a> {
     #[serde(rename = "op")]
     _op: &'a str,
     kind: QuestionKind,
+    key: Option<String>,
     #[serde(borrow)]
     params: &'a RawValue,
 }
@@ -47,76 +48,97 @@ impl Client {
         matches!(self.questions, Questions::Recorded(_))
     }
 
-    fn can(&self) -> Result<Abilities, &'static str> {
-        match &self.questions {
-            Questions::Refused(reason) => Err(reason),
-            Questions::Live(live) => Ok(live.can),
-            Questions::Recorded(recording) => Ok(recording.can),
-        }
-    }
-
-    /// Why the question cannot be put.
-    fn find_hindrance(&mut self, question: &Question) -> Option<String> {
-        let can = match self.can() {
-            Ok(can) => can,
-            Err(reason) => return Some(reason.to_owned()),
+    /// Whether the client can be asked; the error says why not.
+    fn check(&mut self, question: &Question) -> Result<(), String> {
+        let can = match &self.questions {
+            Questions::Refused(reason) => return Err((*reason).to_owned()),
+            Questions::Live(live) => live.can,
+            Questions::Recorded(recording) => recording.can,
         };
         if self.asked >= Question::PER_CALL_MAX {
-            return Some(format!("a call may ask its client {} questions, and this was one more", Question::PER_CALL_MAX));
+            return Err(format!("a call may ask its client {} questions, and this was one more", Question::PER_CALL_MAX));
         }
         self.asked += 1;
         let lack = can.lack_of(question.needs());
         self.lacked = self.lacked.and(lack);
-        let missing = lack.iter().next()?;
-        Some(format!("the client cannot be asked this: it has not declared the capability `{}`", missing.capability()))
+        match lack.iter().next() {
+            None => Ok(()),
+            Some(missing) => {
+                Err(format!("the client cannot be asked this: it has not declared the capability `{}`", missing.capability()))
+            }
+        }
     }
 }
 
 /// Puts a question; the error is what is wrong with it. That nobody can answer it is told by `wait`.
 pub(super) fn ask(guest: &mut StoreContextMut<'_, GuestState>, ask: &Ask<'_>) -> Result<Result<u32, String>, Fault> {
     let state = guest.data_mut();
-    // What the client is shown leaves the call.
-    let question = match Question::parse(ask.kind, &state.outside.mask(ask.params.get())) {
-        Ok(question) => question,
+    let (question, key) = match read(state, ask) {
+        Ok(read) => read,
         Err(error) => return Ok(Err(refusal(&error.to_string()))),
     };
-    let handle = state.operations.next_handle()?;
-    if let Some(reason) = state.client.find_hindrance(&question) {
-        state.operations.refuse(handle, reason);
-    } else if let Questions::Live(live) = &state.client.questions {
-        match begin(live, &state.client.places, handle, question) {
-            Ok(waiting) => state.operations.ask(handle, waiting),
-            Err(reason) => state.operations.refuse(handle, reason),
-        }
-    } else if let Some(reason) = hold(state, &question) {
-        state.operations.refuse(handle, reason.to_owned());
-    } else {
-        state.operations.ask_again(QuestionKey::new(handle), question);
+    let operation = state.operations.next_handle()?;
+    let open = OpenQuestion { key: key.unwrap_or_else(|| QuestionKey::of_operation(operation)), operation, question };
+    if let Err(reason) = put(state, open) {
+        state.operations.refuse(operation, reason);
     }
-    Ok(Ok(handle))
+    Ok(Ok(operation))
 }
 
-/// Makes room for a question in the journal. Why there is none.
-fn hold(state: &mut GuestState, question: &Question) -> Option<&'static str> {
+fn read(state: &GuestState, ask: &Ask<'_>) -> Result<(Question, Option<QuestionKey>), QuestionError> {
+    let key = ask.key.as_deref().map(QuestionKey::of_tool).transpose()?;
+    // What the client is shown leaves the call.
+    Ok((Question::parse(ask.kind, &state.outside.mask(ask.params.get()))?, key))
+}
+
+/// Begins to wait for an answer, or has one. The error says why there will be none.
+fn put(state: &mut GuestState, open: OpenQuestion) -> Result<(), String> {
+    state.client.check(&open.question)?;
+    match &mut state.client.questions {
+        Questions::Refused(reason) => Err((*reason).to_owned()),
+        Questions::Live(live) => {
+            let operation = open.operation;
+            let answer = pass_on(live, &state.client.places, open)?;
+            state.operations.ask(operation, answer);
+            Ok(())
+        }
+        Questions::Recorded(recording) => {
+            let answered = recording.ahead.remove(&open.key);
+            if let Some(answer) = answered.and_then(|answer| QuestionAnswer::read(&open.question, &answer).ok()) {
+                state.operations.answer(open.operation, &answer);
+                return Ok(());
+            }
+            if state.operations.questions().any(|other| other.key == open.key) {
+                return Err(format!("another question that waits has the key `{}`", open.key));
+            }
+            hold(state, &open.question)?;
+            state.operations.keep(open);
+            Ok(())
+        }
+    }
+}
+
+/// Makes room for a question in the journal.
+fn hold(state: &mut GuestState, question: &Question) -> Result<(), String> {
     if let Some(tape) = &mut state.tape {
         tape.hold(question);
     }
-    journal::why_unsuspendable(state)
+    journal::why_unsuspendable(state).map_or(Ok(()), |reason| Err(reason.to_owned()))
 }
 
 /// Passes a question on; gives what waits for its answer.
-fn begin(
+fn pass_on(
     live: &LiveQuestions,
     places: &Arc<Semaphore>,
-    handle: u32,
-    question: Question,
+    open: OpenQuestion,
 ) -> Result<impl Future<Output = Result<String, String>> + Send + 'static, String> {
     let place = places
         .clone()
         .try_acquire_owned()
         .map_err(|_| "as many calls of this node wait for their clients as may: try again later".to_owned())?;
     let (sender, answer) = oneshot::channel();
-    let asked = Asked { key: QuestionKey::new(handle), question, answer: sender };
+    let OpenQuestion { key, question, .. } = open;
+    let asked = Asked { key, question, answer: sender };
     live.asked.try_send(asked).map_err(|error| match error {
         TrySendError::Full(_) => "too many questions of this call wait for their client".to_owned(),
         TrySendError::Closed(_) => GONE.to_owned(),

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{OpenQuestion, QuestionKey, Suspended, SuspendedBody};
+use domain::{Suspended, SuspendedBody};
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::StoreContextMut;
@@ -30,10 +30,8 @@ pub(crate) async fn suspend(guest: &mut StoreContextMut<'_, GuestState>) -> Resu
     let open = outside.bodies.take_open();
     let (left, until) = (AtomicU64::new(tape.bytes_left()), Instant::now() + BODIES_MAX);
     let bodies = join_all(open.into_iter().map(|body| read_out(body, &left, until))).await;
-    let questions = operations.questions().iter();
-    let questions = questions.map(|(key, question)| OpenQuestion { key: QuestionKey::new(*key), question: question.clone() });
     tape.suspended = Some(Suspended {
-        questions: questions.collect(),
+        questions: operations.questions().cloned().collect(),
         sleeps: operations.sleeps(),
         bodies,
         handle_last: operations.handle_last(),
@@ -60,10 +58,10 @@ pub(crate) fn resume(guest: &mut StoreContextMut<'_, GuestState>) {
     let Some(Ahead { suspended, mut answers }) = tape.as_mut().and_then(|tape| tape.ahead.take()) else { return };
     let Suspended { questions, sleeps, bodies, handle_last } = suspended;
     operations.go_on_from(handle_last);
-    for OpenQuestion { key, question } in questions {
-        match answers.remove(&key) {
-            Some(answer) => operations.answer(key, &answer),
-            None => operations.ask_again(key, question),
+    for open in questions {
+        match answers.remove(&open.key) {
+            Some(answer) => operations.answer(open.operation, &answer),
+            None => operations.keep(open),
         }
     }
     for sleep in sleeps {
