@@ -5,17 +5,34 @@ pub(crate) mod cookies;
 pub(crate) mod csrf;
 pub(crate) mod fields;
 pub(crate) mod form;
+mod invitation;
+mod overview;
 pub(crate) mod page;
 pub(crate) mod return_to;
 pub(crate) mod same_origin;
+mod sign_in;
+mod sign_up;
 pub(crate) mod signed_in;
 pub(crate) mod whereabouts;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
 
 use crate::state::WebState;
 
 /// The pages, and what they are drawn with.
 pub(crate) fn routes() -> Router<WebState> {
-    Router::new().route("/assets/style.css", get(assets::style)).route("/assets/icon.svg", get(assets::icon))
+    let pages = Router::new()
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-up", get(sign_up::show).post(sign_up::submit))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/account", get(overview::show))
+        .route("/account/password", post(overview::change_password))
+        .route("/account/sign-ins/{sign_in_id}/end", post(overview::end_sign_in))
+        .route("/account/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .route("/invitations/{token}", get(invitation::show).post(invitation::accept))
+        .layer(middleware::from_fn(page::guard));
+    Router::new().route("/assets/style.css", get(assets::style)).route("/assets/icon.svg", get(assets::icon)).merge(pages)
 }

@@ -83,7 +83,8 @@ impl Frame {
 }
 
 impl Width {
-    const fn class(self) -> &'static str {
+    /// The class of the page's main part in the style sheet.
+    pub(crate) const fn class(self) -> &'static str {
         match self {
             Self::Narrow => "narrow",
             Self::Wide => "wide",

@@ -1,0 +1,142 @@
+//! `/account`: what somebody sees and does about themselves.
+
+use std::sync::Arc;
+
+use app::{
+    App,
+    accounts::{self, Account, AccountError},
+};
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use domain::SignInId;
+use http::Uri;
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use super::{
+    csrf::CsrfToken,
+    fields::{Faults, Field, FieldKind},
+    form::PostedForm,
+    page::{self, Frame, FramePerson, HtmlPage},
+    sign_in::{answer, sentence},
+    signed_in::SignedIn,
+    whereabouts,
+};
+use crate::{error::ApiError, extract::Path};
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    frame: Frame,
+    csrf: CsrfToken,
+    notice: Option<&'static str>,
+    faults: Faults,
+    account: Account,
+    sign_ins: Vec<ShownSignIn>,
+    current: Field,
+    next: Field,
+}
+
+/// A sign-in, as the page shows it.
+struct ShownSignIn {
+    id: SignInId,
+    device: String,
+    is_current: bool,
+    created_at: String,
+    created: String,
+    used_at: String,
+    used: String,
+}
+
+/// The path of a sign-in.
+#[derive(Debug, Deserialize)]
+pub(super) struct SignInPath {
+    sign_in_id: SignInId,
+}
+
+/// The page.
+pub(super) async fn show(State(app): State<Arc<App>>, signed_in: SignedIn, uri: Uri) -> Result<Response, ApiError> {
+    let account = accounts::load(&app, &signed_in.caller()).await?;
+    Ok(draw(signed_in.csrf, account, notice(&uri), Faults::default()).into_response())
+}
+
+/// The form for another password.
+pub(super) async fn change_password(
+    State(app): State<Arc<App>>,
+    signed_in: SignedIn,
+    whereabouts::From(whereabouts): whereabouts::From,
+    form: PostedForm,
+) -> Result<Response, ApiError> {
+    let (current, next) = (form.secret("current"), form.secret("next"));
+    let error = match accounts::change_password(&app, &signed_in.caller(), whereabouts, current, next).await {
+        Ok(()) => return Ok(page::see_other("/account?done=password")),
+        Err(error) => error,
+    };
+    let text = sentence(&error);
+    let faults = match &error {
+        AccountError::WrongPassword => Faults::of_field("current", text),
+        AccountError::Password(_) => Faults::of_field("next", text),
+        _ => Faults::general(text),
+    };
+    let account = accounts::load(&app, &signed_in.caller()).await?;
+    answer(error, |status| draw(signed_in.csrf, account, None, faults).with_status(status).into_response())
+}
+
+/// The form that ends one sign-in.
+pub(super) async fn end_sign_in(
+    State(app): State<Arc<App>>,
+    signed_in: SignedIn,
+    Path(SignInPath { sign_in_id }): Path<SignInPath>,
+    _form: PostedForm,
+) -> Result<Response, ApiError> {
+    accounts::end_sign_in(&app, &signed_in.caller(), sign_in_id).await?;
+    Ok(page::see_other("/account?done=ended"))
+}
+
+/// What was done before this page: one of a few words, so that a link cannot make the page say anything else.
+fn notice(uri: &Uri) -> Option<&'static str> {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    let (_, done) = form_urlencoded::parse(query).find(|(name, _)| name == "done")?;
+    match done.as_ref() {
+        "password" => Some("Your password is changed. Everywhere else you are signed out."),
+        "ended" => Some("That sign-in has ended."),
+        "joined" => Some("Welcome: you have joined."),
+        _ => None,
+    }
+}
+
+fn draw(csrf: CsrfToken, account: Account, notice: Option<&'static str>, faults: Faults) -> HtmlPage<AccountPage> {
+    let person = FramePerson { email: account.email.to_string(), csrf: csrf.clone() };
+    HtmlPage::new(AccountPage {
+        frame: Frame::narrow("Your account").wide().of(person),
+        csrf,
+        notice,
+        sign_ins: account.sign_ins.iter().map(ShownSignIn::of).collect(),
+        account,
+        current: Field::new("current", "Your password", FieldKind::CurrentPassword).judged(&faults),
+        next: Field::new("next", "New password", FieldKind::NewPassword)
+            .with_hint("12 characters or more. Some words that have nothing to do with each other are best.")
+            .judged(&faults),
+        faults,
+    })
+}
+
+impl ShownSignIn {
+    fn of(sign_in: &accounts::SignInView) -> Self {
+        let machine = |moment: DateTime<Utc>| moment.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let people = |moment: DateTime<Utc>| moment.format("%-d %B %Y, %H:%M UTC").to_string();
+        Self {
+            id: sign_in.sign_in_id,
+            device: sign_in.device.clone(),
+            is_current: sign_in.is_current,
+            created_at: machine(sign_in.created_at),
+            created: people(sign_in.created_at),
+            used_at: machine(sign_in.used_at),
+            used: people(sign_in.used_at),
+        }
+    }
+}

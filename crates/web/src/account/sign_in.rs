@@ -1,0 +1,190 @@
+//! `/sign-in` and `/sign-out`.
+
+use std::sync::Arc;
+
+use app::{
+    App, AppError,
+    accounts::{self, AccountError, NewSignIn, SignIn, SignUpPolicy},
+};
+use askama::Template;
+use axum::{
+    extract::{FromRequestParts, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use url::form_urlencoded;
+
+use super::{
+    cookies::{self, FormCookie},
+    csrf::CsrfToken,
+    fields::{Faults, Field, FieldKind},
+    form::PostedForm,
+    page::{self, Frame, HtmlPage},
+    return_to::ReturnTo,
+    signed_in::{MaybeSignedIn, SignedIn},
+    whereabouts,
+};
+use crate::{WebSettings, error::ApiError};
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    frame: Frame,
+    csrf: CsrfToken,
+    return_to: ReturnTo,
+    is_sign_up_open: bool,
+    faults: Faults,
+    email: Field,
+    password: Field,
+}
+
+/// What the address of a page says. What it does not know it leaves aside, since people come by links of others.
+pub(super) struct Asked {
+    /// Where to go on afterwards.
+    pub(super) return_to: ReturnTo,
+    /// The token of an invitation.
+    pub(super) invitation: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let find = |wanted: &str| form_urlencoded::parse(query).find(|(name, _)| name == wanted).map(|(_, value)| value);
+        Ok(Self {
+            return_to: find("return_to").and_then(|path| ReturnTo::parse(&path)).unwrap_or_else(ReturnTo::account),
+            invitation: find("invitation").map(String::from),
+        })
+    }
+}
+
+/// The page.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    State(settings): State<Arc<WebSettings>>,
+    MaybeSignedIn(signed_in): MaybeSignedIn,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if signed_in.is_some() {
+        return Ok(page::see_other(asked.return_to.as_str()));
+    }
+    let cookie = FormCookie::for_page(&settings, &headers)?;
+    let shown = draw(&app, cookie.csrf, asked.return_to, "", Faults::default());
+    Ok(with_cookies(shown.into_response(), cookie.new))
+}
+
+/// The form.
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    State(settings): State<Arc<WebSettings>>,
+    whereabouts::From(whereabouts): whereabouts::From,
+    headers: HeaderMap,
+    form: PostedForm,
+) -> Result<Response, ApiError> {
+    let return_to = ReturnTo::parse(form.text("return_to")).unwrap_or_else(ReturnTo::account);
+    let new = SignIn {
+        email: form.text("email").to_owned(),
+        password: form.secret("password"),
+        cookie: cookies::sign_in(&settings, &headers).map(str::to_owned),
+    };
+    match accounts::sign_in(&app, whereabouts, new).await {
+        Ok(made) => signed_in(&app, &settings, &made, &return_to),
+        Err(error) => {
+            let faults = Faults::general(sentence(&error));
+            let again = |status| {
+                let page = draw(&app, form.csrf().clone(), return_to, form.text("email"), faults);
+                page.with_status(status).into_response()
+            };
+            answer(error, again)
+        }
+    }
+}
+
+/// The end of the sign-in by which it is asked. Whoever is not signed in any more has what they want.
+pub(super) async fn sign_out(
+    State(app): State<Arc<App>>,
+    State(settings): State<Arc<WebSettings>>,
+    MaybeSignedIn(signed_in): MaybeSignedIn,
+    _form: PostedForm,
+) -> Result<Response, ApiError> {
+    if let Some(signed_in) = signed_in {
+        accounts::sign_out(&app, &signed_in.caller()).await?;
+    }
+    signed_out(&settings)
+}
+
+/// The end of all sign-ins of whoever asks.
+pub(super) async fn sign_out_everywhere(
+    State(app): State<Arc<App>>,
+    State(settings): State<Arc<WebSettings>>,
+    signed_in: SignedIn,
+    _form: PostedForm,
+) -> Result<Response, ApiError> {
+    accounts::sign_out_everywhere(&app, &signed_in.caller()).await?;
+    signed_out(&settings)
+}
+
+/// Hands a new sign-in to the browser, and sends it on.
+pub(super) fn signed_in(app: &App, settings: &WebSettings, made: &NewSignIn, return_to: &ReturnTo) -> Result<Response, ApiError> {
+    let seconds = i64::try_from(app.settings().accounts.sign_in_lifetime.as_secs()).unwrap_or(i64::MAX);
+    let cookie = cookies::set_sign_in(settings, made.token.expose(), seconds)?;
+    Ok(with_cookies(page::see_other(return_to.as_str()), [cookie]))
+}
+
+/// What went wrong, as a page with the form again, unless it is nothing that the form can say.
+pub(super) fn answer(error: AccountError, again: impl FnOnce(StatusCode) -> Response) -> Result<Response, ApiError> {
+    match error {
+        AccountError::TooMany { retry_after_s } => {
+            let mut response = again(StatusCode::TOO_MANY_REQUESTS);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s.max(1)));
+            Ok(response)
+        }
+        AccountError::App(AppError::Unavailable { .. }) => {
+            let mut response = again(StatusCode::SERVICE_UNAVAILABLE);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(2));
+            Ok(response)
+        }
+        AccountError::App(AppError::Conflict { .. }) | AccountError::EmailTaken => Ok(again(StatusCode::CONFLICT)),
+        AccountError::App(error) => Err(error.into()),
+        AccountError::SignUpClosed => Ok(again(StatusCode::FORBIDDEN)),
+        AccountError::InvitationGone => Ok(again(StatusCode::NOT_FOUND)),
+        AccountError::Refused
+        | AccountError::WrongPassword
+        | AccountError::Password(_)
+        | AccountError::InvitationForAnother(_) => Ok(again(StatusCode::UNPROCESSABLE_ENTITY)),
+    }
+}
+
+/// An error's text as people read it: with a capital letter and a full stop.
+pub(super) fn sentence(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str())
+}
+
+/// The answer with these cookies.
+pub(super) fn with_cookies(mut response: Response, cookies: impl IntoIterator<Item = HeaderValue>) -> Response {
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn signed_out(settings: &WebSettings) -> Result<Response, ApiError> {
+    Ok(with_cookies(page::see_other("/sign-in"), [cookies::forget_sign_in(settings)?]))
+}
+
+fn draw(app: &App, csrf: CsrfToken, return_to: ReturnTo, email: &str, faults: Faults) -> HtmlPage<SignInPage> {
+    HtmlPage::new(SignInPage {
+        frame: Frame::narrow("Sign in"),
+        csrf,
+        return_to,
+        is_sign_up_open: app.settings().accounts.sign_up == SignUpPolicy::Open,
+        email: Field::new("email", "E-mail", FieldKind::Email).with_value(email),
+        password: Field::new("password", "Password", FieldKind::CurrentPassword),
+        faults,
+    })
+}
