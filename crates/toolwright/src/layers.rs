@@ -181,9 +181,20 @@ fn only_one_room_connects_to_the_outside() {
 }
 
 #[test]
-fn the_domain_never_waits() {
-    for word in [".await", "async ", "std::fs", "std::net", "std::process"] {
-        let found = uses("domain", word);
+fn the_domain_and_the_rules_of_oauth_never_wait() {
+    for (room, word) in ["domain", "oauth"]
+        .iter()
+        .flat_map(|room| [".await", "async ", "std::fs", "std::net", "std::process"].map(|word| (room, word)))
+    {
+        let found = uses(room, word);
+        assert!(found.is_empty(), "`{word}`: {found:?}");
+    }
+}
+
+#[test]
+fn the_rules_of_oauth_are_told_the_time_and_given_chance() {
+    for word in ["getrandom", "now_v7", "Utc::now", "SystemTime", "Instant"] {
+        let found = uses("oauth", word);
         assert!(found.is_empty(), "`{word}`: {found:?}");
     }
 }
