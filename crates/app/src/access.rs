@@ -56,7 +56,8 @@ operations! {
     Nothing:
         SignUp, SignIn, FindInvitation;
     Person:
-        LoadAccount, ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation;
+        LoadAccount, ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation,
+        ListConsents, RevokeConsent;
     Member(Viewer, MembersWrite):
         ListMembers;
     Member(Owner, MembersWrite):

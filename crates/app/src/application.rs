@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use compiler::Workers;
 use domain::{Clock, Digest};
 use egress::Egress;
+use oauth::Issuer;
 use sandbox::Sandbox;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{Pool, blobs::Blobs};
@@ -16,7 +17,7 @@ use tokio_util::{
 use uuid::Uuid;
 
 use crate::{
-    AppError,
+    AppError, OauthSettings,
     accounts::{AccountSettings, Attempts, Passwords},
     background,
     client_documents::ClientDocuments,
@@ -27,6 +28,7 @@ use crate::{
     sealing::{DataKey, MasterKeys, Owner, SealError},
     seals::Seals,
     signing::Signer,
+    signing_keys,
 };
 
 /// Calls that are interrupted have nothing more to wait for: this is for a machine that is slow.
@@ -71,6 +73,8 @@ pub struct Settings {
     pub drain_max: Duration,
     /// How people sign up and in.
     pub accounts: AccountSettings,
+    /// The authorization server.
+    pub oauth: OauthSettings,
 }
 
 /// The application.
@@ -83,6 +87,12 @@ pub struct App {
     pub(crate) masters: MasterKeys,
     pub(crate) signer: Arc<Signer>,
     pub(crate) seals: Seals,
+    /// What the private halves of signing keys are sealed with.
+    pub(crate) signing_seal: DataKey,
+    /// What refresh tokens are made of.
+    pub(crate) refresh_key: DataKey,
+    /// This authorization server.
+    pub(crate) issuer: Issuer,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Settings,
@@ -126,6 +136,10 @@ impl App {
     pub async fn start(parts: AppParts) -> Result<Arc<Self>, AppError> {
         let AppParts { pool, changes, blobs, sandbox, workers, egress, masters, clock, metrics, settings } = parts;
         let platform_key = open_platform_key(&pool, &masters, clock.as_ref()).await?;
+        let signing_seal = signing_keys::sealing_key(&platform_key);
+        signing_keys::prepare(&pool, &signing_seal, clock.now(), settings.oauth.missing_key).await?;
+        let issuer = Issuer::parse(&settings.public_url)
+            .map_err(|error| AppError::internal("the public URL cannot be that of an authorization server", error))?;
         let closed = store::executions::close_open(&mut *pool.acquire().await?, settings.node, clock.now()).await?;
         if closed > 0 {
             tracing::warn!(calls = closed, "closed the records of calls that an earlier run of this node left open");
@@ -160,6 +174,9 @@ impl App {
             masters,
             signer: Arc::new(Signer::new(&platform_key)),
             seals: Seals::new(&platform_key),
+            refresh_key: platform_key.derive("refresh tokens"),
+            signing_seal,
+            issuer,
             clock,
             metrics,
             settings,
@@ -210,6 +227,12 @@ impl App {
     #[must_use]
     pub fn encode_metrics(&self) -> String {
         self.metrics.encode(&self.readings())
+    }
+
+    /// This authorization server, as its documents and tokens name it.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// What whoever runs the platform decided.
@@ -297,7 +320,7 @@ impl fmt::Debug for App {
 }
 
 /// The platform's own key, made by whichever node is the first on its database.
-async fn open_platform_key(pool: &Pool, masters: &MasterKeys, clock: &dyn Clock) -> Result<DataKey, AppError> {
+pub(crate) async fn open_platform_key(pool: &Pool, masters: &MasterKeys, clock: &dyn Clock) -> Result<DataKey, AppError> {
     let failed = |error| AppError::internal("cannot open the keys that the database keeps sealed", error);
     let mut connection = pool.acquire().await?;
     let known: Vec<&str> = masters.ids().collect();

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use store::changes::Listener;
 
 use crate::{
@@ -34,6 +35,18 @@ pub(crate) async fn sweep(app: Arc<App>) {
     }
 }
 
+/// Deletes clients that nobody uses, and authorizations and keys that ended. What ended is kept for a day, for those who ask why.
+async fn sweep_tokens(app: &App, now: DateTime<Utc>) -> Result<(), AppError> {
+    let mut connection = app.pool.acquire().await?;
+    let before = now - TimeDelta::days(1);
+    store::clients::delete_expired(&mut connection, now, EXPIRED_BATCH).await?;
+    store::clients::delete_used_assertions(&mut connection, now, EXPIRED_BATCH).await?;
+    store::authorizations::delete_ended(&mut connection, before, EXPIRED_BATCH).await?;
+    store::codes::delete_expired(&mut connection, before, EXPIRED_BATCH).await?;
+    store::signing_keys::delete_ended(&mut connection, before).await?;
+    Ok(())
+}
+
 async fn sweep_once(app: &App) -> Result<(), AppError> {
     let now = app.clock.now();
     loop {
@@ -43,5 +56,6 @@ async fn sweep_once(app: &App) -> Result<(), AppError> {
         }
     }
     accounts::sweep(app, EXPIRED_BATCH).await?;
+    sweep_tokens(app, now).await?;
     artifacts::sweep(app, Orphans::Old).await
 }

@@ -5,7 +5,7 @@ mod passage;
 
 use std::sync::Arc;
 
-use domain::{CallId, CustomerId, LogLine, Outcome, Receipt, RequestId, Slug, Status, ToolInterface, ToolName, VersionId};
+use domain::{CallId, CustomerId, LogLine, Outcome, Receipt, RequestId, Scope, Slug, Status, ToolInterface, ToolName, VersionId};
 use sandbox::Entry;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -72,6 +72,7 @@ pub struct TryAnswer {
 /// Calls a tool of the server's current release.
 pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallRequest) -> Result<CallAnswer, AppError> {
     access::require_use(caller, Operation::CallTool)?;
+    caller.check_scope(&Scope::McpTool(request.tool.clone()))?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
     let tier = admit(app, server.customer).await?;

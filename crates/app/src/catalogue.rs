@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use compiler::LibraryModule;
 use domain::{
-    CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerWords, Slug, ToolInterface,
-    VersionId,
+    AccessPolicy, CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerWords, Slug,
+    ToolInterface, VersionId,
 };
 use egress::Permission;
 use sandbox::ToolForm;
@@ -17,7 +17,7 @@ use crate::{
     artifacts::{self, ArtifactSlot},
     modules,
     offers::Offers,
-    outside,
+    outside, policies,
     schemas::{Schema, SchemaError},
     secrets::{self, OpenSecret},
     signing::{SignatureError, Signer},
@@ -40,6 +40,8 @@ pub struct ServedServer {
     pub release_id: Option<ReleaseId>,
     /// What that release has.
     pub offers: Offers,
+    /// Who may use it, besides its customer's API keys.
+    pub access: AccessPolicy,
     /// Of which calls the contents are kept.
     pub(crate) keep_contents: KeepContents,
     /// Whose it is.
@@ -122,8 +124,17 @@ pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, App
 
 /// As [`find`], for use cases that have asked already.
 pub(crate) async fn find_usable(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
-    let server = load(app, slug).await?;
-    if access::may_use(caller, &server) { Ok(server) } else { Err(AppError::not_found("server", slug)) }
+    let server = match load(app, slug).await {
+        Ok(server) => policies::allow(app, caller, &server).await?.then_some(server),
+        Err(AppError::NotFound { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    // A server that one may not use answers as one that there is not (SEC-17): to whoever has a key of somebody else, and to whoever has to
+    // show something better.
+    server.ok_or_else(|| match caller {
+        Caller::Token(_) | Caller::Anyone => AppError::Unauthenticated,
+        _ => AppError::not_found("server", slug),
+    })
 }
 
 /// What `customer`'s own server serves.
@@ -132,7 +143,8 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
     if server.customer == customer { Ok(server) } else { Err(AppError::not_found("server", slug)) }
 }
 
-async fn load(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+/// What the server of this name serves, whosever it is.
+pub(crate) async fn load(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
     let read = || async {
         let mut connection = app.pool.acquire().await?;
         let found = serving::find_by_slug(&mut connection, slug, &app.engine).await?;
@@ -163,8 +175,19 @@ impl ServedServer {
         versions: &[SignedVersion],
         signer: &Signer,
     ) -> Result<Self, AppError> {
-        let serving::ServedServer { id, customer, slug, title, description, release, tools, keep_contents, environment, .. } =
-            server;
+        let serving::ServedServer {
+            id,
+            customer,
+            slug,
+            title,
+            description,
+            release,
+            tools,
+            keep_contents,
+            access,
+            environment,
+            ..
+        } = server;
         let mut ready = BTreeMap::new();
         for (name, tool) in tools {
             let parts = ToolParts {
@@ -192,6 +215,7 @@ impl ServedServer {
             words: ServerWords { title, description },
             release_id: release,
             offers: Offers::sort(ready),
+            access,
             keep_contents,
             customer,
             environment,

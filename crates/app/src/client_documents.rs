@@ -7,6 +7,7 @@
 mod fetching;
 mod flights;
 mod freshness;
+mod keys;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,9 +16,11 @@ use moka::sync::Cache;
 use oauth::{ClientDocument, DocumentUrl};
 use tokio::sync::Semaphore;
 
+pub(crate) use self::keys::fetch_keys;
 use self::{
     fetching::{Answer, Validator},
     flights::Flights,
+    keys::KeySets,
 };
 use crate::{
     App,
@@ -61,6 +64,7 @@ pub(crate) struct ClientDocuments {
     /// By host: many addresses may lead there.
     rates: Rates<String>,
     places: Semaphore,
+    keys: KeySets,
 }
 
 /// A document, and how long it is believed.
@@ -88,6 +92,7 @@ impl ClientDocuments {
             flights: Flights::new(),
             rates: Rates::per(Duration::from_mins(1)),
             places: Semaphore::new(Self::FETCHES_MAX),
+            keys: KeySets::new(),
         }
     }
 }

@@ -50,6 +50,7 @@ pub async fn complete(
     request: CompleteRequest,
 ) -> Result<Option<Answered<Completion>>, AppError> {
     access::require_use(caller, Operation::Complete)?;
+    caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
     let CompleteRequest { subject, argument, value, context, request_id, cancelled } = request;

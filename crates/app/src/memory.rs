@@ -3,15 +3,18 @@
 
 use std::sync::Arc;
 
-use domain::{ApiKeyId, CustomerId, Digest, ServerId, SignInId, Slug, Tier, TierName, UserId};
+use domain::{ApiKeyId, AuthorizationId, ClientKey, CustomerId, Digest, ServerId, SignInId, Slug, Tier, TierName, UserId};
 use store::changes::Change;
 
 use crate::{
     Caller,
     accounts::{KnownSignIn, Person},
     catalogue::ServedServer,
+    clients::Client,
     pins::Pins,
+    signing_keys::{KeySet, OnceASecond},
     snapshots::Snapshots,
+    tokens::Verified,
     watches::Watches,
 };
 
@@ -32,6 +35,14 @@ pub(crate) struct Memory {
     pub(crate) sign_ins: Snapshots<Digest, KnownSignIn>,
     /// Who people are, and what they may do for whom.
     pub(crate) people: Snapshots<UserId, Arc<Person>>,
+    /// Access tokens that were checked, by their digest.
+    pub(crate) tokens: Snapshots<Digest, Verified>,
+    /// Clients that registered.
+    pub(crate) clients: Snapshots<ClientKey, Arc<Client>>,
+    /// What access tokens are signed with: one entry.
+    pub(crate) signing_keys: Snapshots<(), Arc<KeySet>>,
+    /// When keys that are not known were looked for.
+    pub(crate) signing_keys_looked_up: OnceASecond,
     /// Who waits for a server to change.
     pub(crate) watches: Arc<Watches>,
 }
@@ -53,6 +64,10 @@ impl Memory {
     const SIGN_INS_MAX: u64 = 100_000;
     /// Some hundred bytes each, and a hundred more a customer.
     const PEOPLE_MAX: u64 = 50_000;
+    /// Half a kilobyte each.
+    const TOKENS_MAX: u64 = 100_000;
+    /// A kilobyte or two each.
+    const CLIENTS_MAX: u64 = 10_000;
 
     pub(crate) fn new() -> Self {
         Self {
@@ -63,6 +78,10 @@ impl Memory {
             pins: Snapshots::with_room_for(Self::PINS_MAX),
             sign_ins: Snapshots::with_room_for(Self::SIGN_INS_MAX),
             people: Snapshots::with_room_for(Self::PEOPLE_MAX),
+            tokens: Snapshots::with_room_for(Self::TOKENS_MAX),
+            clients: Snapshots::with_room_for(Self::CLIENTS_MAX),
+            signing_keys: Snapshots::with_room_for(1),
+            signing_keys_looked_up: OnceASecond::default(),
             watches: Arc::default(),
         }
     }
@@ -79,6 +98,13 @@ impl Memory {
             Change::Answer(_) => {}
             Change::User(user) => self.people.drop_one(user),
             Change::SignIn(sign_in) => self.forget_sign_ins(vec![*sign_in]),
+            Change::Authorization(authorization) => self.forget_authorization(*authorization),
+            Change::Client(client) => self.clients.drop_one(client),
+            // What a key signed that was retired is read again, and found not to be signed.
+            Change::SigningKeys => {
+                self.signing_keys.drop_one(&());
+                self.tokens.doubt_all();
+            }
             Change::Lost => self.doubt_everything(),
         }
         self.watches.hear(change);
@@ -96,6 +122,11 @@ impl Memory {
         }
     }
 
+    /// Drops the tokens of an authorization: they are kept by their digests.
+    pub(crate) fn forget_authorization(&self, id: AuthorizationId) {
+        self.tokens.drop_where(move |verified| verified.caller.authorization == id);
+    }
+
     fn doubt_everything(&self) {
         self.api_keys.doubt_all();
         self.customer_tiers.doubt_all();
@@ -104,5 +135,8 @@ impl Memory {
         self.pins.doubt_all();
         self.sign_ins.doubt_all();
         self.people.doubt_all();
+        self.tokens.doubt_all();
+        self.clients.doubt_all();
+        self.signing_keys.doubt_all();
     }
 }

@@ -31,6 +31,7 @@ pub struct GetRequest {
 /// Gets a prompt of the server's current release. It is counted, limited and recorded as a call.
 pub async fn get(app: &App, caller: &Caller, slug: &Slug, request: GetRequest) -> Result<Answered<PromptAnswer>, AppError> {
     access::require_use(caller, Operation::GetPrompt)?;
+    caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
     let tier = calls::admit(app, server.customer).await?;

@@ -181,6 +181,8 @@ impl Desk {
             node: self.node,
             customer: facts.customer,
             api_key: facts.api_key,
+            authorization: facts.authorization,
+            user: facts.user,
             server: facts.server,
             server_slug: facts.slug.clone(),
             tool: facts.tool.clone(),

@@ -29,6 +29,7 @@ pub struct ReadRequest {
 /// Reads a resource of the server's current release. It is counted, limited and recorded as a call.
 pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest) -> Result<Answered<ResourceAnswer>, AppError> {
     access::require_use(caller, Operation::ReadResource)?;
+    caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
     let tier = calls::admit(app, server.customer).await?;

@@ -1,8 +1,8 @@
 //! Servers: what `/mcp/<slug>` serves.
 
 use chrono::{DateTime, Utc};
-use domain::{CustomerId, KeepContents, ReleaseId, ServerId, ServerTitle, Slug};
-
+use domain::{AccessPolicy, CustomerId, KeepContents, ReleaseId, ServerId, ServerTitle, Slug};
+pub use store::servers::ServerChange;
 use store::{PgConnection, servers::Server};
 
 use crate::{
@@ -20,6 +20,8 @@ pub struct NewServer {
     pub title: ServerTitle,
     /// What it is for, [`NewServer::DESCRIPTION_CHARS_MAX`] characters at most.
     pub description: String,
+    /// Who may use it, besides the customer's API keys.
+    pub access: AccessPolicy,
 }
 
 impl NewServer {
@@ -44,6 +46,8 @@ pub struct ServerView {
     pub url: String,
     /// Of which calls inputs and results are kept with their records (HIST-12).
     pub keep_contents: KeepContents,
+    /// Who may use it, besides the customer's API keys.
+    pub access: AccessPolicy,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -57,6 +61,7 @@ pub async fn create(app: &App, caller: &Caller, new: NewServer) -> Result<Server
         slug: new.slug,
         title: new.title,
         description: new.description,
+        access: new.access,
         created_at: app.clock.now(),
     };
     if !store::servers::insert(&mut *app.pool.acquire().await?, customer, &server).await? {
@@ -70,6 +75,7 @@ pub async fn create(app: &App, caller: &Caller, new: NewServer) -> Result<Server
         description: server.description,
         release_id: None,
         keep_contents: KeepContents::None,
+        access: server.access,
         created_at: server.created_at,
     })
 }
@@ -88,12 +94,12 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug) -> Result<ServerView,
     Ok(view(app, server))
 }
 
-/// Changes of which calls of a server inputs and results are kept. It goes for calls that end from now on; what was kept stays for as long as
-/// the tier keeps records.
-pub async fn change(app: &App, caller: &Caller, slug: &Slug, keep_contents: KeepContents) -> Result<ServerView, AppError> {
+/// Changes of which calls of a server inputs and results are kept, and who may use it. The first goes for calls that end from now on; what was
+/// kept stays for as long as the tier keeps records. The second goes for every call from now on, whatever was allowed before.
+pub async fn change(app: &App, caller: &Caller, slug: &Slug, change: ServerChange) -> Result<ServerView, AppError> {
     let customer = access::require_customer(caller, Operation::ChangeServer)?;
     let mut connection = app.pool.acquire().await?;
-    let changed = store::servers::set_keep_contents(&mut connection, customer, slug, keep_contents).await?;
+    let changed = store::servers::update(&mut connection, customer, slug, change).await?;
     app.memory.servers.drop_one(slug);
     if !changed {
         return Err(AppError::not_found("server", slug));
@@ -139,6 +145,7 @@ fn view(app: &App, server: Server) -> ServerView {
         description: server.description,
         release_id: server.current_release,
         keep_contents: server.keep_contents,
+        access: server.access,
         created_at: server.created_at,
     }
 }

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use domain::Slug;
@@ -87,6 +88,11 @@ impl Watches {
                 Change::Server { slug, .. } if *slug == bell.slug => {}
                 // Not the end at once: the notice of a key that was just made comes late, too.
                 Change::ApiKey(key) if bell.caller.api_key() == Some(*key) => bell.doubted.store(true, Ordering::Relaxed),
+                Change::Authorization(ended) if bell.caller.authorization() == Some(*ended) => {
+                    bell.doubted.store(true, Ordering::Relaxed);
+                }
+                // Who may use the server is asked again, in any case.
+                Change::User(user) if bell.caller.user() == Some(*user) => {}
                 Change::Lost => bell.doubted.store(true, Ordering::Relaxed),
                 _ => continue,
             }
@@ -107,9 +113,20 @@ impl Place {
                 let found = store::api_keys::find(&mut *app.pool.acquire().await?, key.customer, key.api_key).await?;
                 found.map(drop).ok_or(AppError::Unauthenticated)
             }
-            Caller::Token(token) if token.expires_at <= app.clock.now() => Err(AppError::Unauthenticated),
+            Caller::Token(token) => {
+                let now = app.clock.now();
+                let found = store::authorizations::find(&mut *app.pool.acquire().await?, token.authorization).await?;
+                let is_in_force = now < token.expires_at && found.is_some_and(|found| found.is_in_force(now));
+                if is_in_force { Ok(()) } else { Err(AppError::Unauthenticated) }
+            }
             _ => Ok(()),
         }
+    }
+
+    /// How long the token is good that is watched by; `None` if it is something else.
+    fn token_left(&self, app: &App) -> Option<Duration> {
+        let Caller::Token(token) = &self.bell.caller else { return None };
+        Some((token.expires_at - app.clock.now()).to_std().unwrap_or(Duration::ZERO))
     }
 
     /// Watches from what was `seen` on.
@@ -128,8 +145,17 @@ impl Watch {
     /// Comes back when a list of the server says something else than before, and says which. Fails when there is nothing to watch any more:
     /// the server was deleted, the key was, the token ended, or the node stops.
     pub async fn changed(&mut self, app: &App) -> Result<Changes, AppError> {
+        let token_left = self.place.token_left(app);
+        let token_ends = async {
+            match token_left {
+                Some(left) => tokio::time::sleep(left).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(token_ends);
         loop {
             tokio::select! {
+                () = &mut token_ends => return Err(AppError::Unauthenticated),
                 () = self.place.bell.rung.notified() => {}
                 () = app.watches_ended() => {
                     return Err(AppError::Unavailable { message: "this node is shutting down".to_owned() });

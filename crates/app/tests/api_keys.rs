@@ -1,4 +1,7 @@
-use app::{AppError, Caller, PageRequest, api_keys, tokens};
+use app::{
+    AppError, Caller, PageRequest, api_keys,
+    tokens::{self, Wanted},
+};
 use domain::{ApiKeyId, CustomerId};
 use sqlx::PgPool;
 use testkit::{TestApp, TestOptions};
@@ -10,7 +13,7 @@ async fn a_key_is_shown_once_and_opens_as_its_customer(pool: PgPool) {
     let test = TestApp::start(pool.clone()).await;
     let customer = test.customer("free").await;
 
-    let found = tokens::authenticate(test.app(), &customer.api_key).await;
+    let found = tokens::authenticate(test.app(), &customer.api_key, Wanted::Management).await;
     let stored: Vec<u8> = sqlx::query_scalar("SELECT sha256 FROM api_keys").fetch_one(&pool).await.unwrap();
 
     assert_eq!(found.unwrap(), customer.caller);
@@ -25,11 +28,11 @@ async fn what_is_no_key_opens_nothing(pool: PgPool) {
     let unknown = format!("tw_{}", "A".repeat(43));
 
     for bearer in ["", "tw_", "changeme", &unknown, &unknown[..45], &format!("{unknown}A"), "tw_ä"] {
-        let found = tokens::authenticate(test.app(), bearer).await;
+        let found = tokens::authenticate(test.app(), bearer, Wanted::Management).await;
 
         assert!(matches!(found, Err(AppError::Unauthenticated)), "{bearer}");
     }
-    assert_eq!(tokens::authenticate(test.app(), test.admin_key()).await.unwrap(), Caller::Admin);
+    assert_eq!(tokens::authenticate(test.app(), test.admin_key(), Wanted::Management).await.unwrap(), Caller::Admin);
     test.stop().await;
 }
 
@@ -39,13 +42,16 @@ async fn a_deleted_key_opens_nothing_at_once_here_and_soon_on_other_nodes(pool: 
     let there = TestApp::start_with(&pool, TestOptions::default()).await;
     let customer = here.customer("free").await;
     let api_key = customer.caller.api_key().unwrap();
-    assert!(tokens::authenticate(here.app(), &customer.api_key).await.is_ok());
-    assert!(tokens::authenticate(there.app(), &customer.api_key).await.is_ok());
+    assert!(tokens::authenticate(here.app(), &customer.api_key, Wanted::Management).await.is_ok());
+    assert!(tokens::authenticate(there.app(), &customer.api_key, Wanted::Management).await.is_ok());
 
     api_keys::delete(here.app(), &here.admin(), customer.id, api_key).await.unwrap();
 
-    assert!(matches!(tokens::authenticate(here.app(), &customer.api_key).await, Err(AppError::Unauthenticated)));
-    eventually(async || tokens::authenticate(there.app(), &customer.api_key).await.err()).await;
+    assert!(matches!(
+        tokens::authenticate(here.app(), &customer.api_key, Wanted::Management).await,
+        Err(AppError::Unauthenticated)
+    ));
+    eventually(async || tokens::authenticate(there.app(), &customer.api_key, Wanted::Management).await.err()).await;
     let again = api_keys::delete(here.app(), &here.admin(), customer.id, api_key).await;
     assert!(matches!(again, Err(AppError::NotFound { what: "API key", .. })));
     here.stop().await;

@@ -89,7 +89,8 @@ async fn what_is_too_large_is_told_by_its_size(pool: PgPool) {
 }
 
 async fn keep(test: &TestApp, customer: &TestCustomer, setting: KeepContents) {
-    let server = servers::change(test.app(), &customer.caller, &slug("echoes"), setting).await.unwrap();
+    let change = servers::ServerChange { keep_contents: Some(setting), access: None };
+    let server = servers::change(test.app(), &customer.caller, &slug("echoes"), change).await.unwrap();
     assert_eq!(server.keep_contents, setting);
 }
 

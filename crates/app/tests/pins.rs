@@ -193,7 +193,7 @@ async fn pinning(test: &TestApp, tier: &str) -> TestCustomer {
     let change = ApiKeyChange { id: api_key, pins_definitions: true };
     let changed = api_keys::change(test.app(), &test.admin(), customer.id, change).await.unwrap();
     assert!(changed.pins_definitions);
-    customer.caller = app::tokens::authenticate(test.app(), &customer.api_key).await.unwrap();
+    customer.caller = app::tokens::authenticate(test.app(), &customer.api_key, app::tokens::Wanted::Management).await.unwrap();
     customer
 }
 

@@ -30,7 +30,12 @@ async fn a_description_that_is_too_long_or_hides_marks_is_refused(pool: PgPool) 
     let customer = test.customer("free").await;
 
     for description in ["x".repeat(4_001), "a\0b".to_owned(), "\u{1b}[31m".to_owned()] {
-        let new = NewServer { slug: slug("weather"), title: "Weather".parse().unwrap(), description };
+        let new = NewServer {
+            slug: slug("weather"),
+            title: "Weather".parse().unwrap(),
+            description,
+            access: domain::AccessPolicy::Members,
+        };
         let made = servers::create(test.app(), &customer.caller, new).await;
 
         assert!(matches!(made, Err(AppError::Invalid { message, .. }) if message.contains("4000 characters at most")));

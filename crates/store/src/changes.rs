@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{ApiKeyId, CustomerId, QuestionId, ServerId, SignInId, Slug, TierName, UserId};
+use domain::{ApiKeyId, AuthorizationId, ClientKey, CustomerId, QuestionId, ServerId, SignInId, Slug, TierName, UserId};
 use serde::Deserialize;
 use sqlx::{
     Executor,
@@ -49,6 +49,12 @@ pub enum Change {
     User(UserId),
     /// A sign-in ended.
     SignIn(SignInId),
+    /// An authorization was revoked, or is gone.
+    Authorization(AuthorizationId),
+    /// A registered client changed, or is gone.
+    Client(ClientKey),
+    /// What access tokens are signed with, or verified by.
+    SigningKeys,
     /// Notices may have been missed: anything may have changed. Comes when the connection is lost and once more when there is
     /// a new one, because of what changed in between.
     Lost,
@@ -138,6 +144,9 @@ enum Notice {
     Users { user_id: Uuid },
     Members { user_id: Uuid },
     SignIns { sign_in_id: Uuid },
+    Authorizations { authorization_id: Uuid },
+    Clients { client_key: Uuid },
+    SigningKeys {},
 }
 
 impl From<Notice> for Change {
@@ -152,6 +161,9 @@ impl From<Notice> for Change {
             Notice::QuestionAnswers { question_id } => Self::Answer(QuestionId::from_uuid(question_id)),
             Notice::Users { user_id } | Notice::Members { user_id } => Self::User(UserId::from_uuid(user_id)),
             Notice::SignIns { sign_in_id } => Self::SignIn(SignInId::from_uuid(sign_in_id)),
+            Notice::Authorizations { authorization_id } => Self::Authorization(AuthorizationId::from_uuid(authorization_id)),
+            Notice::Clients { client_key } => Self::Client(ClientKey::from_uuid(client_key)),
+            Notice::SigningKeys {} => Self::SigningKeys,
             Notice::Servers { server_id, slug } => Self::Server { id: ServerId::from_uuid(server_id), slug },
         }
     }

@@ -7,7 +7,9 @@ mod row;
 mod summary;
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKeyId, CallId, CustomerId, Receipt, RequestId, ServerId, Slug, Status, ToolName, VersionId};
+use domain::{
+    ApiKeyId, AuthorizationId, CallId, CustomerId, Receipt, RequestId, ServerId, Slug, Status, ToolName, UserId, VersionId,
+};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -34,6 +36,10 @@ pub struct Execution {
     pub customer: CustomerId,
     /// The key that it came with, if it came with one.
     pub api_key: Option<ApiKeyId>,
+    /// The authorization whose token it came with, if it came with one.
+    pub authorization: Option<AuthorizationId>,
+    /// Who gave that authorization, or called by themselves.
+    pub user: Option<UserId>,
     /// The server.
     pub server: ServerId,
     /// The server's name, which stays with the record when the server goes.

@@ -123,6 +123,7 @@ pub(crate) fn new_server(slug: &str) -> NewServer {
         slug: slug.parse().unwrap(),
         title: "A server".parse().unwrap(),
         description: "What it is for".to_owned(),
+        access: domain::AccessPolicy::Members,
         created_at: at(0),
     }
 }
@@ -177,6 +178,8 @@ pub(crate) fn execution(customer: CustomerId, seconds: i64) -> Execution {
         node: Uuid::from_u128(1),
         customer,
         api_key: None,
+        authorization: None,
+        user: None,
         server: ServerId::new(),
         server_slug: "some-server".parse::<Slug>().unwrap(),
         tool: "some_tool".parse::<ToolName>().unwrap(),

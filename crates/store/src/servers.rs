@@ -1,7 +1,7 @@
 //! Servers: what `/mcp/<server>` serves.
 
 use chrono::{DateTime, Utc};
-use domain::{CustomerId, KeepContents, LimitExceeded, LimitName, ReleaseId, ServerId, ServerTitle, Slug};
+use domain::{AccessPolicy, CustomerId, KeepContents, LimitExceeded, LimitName, ReleaseId, ServerId, ServerTitle, Slug};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -24,8 +24,19 @@ pub struct Server {
     pub current_release: Option<ReleaseId>,
     /// Of which calls the contents are kept.
     pub keep_contents: KeepContents,
+    /// Who may use it.
+    pub access: AccessPolicy,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+/// What is to change of a server; what is absent stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServerChange {
+    /// Of which calls the contents are kept; what was kept stays.
+    pub keep_contents: Option<KeepContents>,
+    /// Who may use it.
+    pub access: Option<AccessPolicy>,
 }
 
 /// A server to be made.
@@ -39,6 +50,8 @@ pub struct NewServer {
     pub title: ServerTitle,
     /// What it is for, 4000 characters at most, without U+0000.
     pub description: String,
+    /// Who may use it.
+    pub access: AccessPolicy,
     /// When it is made.
     pub created_at: DateTime<Utc>,
 }
@@ -81,13 +94,15 @@ pub async fn insert(connection: &mut PgConnection, customer: CustomerId, server:
         return Err(StoreError::SlugTaken(server.slug.clone()));
     }
     sqlx::query!(
-        "INSERT INTO servers (server_id, customer_id, slug, title, description, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO servers (server_id, customer_id, slug, title, description, created_at, access)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)",
         server.id.as_uuid(),
         customer.as_uuid(),
         server.slug.as_str(),
         server.title.as_str(),
         server.description,
-        server.created_at
+        server.created_at,
+        server.access.as_str()
     )
     .execute(&mut *transaction)
     .await
@@ -105,7 +120,8 @@ pub async fn list(
 ) -> Result<Vec<Server>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT server_id, customer_id, slug, title, description, current_release_id, keep_contents, created_at FROM servers
+        "SELECT server_id, customer_id, slug, title, description, current_release_id, keep_contents, access, created_at
+        FROM servers
         WHERE customer_id = $1 AND server_id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
         ORDER BY server_id DESC LIMIT $3",
         customer.as_uuid(),
@@ -126,7 +142,8 @@ pub async fn find_by_slug(
 ) -> Result<Option<Server>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT server_id, customer_id, slug, title, description, current_release_id, keep_contents, created_at FROM servers
+        "SELECT server_id, customer_id, slug, title, description, current_release_id, keep_contents, access, created_at
+        FROM servers
         WHERE customer_id = $1 AND slug = $2",
         customer.as_uuid(),
         slug.as_str()
@@ -135,6 +152,15 @@ pub async fn find_by_slug(
     .await
     .map_err(StoreError::during("find a server"))?;
     row.map(Server::try_from).transpose()
+}
+
+/// Whose server this is; `None` if there is none.
+pub async fn find_customer(connection: &mut PgConnection, server: ServerId) -> Result<Option<CustomerId>, StoreError> {
+    let found = sqlx::query_scalar!("SELECT customer_id FROM servers WHERE server_id = $1", server.as_uuid())
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::during("find the customer of a server"))?;
+    Ok(found.map(CustomerId::from_uuid))
 }
 
 /// Deletes a customer's server with its tools, versions, releases and environment; `false` if there is none. The records of
@@ -147,23 +173,29 @@ pub async fn delete(connection: &mut PgConnection, customer: CustomerId, slug: &
     Ok(done.rows_affected() == 1)
 }
 
-/// Changes of which calls of a customer's server the contents are kept; `false` if there is none. What was kept stays.
-pub async fn set_keep_contents(
+/// Changes a customer's server; `false` if there is none.
+pub async fn update(
     connection: &mut PgConnection,
     customer: CustomerId,
     slug: &Slug,
-    keep_contents: KeepContents,
+    change: ServerChange,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "UPDATE servers SET keep_contents = $3 WHERE customer_id = $1 AND slug = $2",
+        "UPDATE servers SET keep_contents = coalesce($3, keep_contents), access = coalesce($4, access)
+        WHERE customer_id = $1 AND slug = $2",
         customer.as_uuid(),
         slug.as_str(),
-        keep_contents.as_str()
+        change.keep_contents.map(KeepContents::as_str),
+        change.access.map(AccessPolicy::as_str)
     )
     .execute(connection)
     .await
     .map_err(StoreError::during("change a server"))?;
     Ok(done.rows_affected() == 1)
+}
+
+pub(crate) fn read_access(word: &str) -> Result<AccessPolicy, StoreError> {
+    AccessPolicy::find(word).ok_or_else(|| StoreError::Corrupt { what: "access policy", source: word.into() })
 }
 
 pub(crate) fn read_keep_contents(word: &str) -> Result<KeepContents, StoreError> {
@@ -178,6 +210,7 @@ struct Row {
     description: String,
     current_release_id: Option<Uuid>,
     keep_contents: String,
+    access: String,
     created_at: DateTime<Utc>,
 }
 
@@ -193,6 +226,7 @@ impl TryFrom<Row> for Server {
             description: row.description,
             current_release: row.current_release_id.map(ReleaseId::from_uuid),
             keep_contents: read_keep_contents(&row.keep_contents)?,
+            access: read_access(&row.access)?,
             created_at: row.created_at,
         })
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerTitle, Slug, TierName,
-    ToolId, ToolInterface, ToolName, VersionId,
+    AccessPolicy, CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerTitle, Slug,
+    TierName, ToolId, ToolInterface, ToolName, VersionId,
 };
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -36,6 +36,8 @@ pub struct ServedServer {
     pub tools: BTreeMap<ToolName, ServedTool>,
     /// Of which calls the contents are kept.
     pub keep_contents: KeepContents,
+    /// Who may use it.
+    pub access: AccessPolicy,
     /// All its environment values; a tool may read those that its grants name.
     pub environment: BTreeMap<EnvName, EnvValue>,
 }
@@ -70,7 +72,7 @@ pub async fn find_by_slug(
     engine: &Digest,
 ) -> Result<Option<ServedServer>, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT server_id, customer_id, tier, title, description, current_release_id, keep_contents,
+        r#"SELECT server_id, customer_id, tier, title, description, current_release_id, keep_contents, access,
             (SELECT coalesce(json_object_agg(environment.name, value), '{}') FROM environment
                 WHERE environment.server_id = servers.server_id) AS "environment!: Json<BTreeMap<EnvName, EnvValue>>"
         FROM servers JOIN customers USING (customer_id) WHERE slug = $1"#,
@@ -94,6 +96,7 @@ pub async fn find_by_slug(
         release: row.current_release_id.map(ReleaseId::from_uuid),
         tools,
         keep_contents: servers::read_keep_contents(&row.keep_contents)?,
+        access: servers::read_access(&row.access)?,
         environment: row.environment.0,
     }))
 }

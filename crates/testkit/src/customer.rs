@@ -11,7 +11,7 @@ use app::{
     servers::{self, NewServer, ServerView},
     tools::{self, NewVersion, VersionBuilt},
 };
-use domain::{CustomerId, Grants, Language, RequestId, Slug, ToolName};
+use domain::{AccessPolicy, CustomerId, Grants, Language, RequestId, Slug, ToolName};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,12 @@ impl TestCustomer {
 
     /// Makes a server.
     pub async fn create_server(&self, slug: &str) -> Result<ServerView, AppError> {
-        let new = NewServer { slug: self::slug(slug), title: "A server".parse().expect("a title"), description: String::new() };
+        let new = NewServer {
+            slug: self::slug(slug),
+            title: "A server".parse().expect("a title"),
+            description: String::new(),
+            access: AccessPolicy::default(),
+        };
         servers::create(&self.app, &self.caller, new).await
     }
 

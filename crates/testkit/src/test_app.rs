@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use app::{App, AppError, AppParts, Caller, MasterKeys, Settings, accounts::AccountSettings};
+use app::{App, AppError, AppParts, Caller, MasterKeys, OauthSettings, Settings, accounts::AccountSettings};
 use axum::{Extension, Router};
 use child::Launcher;
 use compiler::{Workers, WorkersConfig};
@@ -56,6 +56,8 @@ pub struct TestOptions {
     pub egress: EgressConfig,
     /// What secrets are sealed under.
     pub masters: MasterKeys,
+    /// The authorization server.
+    pub oauth: OauthSettings,
     /// Where artifacts are kept; without it, in a folder of the test's own.
     pub artifacts: Option<Arc<TempDir>>,
     /// How people sign up and in.
@@ -88,6 +90,7 @@ impl Default for TestOptions {
             drain_max: Duration::from_secs(10),
             egress: EgressConfig::default(),
             masters: MasterKeys::new([[9; 32]]).expect("one key"),
+            oauth: OauthSettings::default(),
             artifacts: None,
             accounts: AccountSettings { password_threads: 2, ..AccountSettings::default() },
             cache: None,
@@ -132,6 +135,7 @@ impl TestApp {
                 records_waiting_max: options.records_waiting_max,
                 drain_max: options.drain_max,
                 accounts: options.accounts,
+                oauth: options.oauth,
             },
         };
         let app = App::start(parts).await?;

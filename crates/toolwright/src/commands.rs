@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check_config;
+mod keys;
 mod migrate;
 mod openapi;
 mod secrets;
@@ -51,6 +52,11 @@ enum Command {
     Secrets {
         #[command(subcommand)]
         command: secrets::SecretsCommand,
+    },
+    /// Signing keys of access tokens: rotates, lists and retires them.
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
     },
     /// Prints the OpenAPI document of the REST API.
     Openapi,
@@ -108,6 +114,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Migrate => migrate::run(&flags),
         Command::CheckConfig => check_config::run(&flags),
         Command::Secrets { command } => secrets::run(&flags, command),
+        Command::Keys { command } => keys::run(&flags, command),
         Command::Openapi => openapi::run(),
         // Both are taken out of the command line before it is parsed.
         Command::CompileWorker | Command::ExecChild => Ok(()),

@@ -12,6 +12,7 @@ mod keys;
 mod log;
 mod machine;
 mod mcp;
+mod oauth;
 mod profile;
 mod reader;
 mod sandbox;
@@ -24,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use app::accounts::AccountSettings;
+use app::{OauthSettings, accounts::AccountSettings};
 
 pub(crate) use self::{
     builds::Builds,
@@ -75,6 +76,8 @@ pub(crate) struct Configuration {
     pub(crate) mcp: Mcp,
     /// How people sign up and in.
     pub(crate) accounts: AccountSettings,
+    /// The authorization server.
+    pub(crate) oauth: OauthSettings,
     /// Where the keys come from.
     pub(crate) keys: KeysSource,
     /// Postgres.
@@ -156,6 +159,7 @@ impl Configuration {
             http: Http::read(reader, profile),
             mcp: Mcp::read(reader),
             accounts: accounts::read(reader, profile, machine),
+            oauth: oauth::read(reader, profile),
             keys: KeysSource::read(reader, profile, &data_dir),
             database: Database::read(reader, surroundings, profile),
             sandbox: Sandbox::read(reader, machine, &data_dir),

@@ -11,10 +11,10 @@ use app::{
     customers::{self, NewCustomer},
     releases,
     servers::{self, NewServer},
-    tokens,
+    tokens::{self, Wanted},
     tools::{self, NewVersion},
 };
-use domain::{Grants, Language, NameError, Slug};
+use domain::{AccessPolicy, Grants, Language, NameError, Slug};
 use tracing::info;
 
 use crate::{configuration::KEYS_FOLDER, private_file};
@@ -113,7 +113,7 @@ pub(crate) async fn deploy(app: &App, data_dir: &Path) -> Result<Option<Examples
 async fn find_owner(app: &App, key_file: &Path) -> Result<Caller, ExamplesError> {
     let failed = |source| ExamplesError::KeyFile { path: key_file.to_owned(), source };
     match private_file::read(key_file) {
-        Ok(key) => match tokens::authenticate(app, &key).await {
+        Ok(key) => match tokens::authenticate(app, &key, Wanted::Management).await {
             Ok(owner @ Caller::Key(_)) => return Ok(owner),
             Ok(_) | Err(AppError::Unauthenticated) => std::fs::remove_file(key_file).map_err(failed)?,
             Err(source) => return Err(ExamplesError::Step { act: "look for the owner of the examples", source }),
@@ -143,6 +143,7 @@ fn new_server() -> Result<NewServer, NameError> {
         description: "Three tools that are right where a model guesses: questions about a CSV table, IBANs, and the next times of a cron expression. \
              Three that use the outside: exchange rates (needs the secret RATES_KEY), pages as Markdown, and issue search."
             .to_owned(),
+        access: AccessPolicy::default(),
     })
 }
 

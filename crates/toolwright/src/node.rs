@@ -149,6 +149,7 @@ impl Node {
                 records_waiting_max: app::Settings::RECORDS_WAITING_MAX,
                 drain_max: configuration.stop_timeout,
                 accounts: configuration.accounts,
+                oauth: configuration.oauth.clone(),
             },
         };
         let app = App::start(parts).await.map_err(NodeError::App)?;

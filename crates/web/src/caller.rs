@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use app::{App, AppError, Caller, PersonCaller, accounts, tokens};
+use app::{
+    App, AppError, Caller, PersonCaller, accounts,
+    tokens::{self, Wanted},
+};
 use axum::extract::{FromRef, FromRequestParts};
 use domain::CustomerId;
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
@@ -14,8 +17,8 @@ use crate::{
     error::ApiError,
 };
 
-/// The longest token that is looked at: an API key has 46 characters, the tokens of an authorization server some hundred.
-const TOKEN_BYTES_MAX: usize = 4096;
+/// The longest token that is looked at: an API key has 46 characters, an access token some hundred, and 5 thousand with as many scopes as it may have.
+const TOKEN_BYTES_MAX: usize = 8192;
 
 /// Names the customer that a person acts for who belongs to several.
 const CUSTOMER: HeaderName = HeaderName::from_static("toolwright-customer");
@@ -43,7 +46,7 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match authenticate(&parts.headers, &Arc::from_ref(state)).await? {
+        match authenticate(&parts.headers, &Arc::from_ref(state), Wanted::Admin).await? {
             caller @ Caller::Admin => Ok(Self(caller)),
             _ => Err(AppError::Forbidden { needed: "the admin key" }.into()),
         }
@@ -63,7 +66,7 @@ where
         if let Some((person, _)) = signed_in(parts, &app, &Arc::from_ref(state)).await? {
             return Ok(Self(accounts::act_for(&app, person, named_customer(&parts.headers)?).await?));
         }
-        match authenticate(&parts.headers, &app).await? {
+        match authenticate(&parts.headers, &app, Wanted::Management).await? {
             caller @ (Caller::Key(_) | Caller::Member(_) | Caller::Token(_)) => Ok(Self(caller)),
             Caller::Admin | Caller::Person(_) | Caller::Anyone => {
                 Err(AppError::Forbidden { needed: "a customer's API key" }.into())
@@ -85,7 +88,7 @@ where
         if let Some((person, csrf)) = signed_in(parts, &app, &Arc::from_ref(state)).await? {
             return Ok(Self { caller: Caller::Person(person), csrf });
         }
-        authenticate(&parts.headers, &app).await?;
+        authenticate(&parts.headers, &app, Wanted::Management).await?;
         Err(AppError::Forbidden { needed: "a person who is signed in" }.into())
     }
 }
@@ -118,10 +121,10 @@ fn named_customer(headers: &HeaderMap) -> Result<Option<CustomerId>, ApiError> {
     id.map(Some).ok_or_else(|| ApiError::invalid("the header Toolwright-Customer must be the id of a customer"))
 }
 
-async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Caller, ApiError> {
+async fn authenticate(headers: &HeaderMap, app: &App, wanted: Wanted<'_>) -> Result<Caller, ApiError> {
     let token = bearer(headers)
         .ok_or_else(|| ApiError::no_token("a key is needed in the header Authorization, as `Authorization: Bearer <key>`"))?;
-    Ok(tokens::authenticate(app, token).await?)
+    Ok(tokens::authenticate(app, token, wanted).await?)
 }
 
 /// The bearer token of a request. The scheme's case does not matter (RFC 9110, section 11.1); two `Authorization` fields are none.

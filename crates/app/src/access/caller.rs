@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKeyId, AuthorizationId, CustomerId, MemberRole, Scopes, ServerId, SignInId, UserId};
+use domain::{ApiKeyId, AuthorizationId, CustomerId, MemberRole, Scope, Scopes, ServerId, SignInId, ToolName, UserId};
+
+use crate::AppError;
 use uuid::Uuid;
 
 /// Who asks.
@@ -141,6 +143,55 @@ impl Caller {
         match self {
             Self::Key(key) => Some(key.api_key),
             _ => None,
+        }
+    }
+
+    /// The authorization whose token was shown, if it was one.
+    #[must_use]
+    pub fn authorization(&self) -> Option<AuthorizationId> {
+        match self {
+            Self::Token(token) => Some(token.authorization),
+            _ => None,
+        }
+    }
+
+    /// The person who asks, or who let the client in that does.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Member(member) => Some(member.user),
+            Self::Person(person) => Some(person.user),
+            Self::Token(token) => token.user,
+            Self::Admin | Self::Key(_) | Self::Anyone => None,
+        }
+    }
+
+    /// Refuses a token that is not for this use of a server; whoever comes without one is not bound by scopes. The refusal names all that a token needs
+    /// which does what this one did so far, and this (RFC 6750, section 3.1).
+    pub fn check_scope(&self, scope: &Scope) -> Result<(), AppError> {
+        match self {
+            Self::Token(token) if !token.scopes.allows(scope) => {
+                Err(AppError::Scope { needed: token.scopes.with(&Scopes::of([scope.clone()])) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a list of a server shows it this tool; [`Caller::check_scope`] says whether it may call it.
+    #[must_use]
+    pub fn sees_tool(&self, tool: &ToolName) -> bool {
+        match self {
+            Self::Token(token) => token.scopes.allows_tool(tool),
+            _ => true,
+        }
+    }
+
+    /// Whether it sees everything that a server offers: its tools, its resources, its prompts.
+    #[must_use]
+    pub fn sees_everything(&self) -> bool {
+        match self {
+            Self::Token(token) => token.scopes.allows_server(),
+            _ => true,
         }
     }
 

@@ -17,6 +17,7 @@ const USE_CASES: &[(&str, &str)] = &[
     ("catalogue", include_str!("../catalogue.rs")),
     ("components", include_str!("../components.rs")),
     ("completions", include_str!("../completions.rs")),
+    ("consents", include_str!("../consents.rs")),
     ("customers", include_str!("../customers.rs")),
     ("environment", include_str!("../environment.rs")),
     ("executions", include_str!("../executions.rs")),

@@ -73,6 +73,8 @@ pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<
         request: baggage.request_id,
         customer: call.customer,
         api_key: call.caller.api_key(),
+        authorization: call.caller.authorization(),
+        user: call.caller.user(),
         server: call.server.server_id,
         slug: call.server.slug.clone(),
         tool: call.tool.interface.name.clone(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKeyId, CallId, CustomerId, RequestId, ServerId, Slug, ToolName, VersionId};
+use domain::{ApiKeyId, AuthorizationId, CallId, CustomerId, RequestId, ServerId, Slug, ToolName, UserId, VersionId};
 use sandbox::Progress;
 
 /// What is known of a call from its beginning.
@@ -17,6 +17,8 @@ pub(crate) struct CallFacts {
     pub(crate) request: RequestId,
     pub(crate) customer: CustomerId,
     pub(crate) api_key: Option<ApiKeyId>,
+    pub(crate) authorization: Option<AuthorizationId>,
+    pub(crate) user: Option<UserId>,
     pub(crate) server: ServerId,
     pub(crate) slug: Slug,
     pub(crate) tool: ToolName,

@@ -1,7 +1,7 @@
 //! Reading records.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKeyId, CallId, CustomerId, Receipt, RequestId, ServerId, Status, VersionId};
+use domain::{ApiKeyId, AuthorizationId, CallId, CustomerId, Receipt, RequestId, ServerId, Status, UserId, VersionId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ pub(super) struct Row {
     output_bytes: Option<i64>,
     log_lines: Option<i64>,
     error_message: Option<String>,
+    authorization_id: Option<Uuid>,
+    user_id: Option<Uuid>,
 }
 
 /// One customer's records; what narrows them further, and in which order, is added.
@@ -104,6 +106,8 @@ impl Row {
             node: self.node_id,
             customer: CustomerId::from_uuid(self.customer_id),
             api_key: self.api_key_id.map(ApiKeyId::from_uuid),
+            authorization: self.authorization_id.map(AuthorizationId::from_uuid),
+            user: self.user_id.map(UserId::from_uuid),
             server: ServerId::from_uuid(self.server_id),
             server_slug: self.server_slug.parse().map_err(StoreError::corrupt("server slug"))?,
             tool: self.tool_name.parse().map_err(StoreError::corrupt("tool name"))?,

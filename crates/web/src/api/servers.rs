@@ -5,7 +5,7 @@ use std::sync::Arc;
 use app::{App, servers};
 use axum::{Json as Answer, extract::State};
 use chrono::{DateTime, Utc};
-use domain::{KeepContents, ReleaseId, ServerId, ServerTitle, Slug};
+use domain::{AccessPolicy, KeepContents, ReleaseId, ServerId, ServerTitle, Slug};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -33,15 +33,50 @@ pub(crate) struct NewServer {
     #[serde(default)]
     #[schema(max_length = 4000, example = "Forecasts for any city.")]
     description: String,
+    /// Who may use it, besides your API keys.
+    #[serde(default)]
+    #[schema(value_type = AccessPolicyView, required = false)]
+    access: AccessPolicy,
 }
 
-/// What is to change of a server.
+/// What is to change of a server. What is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServerChange {
     /// Of which calls inputs and results are kept with their records, without what looks like a secret, for as long as the tier keeps records.
-    #[schema(value_type = KeepContentsView)]
-    keep_contents: KeepContents,
+    #[serde(default)]
+    #[schema(value_type = Option<KeepContentsView>)]
+    keep_contents: Option<KeepContents>,
+    /// Who may use it, besides your API keys. It goes for every call from then on, whatever was allowed before.
+    #[serde(default)]
+    #[schema(value_type = Option<AccessPolicyView>)]
+    access: Option<AccessPolicy>,
+}
+
+/// Who may use a server, besides its customer's API keys. Calls count to its customer, whoever makes them.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AccessPolicy)]
+enum AccessPolicyView {
+    /// Owners of the customer, by clients that they let in.
+    Owner,
+    /// Members of the customer, by clients that they let in.
+    Members,
+    /// Anyone who has an account here, by clients that they let in.
+    Consent,
+    /// Anyone, without a token.
+    Public,
+}
+
+impl From<AccessPolicy> for AccessPolicyView {
+    fn from(policy: AccessPolicy) -> Self {
+        match policy {
+            AccessPolicy::Owner => Self::Owner,
+            AccessPolicy::Members => Self::Members,
+            AccessPolicy::Consent => Self::Consent,
+            AccessPolicy::Public => Self::Public,
+        }
+    }
 }
 
 /// Of which calls inputs and results are kept.
@@ -91,14 +126,27 @@ pub(crate) struct ServerView {
     url: String,
     /// Of which calls inputs and results are kept with their records.
     keep_contents: KeepContentsView,
+    /// Who may use it, besides your API keys.
+    access: AccessPolicyView,
     /// When it was made.
     created_at: DateTime<Utc>,
 }
 
 impl From<servers::ServerView> for ServerView {
     fn from(view: servers::ServerView) -> Self {
-        let servers::ServerView { server_id, slug, title, description, release_id, url, keep_contents, created_at } = view;
-        Self { server_id, slug, title, description, release_id, url, keep_contents: keep_contents.into(), created_at }
+        let servers::ServerView { server_id, slug, title, description, release_id, url, keep_contents, access, created_at } =
+            view;
+        Self {
+            server_id,
+            slug,
+            title,
+            description,
+            release_id,
+            url,
+            keep_contents: keep_contents.into(),
+            access: access.into(),
+            created_at,
+        }
     }
 }
 
@@ -113,9 +161,9 @@ impl From<servers::ServerView> for ServerView {
 pub(crate) async fn create_server(
     State(app): State<Arc<App>>,
     CustomerCaller(caller): CustomerCaller,
-    Json(NewServer { slug, title, description }): Json<NewServer>,
+    Json(NewServer { slug, title, description, access }): Json<NewServer>,
 ) -> Result<(StatusCode, Answer<ServerView>), ApiError> {
-    let server = servers::create(&app, &caller, servers::NewServer { slug, title, description }).await?;
+    let server = servers::create(&app, &caller, servers::NewServer { slug, title, description, access }).await?;
     Ok((StatusCode::CREATED, Answer(server.into())))
 }
 
@@ -145,16 +193,18 @@ pub(crate) async fn get_server(
 
 /// Changes a server
 ///
-/// It goes for calls that end from then on; what was kept stays for as long as the tier keeps records.
+/// `keep_contents` goes for calls that end from then on; what was kept stays for as long as the tier keeps records. `access` goes for every call
+/// from then on: tokens that were given out stay, and are good again when the policy lets them.
 #[utoipa::path(patch, path = "/servers/{slug}", tag = "servers", security(("api_key" = [])), params(ServerPath),
     request_body = ServerChange, responses((status = 200, description = "The server", body = ServerView)))]
 pub(crate) async fn change_server(
     State(app): State<Arc<App>>,
     CustomerCaller(caller): CustomerCaller,
     Path(ServerPath { slug }): Path<ServerPath>,
-    Json(ServerChange { keep_contents }): Json<ServerChange>,
+    Json(ServerChange { keep_contents, access }): Json<ServerChange>,
 ) -> Result<Answer<ServerView>, ApiError> {
-    let server = servers::change(&app, &caller, &slug, keep_contents).await?;
+    let change = servers::ServerChange { keep_contents, access };
+    let server = servers::change(&app, &caller, &slug, change).await?;
     Ok(Answer(server.into()))
 }
 

@@ -7,7 +7,7 @@ use app::{
     calls::{self, CallRequest},
 };
 use axum::response::Response;
-use domain::{RequestId, Slug, ToolName};
+use domain::{RequestId, Scope, Slug, ToolName};
 use rmcp::model::ProgressToken;
 use serde_json::{Value, value::RawValue};
 use tokio::sync::mpsc;
@@ -76,6 +76,7 @@ pub(super) async fn call_tool(
 ) -> Result<Response, Refusal> {
     let unknown = || AppError::NotFound { what: "tool", name: call.name.chars().take(64).collect() };
     let tool: ToolName = call.name.parse().map_err(|_| Refusal::from_app(&unknown(), visit.request_id))?;
+    visit.check_scope(&Scope::McpTool(tool.clone()))?;
     let arguments = arguments::read(call.arguments)?;
     if question.era == Era::PerRequest {
         routing_headers::check_params(&visit.headers, visit.presentation.param_headers(&tool), &arguments)?;

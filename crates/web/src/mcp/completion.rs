@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use app::completions::{self, CompleteRequest, Subject};
 use axum::response::Response;
-use domain::Completion;
+use domain::{Completion, Scope};
 use rmcp::model::ResultType;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -64,6 +64,7 @@ struct CompleteResult<'a> {
 
 /// Asks for values. Where none are known by the prompt or resource itself, there are none: a client shows nothing then.
 pub(super) async fn complete(visit: &Visit, question: Question, given: Given<'_>) -> Result<Response, Refusal> {
+    visit.check_scope(&Scope::McpTools)?;
     let subject = match read::<Reference>("ref", given.reference)? {
         Reference::Prompt { name } => {
             let unknown =

@@ -2,14 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use app::{AppError, Caller, catalogue, catalogue::ServedServer, pins, tokens};
+use app::{
+    AppError, Caller, catalogue,
+    catalogue::ServedServer,
+    pins,
+    tokens::{self, Wanted},
+};
 use axum::{
     Extension,
     extract::{Path, Request, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use domain::{RequestId, Slug};
+use domain::{RequestId, Scope, Slug};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rmcp::model::{ErrorCode, RequestId as MessageId};
@@ -122,14 +127,16 @@ async fn admit(
     let refused = |error: AppError| Refusal::from_app(&error, request_id);
     let not_found = || refused(AppError::NotFound { what: "server", name: server.chars().take(64).collect() });
     let slug: Slug = server.parse().map_err(|_| not_found())?;
-    let unauthenticated = |fault| challenge::unauthenticated(&state.settings, &slug, fault);
+    let fault = if headers.contains_key(header::AUTHORIZATION) { TokenFault::Invalid } else { TokenFault::Absent };
+    let refused = |error: AppError| match error {
+        AppError::Unauthenticated => challenge::unauthenticated(&state.app, &slug, fault),
+        error => refused(error),
+    };
     let caller = match bearer(&headers) {
-        Some(token) => tokens::authenticate(&state.app, token).await.map_err(|error| match error {
-            AppError::Unauthenticated => unauthenticated(TokenFault::Invalid),
-            error => refused(error),
-        })?,
-        None if headers.contains_key(header::AUTHORIZATION) => return Err(unauthenticated(TokenFault::Invalid)),
-        None => return Err(unauthenticated(TokenFault::Absent)),
+        Some(token) => tokens::authenticate(&state.app, token, Wanted::Server(&slug)).await.map_err(refused)?,
+        // A token that is none is not taken for nobody: also where nobody is let in.
+        None if fault == TokenFault::Invalid => return Err(refused(AppError::Unauthenticated)),
+        None => Caller::Anyone,
     };
     let server = catalogue::find(&state.app, &caller, &slug).await.map_err(refused)?;
     let accepted = accepted(&headers);
@@ -169,6 +176,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl Visit {
+    /// Refuses a token that is not for this use, before anything of the answer is sent.
+    pub(super) fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
+        self.caller.check_scope(scope).map_err(|error| match error {
+            AppError::Scope { needed } => challenge::insufficient_scope(&self.state.app, &self.server.slug, &needed),
+            error => Refusal::from_app(&error, self.request_id),
+        })
+    }
+
     /// The session that the request says it belongs to.
     pub(super) fn session(&self) -> Option<SessionKey> {
         SessionKey::of(&self.headers, self.caller.identity(), self.server.server_id)

@@ -1,7 +1,7 @@
 //! `tools/list`, `resources/list`, `resources/templates/list` and `prompts/list`: what a server offers, in the order of the names, a
 //! page at a time.
 
-use app::pins;
+use app::{Caller, pins};
 use axum::response::Response;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::ToolName;
@@ -46,7 +46,7 @@ pub(super) async fn answer(
         tracing::error!(error = %error, "a pinned definition cannot be written as JSON: {error}");
         Refusal::internal(visit.request_id)
     })?;
-    list(&visit.presentation, question, kind, cursor, &pinned)
+    list(&visit.presentation, question, kind, cursor, &pinned, &visit.caller)
 }
 
 /// The page that begins after `cursor`. A cursor is the name of the last entry that was seen, so pages fit together even if a release
@@ -57,16 +57,25 @@ fn list(
     list: List,
     cursor: Option<&RawValue>,
     pinned: &Pinned,
+    caller: &Caller,
 ) -> Result<Response, Refusal> {
     let after = cursor.map(read_cursor).transpose()?.flatten();
     let listed = presentation.list(list);
     let begin = after.map_or(0, |after| listed.partition_point(|entry| entry.name <= after));
-    let rest = listed.get(begin..).unwrap_or_default();
-    let entries = rest.get(..PAGE_ENTRIES_MAX).unwrap_or(rest);
-    let cursor = entries.last().filter(|_| entries.len() < rest.len()).map(write_cursor);
+    let mut rest = listed.get(begin..).unwrap_or_default().iter().filter(|entry| sees(caller, list, &entry.name));
+    let entries: Vec<&Listed> = rest.by_ref().take(PAGE_ENTRIES_MAX).collect();
+    let cursor = entries.last().filter(|_| rest.next().is_some()).map(|last| write_cursor(last));
     let meta = (question.era == Era::PerRequest).then_some(&*presentation.meta);
     let shown = entries.iter().filter_map(|entry| pinned.shown(entry)).collect();
     question.answer(Page { list, entries: shown, next_cursor: cursor, meta })
+}
+
+/// What a token is not for, it is not shown: that goes by the token alone, so that every list of one token is the same.
+fn sees(caller: &Caller, list: List, name: &ToolName) -> bool {
+    match list {
+        List::Tools => caller.sees_tool(name),
+        List::Resources | List::ResourceTemplates | List::Prompts => caller.sees_everything(),
+    }
 }
 
 impl Serialize for Page<'_> {
@@ -153,7 +162,7 @@ mod tests {
 
     fn list_after(presentation: &Presentation, question: &Question, cursor: Option<&str>) -> Result<Response, Refusal> {
         let cursor = cursor.map(|cursor| to_raw_value(cursor).unwrap());
-        list(presentation, question, List::Tools, cursor.as_deref(), &Pinned::default())
+        list(presentation, question, List::Tools, cursor.as_deref(), &Pinned::default(), &Caller::Admin)
     }
 
     async fn page(listed: Result<Response, Refusal>) -> ListToolsResult {

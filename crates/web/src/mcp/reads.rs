@@ -6,7 +6,7 @@ use app::{
     resources::{self, ReadRequest},
 };
 use axum::response::Response;
-use domain::{PromptMessage, ResourceContents, ToolName};
+use domain::{PromptMessage, ResourceContents, Scope, ToolName};
 use rmcp::model::{CacheScope, ResultType};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -60,6 +60,7 @@ pub(super) fn text(member: &str, given: Option<&RawValue>) -> Result<String, Ref
 
 /// Reads a resource.
 pub(super) async fn read_resource(visit: &Visit, question: Question, wanted: Wanted, uri: String) -> Result<Response, Refusal> {
+    visit.check_scope(&Scope::McpTools)?;
     let logger = uri.clone();
     call::run(visit, question, wanted, &logger, async move |carriage: Carriage| {
         let era = carriage.question.era;
@@ -99,6 +100,7 @@ pub(super) async fn get_prompt(
     name: &str,
     arguments: Option<&RawValue>,
 ) -> Result<Response, Refusal> {
+    visit.check_scope(&Scope::McpTools)?;
     let unknown = || AppError::NotFound { what: "prompt", name: name.chars().take(64).collect() };
     let prompt: ToolName = name.parse().map_err(|_| Refusal::from_app(&unknown(), visit.request_id))?;
     let arguments = arguments::read(arguments)?;

@@ -1,0 +1,145 @@
+//! Clients register (RFC 7591), and change or delete what they registered (RFC 7592). Anybody may, so it is bounded in number and rate, and what
+//! nobody uses is forgotten.
+
+use domain::{ClientKey, Digest};
+use oauth::{ClientInformation, ClientMetadata, RegistrationUpdate, Secret};
+use store::clients::Registered;
+use subtle::ConstantTimeEq as _;
+
+use super::Client;
+use crate::{App, AppError, Registration, tokens::random};
+
+/// Why a client is not registered, or not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// Nobody may register here.
+    #[error("clients do not register here: use a client metadata document")]
+    Closed,
+    /// As many came within the last hour as may.
+    #[error("too many clients have registered here lately; try again in {retry_after_s} s")]
+    TooMany {
+        /// Seconds until it is worth trying again.
+        retry_after_s: u32,
+    },
+    /// There is no such client, or the token is not the one that it got.
+    #[error("the registration access token is not the one of this client")]
+    WrongToken,
+    /// The secret that it says it has is not its own.
+    #[error("`client_secret` is not the one of this client: another one cannot be chosen")]
+    WrongSecret,
+    /// A fault of ours.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+/// When registrations are refused, it is worth trying again after this: a part of the hour that they are counted in, or of the day that
+/// unused ones stay.
+const RETRY_AFTER_S: u32 = 600;
+
+/// Makes a client known. What it is told holds its secret, if it needs one, and the token by which it changes its registration: never again.
+pub async fn register(app: &App, asked: oauth::Registration) -> Result<ClientInformation, RegisterError> {
+    let Registration::Open { bounds, unused, .. } = app.settings.oauth.registration else { return Err(RegisterError::Closed) };
+    let now = app.clock.now();
+    let access_token = Secret::from_random(random()?);
+    let secret = new_secret(&asked.metadata)?;
+    let client = store::clients::Client {
+        key: ClientKey::new(),
+        metadata: write(&asked.metadata)?,
+        secret_sha256: secret.as_ref().map(digest),
+        registration_sha256: Some(digest(&access_token)),
+        created_at: now,
+        last_used_at: None,
+        expires_at: now + unused,
+    };
+    let mut connection = app.pool.acquire().await.map_err(AppError::from)?;
+    match store::clients::insert(&mut connection, &client, bounds).await.map_err(AppError::from)? {
+        Registered::Done => {}
+        Registered::Full | Registered::TooMany => return Err(RegisterError::TooMany { retry_after_s: RETRY_AFTER_S }),
+    }
+    Ok(information(app, &client, &access_token, asked.metadata, secret.as_ref()))
+}
+
+/// What a client registered, for whoever has the token that it got then. Its secret is not kept and not told again.
+pub async fn load_registration(app: &App, key: ClientKey, access_token: &Secret) -> Result<ClientInformation, RegisterError> {
+    let (kept, metadata) = load(app, key, access_token).await?;
+    Ok(information(app, &kept, access_token, metadata, None))
+}
+
+/// Replaces what a client registered. A new secret is made, and told, if it needs one and had none.
+pub async fn change(
+    app: &App,
+    key: ClientKey,
+    access_token: &Secret,
+    update: RegistrationUpdate,
+) -> Result<ClientInformation, RegisterError> {
+    let (mut kept, _) = load(app, key, access_token).await?;
+    if let Some(shown) = &update.secret {
+        let is_its_own = kept.secret_sha256.is_some_and(|own| bool::from(own.as_bytes().ct_eq(&shown.digest())));
+        if !is_its_own {
+            return Err(RegisterError::WrongSecret);
+        }
+    }
+    let secret = if kept.secret_sha256.is_none() { new_secret(&update.metadata)? } else { None };
+    kept.secret_sha256 = if update.metadata.needs_secret() { secret.as_ref().map(digest).or(kept.secret_sha256) } else { None };
+    kept.metadata = write(&update.metadata)?;
+    let mut connection = app.pool.acquire().await.map_err(AppError::from)?;
+    let changed = store::clients::update(&mut connection, &kept).await.map_err(AppError::from)?;
+    app.memory.clients.drop_one(&key);
+    if !changed {
+        return Err(RegisterError::WrongToken);
+    }
+    Ok(information(app, &kept, access_token, update.metadata, secret.as_ref()))
+}
+
+/// Forgets a client, and ends all that it was let do, on every node.
+pub async fn delete(app: &App, key: ClientKey, access_token: &Secret) -> Result<(), RegisterError> {
+    load(app, key, access_token).await?;
+    let mut connection = app.pool.acquire().await.map_err(AppError::from)?;
+    let ended = store::authorizations::list_of_client(&mut connection, key).await.map_err(AppError::from)?;
+    store::clients::delete(&mut connection, key).await.map_err(AppError::from)?;
+    app.memory.clients.drop_one(&key);
+    ended.into_iter().for_each(|authorization| app.memory.forget_authorization(authorization));
+    Ok(())
+}
+
+/// Read from the database: whoever changes it must not go by what was.
+async fn load(
+    app: &App,
+    key: ClientKey,
+    access_token: &Secret,
+) -> Result<(store::clients::Client, ClientMetadata), RegisterError> {
+    let mut connection = app.pool.acquire().await.map_err(AppError::from)?;
+    let found = store::clients::find(&mut connection, key, app.clock.now()).await.map_err(AppError::from)?;
+    let is_its_own = |kept: &store::clients::Client| {
+        kept.registration_sha256.is_some_and(|own| bool::from(own.as_bytes().ct_eq(&access_token.digest())))
+    };
+    let kept = found.filter(is_its_own).ok_or(RegisterError::WrongToken)?;
+    let metadata = Client::of(kept.clone())?.metadata;
+    Ok((kept, metadata))
+}
+
+fn information(
+    app: &App,
+    kept: &store::clients::Client,
+    access_token: &Secret,
+    metadata: ClientMetadata,
+    secret: Option<&Secret>,
+) -> ClientInformation {
+    let told = ClientInformation::new(&app.issuer, kept.key.as_uuid(), kept.created_at, access_token, metadata);
+    match secret {
+        Some(secret) => told.with_secret(secret, None),
+        None => told,
+    }
+}
+
+fn new_secret(metadata: &ClientMetadata) -> Result<Option<Secret>, AppError> {
+    if metadata.needs_secret() { random().map(Secret::from_random).map(Some) } else { Ok(None) }
+}
+
+fn digest(secret: &Secret) -> Digest {
+    Digest::from_bytes(secret.digest())
+}
+
+fn write(metadata: &ClientMetadata) -> Result<String, AppError> {
+    serde_json::to_string(metadata).map_err(|error| AppError::internal("the metadata of a client cannot be written", error))
+}

@@ -1,0 +1,284 @@
+//! The authorization endpoint's rules (RFC 6749, section 4.1): a client asks, a person who is signed in decides, and the client gets a code. Nothing is
+//! kept before somebody has said yes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use domain::{AccessPolicy, AuthorizationId, ConsentId, CustomerId, Digest, Scopes, ServerId, ServerTitle, Slug};
+use oauth::{
+    AuthorizationRequest, AuthorizeError, AuthorizeErrorCode, AuthorizeFault, Challenge, CheckedReply, PageFault, Resource,
+    Secret,
+};
+use store::{
+    authorizations::{self, Authorization, Given},
+    codes::{self, Code, CodeState},
+    consents::{self, Consent, Subject},
+    members::Membership,
+};
+
+use super::exchange::random;
+use crate::{
+    App, AppError, PersonCaller, catalogue,
+    clients::{self, Client, ClientError},
+    policies,
+};
+
+/// A request whose client is known and owns the address that the answer goes to. Nobody has been asked yet.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Who asks.
+    pub client: Arc<Client>,
+    /// Where the answer goes.
+    pub reply: CheckedReply,
+    /// What it wants to use. Whether it is there is for nobody to know who is not signed in (SEC-17).
+    pub resource: Resource,
+    /// What for.
+    pub scopes: Scopes,
+    /// What the person is to be asked.
+    pub prompt: oauth::Prompt,
+    challenge: Challenge,
+}
+
+/// What a person decides on.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// What the client would use.
+    pub subject: Offered,
+    /// What the person let this client do with it before; absent if nothing. For the management it is of the first customer.
+    pub given: Option<Scopes>,
+}
+
+/// What a client would use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offered {
+    /// A server.
+    Server {
+        /// Its id.
+        id: ServerId,
+        /// Its public name.
+        slug: Slug,
+        /// What people call it.
+        title: ServerTitle,
+        /// Who may use it.
+        access: AccessPolicy,
+    },
+    /// One of the customers that the person is a member of, to be chosen by them; one at least.
+    Management {
+        /// The customers.
+        customers: Vec<Membership>,
+    },
+}
+
+/// What a person decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The client may do this.
+    Allow {
+        /// For what: all that was asked for, or less.
+        scopes: Scopes,
+        /// For which customer, where the management is what it wants.
+        customer: Option<CustomerId>,
+    },
+    /// It may not.
+    Deny,
+}
+
+/// Why nobody is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Shown on a page: there is no address that it could be sent to.
+    #[error(transparent)]
+    Page(#[from] PageFault),
+    /// Shown on a page: who asks is not known.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The client is told, by sending the browser there (303).
+    #[error("the client is told that it gets no code")]
+    Reply(String),
+    /// A fault of ours.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+/// Begins with a request in the right form: finds the client, and checks that the address is its own.
+pub async fn begin(app: &App, request: &AuthorizationRequest) -> Result<Asked, Refusal> {
+    let client = clients::find(app, &request.reply_to.client_id).await?;
+    let reply = request.reply_to.check(client.redirect_uris())?;
+    let asked = || {
+        if !client.may_use(oauth::GrantType::AuthorizationCode) {
+            return Err(AuthorizeError::new(AuthorizeErrorCode::UnauthorizedClient, "the client is not registered for codes"));
+        }
+        let missing = || {
+            AuthorizeError::new(AuthorizeErrorCode::InvalidTarget, "`resource` is missing: it says which server the token is for")
+        };
+        let resource = request.resource.clone().ok_or_else(missing)?;
+        let scopes = oauth::asked_scopes(request.scope.as_deref(), &resource)?;
+        Ok((resource, scopes))
+    };
+    match asked() {
+        Ok((resource, scopes)) => {
+            Ok(Asked { reply, resource, scopes, prompt: request.prompt, challenge: request.challenge.clone(), client })
+        }
+        Err(error) => Err(Refusal::Reply(reply.with_error(&app.issuer, &error))),
+    }
+}
+
+/// What is to be done about a request that is not in the right form: the client is told only at an address of its own.
+pub async fn refuse(app: &App, fault: AuthorizeFault) -> Refusal {
+    let (reply_to, error) = match fault {
+        AuthorizeFault::Page(fault) => return fault.into(),
+        AuthorizeFault::Reply { reply_to, error } => (reply_to, error),
+    };
+    let client = match clients::find(app, &reply_to.client_id).await {
+        Ok(client) => client,
+        Err(error) => return error.into(),
+    };
+    match reply_to.check(client.redirect_uris()) {
+        Ok(reply) => Refusal::Reply(reply.with_error(&app.issuer, &error)),
+        Err(fault) => fault.into(),
+    }
+}
+
+/// What the person decides on. A server that they may not use, and one that there is not, are refused alike (SEC-17).
+pub async fn offer(app: &App, person: &PersonCaller, asked: &Asked) -> Result<Offer, Refusal> {
+    let subject = match &asked.resource {
+        Resource::Server(slug) => find_server(app, person, slug).await?,
+        Resource::Management => {
+            let found = policies::person(app, person.user).await?;
+            let customers = found.map(|found| found.memberships.clone()).unwrap_or_default();
+            (!customers.is_empty()).then_some(Offered::Management { customers })
+        }
+    };
+    let subject = subject.ok_or_else(|| deny(app, asked, "there is no such resource, or the user may not use it"))?;
+    let first = match &subject {
+        Offered::Server { id, .. } => Some(Subject::Server(*id)),
+        Offered::Management { customers } => customers.first().map(|membership| Subject::Customer(membership.customer)),
+    };
+    let given = match first {
+        Some(first) => {
+            let client_id = asked.client.id().to_string();
+            consents::find(&mut *app.pool.acquire().await.map_err(AppError::from)?, person.user, &client_id, first)
+                .await
+                .map_err(AppError::from)?
+        }
+        None => None,
+    };
+    Ok(Offer { subject, given: given.map(|consent| consent.scopes) })
+}
+
+/// Does what the person decided: the address to send the browser to (303), with a code or an error in it.
+pub async fn decide(app: &App, person: &PersonCaller, asked: &Asked, decision: Decision) -> Result<String, Refusal> {
+    let Decision::Allow { scopes, customer } = decision else { return Ok(location(deny(app, asked, "the user said no"))?) };
+    let scopes = scopes.within(&asked.scopes);
+    if scopes.is_empty() {
+        return Ok(location(deny(app, asked, "the user allowed nothing of it"))?);
+    }
+    let offer = match offer(app, person, asked).await {
+        Ok(offer) => offer,
+        Err(refusal) => return location(refusal),
+    };
+    let subject = match (offer.subject, customer) {
+        (Offered::Server { id, .. }, _) => Some(Subject::Server(id)),
+        (Offered::Management { customers }, Some(customer)) => {
+            customers.iter().any(|membership| membership.customer == customer).then_some(Subject::Customer(customer))
+        }
+        // With one there is nothing to choose.
+        (Offered::Management { customers }, None) => match customers.as_slice() {
+            [only] => Some(Subject::Customer(only.customer)),
+            _ => None,
+        },
+    };
+    let Some(subject) = subject else { return location(deny(app, asked, "the user is no member of this customer")) };
+    let code = allow(app, person, asked, subject, scopes).await?;
+    Ok(asked.reply.with_code(&app.issuer, &code))
+}
+
+/// The address that tells the client why it gets no code, for whoever is not even asked: nobody is signed in and nothing may be shown.
+#[must_use]
+pub fn tell(app: &App, asked: &Asked, code: AuthorizeErrorCode, description: &str) -> String {
+    asked.reply.with_error(&app.issuer, &AuthorizeError::new(code, description))
+}
+
+/// Writes down consent, authorization and code, in one transaction.
+async fn allow(app: &App, person: &PersonCaller, asked: &Asked, subject: Subject, scopes: Scopes) -> Result<Secret, Refusal> {
+    let now = app.clock.now();
+    let code = Secret::from_random(random()?);
+    let writing = async {
+        let mut transaction = app.pool.begin().await?;
+        let consent = Consent {
+            id: ConsentId::new(),
+            user: person.user,
+            client_id: asked.client.id().to_string(),
+            client_name: asked.client.name().chars().take(200).collect(),
+            subject,
+            scopes: scopes.clone(),
+            given_at: now,
+            changed_at: now,
+        };
+        let Some(consent) = consents::upsert(&mut transaction, &consent).await? else { return Ok(false) };
+        let authorization = authorization(app, asked, &consent, scopes, now);
+        authorizations::insert(&mut transaction, &authorization).await?;
+        let kept = Code {
+            authorization: authorization.id,
+            redirect_uri: asked.reply.redirect_uri().as_str().to_owned(),
+            code_challenge: Digest::from_bytes(*asked.challenge.as_bytes()),
+            expires_at: authorization.expires_at,
+            state: CodeState::Fresh,
+        };
+        codes::insert(&mut transaction, &Digest::from_bytes(code.digest()), &kept).await?;
+        transaction.commit().await?;
+        Ok::<_, AppError>(true)
+    };
+    if writing.await? {
+        clients::touch(app, &asked.client).await?;
+        return Ok(code);
+    }
+    let full = AppError::Conflict {
+        message: format!("you have let as many clients in as one may ({}): take some back first", consents::OF_USER_MAX),
+    };
+    Err(full.into())
+}
+
+fn authorization(app: &App, asked: &Asked, consent: &Consent, scopes: Scopes, now: DateTime<Utc>) -> Authorization {
+    Authorization {
+        id: AuthorizationId::new(),
+        given: Some(Given { consent: consent.id, user: consent.user }),
+        client_id: consent.client_id.clone(),
+        client_key: asked.client.key(),
+        subject: consent.subject,
+        resource: asked.resource.url(&app.issuer),
+        scopes,
+        generation: 0,
+        rotated_at: None,
+        created_at: now,
+        last_used_at: None,
+        // That of its code; whoever redeems that moves it.
+        expires_at: now + app.settings.oauth.code,
+        revoked_at: None,
+    }
+}
+
+/// The server, if there is one that the person may use.
+async fn find_server(app: &App, person: &PersonCaller, slug: &Slug) -> Result<Option<Offered>, AppError> {
+    let server = match catalogue::load(app, slug).await {
+        Ok(server) => server,
+        Err(AppError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !policies::allow_user(app, &server, person.user).await? {
+        return Ok(None);
+    }
+    let (id, slug, title) = (server.server_id, server.slug.clone(), server.words.title.clone());
+    Ok(Some(Offered::Server { id, slug, title, access: server.access }))
+}
+
+fn deny(app: &App, asked: &Asked, description: &str) -> Refusal {
+    Refusal::Reply(tell(app, asked, AuthorizeErrorCode::AccessDenied, description))
+}
+
+fn location(refusal: Refusal) -> Result<String, Refusal> {
+    match refusal {
+        Refusal::Reply(location) => Ok(location),
+        refusal => Err(refusal),
+    }
+}

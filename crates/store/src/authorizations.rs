@@ -1,0 +1,271 @@
+//! Authorizations: each is one issued right, the family of a code, its refresh tokens and its access tokens. Whoever changes what belongs to one
+//! locks its row first ([`lock`]), so that of two nodes with the same code or refresh token one is first.
+
+use chrono::{DateTime, Utc};
+use domain::{AuthorizationId, ClientKey, ConsentId, Digest, Scopes, UserId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{StoreError, consents::Subject, number};
+
+/// The most authorizations in force of one consent, as of one client on many machines: the oldest beyond it is revoked.
+pub const OF_CONSENT_MAX: i64 = 32;
+
+/// An authorization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorization {
+    /// Its id, which its access tokens name.
+    pub id: AuthorizationId,
+    /// The consent that it came of, and who gave that; absent of a client that acts for itself.
+    pub given: Option<Given>,
+    /// The client, as it names itself.
+    pub client_id: String,
+    /// The row of a registered client.
+    pub client_key: Option<ClientKey>,
+    /// What it is for.
+    pub subject: Subject,
+    /// The audience of its tokens (RFC 8707).
+    pub resource: String,
+    /// What it is good for; an access token may have less.
+    pub scopes: Scopes,
+    /// How often its refresh token was replaced.
+    pub generation: u32,
+    /// When last.
+    pub rotated_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When a token was last given out; absent before the first.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// From then on nothing that came of it is worth anything.
+    pub expires_at: DateTime<Utc>,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// Who gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given {
+    /// The consent.
+    pub consent: ConsentId,
+    /// Its user.
+    pub user: UserId,
+}
+
+impl Authorization {
+    /// Whether its tokens are good at `now`.
+    #[must_use]
+    pub fn is_in_force(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && now < self.expires_at
+    }
+}
+
+/// Keeps a new authorization, and revokes the oldest of its consent beyond [`OF_CONSENT_MAX`].
+pub async fn insert(connection: &mut PgConnection, new: &Authorization) -> Result<(), StoreError> {
+    let during = || StoreError::during("insert an authorization");
+    let (server, customer) = new.subject.columns();
+    let consent = new.given.map(|given| given.consent.as_uuid());
+    sqlx::query!(
+        "INSERT INTO authorizations (authorization_id, consent_id, user_id, client_id, client_key, server_id, customer_id, resource,
+            scopes, created_at, last_used_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        new.id.as_uuid(),
+        consent,
+        new.given.map(|given| given.user.as_uuid()),
+        new.client_id,
+        new.client_key.map(ClientKey::as_uuid),
+        server,
+        customer,
+        new.resource,
+        new.scopes.to_string(),
+        new.created_at,
+        new.last_used_at,
+        new.expires_at
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(during())?;
+    sqlx::query!(
+        "UPDATE authorizations SET revoked_at = $2 WHERE authorization_id IN (
+            SELECT authorization_id FROM authorizations WHERE consent_id = $1 AND revoked_at IS NULL
+            ORDER BY authorization_id DESC OFFSET $3)",
+        consent,
+        new.created_at,
+        OF_CONSENT_MAX
+    )
+    .execute(connection)
+    .await
+    .map_err(during())?;
+    Ok(())
+}
+
+/// The authorization of this id, revoked or not.
+pub async fn find(connection: &mut PgConnection, id: AuthorizationId) -> Result<Option<Authorization>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT authorization_id, consent_id, user_id, client_id, client_key, server_id, customer_id, resource, scopes, generation,
+            rotated_at, created_at, last_used_at, expires_at, revoked_at
+        FROM authorizations WHERE authorization_id = $1",
+        id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("find an authorization"))?;
+    row.map(Authorization::try_from).transpose()
+}
+
+/// As [`find`], and nobody else changes it, its code or its refresh tokens before the transaction ends.
+pub async fn lock(connection: &mut PgConnection, id: AuthorizationId) -> Result<Option<Authorization>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT authorization_id, consent_id, user_id, client_id, client_key, server_id, customer_id, resource, scopes, generation,
+            rotated_at, created_at, last_used_at, expires_at, revoked_at
+        FROM authorizations WHERE authorization_id = $1 FOR UPDATE",
+        id.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("lock an authorization"))?;
+    row.map(Authorization::try_from).transpose()
+}
+
+/// The ids of what came of a user's consent.
+pub async fn list_of_consent(
+    connection: &mut PgConnection,
+    user: UserId,
+    consent: ConsentId,
+) -> Result<Vec<AuthorizationId>, StoreError> {
+    let found = sqlx::query_scalar!(
+        "SELECT authorization_id FROM authorizations WHERE user_id = $1 AND consent_id = $2",
+        user.as_uuid(),
+        consent.as_uuid()
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::during("list the authorizations of a consent"))?;
+    Ok(found.into_iter().map(AuthorizationId::from_uuid).collect())
+}
+
+/// The ids of what a registered client was let do.
+pub async fn list_of_client(connection: &mut PgConnection, client: ClientKey) -> Result<Vec<AuthorizationId>, StoreError> {
+    let found = sqlx::query_scalar!("SELECT authorization_id FROM authorizations WHERE client_key = $1", client.as_uuid())
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::during("list the authorizations of a client"))?;
+    Ok(found.into_iter().map(AuthorizationId::from_uuid).collect())
+}
+
+/// The authorization that a code is of, as it stands.
+pub async fn find_by_code(connection: &mut PgConnection, sha256: &Digest) -> Result<Option<Authorization>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT authorization_id, consent_id, user_id, client_id, client_key, server_id, customer_id, resource, scopes, generation,
+            rotated_at, created_at, last_used_at, authorizations.expires_at, revoked_at
+        FROM authorizations JOIN authorization_codes USING (authorization_id) WHERE sha256 = $1",
+        sha256.as_bytes().as_slice()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("find the authorization of a code"))?;
+    row.map(Authorization::try_from).transpose()
+}
+
+/// The authorization that a refresh token is of, as it stands.
+pub async fn find_by_refresh_token(connection: &mut PgConnection, sha256: &Digest) -> Result<Option<Authorization>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT authorization_id, consent_id, user_id, client_id, client_key, server_id, customer_id, resource, scopes,
+            authorizations.generation, rotated_at, created_at, last_used_at, expires_at, revoked_at
+        FROM authorizations JOIN refresh_tokens USING (authorization_id) WHERE sha256 = $1",
+        sha256.as_bytes().as_slice()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("find the authorization of a refresh token"))?;
+    row.map(Authorization::try_from).transpose()
+}
+
+/// Revokes an authorization for good; `false` if it is gone or revoked already.
+pub async fn revoke(connection: &mut PgConnection, id: AuthorizationId, at: DateTime<Utc>) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE authorizations SET revoked_at = $2 WHERE authorization_id = $1 AND revoked_at IS NULL",
+        id.as_uuid(),
+        at
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("revoke an authorization"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Says what became of an authorization: how its refresh tokens stand, when a token was last given out, when it ends. The caller holds the lock.
+pub async fn update(connection: &mut PgConnection, changed: &Authorization) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE authorizations SET generation = $2, rotated_at = $3, last_used_at = $4, expires_at = $5 WHERE authorization_id = $1",
+        changed.id.as_uuid(),
+        i64::from(changed.generation),
+        changed.rotated_at,
+        changed.last_used_at,
+        changed.expires_at
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("change an authorization"))?;
+    Ok(())
+}
+
+/// Deletes up to `limit` authorizations that expired, or were revoked, before `before`.
+pub async fn delete_ended(connection: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
+    let done = sqlx::query!(
+        "DELETE FROM authorizations WHERE authorization_id IN (
+            (SELECT authorization_id FROM authorizations WHERE expires_at < $1 LIMIT $2)
+            UNION ALL (SELECT authorization_id FROM authorizations WHERE revoked_at < $1 LIMIT $2)
+            LIMIT $2)",
+        before,
+        limit
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("delete ended authorizations"))?;
+    Ok(done.rows_affected())
+}
+
+struct Row {
+    authorization_id: Uuid,
+    consent_id: Option<Uuid>,
+    user_id: Option<Uuid>,
+    client_id: String,
+    client_key: Option<Uuid>,
+    server_id: Option<Uuid>,
+    customer_id: Option<Uuid>,
+    resource: String,
+    scopes: String,
+    generation: i64,
+    rotated_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    last_used_at: Option<DateTime<Utc>>,
+    expires_at: DateTime<Utc>,
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for Authorization {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let given = row.consent_id.zip(row.user_id);
+        Ok(Self {
+            id: AuthorizationId::from_uuid(row.authorization_id),
+            given: given.map(|(consent, user)| Given { consent: ConsentId::from_uuid(consent), user: UserId::from_uuid(user) }),
+            client_id: row.client_id,
+            client_key: row.client_key.map(ClientKey::from_uuid),
+            subject: Subject::read(row.server_id, row.customer_id)?,
+            resource: row.resource,
+            scopes: row.scopes.parse().map_err(StoreError::corrupt("list of scopes"))?,
+            generation: number::read("generation", row.generation)?,
+            rotated_at: row.rotated_at,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! What users let clients do: one consent a user, client and subject.
+
+use chrono::{DateTime, Utc};
+use domain::{ConsentId, CustomerId, Scopes, ServerId, UserId};
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+use crate::{StoreError, number};
+
+/// The most consents of one user.
+pub const OF_USER_MAX: u32 = 1_000;
+
+/// What a client is let use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A server, by MCP.
+    Server(ServerId),
+    /// All of a customer, by the management API.
+    Customer(CustomerId),
+}
+
+/// A consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// Its id.
+    pub id: ConsentId,
+    /// Who gave it.
+    pub user: UserId,
+    /// The client, as it names itself.
+    pub client_id: String,
+    /// What it was called when the consent was given: 200 characters at most.
+    pub client_name: String,
+    /// What it may use.
+    pub subject: Subject,
+    /// What for.
+    pub scopes: Scopes,
+    /// When it was given first.
+    pub given_at: DateTime<Utc>,
+    /// When it was given last.
+    pub changed_at: DateTime<Utc>,
+}
+
+/// A consent in a list, with what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentUse {
+    /// The consent.
+    pub consent: Consent,
+    /// Authorizations that are in force.
+    pub authorizations: u64,
+    /// When a token was last given out for it; absent if none was.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// Keeps a consent. If the user gave one to this client for this subject before, that one has the scopes of both from now on and is given
+/// back. `None`, and nothing is kept, if the user would have more than [`OF_USER_MAX`].
+pub async fn upsert(connection: &mut PgConnection, consent: &Consent) -> Result<Option<Consent>, StoreError> {
+    let during = || StoreError::during("keep a consent");
+    let mut transaction = connection.begin().await.map_err(during())?;
+    // One consent of a user at a time, so that the count is true.
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 7592))", consent.user.to_string())
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(during())?;
+    let before = find(&mut transaction, consent.user, &consent.client_id, consent.subject).await?;
+    let kept = match before {
+        Some(before) => Consent {
+            scopes: before.scopes.with(&consent.scopes),
+            client_name: consent.client_name.clone(),
+            changed_at: consent.changed_at,
+            ..before
+        },
+        None => consent.clone(),
+    };
+    let (server, customer) = kept.subject.columns();
+    sqlx::query!(
+        "INSERT INTO consents (consent_id, user_id, client_id, client_name, server_id, customer_id, scopes, given_at, changed_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (consent_id) DO UPDATE SET scopes = excluded.scopes, client_name = excluded.client_name,
+            changed_at = excluded.changed_at",
+        kept.id.as_uuid(),
+        kept.user.as_uuid(),
+        kept.client_id,
+        kept.client_name,
+        server,
+        customer,
+        kept.scopes.to_string(),
+        kept.given_at,
+        kept.changed_at
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(during())?;
+    let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM consents WHERE user_id = $1"#, kept.user.as_uuid())
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(during())?;
+    if number::read::<u32>("number of consents", count)? > OF_USER_MAX {
+        return Ok(None);
+    }
+    transaction.commit().await.map_err(during())?;
+    Ok(Some(kept))
+}
+
+/// What the user let this client do with this subject.
+pub async fn find(
+    connection: &mut PgConnection,
+    user: UserId,
+    client_id: &str,
+    subject: Subject,
+) -> Result<Option<Consent>, StoreError> {
+    let (server, customer) = subject.columns();
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT consent_id, user_id, client_id, client_name, server_id, customer_id, scopes, given_at, changed_at FROM consents
+        WHERE user_id = $1 AND client_id = $2 AND (server_id = $3 OR customer_id = $4)",
+        user.as_uuid(),
+        client_id,
+        server,
+        customer
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("find a consent"))?;
+    row.map(Consent::try_from).transpose()
+}
+
+/// The user's consents, newest first, with what came of them.
+pub async fn list(
+    connection: &mut PgConnection,
+    user: UserId,
+    after: Option<ConsentId>,
+    limit: i64,
+) -> Result<Vec<ConsentUse>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT consent_id, consents.user_id, consents.client_id, client_name, consents.server_id, consents.customer_id,
+            consents.scopes, given_at, changed_at,
+            count(authorization_id) FILTER (WHERE revoked_at IS NULL) AS "authorizations!", max(last_used_at) AS last_used_at
+        FROM consents LEFT JOIN authorizations USING (consent_id)
+        WHERE consents.user_id = $1 AND consent_id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+        GROUP BY consent_id ORDER BY consent_id DESC LIMIT $3"#,
+        user.as_uuid(),
+        after.map(ConsentId::as_uuid),
+        limit
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::during("list consents"))?;
+    let read = rows.into_iter().map(|row| {
+        let consent = Row {
+            consent_id: row.consent_id,
+            user_id: row.user_id,
+            client_id: row.client_id,
+            client_name: row.client_name,
+            server_id: row.server_id,
+            customer_id: row.customer_id,
+            scopes: row.scopes,
+            given_at: row.given_at,
+            changed_at: row.changed_at,
+        };
+        let authorizations = number::read("number of authorizations", row.authorizations)?;
+        Ok(ConsentUse { consent: consent.try_into()?, authorizations, last_used_at: row.last_used_at })
+    });
+    read.collect()
+}
+
+/// Takes a consent back, with everything that came of it; `false` if the user has none of this id.
+pub async fn delete(connection: &mut PgConnection, user: UserId, consent: ConsentId) -> Result<bool, StoreError> {
+    let done = sqlx::query!("DELETE FROM consents WHERE user_id = $1 AND consent_id = $2", user.as_uuid(), consent.as_uuid())
+        .execute(connection)
+        .await
+        .map_err(StoreError::during("take a consent back"))?;
+    Ok(done.rows_affected() == 1)
+}
+
+impl Subject {
+    /// The server's id or the customer's, of which rows have one.
+    pub(crate) const fn columns(self) -> (Option<Uuid>, Option<Uuid>) {
+        match self {
+            Self::Server(server) => (Some(server.as_uuid()), None),
+            Self::Customer(customer) => (None, Some(customer.as_uuid())),
+        }
+    }
+
+    pub(crate) fn read(server: Option<Uuid>, customer: Option<Uuid>) -> Result<Self, StoreError> {
+        match (server, customer) {
+            (Some(server), None) => Ok(Self::Server(ServerId::from_uuid(server))),
+            (None, Some(customer)) => Ok(Self::Customer(CustomerId::from_uuid(customer))),
+            _ => Err(StoreError::Corrupt { what: "subject of a consent", source: "it has none, or two".into() }),
+        }
+    }
+}
+
+struct Row {
+    consent_id: Uuid,
+    user_id: Uuid,
+    client_id: String,
+    client_name: String,
+    server_id: Option<Uuid>,
+    customer_id: Option<Uuid>,
+    scopes: String,
+    given_at: DateTime<Utc>,
+    changed_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Consent {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: ConsentId::from_uuid(row.consent_id),
+            user: UserId::from_uuid(row.user_id),
+            subject: Subject::read(row.server_id, row.customer_id)?,
+            client_id: row.client_id,
+            client_name: row.client_name,
+            scopes: row.scopes.parse().map_err(StoreError::corrupt("list of scopes"))?,
+            given_at: row.given_at,
+            changed_at: row.changed_at,
+        })
+    }
+}
