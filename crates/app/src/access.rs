@@ -83,7 +83,7 @@ operations! {
     Member(Owner, ServersWrite):
         DeleteServer;
     Use:
-        FindServed, WatchServed, ComparePinned, ReadWords, CallTool, ReadResource, GetPrompt, Complete;
+        FindServed, WatchServed, ComparePinned, ReadWords, CallTool, ReadResource, GetPrompt, Complete, AnswerQuestion;
 }
 
 /// Lets the caller through if the table gives `operation` to the admin, and the admin asks, or to anybody.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Answer, CallId, JsonText, Outcome, Receipt, Status, ToolInterface};
+use domain::{Abilities, Answer, CallId, JsonText, Outcome, Receipt, Status, ToolInterface};
 use serde::de::DeserializeOwned;
 
 use crate::{AppError, calls::CallAnswer};
@@ -27,15 +27,19 @@ pub struct Failed {
     pub status: Status,
     /// How it ended; never [`Outcome::Success`].
     pub outcome: Outcome,
+    /// What the client brings back with its answers, where the outcome is [`Outcome::Asks`].
+    pub state: Option<String>,
+    /// What the code asked the client for in vain, since that had not declared it.
+    pub lacked: Abilities,
 }
 
 impl<T: DeserializeOwned> Answered<T> {
     /// Reads the answer of a call whose result was judged (`guests`) to have this form.
     pub(crate) fn read(answer: CallAnswer) -> Result<Self, AppError> {
-        let CallAnswer { call_id, outcome, status, interface, receipt } = answer;
+        let CallAnswer { call_id, outcome, status, interface, receipt, state, lacked } = answer;
         let result = match outcome {
             Outcome::Success(Answer::Json(text)) => Ok(read(&text)?),
-            outcome => Err(Failed { status, outcome }),
+            outcome => Err(Failed { status, outcome, state, lacked }),
         };
         Ok(Self { call_id, interface, receipt, result })
     }

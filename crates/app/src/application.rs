@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use compiler::Workers;
 use domain::{Clock, Digest};
 use egress::Egress;
@@ -24,6 +25,7 @@ use crate::{
     components::Uploads,
     limits::{Permits, Quotas, Rates},
     memory::Memory,
+    questions::Pauses,
     records::Records,
     sealing::{DataKey, MasterKeys, Owner, SealError},
     seals::Seals,
@@ -69,6 +71,8 @@ pub struct Settings {
     pub admin_key: SecretString,
     /// Records that may wait for the database; then calls are refused.
     pub records_waiting_max: usize,
+    /// How long a running call waits for an answer of its client.
+    pub question_wait_max: Duration,
     /// How long a shutdown waits for running calls, and then again for their records to be written.
     pub drain_max: Duration,
     /// How people sign up and in.
@@ -93,6 +97,8 @@ pub struct App {
     pub(crate) refresh_key: DataKey,
     /// This authorization server.
     pub(crate) issuer: Issuer,
+    /// What is kept of calls that wait for their clients is sealed by it.
+    pub(crate) row_key: DataKey,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Settings,
@@ -104,6 +110,7 @@ pub struct App {
     pub(crate) call_rates: Rates,
     pub(crate) build_rates: Rates,
     pub(crate) permits: Permits,
+    pub(crate) pauses: Pauses,
     pub(crate) uploads: Uploads,
     pub(crate) client_documents: ClientDocuments,
     pub(crate) quotas: Quotas,
@@ -126,6 +133,8 @@ pub struct App {
 impl Settings {
     /// Records that may wait for the database if nobody says otherwise: about 50 MB, and a minute of a busy node.
     pub const RECORDS_WAITING_MAX: usize = 100_000;
+    /// How long a running call waits for its client if nobody says otherwise: people read before they answer.
+    pub const QUESTION_WAIT_MAX: Duration = Duration::from_mins(5);
     /// How long a shutdown waits if nobody says otherwise.
     pub const DRAIN_MAX: Duration = Duration::from_secs(15);
 }
@@ -155,6 +164,7 @@ impl App {
             call_rates: Rates::per(Duration::from_mins(1)),
             build_rates: Rates::per(Duration::from_hours(1)),
             permits: Permits::default(),
+            pauses: Pauses::default(),
             uploads: Uploads::new(),
             client_documents: ClientDocuments::new(),
             passwords: Passwords::new(settings.accounts.password_threads),
@@ -177,6 +187,7 @@ impl App {
             refresh_key: platform_key.derive("refresh tokens"),
             signing_seal,
             issuer,
+            row_key: platform_key.derive("rows of calls that wait"),
             clock,
             metrics,
             settings,
@@ -215,6 +226,12 @@ impl App {
         if tokio::time::timeout(drain_max, self.background.wait()).await.is_err() {
             tracing::error!(records = self.records.waiting(), "records were not written in time and are lost");
         }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Where things are counted.

@@ -24,7 +24,8 @@ pub(crate) async fn hear_of_changes(memory: Arc<Memory>, mut changes: Listener) 
     }
 }
 
-/// Deletes records that are older than their customer's tier keeps them, and artifacts that belong to nothing, for ever.
+/// Deletes records that are older than their customer's tier keeps them, what calls waited with that nobody goes on with, and artifacts that belong
+/// to nothing, for ever.
 pub(crate) async fn sweep(app: Arc<App>) {
     let mut due = tokio::time::interval(SWEEP_EVERY);
     loop {
@@ -57,5 +58,12 @@ async fn sweep_once(app: &App) -> Result<(), AppError> {
     }
     accounts::sweep(app, EXPIRED_BATCH).await?;
     sweep_tokens(app, now).await?;
+    loop {
+        let deleted = store::journals::delete_expired(&mut *app.pool.acquire().await?, now, EXPIRED_BATCH).await?;
+        if deleted < EXPIRED_BATCH.unsigned_abs() {
+            break;
+        }
+    }
+    store::question_answers::delete_expired(&mut *app.pool.acquire().await?, now).await?;
     artifacts::sweep(app, Orphans::Old).await
 }

@@ -5,7 +5,9 @@ mod passage;
 
 use std::sync::Arc;
 
-use domain::{CallId, CustomerId, LogLine, Outcome, Receipt, RequestId, Scope, Slug, Status, ToolInterface, ToolName, VersionId};
+use domain::{
+    Abilities, CallId, CustomerId, LogLine, Outcome, Receipt, RequestId, Scope, Slug, Status, ToolInterface, ToolName, VersionId,
+};
 use sandbox::Entry;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -16,7 +18,9 @@ use crate::{
     App, AppError, Caller, Report,
     access::{self, Operation},
     catalogue::{self, ServedServer, ServedTool, ToolParts},
-    pins, secrets, signing,
+    pins,
+    questions::{Asking, Means, Subject},
+    secrets, signing,
 };
 
 /// One call of a released tool.
@@ -32,9 +36,11 @@ pub struct CallRequest {
     pub reports: Option<mpsc::Sender<Report>>,
     /// Cancelled when the caller takes the call back. Dropping the future of the call does the same.
     pub cancelled: CancellationToken,
+    /// How its client can be asked what the tool wants to know.
+    pub asking: Asking,
 }
 
-/// How a call ended.
+/// How a call ended, or what it waits for.
 #[derive(Debug, Clone)]
 pub struct CallAnswer {
     /// The call; its record has this id.
@@ -45,8 +51,12 @@ pub struct CallAnswer {
     pub status: Status,
     /// The interface of the version that was called.
     pub interface: Arc<ToolInterface>,
-    /// What the call used.
+    /// What the call used, in all its rounds.
     pub receipt: Receipt,
+    /// What the client brings back with its answers, where the outcome is [`Outcome::Asks`].
+    pub state: Option<String>,
+    /// What the tool asked the client for in vain, since that had not declared it.
+    pub lacked: Abilities,
 }
 
 /// A run of a version that need not be released.
@@ -75,22 +85,34 @@ pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallReq
     caller.check_scope(&Scope::McpTool(request.tool.clone()))?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
-    let tier = admit(app, server.customer).await?;
-    let tool = server.offers.tools.get(&request.tool).ok_or_else(|| AppError::not_found("tool", &request.tool))?;
+    let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking } = request;
+    let subject = Subject { method: "tools/call", name: name.as_str(), arguments: &arguments };
+    let means = Means::of(app, caller, &server, asking, subject)?;
+    let tier = admit(app, server.customer, &means).await?;
+    let tool = server.offers.tools.get(&name).ok_or_else(|| AppError::not_found("tool", &name))?;
     pins::check(app, caller, &server, tool).await?;
     let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
-    run(app, &call, request.into()).await.map(|(answer, _)| answer)
+    let baggage = Baggage { entry: Entry::Call, given: arguments, request_id, reports, cancelled, means };
+    run(app, &call, baggage).await.map(|(answer, _)| answer)
 }
 
 /// Runs a version of a tool without releasing it. It is counted, limited and recorded as a call.
 pub async fn try_tool(app: &App, caller: &Caller, slug: &Slug, request: TryRequest) -> Result<TryAnswer, AppError> {
     let customer = access::require_customer(caller, Operation::TryTool)?;
     let _work = app.begin_work()?;
-    let tier = admit(app, customer).await?;
+    let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking } = request.call;
+    // What it asks, it asks of the version, whichever that is: a state would have to be bound to it.
+    let means = match asking {
+        Asking::Rounds(_) => Means::Nobody("a try cannot be gone on with"),
+        Asking::Nobody(reason) => Means::Nobody(reason),
+        Asking::Live(client) => Means::Live(client),
+    };
+    let tier = admit(app, customer, &means).await?;
     let server = catalogue::find_own(app, customer, slug).await?;
-    let tool = load_version(app, customer, &server, &request.call.tool, request.version).await?;
+    let tool = load_version(app, customer, &server, &name, request.version).await?;
     let call = Call { caller, customer, tier: &tier, server: &server, tool: &tool };
-    let (answer, log) = run(app, &call, request.call.into()).await?;
+    let baggage = Baggage { entry: Entry::Call, given: arguments, request_id, reports, cancelled, means };
+    let (answer, log) = run(app, &call, baggage).await?;
     Ok(TryAnswer { version_id: tool.version_id, answer, log })
 }
 
@@ -134,10 +156,4 @@ pub(crate) async fn load_version(
         secrets: &secrets,
     })
     .map_err(|error| AppError::internal(format!("cannot prepare version {}", version.id), error))
-}
-
-impl From<CallRequest> for Baggage {
-    fn from(CallRequest { tool: _, arguments, request_id, reports, cancelled }: CallRequest) -> Self {
-        Self { entry: Entry::Call, given: arguments, request_id, reports, cancelled }
-    }
 }

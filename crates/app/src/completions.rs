@@ -13,6 +13,7 @@ use crate::{
     calls::{self, Baggage, Call},
     catalogue::{self, ServedServer, ServedTool},
     pins,
+    questions::Means,
 };
 
 /// Whose argument is filled in.
@@ -60,10 +61,11 @@ pub async fn complete(
     if !tool.interface.completes.contains(&argument) {
         return Ok(None);
     }
-    let tier = calls::admit(app, server.customer).await?;
+    let means = Means::Nobody("what completes an argument cannot ask anything");
+    let tier = calls::admit(app, server.customer, &means).await?;
     let given = json!({ "argument": { "name": argument, "value": value }, "context": { "arguments": context } });
     let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
-    let baggage = Baggage { entry: Entry::Complete, given, request_id, reports: None, cancelled };
+    let baggage = Baggage { entry: Entry::Complete, given, request_id, reports: None, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer).map(Some)
 }

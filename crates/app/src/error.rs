@@ -90,6 +90,16 @@ pub enum AppError {
         /// Seconds until it is worth trying again, 1 at least.
         retry_after_s: u32,
     },
+    /// As many calls wait for their clients as may.
+    #[error(
+        "{calls_max} calls of this customer wait for answers of their clients already, and no more may; try again in {retry_after_s} s"
+    )]
+    TooManyWaiting {
+        /// So many may.
+        calls_max: u64,
+        /// Seconds until it is worth trying again, 1 at least.
+        retry_after_s: u32,
+    },
     /// Something that this needs is away for now.
     #[error("{message}; try again in a few seconds")]
     Unavailable {

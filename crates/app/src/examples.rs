@@ -1,7 +1,7 @@
 //! The examples of a tool run before it becomes a version: what shows how a tool is used must work.
 
 use domain::{Answer, CustomerId, Diagnostic, Example, JsonText, LimitExceeded, LimitName, Limits, Outcome, Tier};
-use sandbox::Entry;
+use sandbox::{Entry, Questions};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +10,8 @@ use crate::{
     artifacts::Ready,
     catalogue::ServedTool,
     guests::{self, Finished},
+    outside::Circumstances,
+    questions::Seat,
 };
 
 /// Characters of a value in a diagnostic.
@@ -69,9 +71,20 @@ async fn run(
         Err(finished) => return Ok(*finished),
     };
     let place = guests::take_place(app, customer, tier).await?;
-    let run = guests::Run { tier, entry: Entry::Call, arguments, place, receipts: None, cancelled: CancellationToken::new() };
+    let run = guests::Run {
+        tier,
+        entry: Entry::Call,
+        arguments,
+        queue_us: place.queue_us,
+        seat: Seat::of(place),
+        questions: Questions::Refused("an example has no client that could be asked"),
+        dialogue: None,
+        circumstances: Circumstances::default(),
+        receipts: None,
+        cancelled: CancellationToken::new(),
+    };
     tokio::select! {
-        finished = guests::run(app, tool, ready, run, drop) => finished,
+        finished = guests::run(app, tool, ready, run, drop) => Ok(finished?),
         () = app.interrupted() => Err(AppError::Unavailable { message: "this node is shutting down".to_owned() }),
     }
 }

@@ -1,10 +1,14 @@
 //! One run of a tool's code, from arguments to a judged result: what calls, tries and examples have in common.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::{
-    Answer, Completion, ContentError, CustomerId, LimitExceeded, LimitName, LogLine, Offer, Outcome, PromptAnswer, Receipt,
-    ResourceAnswer, Status, Tier, ToolFailure,
+    Abilities, Answer, Completion, ContentError, CustomerId, Journal, LimitExceeded, LimitName, LogLine, Offer, Outcome,
+    PromptAnswer, Receipt, ResourceAnswer, Status, Tier, ToolFailure,
 };
 use sandbox::{CallLimits, Entry, Invocation, InvokeError, Invoked, Questions, Report};
 use serde::de::DeserializeOwned;
@@ -12,7 +16,15 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{App, AppError, artifacts::Ready, catalogue::ServedTool, limits::Permit, outside, schemas::Schema};
+use crate::{
+    App, AppError,
+    artifacts::Ready,
+    catalogue::ServedTool,
+    limits::Permit,
+    outside::{self, Circumstances},
+    questions::{Dialogue, Seat},
+    schemas::Schema,
+};
 
 /// Reports that wait to be passed on. A tool that reports faster loses reports, not time.
 const REPORTS_MAX: usize = 16;
@@ -38,6 +50,18 @@ pub(crate) struct Finished {
     /// Absent if nothing ran.
     pub(crate) receipt: Option<Receipt>,
     pub(crate) log: Vec<LogLine>,
+    /// What it goes on with, if it ended with questions.
+    pub(crate) journal: Option<Box<Journal>>,
+    /// What it asked its client for in vain.
+    pub(crate) lacked: Abilities,
+}
+
+/// A run that the platform did not bring to its end.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    pub(crate) error: AppError,
+    /// Whether the guest may have done anything.
+    pub(crate) began: bool,
 }
 
 /// A place for a call, and how long it was waited for.
@@ -65,8 +89,18 @@ pub(crate) async fn check_arguments(tool: &ServedTool, given: Value) -> Result<A
 /// Waits for one of the customer's places.
 pub(crate) async fn take_place(app: &App, customer: CustomerId, tier: &Tier) -> Result<Place, AppError> {
     let limits = &tier.limits;
+    take_place_within(app, customer, tier, Duration::from_millis(limits.queue_wait_ms_max.into())).await
+}
+
+/// As [`take_place`], for those who may wait for another time.
+pub(crate) async fn take_place_within(
+    app: &App,
+    customer: CustomerId,
+    tier: &Tier,
+    wait_max: Duration,
+) -> Result<Place, AppError> {
+    let limits = &tier.limits;
     let began = Instant::now();
-    let wait_max = std::time::Duration::from_millis(limits.queue_wait_ms_max.into());
     let permit = app.permits.take(customer, limits.concurrent_calls_max, wait_max).await.map_err(|_| AppError::Busy {
         limit: Some(LimitExceeded {
             limit: LimitName::ConcurrentCallsMax,
@@ -84,10 +118,10 @@ pub(crate) async fn run(
     app: &App,
     tool: &ServedTool,
     ready: &Ready,
-    run: Run<'_>,
+    mut run: Run<'_>,
     mut report: impl FnMut(Report),
-) -> Result<Finished, AppError> {
-    let outbound = match outside::open(app, tool, run.tier) {
+) -> Result<Finished, Unfinished> {
+    let outbound = match outside::open(app, tool, run.tier, run.circumstances) {
         Ok(outbound) => outbound,
         Err(limit) => return Ok(Finished::beyond(limit)),
     };
@@ -100,9 +134,9 @@ pub(crate) async fn run(
         outbound,
         reports: Some(sender),
         receipts: run.receipts,
-        questions: Questions::default(),
+        questions: run.questions,
         cancelled: run.cancelled,
-        queue_us: run.place.queue_us,
+        queue_us: run.queue_us,
         digest: ready.digest,
     };
     let invoking = app.sandbox.invoke(&ready.code, invocation);
@@ -111,24 +145,32 @@ pub(crate) async fn run(
         tokio::select! {
             biased;
             Some(reported) = reports.recv() => report(reported),
-            invoked = &mut invoking => break invoked.map_err(invoke_error)?,
+            invoked = &mut invoking => break invoked.map_err(Unfinished::from)?,
+            never = talk(run.dialogue.as_deref_mut()) => match never {},
         }
     };
     while let Ok(reported) = reports.try_recv() {
         report(reported);
     }
     // The guest is gone: its place is free while the result is looked at.
-    drop(run.place);
+    drop(run.dialogue);
+    run.seat.leave();
     Ok(judge(tool, run.entry, invoked).await)
 }
 
 /// What a run is given.
-#[derive(Debug)]
 pub(crate) struct Run<'a> {
     pub(crate) tier: &'a Tier,
     pub(crate) entry: Entry,
     pub(crate) arguments: Arguments,
-    pub(crate) place: Place,
+    /// Its place among the customer's calls.
+    pub(crate) seat: Seat,
+    /// How long that was waited for.
+    pub(crate) queue_us: u64,
+    pub(crate) questions: Questions,
+    /// Where the client is asked while the call runs.
+    pub(crate) dialogue: Option<Box<Dialogue<'a>>>,
+    pub(crate) circumstances: Circumstances,
     /// Where the receipt goes, also if whoever runs it goes away.
     pub(crate) receipts: Option<mpsc::Sender<Receipt>>,
     pub(crate) cancelled: CancellationToken,
@@ -144,17 +186,20 @@ impl Arguments {
 impl Finished {
     /// The caller went away before anything ran.
     pub(crate) fn cancelled() -> Self {
-        Self { status: Status::Cancelled, outcome: Outcome::Cancelled, receipt: None, log: Vec::new() }
+        Self::without_run(Status::Cancelled, Outcome::Cancelled)
     }
 
     /// Its tier does not let it run.
     fn beyond(limit: LimitExceeded) -> Self {
-        Self { status: Status::LimitExceeded, outcome: Outcome::LimitExceeded(limit), receipt: None, log: Vec::new() }
+        Self::without_run(Status::LimitExceeded, Outcome::LimitExceeded(limit))
     }
 
     fn invalid_arguments(message: String) -> Self {
-        let outcome = failure("InvalidArguments", message);
-        Self { status: Status::InvalidArguments, outcome, receipt: None, log: Vec::new() }
+        Self::without_run(Status::InvalidArguments, failure("InvalidArguments", message))
+    }
+
+    fn without_run(status: Status, outcome: Outcome) -> Self {
+        Self { status, outcome, receipt: None, log: Vec::new(), journal: None, lacked: Abilities::default() }
     }
 
     /// What went wrong, in a sentence; nothing if it went well.
@@ -171,7 +216,7 @@ impl Finished {
 
 /// Holds a result against what the tool promised, or against the form that its kind of answer has.
 async fn judge(tool: &ServedTool, entry: Entry, invoked: Invoked) -> Finished {
-    let Invoked { mut outcome, receipt, log, .. } = invoked;
+    let Invoked { mut outcome, receipt, log, journal, lacked } = invoked;
     let mut status = outcome.status();
     if let (Status::Success, Outcome::Success(answer)) = (status, &outcome)
         && let Some(message) = find_fault(tool, entry, answer).await
@@ -179,7 +224,7 @@ async fn judge(tool: &ServedTool, entry: Entry, invoked: Invoked) -> Finished {
         status = Status::InvalidResult;
         outcome = failure("InvalidResult", message);
     }
-    Finished { status, outcome, receipt: Some(receipt), log }
+    Finished { status, outcome, receipt: Some(receipt), log, journal, lacked }
 }
 
 /// What is wrong with an answer; nothing, if it is as it must be.
@@ -235,6 +280,34 @@ const fn kind_of(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
+    }
+}
+
+/// Passes questions on, if there is anybody to ask.
+async fn talk(dialogue: Option<&mut Dialogue<'_>>) -> Infallible {
+    match dialogue {
+        Some(dialogue) => dialogue.go_on().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl From<Unfinished> for AppError {
+    fn from(unfinished: Unfinished) -> Self {
+        unfinished.error
+    }
+}
+
+impl From<AppError> for Unfinished {
+    /// What fails before there is a guest.
+    fn from(error: AppError) -> Self {
+        Self { error, began: false }
+    }
+}
+
+impl From<InvokeError> for Unfinished {
+    fn from(error: InvokeError) -> Self {
+        let began = !matches!(error, InvokeError::Busy { .. } | InvokeError::Journal(_));
+        Self { error: invoke_error(error), began }
     }
 }
 

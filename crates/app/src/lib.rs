@@ -39,6 +39,7 @@ mod pending_requests;
 pub mod pins;
 mod policies;
 pub mod prompts;
+pub mod questions;
 mod records;
 pub mod releases;
 pub mod resources;

@@ -13,6 +13,7 @@ use crate::{
     clients::Client,
     pins::Pins,
     signing_keys::{KeySet, OnceASecond},
+    questions::Desk,
     snapshots::Snapshots,
     tokens::Verified,
     watches::Watches,
@@ -43,6 +44,8 @@ pub(crate) struct Memory {
     pub(crate) signing_keys: Snapshots<(), Arc<KeySet>>,
     /// When keys that are not known were looked for.
     pub(crate) signing_keys_looked_up: OnceASecond,
+    /// Which questions to clients wait for answers here.
+    pub(crate) questions: Arc<Desk>,
     /// Who waits for a server to change.
     pub(crate) watches: Arc<Watches>,
 }
@@ -82,6 +85,7 @@ impl Memory {
             clients: Snapshots::with_room_for(Self::CLIENTS_MAX),
             signing_keys: Snapshots::with_room_for(1),
             signing_keys_looked_up: OnceASecond::default(),
+            questions: Arc::default(),
             watches: Arc::default(),
         }
     }
@@ -107,6 +111,7 @@ impl Memory {
             }
             Change::Lost => self.doubt_everything(),
         }
+        self.questions.hear(change);
         self.watches.hear(change);
     }
 

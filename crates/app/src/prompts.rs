@@ -11,6 +11,7 @@ use crate::{
     access::{self, Operation},
     calls::{self, Baggage, Call},
     catalogue, pins,
+    questions::{Asking, Means, Subject},
 };
 
 /// A prompt that is wanted.
@@ -26,6 +27,8 @@ pub struct GetRequest {
     pub reports: Option<mpsc::Sender<Report>>,
     /// Cancelled when the caller takes the request back. Dropping the future does the same.
     pub cancelled: CancellationToken,
+    /// How its client can be asked what the code wants to know.
+    pub asking: Asking,
 }
 
 /// Gets a prompt of the server's current release. It is counted, limited and recorded as a call.
@@ -34,12 +37,15 @@ pub async fn get(app: &App, caller: &Caller, slug: &Slug, request: GetRequest) -
     caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
-    let tier = calls::admit(app, server.customer).await?;
-    let GetRequest { prompt, arguments, request_id, reports, cancelled } = request;
+    let GetRequest { prompt, arguments, request_id, reports, cancelled, asking } = request;
+    let given = Value::Object(arguments);
+    let subject = Subject { method: "prompts/get", name: prompt.as_str(), arguments: &given };
+    let means = Means::of(app, caller, &server, asking, subject)?;
+    let tier = calls::admit(app, server.customer, &means).await?;
     let tool = server.offers.prompts.get(&prompt).ok_or_else(|| AppError::not_found("prompt", &prompt))?;
     pins::check(app, caller, &server, tool).await?;
     let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
-    let baggage = Baggage { entry: Entry::Call, given: Value::Object(arguments), request_id, reports, cancelled };
+    let baggage = Baggage { entry: Entry::Call, given, request_id, reports, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer)
 }

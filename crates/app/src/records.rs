@@ -64,7 +64,7 @@ pub(crate) struct Record {
 /// How a call ended.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    /// Any but [`Status::Running`].
+    /// Any but [`Status::Running`]; with [`Status::Waiting`] the call has not ended, but its run has.
     pub(crate) status: Status,
     /// What it used; absent if nothing ran.
     pub(crate) receipt: Option<Receipt>,
@@ -193,7 +193,7 @@ impl Desk {
             progress_total: progress.and_then(|progress| progress.total),
             queued_at: facts.queued_at,
             started_at: state.started,
-            completed_at,
+            completed_at: completed_at.filter(|_| ending.status.is_final()),
             receipt: ending.receipt,
             error_message: ending.error,
             contents: ending.contents.map(Box::new),

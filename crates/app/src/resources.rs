@@ -11,6 +11,7 @@ use crate::{
     access::{self, Operation},
     calls::{self, Baggage, Call},
     catalogue, pins,
+    questions::{Asking, Means, Subject},
 };
 
 /// A resource that is to be read.
@@ -24,6 +25,8 @@ pub struct ReadRequest {
     pub reports: Option<mpsc::Sender<Report>>,
     /// Cancelled when the caller takes the request back. Dropping the future does the same.
     pub cancelled: CancellationToken,
+    /// How its client can be asked what the code wants to know.
+    pub asking: Asking,
 }
 
 /// Reads a resource of the server's current release. It is counted, limited and recorded as a call.
@@ -32,14 +35,16 @@ pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest)
     caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
-    let tier = calls::admit(app, server.customer).await?;
-    let ReadRequest { uri, request_id, reports, cancelled } = request;
+    let ReadRequest { uri, request_id, reports, cancelled, asking } = request;
+    let subject = Subject { method: "resources/read", name: &uri, arguments: &Value::Null };
+    let means = Means::of(app, caller, &server, asking, subject)?;
+    let tier = calls::admit(app, server.customer, &means).await?;
     let unknown = || AppError::not_found("resource", uri.chars().take(catalogue::URI_CHARS_SHOWN).collect::<String>());
     let (tool, variables) = server.offers.find_resource(&uri).ok_or_else(unknown)?;
     pins::check(app, caller, &server, tool).await?;
     let given = variables.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
     let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
-    let baggage = Baggage { entry: Entry::Call, given: Value::Object(given), request_id, reports, cancelled };
+    let baggage = Baggage { entry: Entry::Call, given: Value::Object(given), request_id, reports, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer)
 }

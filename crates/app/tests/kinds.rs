@@ -7,6 +7,7 @@ use app::{
     completions::{self, CompleteRequest, Subject},
     offers::Changes,
     prompts::{self, GetRequest},
+    questions::Asking,
     releases,
     resources::{self, ReadRequest},
 };
@@ -251,8 +252,13 @@ async fn as_many_watch_a_server_as_may(pool: PgPool) {
 }
 
 async fn read(test: &TestApp, customer: &TestCustomer, uri: &str) -> Result<Answered<ResourceAnswer>, AppError> {
-    let request =
-        ReadRequest { uri: uri.to_owned(), request_id: RequestId::new(), reports: None, cancelled: CancellationToken::new() };
+    let request = ReadRequest {
+        uri: uri.to_owned(),
+        request_id: RequestId::new(),
+        reports: None,
+        cancelled: CancellationToken::new(),
+        asking: Asking::Nobody("nobody is there"),
+    };
     resources::read(test.app(), &customer.caller, &slug("trips"), request).await
 }
 
@@ -263,8 +269,8 @@ async fn get(
     arguments: Value,
 ) -> Result<Answered<domain::PromptAnswer>, AppError> {
     let arguments: Map<String, Value> = serde_json::from_value(arguments).unwrap();
-    let app::calls::CallRequest { request_id, reports, cancelled, .. } = request(prompt, Value::Null);
-    let request = GetRequest { prompt: tool_name(prompt), arguments, request_id, reports, cancelled };
+    let app::calls::CallRequest { request_id, reports, cancelled, asking, .. } = request(prompt, Value::Null);
+    let request = GetRequest { prompt: tool_name(prompt), arguments, request_id, reports, cancelled, asking };
     prompts::get(test.app(), &customer.caller, &slug("trips"), request).await
 }
 

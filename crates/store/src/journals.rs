@@ -14,9 +14,9 @@ pub const OF_CUSTOMER_MAX: u64 = 100;
 /// Bytes of all these journals together.
 pub const BYTES_OF_CUSTOMER_MAX: u64 = 64 * 1024 * 1024;
 
-/// A journal that is to be kept.
+/// A journal that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewJournal {
+pub struct KeptJournal {
     /// Its id.
     pub id: JournalId,
     /// Whose server the call runs on.
@@ -31,7 +31,7 @@ pub struct NewJournal {
 
 /// Keeps a journal; `false`, and nothing is kept, if the customer would have more than [`OF_CUSTOMER_MAX`], or more than
 /// [`BYTES_OF_CUSTOMER_MAX`] in them, at the time `now`.
-pub async fn insert(connection: &mut PgConnection, journal: &NewJournal, now: DateTime<Utc>) -> Result<bool, StoreError> {
+pub async fn insert(connection: &mut PgConnection, journal: &KeptJournal, now: DateTime<Utc>) -> Result<bool, StoreError> {
     let during = || StoreError::during("insert a journal");
     let mut transaction = connection.begin().await.map_err(during())?;
     // One at a time, so that the sums are true.
@@ -63,30 +63,66 @@ pub async fn insert(connection: &mut PgConnection, journal: &NewJournal, now: Da
     Ok(done.rows_affected() == 1)
 }
 
-/// Takes a journal of the customer's, so that nobody can take it again; none if it was taken, has expired, or never was. Whoever takes it is
-/// given [`TTL`] to end.
+/// A journal of the customer's that nobody has taken; none if it was taken, has expired, or never was.
+pub async fn find(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    journal: JournalId,
+    now: DateTime<Utc>,
+) -> Result<Option<KeptJournal>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT call_id, sealed AS "sealed!", expires_at FROM journals
+        WHERE journal_id = $1 AND customer_id = $2 AND sealed IS NOT NULL AND expires_at > $3"#,
+        journal.as_uuid(),
+        customer.as_uuid(),
+        now
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("find a journal"))?;
+    Ok(row.map(|row| KeptJournal {
+        id: journal,
+        customer,
+        call: CallId::from_uuid(row.call_id),
+        sealed: row.sealed,
+        expires_at: row.expires_at,
+    }))
+}
+
+/// Takes a journal of the customer's, so that nobody can take it again; `false` if there is none to be taken. Whoever takes it is given
+/// [`TTL`] to end.
 pub async fn take(
     connection: &mut PgConnection,
     customer: CustomerId,
     journal: JournalId,
     now: DateTime<Utc>,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let taken = sqlx::query_scalar!(
-        r#"WITH found AS (
-            SELECT journal_id, sealed FROM journals
-            WHERE journal_id = $1 AND customer_id = $2 AND sealed IS NOT NULL AND expires_at > $3 FOR UPDATE
-        )
-        UPDATE journals SET sealed = NULL, expires_at = $4 FROM found WHERE journals.journal_id = found.journal_id
-        RETURNING found.sealed AS "sealed!""#,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE journals SET sealed = NULL, expires_at = $4
+        WHERE journal_id = $1 AND customer_id = $2 AND sealed IS NOT NULL AND expires_at > $3",
         journal.as_uuid(),
         customer.as_uuid(),
         now,
         now + TTL
     )
-    .fetch_optional(connection)
+    .execute(connection)
     .await
     .map_err(StoreError::during("take a journal"))?;
-    Ok(taken)
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives back what was taken, as it was: nothing was done with it. `false` if it is gone.
+pub async fn give_back(connection: &mut PgConnection, journal: &KeptJournal) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE journals SET sealed = $2, expires_at = $3 WHERE journal_id = $1 AND sealed IS NULL",
+        journal.id.as_uuid(),
+        journal.sealed,
+        journal.expires_at
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("give a journal back"))?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Deletes up to `limit` journals whose time is over, and closes the records of the calls that nobody will go on with. Gives the number of
@@ -132,9 +168,9 @@ mod tests {
 
     const MINUTES: i64 = 60;
 
-    fn journal(customer: CustomerId, bytes: usize) -> NewJournal {
+    fn journal(customer: CustomerId, bytes: usize) -> KeptJournal {
         let (id, call) = (JournalId::new(), CallId::new());
-        NewJournal { id, customer, call, sealed: vec![7; bytes], expires_at: at(10 * MINUTES) }
+        KeptJournal { id, customer, call, sealed: vec![7; bytes], expires_at: at(10 * MINUTES) }
     }
 
     #[sqlx::test(migrations = "../../migrations")]
@@ -145,11 +181,20 @@ mod tests {
         let journal = journal(customer, 64);
         assert!(insert(&mut connection, &journal, at(0)).await.unwrap());
 
-        assert_eq!(take(&mut connection, other, journal.id, at(1)).await.unwrap(), None);
-        assert_eq!(take(&mut connection, customer, JournalId::new(), at(1)).await.unwrap(), None);
-        assert_eq!(take(&mut connection, customer, journal.id, at(10 * MINUTES)).await.unwrap(), None);
-        assert_eq!(take(&mut connection, customer, journal.id, at(1)).await.unwrap(), Some(journal.sealed));
-        assert_eq!(take(&mut connection, customer, journal.id, at(1)).await.unwrap(), None);
+        for (whose, id, seconds) in
+            [(other, journal.id, 1), (customer, JournalId::new(), 1), (customer, journal.id, 10 * MINUTES)]
+        {
+            assert_eq!(find(&mut connection, whose, id, at(seconds)).await.unwrap(), None);
+            assert!(!take(&mut connection, whose, id, at(seconds)).await.unwrap());
+        }
+        for _ in 0..2 {
+            assert_eq!(find(&mut connection, customer, journal.id, at(1)).await.unwrap().as_ref(), Some(&journal));
+            assert!(take(&mut connection, customer, journal.id, at(1)).await.unwrap());
+            assert_eq!(find(&mut connection, customer, journal.id, at(1)).await.unwrap(), None);
+            assert!(!take(&mut connection, customer, journal.id, at(1)).await.unwrap());
+            assert!(give_back(&mut connection, &journal).await.unwrap());
+        }
+        assert!(!give_back(&mut connection, &journal).await.unwrap(), "what was not taken stays as it is");
     }
 
     #[sqlx::test(migrations = "../../migrations")]
@@ -165,7 +210,7 @@ mod tests {
         });
         let mut taken = 0;
         for taker in takers.collect::<Vec<_>>() {
-            taken += usize::from(taker.await.unwrap().is_some());
+            taken += usize::from(taker.await.unwrap());
         }
 
         assert_eq!(taken, 1);
@@ -183,9 +228,9 @@ mod tests {
         }
 
         assert!(!insert(&mut connection, &journal(many, 64), at(0)).await.unwrap());
-        take(&mut connection, many, first.id, at(0)).await.unwrap().unwrap();
+        assert!(take(&mut connection, many, first.id, at(0)).await.unwrap());
         assert!(insert(&mut connection, &journal(many, 64), at(0)).await.unwrap(), "what was taken has made room");
-        let late = NewJournal { expires_at: at(20 * MINUTES), ..journal(many, 64) };
+        let late = KeptJournal { expires_at: at(20 * MINUTES), ..journal(many, 64) };
         assert!(insert(&mut connection, &late, at(10 * MINUTES)).await.unwrap(), "and so has what expired");
 
         let largest = 16 * 1024 * 1024;
@@ -199,24 +244,24 @@ mod tests {
     async fn the_record_of_a_call_that_nobody_goes_on_with_is_closed(pool: PgPool) {
         let mut connection = connect(&pool).await;
         let customer = fixtures::customer(&mut connection, "free").await;
-        let waiting = |journal: &NewJournal| Execution {
+        let waiting = |journal: &KeptJournal| Execution {
             call: journal.call,
             status: Status::Waiting,
             completed_at: None,
             ..fixtures::execution(customer, 0)
         };
         let (left, gone_on, taken) = (journal(customer, 64), journal(customer, 64), journal(customer, 64));
-        let next = NewJournal { id: JournalId::new(), expires_at: at(30 * MINUTES), ..gone_on.clone() };
+        let next = KeptJournal { id: JournalId::new(), expires_at: at(30 * MINUTES), ..gone_on.clone() };
         for journal in [&left, &gone_on, &next, &taken] {
             assert!(insert(&mut connection, journal, at(0)).await.unwrap());
         }
         executions::write(&mut connection, &[&left, &gone_on, &taken].map(waiting)).await.unwrap();
-        take(&mut connection, customer, taken.id, at(9 * MINUTES)).await.unwrap().unwrap();
+        assert!(take(&mut connection, customer, taken.id, at(9 * MINUTES)).await.unwrap());
 
         assert_eq!(delete_expired(&mut connection, at(10 * MINUTES), 1).await.unwrap(), 1);
         assert_eq!(delete_expired(&mut connection, at(10 * MINUTES), 100).await.unwrap(), 1);
 
-        let mut status = async |journal: &NewJournal| {
+        let mut status = async |journal: &KeptJournal| {
             let record = executions::find(&mut connection, customer, journal.call).await.unwrap().unwrap();
             (record.status, record.completed_at)
         };

@@ -7,6 +7,7 @@ use app::{
     api_keys::{self, NewApiKey},
     calls::{self, CallAnswer, CallRequest},
     customers::{self, NewCustomer},
+    questions::Asking,
     releases,
     servers::{self, NewServer, ServerView},
     tools::{self, NewVersion, VersionBuilt},
@@ -89,6 +90,7 @@ pub fn request(name: &str, arguments: Value) -> CallRequest {
         request_id: RequestId::new(),
         reports: None,
         cancelled: CancellationToken::new(),
+        asking: Asking::Nobody("nobody is there"),
     }
 }
 

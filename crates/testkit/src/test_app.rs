@@ -50,6 +50,8 @@ pub struct TestOptions {
     pub guest_memory_bytes_max: u64,
     /// Records that may wait for the database.
     pub records_waiting_max: usize,
+    /// How long a call waits for its client.
+    pub question_wait_max: Duration,
     /// How long a shutdown waits.
     pub drain_max: Duration,
     /// The way out of tools.
@@ -87,6 +89,7 @@ impl Default for TestOptions {
             slots_max: 32,
             guest_memory_bytes_max: 4096 * MIB,
             records_waiting_max: Settings::RECORDS_WAITING_MAX,
+            question_wait_max: Settings::QUESTION_WAIT_MAX,
             drain_max: Duration::from_secs(10),
             egress: EgressConfig::default(),
             masters: MasterKeys::new([[9; 32]]).expect("one key"),
@@ -133,6 +136,7 @@ impl TestApp {
                 public_url: PUBLIC_URL.to_owned(),
                 admin_key: ADMIN_KEY.into(),
                 records_waiting_max: options.records_waiting_max,
+                question_wait_max: options.question_wait_max,
                 drain_max: options.drain_max,
                 accounts: options.accounts,
                 oauth: options.oauth,

@@ -139,6 +139,9 @@ impl From<AppError> for ApiError {
             AppError::Busy { limit, retry_after_s } => Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::Busy, message)
                 .with_details(limit.as_ref().map_or_else(|| json!({}), limit_details))
                 .with_retry_after(retry_after_s),
+            AppError::TooManyWaiting { retry_after_s, .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::Busy, message).with_retry_after(retry_after_s)
+            }
             AppError::Unavailable { .. } => {
                 let mut answer = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
                     .with_retry_after(UNAVAILABLE_RETRY_S);

@@ -27,6 +27,7 @@ const USE_CASES: &[(&str, &str)] = &[
     ("pins", include_str!("../pins.rs")),
     ("pins/words", include_str!("../pins/words.rs")),
     ("prompts", include_str!("../prompts.rs")),
+    ("questions", include_str!("../questions.rs")),
     ("releases", include_str!("../releases.rs")),
     ("resources", include_str!("../resources.rs")),
     ("servers", include_str!("../servers.rs")),

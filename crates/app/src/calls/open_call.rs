@@ -23,23 +23,43 @@ pub(super) struct OpenCall<'a> {
     app: &'a App,
     /// Absent once the call is closed.
     record: Option<Record>,
+    /// What earlier runs of the call used.
+    used: Option<Receipt>,
     /// What its guest used, once that has ended; absent before it began.
     receipt: Mutex<Option<mpsc::Receiver<Receipt>>>,
 }
 
 impl<'a> OpenCall<'a> {
-    /// Opens the record; refused when there is no room for one.
-    pub(super) fn begin(app: &'a App, facts: CallFacts) -> Result<Self, AppError> {
+    /// Opens the record of a call whose earlier runs, if there are any, `used` something; refused when there is no room for one.
+    pub(super) fn begin(app: &'a App, facts: CallFacts, used: Option<Receipt>) -> Result<Self, AppError> {
         let record = app.records.open(facts).map_err(|RecordsFull| {
             app.metrics.observe_refusal(CallRefusal::Unavailable);
             AppError::Unavailable { message: "the records of calls cannot be written at the moment".to_owned() }
         })?;
-        Ok(Self { app, record: Some(record), receipt: Mutex::default() })
+        Ok(Self { app, record: Some(record), used, receipt: Mutex::default() })
     }
 
     /// The call came to an end of its own.
     pub(super) fn end(mut self, receipt: &Receipt, ending: Ending) {
         self.close(receipt, ending);
+    }
+
+    /// What earlier runs of the call used.
+    pub(super) const fn used(&self) -> Option<&Receipt> {
+        self.used.as_ref()
+    }
+
+    /// The call waits for its client, having used so much.
+    pub(super) fn wait_with(mut self, used: Receipt) {
+        if let Some(record) = self.record.take() {
+            record.close(Ending { status: Status::Waiting, receipt: Some(used), error: None, contents: None });
+        }
+    }
+
+    /// The call waits for its client as it did before.
+    pub(super) fn wait(mut self) {
+        let used = self.used.take().unwrap_or_else(nothing_used);
+        self.wait_with(used);
     }
 
     /// The platform could not bring the call to an end.
@@ -49,7 +69,8 @@ impl<'a> OpenCall<'a> {
             AppError::Busy { limit: None, .. } => Some((CallRefusal::NodeBusy, Status::Interrupted)),
             _ => None,
         };
-        let ending = |status| Ending { status, receipt: None, error: Some(error.to_string()), contents: None };
+        let used = self.used.take();
+        let ending = |status| Ending { status, receipt: used.clone(), error: Some(error.to_string()), contents: None };
         match (refusal, self.record.take()) {
             (Some((refusal, status)), Some(record)) => {
                 self.app.metrics.observe_refusal(refusal);
@@ -87,17 +108,18 @@ impl Drop for OpenCall<'_> {
         let Some(record) = self.record.take() else { return };
         let metrics = Arc::clone(&self.app.metrics);
         let receipt = self.receipt.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let used = self.used.take();
         match (receipt, Handle::try_current()) {
             (Some(mut receipt), Ok(runtime)) => {
                 // A shutdown waits for it.
                 let work = self.app.go_on();
                 runtime.spawn(async move {
                     let receipt = tokio::time::timeout(RECEIPT_WAIT_MAX, receipt.recv()).await.ok().flatten();
-                    cancel(&metrics, record, receipt);
+                    cancel(&metrics, record, receipt.or(used));
                     drop(work);
                 });
             }
-            _ => cancel(&metrics, record, None),
+            _ => cancel(&metrics, record, used),
         }
     }
 }

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::{Answer, CallId, CustomerId, KeepContents, LimitExceeded, LimitName, LogLine, Outcome, Receipt, RequestId, Tier};
-use sandbox::{Entry, Report};
+use chrono::{DateTime, Utc};
+use domain::{
+    Abilities, Answer, CallId, CustomerId, Digest, KeepContents, LimitExceeded, LimitName, LogLine, Outcome, Receipt, RequestId,
+    Status, Tier,
+};
+use sandbox::{Entry, Replay, Report};
 use serde_json::{Value, json};
-use store::executions::CONTENT_BYTES_MAX;
+use store::{executions::CONTENT_BYTES_MAX, journals::KeptJournal};
 use telemetry::CallRefusal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,14 +18,16 @@ use super::{CallAnswer, open_call::OpenCall};
 use crate::{
     App, AppError, Caller, artifacts,
     catalogue::{ServedServer, ServedTool},
-    guests::{self, Arguments, Finished},
+    guests::{self, Arguments, Finished, Unfinished},
     limits::{QuotaError, RateExceeded},
     modules,
+    questions::{self, Beginning, Channel, Means, Resumed, Seat, Unanswered},
     records::{CallFacts, Ending, redaction},
     tiers,
 };
 
 /// A call that was let in.
+#[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) customer: CustomerId,
@@ -38,10 +44,20 @@ pub(crate) struct Baggage {
     pub(crate) request_id: RequestId,
     pub(crate) reports: Option<mpsc::Sender<Report>>,
     pub(crate) cancelled: CancellationToken,
+    pub(crate) means: Means,
 }
 
-/// The customer's tier, if it allows one more call now.
-pub(crate) async fn admit(app: &App, customer: CustomerId) -> Result<Arc<Tier>, AppError> {
+/// What a call goes on with.
+struct Again {
+    /// What its runs so far used.
+    used: Receipt,
+    replay: Replay,
+    /// What is given back if nothing comes of it.
+    row: KeptJournal,
+}
+
+/// The customer's tier, if it allows one more request now. What goes on with a call counts against the minute, but not as another call of the month.
+pub(crate) async fn admit(app: &App, customer: CustomerId, means: &Means) -> Result<Arc<Tier>, AppError> {
     let tier = tiers::of_customer(app, customer).await?;
     let refuse = |refusal, limit, value, retry_after_s| {
         app.metrics.observe_refusal(refusal);
@@ -51,7 +67,7 @@ pub(crate) async fn admit(app: &App, customer: CustomerId) -> Result<Arc<Tier>, 
     if let Err(RateExceeded { retry_after_s }) = app.call_rates.take(customer, per_minute) {
         return Err(refuse(CallRefusal::Rate, LimitName::CallsPerMinuteMax, per_minute.into(), retry_after_s));
     }
-    if let Some(per_month) = tier.limits.calls_per_month_max {
+    if let Some(per_month) = tier.limits.calls_per_month_max.filter(|_| means.begins_call()) {
         match app.quotas.take(customer, per_month, app.clock.now()).await {
             Ok(()) => {}
             Err(QuotaError::Exceeded { retry_after_s }) => {
@@ -66,11 +82,27 @@ pub(crate) async fn admit(app: &App, customer: CustomerId) -> Result<Arc<Tier>, 
     Ok(tier)
 }
 
-/// Runs a call, and records how it ended, however it ends.
+/// Runs a call, or goes on with one whose client was asked something, and records how it ended, however it ends.
 pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<(CallAnswer, Vec<LogLine>), AppError> {
-    let facts = CallFacts {
-        call: CallId::new(),
-        request: baggage.request_id,
+    let beginning = match &baggage.means {
+        // On the heap, as all that few calls need.
+        Means::Round(round) if !round.is_first() => Box::pin(round.begin(app, call.server)).await?,
+        _ => Beginning::First,
+    };
+    match beginning {
+        Beginning::First => {
+            let facts = facts(call, CallId::new(), baggage.request_id, app.clock.now());
+            go(app, call, baggage, facts, None).await
+        }
+        Beginning::Unanswered(unanswered) => Ok((ask_again(call, *unanswered), Vec::new())),
+        Beginning::Again(resumed) => Box::pin(go_on(app, call, baggage, *resumed)).await,
+    }
+}
+
+fn facts(call: &Call<'_>, id: CallId, request: RequestId, queued_at: DateTime<Utc>) -> CallFacts {
+    CallFacts {
+        call: id,
+        request,
         customer: call.customer,
         api_key: call.caller.api_key(),
         authorization: call.caller.authorization(),
@@ -79,31 +111,134 @@ pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<
         slug: call.server.slug.clone(),
         tool: call.tool.interface.name.clone(),
         version: call.tool.version_id,
-        queued_at: app.clock.now(),
-    };
-    let call_id = facts.call;
-    let given = (call.server.keep_contents != KeepContents::None).then(|| baggage.given.clone());
-    let open = OpenCall::begin(app, facts)?;
-    let attempted = tokio::select! {
-        attempted = attempt(app, call, baggage, &open) => attempted,
-        () = app.interrupted() => Err(AppError::Unavailable { message: "this node is shutting down".to_owned() }),
-    };
-    match attempted {
-        Ok(finished) => {
-            let receipt = finished.receipt.clone().unwrap_or_else(|| Receipt::empty(call.tool.digest));
-            let contents = given
-                .filter(|_| call.server.keep_contents.covers(finished.status))
-                .map(|given| redaction::redact(&given, result_of(&finished.outcome).as_ref(), &call.tool.permission));
-            open.end(&receipt, Ending { status: finished.status, error: finished.error(), receipt: finished.receipt, contents });
-            let interface = Arc::clone(&call.tool.interface);
-            let answer = CallAnswer { call_id, outcome: finished.outcome, status: finished.status, interface, receipt };
-            Ok((answer, finished.log))
+        queued_at,
+    }
+}
+
+/// A client that has answered nothing is asked the same: nothing runs.
+fn ask_again(call: &Call<'_>, unanswered: Unanswered) -> CallAnswer {
+    let Unanswered { call: call_id, questions, used, state } = unanswered;
+    CallAnswer {
+        call_id,
+        outcome: Outcome::Asks(questions),
+        status: Status::Waiting,
+        interface: Arc::clone(&call.tool.interface),
+        receipt: used,
+        state: Some(state),
+        lacked: Abilities::default(),
+    }
+}
+
+/// Goes on with a call, whichever version is served by now: with the one that it began with.
+async fn go_on(app: &App, call: &Call<'_>, baggage: Baggage, resumed: Resumed) -> Result<(CallAnswer, Vec<LogLine>), AppError> {
+    let Resumed { kept, answers, row } = resumed;
+    let version = kept.version();
+    let begun_with = if version == call.tool.version_id {
+        None
+    } else {
+        let name = &call.tool.interface.name;
+        match super::load_version(app, call.customer, call.server, name, Some(version)).await {
+            Ok(tool) => Some(tool),
+            Err(error) => {
+                questions::give_back(app, &row).await;
+                return Err(error);
+            }
         }
+    };
+    let call = Call { tool: begun_with.as_ref().unwrap_or(call.tool), ..*call };
+    let facts = facts(&call, kept.call, kept.request, kept.queued_at);
+    let again = Again { used: kept.journal.used.clone(), replay: Replay { journal: kept.journal, answers }, row };
+    go(app, &call, baggage, facts, Some(again)).await
+}
+
+/// One run of a call.
+async fn go(
+    app: &App,
+    call: &Call<'_>,
+    baggage: Baggage,
+    facts: CallFacts,
+    again: Option<Again>,
+) -> Result<(CallAnswer, Vec<LogLine>), AppError> {
+    let given = (call.server.keep_contents != KeepContents::None).then(|| baggage.given.clone());
+    let bound_to = match &baggage.means {
+        Means::Round(round) => Some(round.bound_to()),
+        Means::Nobody(_) | Means::Live(_) => None,
+    };
+    let (replay, before) = again.map(|Again { used, replay, row }| (replay, (used, row))).unzip();
+    let used = before.as_ref().map(|(used, _)| used.clone());
+    let open = match OpenCall::begin(app, facts.clone(), used) {
+        Ok(open) => open,
         Err(error) => {
+            if let Some((_, row)) = &before {
+                questions::give_back(app, row).await;
+            }
+            return Err(error);
+        }
+    };
+    let attempted = tokio::select! {
+        attempted = attempt(app, call, baggage, replay, &open) => attempted,
+        () = app.interrupted() => {
+            Err(Unfinished { error: AppError::Unavailable { message: "this node is shutting down".to_owned() }, began: true })
+        }
+    };
+    match (attempted, before) {
+        (Ok(finished), _) => settle(app, call, open, finished, &Settling { facts, bound_to, given }).await,
+        (Err(Unfinished { error, began: false }), Some((_, row))) if questions::give_back(app, &row).await => {
+            open.wait();
+            Err(error)
+        }
+        (Err(Unfinished { error, .. }), _) => {
             open.fail(&error);
             Err(error)
         }
     }
+}
+
+/// What it takes to settle a run that ended.
+struct Settling {
+    facts: CallFacts,
+    bound_to: Option<Digest>,
+    given: Option<Value>,
+}
+
+/// Records how a run ended; of one that ended with questions, keeps what the next goes on with.
+async fn settle(
+    app: &App,
+    call: &Call<'_>,
+    open: OpenCall<'_>,
+    mut finished: Finished,
+    settling: &Settling,
+) -> Result<(CallAnswer, Vec<LogLine>), AppError> {
+    let Settling { facts, bound_to, given } = settling;
+    let receipt = finished.receipt.take().or_else(|| open.used().cloned());
+    let shown = receipt.clone().unwrap_or_else(|| Receipt::empty(call.tool.digest));
+    let state = match (finished.journal.take(), bound_to) {
+        (Some(journal), Some(bound_to)) => match Box::pin(questions::keep(app, bound_to, facts, *journal)).await {
+            Ok(state) => {
+                open.wait_with(shown.clone());
+                Some(state)
+            }
+            Err(error) => {
+                let status = match &error {
+                    AppError::TooManyWaiting { .. } => Status::LimitExceeded,
+                    _ => Status::Interrupted,
+                };
+                open.end(&shown, Ending { status, error: Some(error.to_string()), receipt, contents: None });
+                return Err(error);
+            }
+        },
+        _ => {
+            let contents = given
+                .as_ref()
+                .filter(|_| call.server.keep_contents.covers(finished.status))
+                .map(|given| redaction::redact(given, result_of(&finished.outcome).as_ref(), &call.tool.permission));
+            open.end(&shown, Ending { status: finished.status, error: finished.error(), receipt, contents });
+            None
+        }
+    };
+    let Finished { outcome, status, log, lacked, .. } = finished;
+    let interface = Arc::clone(&call.tool.interface);
+    Ok((CallAnswer { call_id: facts.call, outcome, status, interface, receipt: shown, state, lacked }, log))
 }
 
 /// What a call answered, as a record keeps it: JSON as it is, content as MCP has it, a failure by its name and message.
@@ -118,8 +253,14 @@ fn result_of(outcome: &Outcome) -> Option<Value> {
     }
 }
 
-async fn attempt(app: &App, call: &Call<'_>, baggage: Baggage, open: &OpenCall<'_>) -> Result<Finished, AppError> {
-    let Baggage { entry, given, reports, cancelled, .. } = baggage;
+async fn attempt(
+    app: &App,
+    call: &Call<'_>,
+    baggage: Baggage,
+    replay: Option<Replay>,
+    open: &OpenCall<'_>,
+) -> Result<Finished, Unfinished> {
+    let Baggage { entry, given, reports, cancelled, means, .. } = baggage;
     modules::check(call.tool, call.tier)?;
     let checked = match entry {
         Entry::Call => guests::check_arguments(call.tool, given).await,
@@ -140,7 +281,21 @@ async fn attempt(app: &App, call: &Call<'_>, baggage: Baggage, open: &OpenCall<'
         ready = artifacts::prepare(app, call.customer, call.tier, call.tool) => ready?,
     };
     let receipts = Some(open.start());
-    let run = guests::Run { tier: call.tier, entry, arguments, place, receipts, cancelled };
+    let queue_us = place.queue_us;
+    let seat = Seat::of(place);
+    let Channel { questions, dialogue, circumstances } = questions::channel(app, call, means, replay, &seat);
+    let run = guests::Run {
+        tier: call.tier,
+        entry,
+        arguments,
+        seat,
+        queue_us,
+        questions,
+        dialogue,
+        circumstances,
+        receipts,
+        cancelled,
+    };
     let report = |reported: Report| {
         if let Report::Progress(progress) = &reported {
             open.set_progress(progress);

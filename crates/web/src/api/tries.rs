@@ -5,6 +5,7 @@ use std::sync::Arc;
 use app::{
     App,
     calls::{self, CallAnswer, CallRequest, TryAnswer, TryRequest},
+    questions::Asking,
 };
 use axum::{Extension, Json as Answer, extract::State};
 use domain::{CallId, LimitExceeded, LimitName, LogLevel, LogLine, Outcome, RequestId, TierName, ToolFailure, VersionId};
@@ -123,7 +124,7 @@ enum LevelView {
 
 impl From<TryAnswer> for TryView {
     fn from(TryAnswer { version_id, answer, log }: TryAnswer) -> Self {
-        let CallAnswer { call_id, outcome, status, interface: _, receipt } = answer;
+        let CallAnswer { call_id, outcome, status, interface: _, receipt, .. } = answer;
         let (result, error) = match outcome {
             Outcome::Success(answer) => (answer_value(&answer), None),
             Outcome::ToolError(failure) => (Value::Null, Some(failure.into())),
@@ -197,6 +198,7 @@ pub(crate) async fn try_tool(
         request_id,
         reports: None,
         cancelled: CancellationToken::new(),
+        asking: Asking::Nobody("a try has no client that could be asked"),
     };
     let answer = calls::try_tool(&app, &caller, &slug, TryRequest { version: version_id, call }).await?;
     Ok(Answer(answer.into()))

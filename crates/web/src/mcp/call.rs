@@ -5,9 +5,10 @@ use std::sync::Arc;
 use app::{
     App, AppError, Caller, Report,
     calls::{self, CallRequest},
+    questions::Asking,
 };
 use axum::response::Response;
-use domain::{RequestId, Scope, Slug, ToolName};
+use domain::{Scope, Slug, ToolName};
 use rmcp::model::ProgressToken;
 use serde_json::{Value, value::RawValue};
 use tokio::sync::mpsc;
@@ -20,17 +21,20 @@ use super::{
     era::Era,
     log_level::Severity,
     presentation::Presentation,
+    questions::Client,
     refusal::Refusal,
     reports, routing_headers,
 };
 
-/// What the client wants to hear while a call runs.
-#[derive(Debug, Clone, Default)]
+/// What the client wants to hear while a call runs, and how it can be asked.
+#[derive(Debug)]
 pub(super) struct Wanted {
     /// What reports of progress are labelled with; absent if nobody wants them.
     pub(super) progress_token: Option<ProgressToken>,
     /// The least line of the log that is wanted; absent if none is.
     pub(super) log_level: Option<Severity>,
+    /// How it can be asked.
+    pub(super) client: Client,
 }
 
 /// What a call takes along, so that it can go on without the request.
@@ -42,6 +46,8 @@ pub(super) struct Carriage {
     pub(super) question: Question,
     pub(super) reports: Option<mpsc::Sender<Report>>,
     pub(super) cancelled: CancellationToken,
+    /// How the client can be asked.
+    pub(super) asking: Asking,
 }
 
 /// The tool that is called, and with what.
@@ -51,19 +57,15 @@ pub(super) struct ToolCall<'a> {
 }
 
 impl Wanted {
+    /// To hear nothing and be asked nothing.
+    pub(super) const fn nothing() -> Self {
+        let client = Client::Nobody("what completes an argument cannot ask anything");
+        Self { progress_token: None, log_level: None, client }
+    }
+
+    /// Whether there may be something to be told before the answer.
     fn anything(&self) -> bool {
-        self.progress_token.is_some() || self.log_level.is_some()
-    }
-}
-
-impl Carriage {
-    /// The request, by which the log knows it.
-    pub(super) fn request_id(&self) -> RequestId {
-        self.question.request_id
-    }
-
-    pub(super) fn refused(&self, error: &AppError) -> Refusal {
-        Refusal::from_app(error, self.request_id())
+        self.progress_token.is_some() || self.log_level.is_some() || self.client.is_live()
     }
 }
 
@@ -83,16 +85,12 @@ pub(super) async fn call_tool(
     }
     let logger = tool.clone();
     run(visit, question, wanted, logger.as_str(), async move |carriage: Carriage| {
-        let request = CallRequest {
-            tool,
-            arguments: Value::Object(arguments),
-            request_id: carriage.request_id(),
-            reports: carriage.reports.clone(),
-            cancelled: carriage.cancelled.clone(),
-        };
-        let answered = calls::call_tool(&carriage.app, &carriage.caller, &carriage.server, request).await;
-        let answered = answered.map_err(|error| carriage.refused(&error))?;
-        call_result::message(&carriage.question, &carriage.presentation, &answered)
+        let Carriage { app, caller, server, presentation, question, reports, cancelled, asking } = carriage;
+        let arguments = Value::Object(arguments);
+        let request = CallRequest { tool, arguments, request_id: question.request_id, reports, cancelled, asking };
+        let answered = calls::call_tool(&app, &caller, &server, request).await;
+        let answered = answered.map_err(|error| Refusal::from_app(&error, question.request_id))?;
+        call_result::message(&question, &presentation, &answered)
     })
     .await
 }
@@ -110,6 +108,9 @@ where
     F: Future<Output = Result<String, Refusal>> + Send + 'static,
 {
     let in_flight = visit.door.calls.enter(visit.call_key(question.id.clone()));
+    let has_stream = wanted.anything() && visit.accepted.events;
+    let Wanted { progress_token, log_level, client } = wanted;
+    let (asking, questions) = client.open();
     let carriage = |reports| Carriage {
         app: Arc::clone(&visit.state.app),
         caller: visit.caller.clone(),
@@ -118,11 +119,13 @@ where
         question: question.clone(),
         reports,
         cancelled: in_flight.cancelled().clone(),
+        asking,
     };
-    if wanted.anything() && visit.accepted.events {
+    if has_stream {
         let (sender, reports) = mpsc::channel(reports::WAITING_MAX);
         let call = call(carriage(Some(sender)));
-        return reports::answer(question, reports::Listener::new(wanted, logger), in_flight, reports, call).await;
+        let listener = reports::Listener::new(progress_token, log_level, logger);
+        return reports::answer(question, listener, in_flight, reports::Told { reports, questions }, call).await;
     }
     call(carriage(None)).await.map(answer::json)
 }

@@ -6,7 +6,7 @@ use rmcp::model::ResultType;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{answer::Question, era::Era, presentation::Presentation, refusal::Refusal};
+use super::{answer::Question, era::Era, presentation::Presentation, questions, refusal::Refusal};
 
 /// The result of `tools/call` (MCP, `CallToolResult`). It is `rmcp`'s, but holds the tool's result as JSON that was written once.
 #[derive(Serialize)]
@@ -43,6 +43,7 @@ pub(super) fn message(question: &Question, presentation: &Presentation, answer: 
         })
     };
     match &answer.outcome {
+        Outcome::Asks(questions) => questions::input_required(question, &presentation.meta, questions, answer.state.as_deref()),
         Outcome::Success(Answer::Json(json)) => match json.as_text() {
             Some(text) => write(&text, None, false),
             None => write(json.get(), json.raw().filter(|_| is_structured(question.era, json)), false),
@@ -57,26 +58,42 @@ pub(super) fn message(question: &Question, presentation: &Presentation, answer: 
                 meta: (question.era == Era::PerRequest).then_some(&*presentation.meta),
             })
         }
-        Outcome::ToolError(failure) if answer.status == Status::ToolError => write(&failure_text(failure), None, true),
+        Outcome::ToolError(failure) if answer.status == Status::ToolError => {
+            match questions::refusal_for_lack(question.era, &failure.name, answer.lacked) {
+                Some(refusal) => Err(refusal),
+                None => write(&failure_text(failure), None, true),
+            }
+        }
         // Arguments or a result that do not match their schema: the tool itself has thrown nothing.
         Outcome::ToolError(failure) => write(&failure.message, None, true),
         Outcome::LimitExceeded(limit) => write(&limit.to_string(), None, true),
         Outcome::Trap(reason) => write(&format!("the tool broke down: {reason}"), None, true),
-        // No call has a client that could be asked.
-        Outcome::Cancelled | Outcome::Asks(_) => Err(Refusal::cancelled()),
+        Outcome::Cancelled => Err(Refusal::cancelled()),
     }
 }
 
-/// What a resource or a prompt answered that did not bring what was asked for.
-pub(super) fn refusal(failed: &Failed) -> Refusal {
-    let text = match &failed.outcome {
-        Outcome::Cancelled | Outcome::Asks(_) => return Refusal::cancelled(),
-        Outcome::ToolError(failure) if failed.status == Status::ToolError => failure_text(failure),
+/// What a resource or a prompt answered that did not bring what was asked for: an error, or a question to the client.
+pub(super) fn without_answer(question: &Question, presentation: &Presentation, failed: &Failed) -> Result<String, Refusal> {
+    match &failed.outcome {
+        Outcome::Asks(questions) => questions::input_required(question, &presentation.meta, questions, failed.state.as_deref()),
+        outcome => Err(refusal(question.era, outcome, failed)),
+    }
+}
+
+fn refusal(era: Era, outcome: &Outcome, failed: &Failed) -> Refusal {
+    let text = match outcome {
+        Outcome::Cancelled => return Refusal::cancelled(),
+        Outcome::ToolError(failure) if failed.status == Status::ToolError => {
+            if let Some(refusal) = questions::refusal_for_lack(era, &failure.name, failed.lacked) {
+                return refusal;
+            }
+            failure_text(failure)
+        }
         Outcome::ToolError(failure) => failure.message.clone(),
         Outcome::LimitExceeded(limit) => limit.to_string(),
         Outcome::Trap(reason) => format!("the code broke down: {reason}"),
-        // Not reached: this is no failure.
-        Outcome::Success(_) => String::new(),
+        // Not reached: these are no failures.
+        Outcome::Success(_) | Outcome::Asks(_) => String::new(),
     };
     Refusal::failed(failed.status, text)
 }
@@ -101,7 +118,7 @@ fn failure_text(failure: &ToolFailure) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use domain::{CallId, Digest, LimitExceeded, LimitName, Receipt, RequestId};
+    use domain::{Abilities, CallId, Digest, LimitExceeded, LimitName, Receipt, RequestId};
     use rmcp::model::{CallToolResult, RequestId as MessageId, ServerConfig};
     use serde_json::{Value, json};
 
@@ -162,6 +179,8 @@ mod tests {
             outcome,
             interface: Arc::new(serde_json::from_value(interface).unwrap()),
             receipt: Receipt::empty(Digest::of(b"")),
+            state: None,
+            lacked: Abilities::default(),
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use app::completions::{self, CompleteRequest, Subject};
+use app::{
+    AppError,
+    completions::{self, CompleteRequest, Subject},
+};
 use axum::response::Response;
 use domain::{Completion, Scope};
 use rmcp::model::ResultType;
@@ -78,18 +81,20 @@ pub(super) async fn complete(visit: &Visit, question: Question, given: Given<'_>
     if context.arguments.len() > CONTEXT_ARGUMENTS_MAX {
         return Err(Refusal::invalid_params(format!("`context.arguments` has {CONTEXT_ARGUMENTS_MAX} members at most")));
     }
-    call::run(visit, question, Wanted::default(), "", async move |carriage: Carriage| {
+    call::run(visit, question, Wanted::nothing(), "", async move |carriage: Carriage| {
         let request = CompleteRequest {
             subject,
             argument: name,
             value,
             context: context.arguments,
-            request_id: carriage.request_id(),
+            request_id: carriage.question.request_id,
             cancelled: carriage.cancelled.clone(),
         };
         let answered = completions::complete(&carriage.app, &carriage.caller, &carriage.server, request).await;
-        let completion = match answered.map_err(|error| carriage.refused(&error))? {
-            Some(answered) => answered.result.map_err(|failed| call_result::refusal(&failed))?,
+        let refused = |error: AppError| Refusal::from_app(&error, carriage.question.request_id);
+        let completion = match answered.map_err(refused)?.map(|answered| answered.result) {
+            Some(Ok(completion)) => completion,
+            Some(Err(failed)) => return call_result::without_answer(&carriage.question, &carriage.presentation, &failed),
             None => Completion { values: Vec::new(), total: Some(0), has_more: Some(false) },
         };
         let is_per_request = carriage.question.era == Era::PerRequest;

@@ -17,7 +17,8 @@ use super::{
     listed::List,
     listing,
     log_level::Severity,
-    message::Params,
+    message::{self, Params},
+    questions::{BroughtBack, Client},
     reads,
     refusal::Refusal,
 };
@@ -45,13 +46,17 @@ struct KnownParams<'a> {
     context: Option<&'a RawValue>,
     #[serde(borrow)]
     notifications: Option<&'a RawValue>,
+    #[serde(borrow, rename = "inputResponses", default, deserialize_with = "message::present")]
+    input_responses: Option<&'a RawValue>,
+    #[serde(borrow, rename = "requestState", default, deserialize_with = "message::present")]
+    request_state: Option<&'a RawValue>,
 }
 
 /// Answers a request.
 pub(super) async fn answer(visit: Visit, id: MessageId, method: &str, params: Params<'_>) -> Result<Response, Refusal> {
     let question = |era| Question { id, request_id: visit.request_id, era };
     if method == "initialize" && !era::is_of_2026(&visit.headers) {
-        return handshake::initialize(&visit.presentation, &visit.headers, &question(Era::Handshake), params);
+        return handshake::initialize(&visit, &question(Era::Handshake), params);
     }
     let known: KnownParams<'_> = params.read()?;
     let meta = Meta::read(known.meta)?;
@@ -70,11 +75,13 @@ pub(super) async fn answer(visit: Visit, id: MessageId, method: &str, params: Pa
         ("server/discover", Era::PerRequest, _) => handshake::discover(&visit.presentation, &question),
         ("tools/call", _, Some(name)) => {
             let call = ToolCall { name: &name, arguments: known.arguments };
-            call::call_tool(&visit, question, wanted(&visit, era, &meta)?, call).await
+            call::call_tool(&visit, question, wanted(&visit, era, &known, &meta)?, call).await
         }
-        ("resources/read", _, Some(uri)) => reads::read_resource(&visit, question, wanted(&visit, era, &meta)?, uri).await,
+        ("resources/read", _, Some(uri)) => {
+            reads::read_resource(&visit, question, wanted(&visit, era, &known, &meta)?, uri).await
+        }
         ("prompts/get", _, Some(name)) => {
-            reads::get_prompt(&visit, question, wanted(&visit, era, &meta)?, &name, known.arguments).await
+            reads::get_prompt(&visit, question, wanted(&visit, era, &known, &meta)?, &name, known.arguments).await
         }
         ("completion/complete", _, _) if visit.presentation.config.capabilities.completions.is_some() => {
             let given = Given { reference: known.reference, argument: known.argument, context: known.context };
@@ -116,14 +123,16 @@ pub(super) fn hear(visit: &Visit, method: &str, params: Params<'_>) -> Result<Re
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// What the client wants to hear while a call runs. Of the log it hears what it has asked for, and nothing if it has not: in 2026-07-28
+/// What the client wants to hear while a call runs, and how it can be asked. Of the log it hears what it has asked for, and nothing if it has not: in 2026-07-28
 /// with the request itself, before in its session.
-fn wanted(visit: &Visit, era: Era, meta: &Meta<'_>) -> Result<Wanted, Refusal> {
+fn wanted(visit: &Visit, era: Era, known: &KnownParams<'_>, meta: &Meta<'_>) -> Result<Wanted, Refusal> {
     let log_level = match era {
         Era::PerRequest => meta.log_level()?,
         Era::Handshake => visit.session().and_then(|session| visit.door.sessions.said(&session).log_level),
     };
-    Ok(Wanted { progress_token: meta.progress_token(), log_level })
+    let brought = BroughtBack { responses: known.input_responses, state: known.request_state };
+    let client = Client::of(visit, era, meta, brought)?;
+    Ok(Wanted { progress_token: meta.progress_token(), log_level, client })
 }
 
 /// Something that is said once and holds for the session.

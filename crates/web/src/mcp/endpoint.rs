@@ -28,6 +28,7 @@ use super::{
     message::Message,
     origin,
     presentation::Presentation,
+    questions,
     refusal::Refusal,
     session::SessionKey,
 };
@@ -74,6 +75,7 @@ pub(super) async fn answer(
                 answered.map_err(|refusal| refusal.of(id))
             }
             Message::Notification { method, params } => dispatch::hear(&visit, &method, params),
+            Message::Response { id, outcome } => questions::hear(&visit, id, outcome).await,
         }
     };
     exchange.await.unwrap_or_else(IntoResponse::into_response)

@@ -1,5 +1,6 @@
 //! The two eras of the protocol, and how a request says which one it speaks.
 
+use domain::Abilities;
 use http::HeaderMap;
 use rmcp::model::{ClientCapabilities, ProgressToken, ProtocolVersion};
 use serde::Deserialize;
@@ -53,6 +54,15 @@ impl<'a> Meta<'a> {
     /// The least line of a tool's log that is wanted; absent if none is.
     pub(super) fn log_level(&self) -> Result<Option<Severity>, Refusal> {
         self.log_level.map(|given| Severity::read(Some(given))).transpose()
+    }
+
+    /// What the client declares that it can be asked.
+    pub(super) fn abilities(&self) -> Abilities {
+        let declared = self.client_capabilities.map_or("{}", RawValue::get);
+        if declared == "{}" {
+            return Abilities::default();
+        }
+        serde_json::from_str(declared).map(|declared| Abilities::of_capabilities(&declared)).unwrap_or_default()
     }
 
     fn protocol_version(&self) -> Option<ProtocolVersion> {

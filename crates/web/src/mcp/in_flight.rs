@@ -93,7 +93,7 @@ impl Drop for CallInFlight {
 
 #[cfg(test)]
 mod tests {
-    use domain::{ApiKeyId, CustomerId};
+    use domain::ApiKeyId;
 
     use super::*;
 

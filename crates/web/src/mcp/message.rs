@@ -30,6 +30,32 @@ pub(super) enum Message<'a> {
         /// With what.
         params: Params<'a>,
     },
+    /// Answers a request of ours.
+    Response {
+        /// What the request was known by.
+        id: MessageId,
+        /// What came of it.
+        outcome: ResponseOutcome<'a>,
+    },
+}
+
+/// What came of a request of ours.
+#[derive(Debug)]
+pub(super) enum ResponseOutcome<'a> {
+    /// What was asked for, as it stands in the body.
+    Result(&'a RawValue),
+    /// Why there is nothing.
+    Error(ResponseError<'a>),
+}
+
+/// Why a client did not do what it was asked (JSON-RPC 2.0, section 5.1). Its data are not looked at.
+#[derive(Debug, Deserialize)]
+pub(super) struct ResponseError<'a> {
+    /// What kind of error.
+    pub(super) code: i64,
+    /// In words.
+    #[serde(borrow)]
+    pub(super) message: Cow<'a, str>,
 }
 
 /// The parameters of a message, as they stand in the body.
@@ -57,7 +83,7 @@ struct Envelope<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// `null` is present too.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
@@ -76,21 +102,30 @@ impl<'a> Message<'a> {
             return Err(Refusal::invalid_request("`jsonrpc` must be \"2.0\""));
         }
         let params = Params(envelope.params);
-        match (envelope.method, envelope.id, envelope.result.or(envelope.error)) {
-            (Some(Text(method)), Some(id), None) => {
-                let id = serde_json::from_str(id.get())
-                    .map_err(|_| Refusal::invalid_request("`id` must be a string or an integer of 64 bits"))?;
-                if matches!(&id, MessageId::String(text) if text.len() > ID_BYTES_MAX) {
-                    return Err(Refusal::invalid_request(format!("`id` has {ID_BYTES_MAX} bytes at most")));
-                }
-                Ok(Self::Request { id, method, params })
+        match (envelope.method, envelope.id, envelope.result, envelope.error) {
+            (Some(Text(method)), Some(id), None, None) => Ok(Self::Request { id: read_id(id)?, method, params }),
+            (Some(Text(method)), None, None, None) => Ok(Self::Notification { method, params }),
+            (None, Some(id), Some(result), None) => {
+                Ok(Self::Response { id: read_id(id)?, outcome: ResponseOutcome::Result(result) })
             }
-            (Some(Text(method)), None, None) => Ok(Self::Notification { method, params }),
-            // Nothing was asked of the client: a stateless server has no question open.
-            (None, _, Some(_)) => Err(Refusal::invalid_request("this server asked nothing, so there is nothing to respond to")),
+            (None, Some(id), None, Some(error)) => {
+                let error = serde_json::from_str(error.get())
+                    .map_err(|_| Refusal::invalid_request("`error` must be an object with a `code` and a `message`"))?;
+                Ok(Self::Response { id: read_id(id)?, outcome: ResponseOutcome::Error(error) })
+            }
+            (None, ..) => Err(Refusal::invalid_request("a response has an `id`, and either a `result` or an `error`")),
             _ => Err(Refusal::invalid_request("a message has a `method`, and an `id` if it wants an answer")),
         }
     }
+}
+
+fn read_id(id: &RawValue) -> Result<MessageId, Refusal> {
+    let id =
+        serde_json::from_str(id.get()).map_err(|_| Refusal::invalid_request("`id` must be a string or an integer of 64 bits"))?;
+    if matches!(&id, MessageId::String(text) if text.len() > ID_BYTES_MAX) {
+        return Err(Refusal::invalid_request(format!("`id` has {ID_BYTES_MAX} bytes at most")));
+    }
+    Ok(id)
 }
 
 impl<'a> Params<'a> {
@@ -114,6 +149,17 @@ mod tests {
     fn a_request_and_a_notification_are_told_apart_by_the_id() {
         assert!(matches!(parse(r#" {"jsonrpc":"2.0","id":"a","method":"ping"} "#), Ok(Message::Request { .. })));
         assert!(matches!(parse(r#"{"jsonrpc":"2.0","method":"ping","params":{}}"#), Ok(Message::Notification { .. })));
+    }
+
+    #[test]
+    fn a_response_has_a_result_or_an_error() {
+        let result = parse(r#"{"jsonrpc":"2.0","id":"a","result":{"action":"accept"}}"#);
+        let error = parse(r#"{"jsonrpc":"2.0","id":"a","error":{"code":-1,"message":"n\u006f","data":{}}}"#);
+
+        let Ok(Message::Response { outcome: ResponseOutcome::Result(result), .. }) = result else { panic!("no result") };
+        assert_eq!(result.get(), r#"{"action":"accept"}"#);
+        let Ok(Message::Response { outcome: ResponseOutcome::Error(error), .. }) = error else { panic!("no error") };
+        assert_eq!((error.code, &*error.message), (-1, "no"));
     }
 
     #[test]
@@ -144,7 +190,10 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, -32600),
             (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, -32600),
             (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, -32600),
-            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, -32600),
+            (r#"{"jsonrpc":"2.0","result":{}}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"a"}}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":"a"}}"#, -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"error":{"code":"1"}}"#, -32600),
             (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, -32600),
             (r#"{"jsonrpc":"2.0","id":1}"#, -32600),
         ] {

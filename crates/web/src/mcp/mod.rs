@@ -23,6 +23,7 @@ mod log_level;
 mod message;
 mod origin;
 mod presentation;
+mod questions;
 mod reads;
 mod refusal;
 mod reports;

@@ -63,30 +63,28 @@ pub(super) async fn read_resource(visit: &Visit, question: Question, wanted: Wan
     visit.check_scope(&Scope::McpTools)?;
     let logger = uri.clone();
     call::run(visit, question, wanted, &logger, async move |carriage: Carriage| {
-        let era = carriage.question.era;
-        let request = ReadRequest {
-            uri: uri.clone(),
-            request_id: carriage.request_id(),
-            reports: carriage.reports.clone(),
-            cancelled: carriage.cancelled.clone(),
-        };
-        let answered = resources::read(&carriage.app, &carriage.caller, &carriage.server, request).await;
-        let answered = answered.map_err(|error| match error {
+        let Carriage { app, caller, server, presentation, question, reports, cancelled, asking } = carriage;
+        let era = question.era;
+        let request = ReadRequest { uri: uri.clone(), request_id: question.request_id, reports, cancelled, asking };
+        let answered = resources::read(&app, &caller, &server, request).await.map_err(|error| match error {
             AppError::NotFound { what: "resource", .. } => Refusal::resource_not_found(era, &uri),
-            error => carriage.refused(&error),
+            error => Refusal::from_app(&error, question.request_id),
         })?;
-        let answer = answered.result.map_err(|failed| call_result::refusal(&failed))?;
+        let answer = match answered.result {
+            Ok(answer) => answer,
+            Err(failed) => return call_result::without_answer(&question, &presentation, &failed),
+        };
         if answer.contents.is_empty() {
             // Nothing is at that URI, says who should know: a template fits more than there is (2026-07-28 forbids an empty result).
             return Err(Refusal::resource_not_found(era, &uri));
         }
         let is_per_request = era == Era::PerRequest;
-        carriage.question.message(ReadResult {
+        question.message(ReadResult {
             result_type: is_per_request.then_some(ResultType::COMPLETE),
             contents: &answer.contents,
             ttl_ms: is_per_request.then_some(CONTENTS_TTL_MS),
             cache_scope: is_per_request.then_some(CacheScope::Private),
-            meta: is_per_request.then_some(&*carriage.presentation.meta),
+            meta: is_per_request.then_some(&*presentation.meta),
         })
     })
     .await
@@ -105,22 +103,20 @@ pub(super) async fn get_prompt(
     let prompt: ToolName = name.parse().map_err(|_| Refusal::from_app(&unknown(), visit.request_id))?;
     let arguments = arguments::read(arguments)?;
     call::run(visit, question, wanted, name, async move |carriage: Carriage| {
-        let request = GetRequest {
-            prompt,
-            arguments,
-            request_id: carriage.request_id(),
-            reports: carriage.reports.clone(),
-            cancelled: carriage.cancelled.clone(),
+        let Carriage { app, caller, server, presentation, question, reports, cancelled, asking } = carriage;
+        let request = GetRequest { prompt, arguments, request_id: question.request_id, reports, cancelled, asking };
+        let answered = prompts::get(&app, &caller, &server, request).await;
+        let answered = answered.map_err(|error| Refusal::from_app(&error, question.request_id))?;
+        let answer = match answered.result {
+            Ok(answer) => answer,
+            Err(failed) => return call_result::without_answer(&question, &presentation, &failed),
         };
-        let answered = prompts::get(&carriage.app, &carriage.caller, &carriage.server, request).await;
-        let answered = answered.map_err(|error| carriage.refused(&error))?;
-        let answer = answered.result.map_err(|failed| call_result::refusal(&failed))?;
-        let is_per_request = carriage.question.era == Era::PerRequest;
-        carriage.question.message(GetResult {
+        let is_per_request = question.era == Era::PerRequest;
+        question.message(GetResult {
             result_type: is_per_request.then_some(ResultType::COMPLETE),
             description: answer.description.as_deref(),
             messages: &answer.messages,
-            meta: is_per_request.then_some(&*carriage.presentation.meta),
+            meta: is_per_request.then_some(&*presentation.meta),
         })
     })
     .await

@@ -80,6 +80,13 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::HEADER_MISMATCH, message)
     }
 
+    /// The client has not declared that it can be asked what the tool needs to know; the data say what is missing.
+    pub(super) fn missing_capability(missing: &Value) -> Self {
+        let message = "this needs the client to do something that its clientCapabilities do not declare";
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY, message)
+            .with_data(json!({ "requiredCapabilities": missing }))
+    }
+
     /// A protocol version that is not spoken here; the data name those that are.
     pub(super) fn unsupported_version(requested: &str) -> Self {
         let supported = rmcp::model::ProtocolVersion::KNOWN_VERSIONS;
@@ -165,6 +172,9 @@ impl Refusal {
             AppError::Busy { limit, retry_after_s } => {
                 let details = limit.as_ref().map(limit_details).unwrap_or_default();
                 server_error(StatusCode::TOO_MANY_REQUESTS, "busy", details).with_retry_after(*retry_after_s)
+            }
+            AppError::TooManyWaiting { retry_after_s, .. } => {
+                server_error(StatusCode::TOO_MANY_REQUESTS, "busy", Map::new()).with_retry_after(*retry_after_s)
             }
             AppError::Unavailable { .. } => {
                 tracing::warn!(error = chain(error), "something is away: {}", chain(error));

@@ -1,8 +1,8 @@
-//! A call that reports what it does: the answer is a stream of events, whose last one is the result.
+//! A call that reports what it does, or asks its client: the answer is a stream of events, whose last one is the result.
 
 use std::{convert::Infallible, time::Duration};
 
-use app::{Progress, Report};
+use app::{Progress, Report, questions::OutgoingQuestion};
 use axum::response::{
     IntoResponse, Response,
     sse::{Event, KeepAlive, Sse},
@@ -21,9 +21,9 @@ use tracing::Instrument;
 
 use super::{
     answer::{self, Question},
-    call::Wanted,
     in_flight::CallInFlight,
     log_level::Severity,
+    questions,
     refusal::Refusal,
 };
 
@@ -50,9 +50,16 @@ pub(super) struct Listener {
     logger: String,
 }
 
+/// What comes out of a call while it runs.
+pub(super) struct Told {
+    pub(super) reports: mpsc::Receiver<Report>,
+    /// Absent if there is nobody to ask on this stream.
+    pub(super) questions: Option<mpsc::Receiver<OutgoingQuestion>>,
+}
+
 /// A call that runs on a task of its own, so that a client that reads slowly does not hold it up.
 struct Running {
-    reports: mpsc::Receiver<Report>,
+    told: Told,
     result: JoinHandle<Result<String, Refusal>>,
     /// What the task answered, while reports that came before it are still waiting.
     ended: Option<Result<String, Refusal>>,
@@ -84,13 +91,13 @@ struct LogParams<'a> {
     data: &'a str,
 }
 
-/// Runs `call`, whose `reports` go to the client. The answer is a stream once there is something to tell; a call that ends before it
+/// Runs `call`, which tells and asks the client things. The answer is a stream once there is something to tell; a call that ends before it
 /// answers as any other, with its own status.
 pub(super) async fn answer(
     question: Question,
     listener: Listener,
     in_flight: CallInFlight,
-    reports: mpsc::Receiver<Report>,
+    told: Told,
     call: impl Future<Output = Result<String, Refusal>> + Send + 'static,
 ) -> Result<Response, Refusal> {
     let gone = in_flight.cancelled().clone().drop_guard();
@@ -100,7 +107,7 @@ pub(super) async fn answer(
         answered
     };
     let result = tokio::spawn(call.in_current_span());
-    begin(Running { reports, result, ended: None, listener, question, _on_gone: gone }).await
+    begin(Running { told, result, ended: None, listener, question, _on_gone: gone }).await
 }
 
 /// A notification as an event.
@@ -146,15 +153,20 @@ impl Running {
         while self.ended.is_none() {
             tokio::select! {
                 biased;
-                Some(report) = self.reports.recv() => {
+                Some(report) = self.told.reports.recv() => {
                     if let Some(event) = self.listener.event(report) {
                         return Step::Told(event);
+                    }
+                }
+                Some(question) = next_question(self.told.questions.as_mut()) => {
+                    if let Some(message) = questions::message(&question) {
+                        return Step::Told(event(message));
                     }
                 }
                 result = &mut self.result => self.ended = Some(self.task_result(result)),
             }
         }
-        while let Ok(report) = self.reports.try_recv() {
+        while let Ok(report) = self.told.reports.try_recv() {
             if let Some(event) = self.listener.event(report) {
                 return Step::Told(event);
             }
@@ -182,9 +194,12 @@ impl Running {
     }
 }
 
+async fn next_question(questions: Option<&mut mpsc::Receiver<OutgoingQuestion>>) -> Option<OutgoingQuestion> {
+    questions?.recv().await
+}
+
 impl Listener {
-    pub(super) fn new(wanted: Wanted, logger: &str) -> Self {
-        let Wanted { progress_token, log_level } = wanted;
+    pub(super) fn new(progress_token: Option<ProgressToken>, log_level: Option<Severity>, logger: &str) -> Self {
         Self { progress_token, reached: None, log_level, logger: logger.to_owned() }
     }
 
@@ -276,7 +291,8 @@ mod tests {
         });
         let question = Question { id: MessageId::Number(7), request_id: RequestId::new(), era: Era::Handshake };
         let token = ProgressToken(NumberOrString::Number(1));
-        let listener = Listener::new(Wanted { progress_token: Some(token), log_level: None }, "a");
-        Running { reports, result, ended: None, listener, question, _on_gone: CancellationToken::new().drop_guard() }
+        let listener = Listener::new(Some(token), None, "a");
+        let told = Told { reports, questions: None };
+        Running { told, result, ended: None, listener, question, _on_gone: CancellationToken::new().drop_guard() }
     }
 }

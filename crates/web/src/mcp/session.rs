@@ -1,12 +1,17 @@
 //! What a client of 2025-11-25 has said once and for all: how much it wants to hear of logs, and which resources it watches.
 //!
-//! A session is an id and nothing else until something is said in it, so any node answers any request of any session, known here or
-//! not. What was said stays on the node that heard it: another one logs nothing to the client, as if nothing had been said.
+//! A session is an id, which says what its client can be asked, and nothing else until something is said in it, so any node answers any request
+//! of any session, known here or not. What was said stays on the node that heard it: another one logs nothing to the client, as if nothing
+//! had been said.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use app::CallerIdentity;
-use domain::ServerId;
+use app::{
+    App, AppError, Caller, CallerIdentity,
+    seals::{self, SealedFor},
+};
+use chrono::TimeDelta;
+use domain::{Abilities, ServerId};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moka::sync::Cache;
 
@@ -27,8 +32,14 @@ const SUBSCRIPTIONS_MAX: usize = 64;
 /// Bytes of a URI that is watched; no resource has a longer one.
 const URI_BYTES_MAX: usize = 2048;
 
-/// Characters of an id; our own have 32.
+/// Characters of an id; our own have 66.
 const ID_CHARS_MAX: usize = 128;
+
+/// How long a client can be asked before it must initialize again: longer than a program runs.
+const LIFETIME: TimeDelta = TimeDelta::days(30);
+
+/// Of the caller's identity and the server's id.
+const OWNER_BYTES: usize = 17 + 16;
 
 /// A forgotten client has gone away.
 const IDLE_MAX: std::time::Duration = std::time::Duration::from_hours(24);
@@ -61,15 +72,36 @@ impl SessionKey {
         let is_right = (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
         is_right.then(|| Self { caller, server, id: id.into() })
     }
+
+    /// The id alone.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
 }
 
-/// The id of a new session: 128 random bits.
-pub(super) fn new_id() -> Result<HeaderValue, getrandom::Error> {
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits)?;
-    let id = format!("{:032x}", u128::from_be_bytes(bits));
-    // These are digits: they can stand in a header.
+/// The id of a new session: sealed, for this caller and server alone, so that any node knows what the client declared that it can be asked. No two
+/// are alike, since each is sealed with random bits of its own.
+pub(super) fn new_id(app: &App, caller: &Caller, server: ServerId, can: Abilities) -> Result<HeaderValue, AppError> {
+    let id = seals::seal(app, sealed_for(&owner(caller, server)), app.now() + LIFETIME, &[can.to_bits()])?;
+    // These are letters and digits: they can stand in a header.
     Ok(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none")))
+}
+
+/// What the client of a session can be asked; nothing is known of it if the id is none that this caller was given, or one that is too old.
+pub(super) fn abilities(app: &App, session: &SessionKey, caller: &Caller) -> Option<Abilities> {
+    let opened = seals::open(app, sealed_for(&owner(caller, session.server)), &session.id)?;
+    opened.first().copied().map(Abilities::from_bits)
+}
+
+fn owner(caller: &Caller, server: ServerId) -> [u8; OWNER_BYTES] {
+    let mut owner = [0; OWNER_BYTES];
+    let bytes = caller.identity().to_bytes().into_iter().chain(*server.as_uuid().as_bytes());
+    owner.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+    owner
+}
+
+const fn sealed_for(owner: &[u8]) -> SealedFor<'_> {
+    SealedFor { purpose: "an MCP session", bound_to: owner }
 }
 
 /// Refuses to watch a URI that is longer than any resource's.
@@ -126,7 +158,7 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
-    use domain::{ApiKeyId, CustomerId};
+    use domain::ApiKeyId;
 
     use super::*;
 
@@ -177,11 +209,9 @@ mod tests {
 
     #[test]
     fn an_id_is_of_visible_characters() {
-        let id = new_id().unwrap();
-
-        assert_eq!(id.len(), 32);
         let key = |id: &str| SessionKey::of(&headers(id), CallerIdentity::Admin, ServerId::new());
-        assert!(key(id.to_str().unwrap()).is_some());
+
+        assert!(key("a").is_some());
         assert!(key("").is_none() && key("a b").is_none() && key(&"a".repeat(ID_CHARS_MAX + 1)).is_none());
     }
 

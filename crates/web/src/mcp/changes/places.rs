@@ -53,7 +53,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use domain::{ApiKeyId, CustomerId};
+    use domain::ApiKeyId;
 
     use super::*;
 
