@@ -104,6 +104,8 @@ mod tests {
         ] {
             assert_eq!(parsed(text), None, "{text}");
         }
+        let issuer = Issuer::parse("https://tools.test").unwrap();
+        assert_eq!(Resource::parse(&issuer, "https://tools.test/mcp/demo#a"), Err(ResourceError::Form), "the client is told why");
     }
 
     #[test]
