@@ -10,5 +10,6 @@ mod host;
 mod memory;
 mod output;
 mod outside;
+mod questions;
 mod room;
 mod slots;

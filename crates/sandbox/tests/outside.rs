@@ -22,18 +22,18 @@ use self::{name_server::NameServer, upstream::Upstream};
 use crate::room::{Room, as_data, invocation};
 
 const HOST: &str = "api.upstream.test";
-const SECRET: &str = "s3cret-value-of-the-key";
+pub(crate) const SECRET: &str = "s3cret-value-of-the-key";
 
 /// An upstream on loopback, a name server that leads every name there, and an egress that may go there.
-struct Outside {
-    upstream: Upstream,
-    egress: Arc<Egress>,
+pub(crate) struct Outside {
+    pub(crate) upstream: Upstream,
+    pub(crate) egress: Arc<Egress>,
     permission: Arc<Permission>,
     _name_server: NameServer,
 }
 
 impl Outside {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with_secret(SECRET).await
     }
 
@@ -52,19 +52,19 @@ impl Outside {
         Self { upstream, egress: Egress::start(config).unwrap(), permission, _name_server: name_server }
     }
 
-    fn open(&self, egress_bytes_max: u64) -> Outbound {
+    pub(crate) fn open(&self, egress_bytes_max: u64) -> Outbound {
         let deadline = Instant::now() + Duration::from_secs(30);
         self.egress.open(self.permission.clone(), Bounds { egress_bytes_max, deadline })
     }
 
     /// A call that may go there.
-    fn invocation(&self) -> Invocation {
+    pub(crate) fn invocation(&self) -> Invocation {
         let call = invocation();
         Invocation { outbound: Some(self.open(call.limits.egress_bytes_max)), ..call }
     }
 
     /// A request as the guest writes it.
-    fn request(&self, path: &str) -> String {
+    pub(crate) fn request(&self, path: &str) -> String {
         json!({"url": format!("http://{HOST}:{}{path}", self.upstream.address.port())}).to_string()
     }
 

@@ -5,7 +5,7 @@ const ELICIT_RIGHT =
   'ctx.elicit needs an object like { message: "Which city?", schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] } }, ' +
   'or { message: "Sign in", url: "https://example.com/sign-in" }';
 const SAMPLE_RIGHT = 'ctx.sample needs an object like { messages: "Say it in one sentence: ...", maxTokens: 200 }';
-const MESSAGES_RIGHT =
+const SAMPLE_MESSAGES_RIGHT =
   'the `messages` of ctx.sample must be a text, or a list like [{ role: "user", content: "..." }], with content that is a text, ctx.text, ctx.image or ctx.audio, ' +
   "or a list of those";
 
@@ -39,9 +39,9 @@ async function sample(question) {
   const { messages, key, ...params } = question;
   const list = typeof messages === "string" ? [{ role: "user", content: messages }] : messages;
   if (!Array.isArray(list)) {
-    throw new TypeError(`${MESSAGES_RIGHT}; they were ${cut(inspect(messages), 200)}`);
+    throw new TypeError(`${SAMPLE_MESSAGES_RIGHT}; they were ${cut(inspect(messages), 200)}`);
   }
-  return ask("sampling", { ...params, messages: list.map(messageOf) }, key);
+  return ask("sampling", { ...params, messages: list.map(sampleMessage) }, key);
 }
 
 /** The folders that the client works on. */
@@ -49,15 +49,15 @@ async function roots({ key } = {}) {
   return (await ask("roots", {}, key)).roots;
 }
 
-function messageOf(message) {
+function sampleMessage(message) {
   if (!isPlainObject(message) || !isText(message.role) || message.content === undefined) {
-    throw new TypeError(`${MESSAGES_RIGHT}; one was ${cut(inspect(message), 200)}`);
+    throw new TypeError(`${SAMPLE_MESSAGES_RIGHT}; one was ${cut(inspect(message), 200)}`);
   }
   const { content } = message;
-  return { ...message, content: Array.isArray(content) ? content.map(contentOfMessage) : contentOfMessage(content) };
+  return { ...message, content: Array.isArray(content) ? content.map(sampleContent) : sampleContent(content) };
 }
 
-function contentOfMessage(content) {
+function sampleContent(content) {
   return typeof content === "string" ? { type: "text", text: content } : content;
 }
 

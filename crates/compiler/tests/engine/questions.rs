@@ -101,7 +101,7 @@ fn a_wrong_question_is_a_type_error_that_says_what_is_right() {
     let schema = "schema: { type: 'object', properties: {} }";
     for (question, reason) in [
         ("ctx.elicit()".to_owned(), "ctx.elicit needs an object like { message"),
-        ("ctx.elicit('Which?')".to_owned(), "it was given \"Which?\""),
+        ("ctx.elicit('Which?')".to_owned(), "it was given 'Which?'"),
         ("ctx.elicit({ message: 'm' })".to_owned(), "ctx.elicit needs an object like"),
         ("ctx.elicit({ message: '', schema: {} })".to_owned(), "ctx.elicit needs an object like"),
         (format!("ctx.elicit({{ message: 'm', url: 'https://a.test', {schema} }})"), "ctx.elicit needs an object like"),
