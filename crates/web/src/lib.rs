@@ -17,6 +17,7 @@ mod extract;
 mod health;
 mod mcp;
 mod metrics;
+mod oauth;
 mod openapi;
 mod page;
 mod router;

@@ -38,6 +38,7 @@ use crate::{
         (name = "releases", description = "What is served, and going back"),
         (name = "pins", description = "What clients have read of tools, and what changed since"),
         (name = "executions", description = "Records of calls"),
+        (name = "oauth", description = "The authorization server: what OAuth clients talk to. Errors have the form of RFC 6749, section 5.2"),
         (name = "documents", description = "Descriptions for clients and editors"),
         (name = "operation", description = "For whoever runs the installation"),
     ),

@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     WebSettings, account, admin, api, documents, door,
     error::{method_not_allowed, unknown_route},
-    health, mcp, openapi,
+    health, mcp, oauth, openapi,
     state::WebState,
     welcome,
 };
@@ -24,6 +24,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
     documented
         .nest("/mcp", mcp::routes())
         .merge(account::routes())
+        .merge(oauth::pages())
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(metrics, door::pass))
@@ -39,6 +40,7 @@ pub(crate) fn documented_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(crate::metrics::get_metrics))
+        .merge(oauth::endpoints())
 }
 
 fn admin_routes() -> OpenApiRouter<WebState> {

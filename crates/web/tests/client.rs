@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use testkit::TestApp;
+use testkit::{TestApp, TestOptions};
 use tower::ServiceExt;
 use web::{CookieForm, McpSettings, MetricsReaders, WebSettings};
 
@@ -48,7 +48,11 @@ pub(crate) struct Answer {
 
 impl Doors {
     pub(crate) async fn open(pool: PgPool) -> Self {
-        let app = TestApp::start(pool).await;
+        Self::open_with(&pool, TestOptions::default()).await
+    }
+
+    pub(crate) async fn open_with(pool: &PgPool, options: TestOptions) -> Self {
+        let app = TestApp::start_with(pool, options).await;
         let settings = WebSettings {
             public_url: "http://127.0.0.1:8080".parse().unwrap(),
             metrics: MetricsReaders::Admin,
@@ -59,6 +63,11 @@ impl Doors {
             trusted_proxies: Vec::new(),
         };
         Self { router: web::router(Arc::clone(app.app()), settings), app }
+    }
+
+    /// The application itself.
+    pub(crate) fn app(&self) -> &Arc<app::App> {
+        self.app.app()
     }
 
     pub(crate) fn anyone(&self) -> Client {

@@ -16,6 +16,7 @@ mod executions;
 mod health;
 mod mcp;
 mod modules;
+mod oauth;
 mod pins;
 mod releases;
 mod servers;

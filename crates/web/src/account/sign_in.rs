@@ -44,6 +44,8 @@ pub(super) struct Asked {
     pub(super) return_to: ReturnTo,
     /// The token of an invitation.
     pub(super) invitation: Option<String>,
+    /// Whether somebody who is signed in wants to sign in once more, or as somebody else.
+    pub(super) is_again: bool,
 }
 
 impl<S: Sync> FromRequestParts<S> for Asked {
@@ -55,6 +57,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
         Ok(Self {
             return_to: find("return_to").and_then(|path| ReturnTo::parse(&path)).unwrap_or_else(ReturnTo::account),
             invitation: find("invitation").map(String::from),
+            is_again: find("again").is_some(),
         })
     }
 }
@@ -67,7 +70,7 @@ pub(super) async fn show(
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if signed_in.is_some() {
+    if signed_in.is_some() && !asked.is_again {
         return Ok(page::see_other(asked.return_to.as_str()));
     }
     let cookie = FormCookie::for_page(&settings, &headers)?;

@@ -1,0 +1,92 @@
+//! Bodies that clients send: forms (RFC 6749, appendix B), bounded in bytes and time, and read to the end before anything is looked at.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use http::{HeaderMap, StatusCode, header};
+use oauth::Parameters;
+
+use crate::{
+    envelope::ErrorCode,
+    error::ApiError,
+    extract::body::{self, BodyBounds},
+};
+
+/// A form of 16 KiB takes no longer over any line.
+const BODY_WAIT: Duration = Duration::from_secs(15);
+
+/// What a client sends to an endpoint.
+#[derive(Debug)]
+pub(super) struct ClientForm {
+    /// The form. That each parameter stands once is checked by whoever reads it.
+    pub(super) parameters: Parameters,
+    /// The `Authorization` field.
+    pub(super) authorization: Option<String>,
+}
+
+impl ClientForm {
+    /// The bearer token in the `Authorization` field (RFC 6750, section 2.1).
+    pub(super) fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.authorization.as_deref()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_matches(' '))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for ClientForm {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        if request.uri().query().is_some_and(|query| !query.is_empty()) {
+            // Addresses are written into logs; tokens and secrets must not be (RFC 6749, section 2.3.1).
+            return Err(bad("parameters belong into the body, not into the query"));
+        }
+        let (headers, text) = read(request).await?;
+        let parameters = Parameters::parse(&text).map_err(|error| bad(&error.to_string()))?;
+        Ok(Self { parameters, authorization: authorization(&headers)? })
+    }
+}
+
+/// A client's request that a browser brings in a form: the form as text. It may come from any page.
+#[derive(Debug)]
+pub(super) struct BrowserForm(pub(super) String);
+
+impl<S: Send + Sync> FromRequest<S> for BrowserForm {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let (_, text) = read(request).await?;
+        Ok(Self(text))
+    }
+}
+
+/// The headers, and the form as text.
+async fn read(request: Request) -> Result<(HeaderMap, String), ApiError> {
+    let headers = request.headers().clone();
+    if body::media_type(&headers) != "application/x-www-form-urlencoded" {
+        return Err(body::unsupported("the body must be a form: `Content-Type: application/x-www-form-urlencoded`"));
+    }
+    body::check_plain(&headers)?;
+    let bounds = BodyBounds { bytes_max: Parameters::BYTES_MAX, wait: BODY_WAIT };
+    let bytes = body::read(request, &bounds, too_large).await?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(|_| bad("the form is not UTF-8"))?;
+    Ok((headers, text))
+}
+
+/// One field at most: of two nobody knows which one counts.
+fn authorization(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut fields = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(field), next) = (fields.next(), fields.next()) else { return Ok(None) };
+    match (field.to_str(), next) {
+        (Ok(field), None) => Ok(Some(field.to_owned())),
+        _ => Err(bad("there must be one Authorization field, of ASCII")),
+    }
+}
+
+fn bad(message: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::Invalid, message)
+}
+
+fn too_large() -> ApiError {
+    let message = format!("the form is larger than the {} bytes that are read", Parameters::BYTES_MAX);
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message)
+}

@@ -1,0 +1,11 @@
+//! The authorization server's doors: the flow as a whole, what it must do, and what is tried against it.
+
+mod attacks;
+mod authorize;
+mod clients;
+mod consent;
+mod endpoints;
+mod flow;
+mod metadata;
+mod tokens;
+mod world;
