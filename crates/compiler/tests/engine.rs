@@ -10,6 +10,7 @@ mod engine {
     mod calls;
     mod console;
     mod content;
+    mod contracts;
     mod declarations;
     mod errors;
     mod fetch;

@@ -37,6 +37,11 @@ class AbortSignal extends EventTarget {
   }
 
   static timeout(delayMs) {
+    needArguments("AbortSignal.timeout", arguments, 1);
+    const number = Number(delayMs);
+    if (!(number > -1 && number <= Number.MAX_SAFE_INTEGER)) {
+      throw new TypeError("AbortSignal.timeout needs a number of milliseconds from 0");
+    }
     const signal = new AbortSignal(SIGNAL_KEY);
     addTimer("AbortSignal.timeout", () => signal.#abort(new DOMException(`the time of ${delayMs} ms is over`, "TimeoutError")), delayMs, [], false);
     return signal;

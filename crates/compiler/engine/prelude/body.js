@@ -136,7 +136,9 @@ class Body {
   }
 
   async blob() {
-    return blobOf(await consumeBody(this.#body), valueOfHeader(headersList(this.#headers), "content-type") ?? "");
+    // Parameters as the standard writes them: without spaces.
+    const type = (valueOfHeader(headersList(this.#headers), "content-type") ?? "").replace(/[ \t]*;[ \t]*/g, ";");
+    return blobOf(await consumeBody(this.#body), type);
   }
 
   async bytes() {

@@ -2,7 +2,7 @@
 
 const NO_BYTES = new Uint8Array();
 
-defineGlobal("fetch", function fetch(input, init) {
+defineGlobal("fetch", function fetch(input, init = undefined) {
   // Made here, so that it says where `fetch` was called.
   const failure = new TypeError("");
   return fetchRequest(input, init, failure);

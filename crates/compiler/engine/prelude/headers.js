@@ -8,6 +8,10 @@ let freezeHeaders;
 class Headers {
   #list = [];
   #isFrozen = false;
+  /** The list as it was when it was sorted last; one that is changed is another one, or longer. */
+  #sortedList;
+  #sortedLength;
+  #sortedPairs;
 
   constructor(init) {
     if (init === undefined) {
@@ -84,19 +88,31 @@ class Headers {
   }
 
   *entries() {
-    yield* sortedHeaders(this.#list);
+    for (let at = 0; at < this.#sorted().length; at += 1) {
+      yield [...this.#sorted()[at]];
+    }
   }
 
   *keys() {
-    for (const [name] of sortedHeaders(this.#list)) {
-      yield name;
+    for (let at = 0; at < this.#sorted().length; at += 1) {
+      yield this.#sorted()[at][0];
     }
   }
 
   *values() {
-    for (const [, value] of sortedHeaders(this.#list)) {
-      yield value;
+    for (let at = 0; at < this.#sorted().length; at += 1) {
+      yield this.#sorted()[at][1];
     }
+  }
+
+  /** As they are now: whoever goes through them sees what changes meanwhile. Sorted again only after a change. */
+  #sorted() {
+    if (this.#sortedList !== this.#list || this.#sortedLength !== this.#list.length) {
+      this.#sortedPairs = sortedHeaders(this.#list);
+      this.#sortedList = this.#list;
+      this.#sortedLength = this.#list.length;
+    }
+    return this.#sortedPairs;
   }
 
   #appendPair(pair) {

@@ -17,7 +17,9 @@ class Response extends Body {
   }
 
   static error() {
-    return makeResponse({ type: "error", status: 0 }, new Headers(), null);
+    const headers = new Headers();
+    freezeHeaders(headers);
+    return makeResponse({ type: "error", status: 0 }, headers, null);
   }
 
   static redirect(url, status = 302) {
