@@ -116,7 +116,7 @@ pub struct Invoked {
     pub log: Vec<LogLine>,
     /// What to run it over again with, where it ended with [`Outcome::Asks`].
     pub journal: Option<Box<Journal>>,
-    /// What the tool asked its client for in vain, since that had not declared it.
+    /// What the tool asked its client for in vain, since that had not declared it; of a call that was run again, in this run.
     pub lacked: Abilities,
 }
 

@@ -162,7 +162,23 @@ fn the_tool_is_this_and_its_context_cannot_be_changed() {
         json!([
             "test",
             true,
-            ["env", "secret", "basicAuth", "hmac", "log", "progress", "text", "image", "audio", "resource", "link", "content"]
+            [
+                "env",
+                "secret",
+                "basicAuth",
+                "hmac",
+                "log",
+                "progress",
+                "elicit",
+                "sample",
+                "roots",
+                "text",
+                "image",
+                "audio",
+                "resource",
+                "link",
+                "content"
+            ]
         ])
     );
 }

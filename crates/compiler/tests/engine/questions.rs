@@ -115,7 +115,7 @@ fn a_wrong_question_is_a_type_error_that_says_what_is_right() {
         ("ctx.elicit({ message: 'm', url: 'http://a.test' })".to_owned(), "`url` must be absolute, with https"),
         ("ctx.sample({ messages: 'm' })".to_owned(), "ctx.sample needs an object like { messages"),
         ("ctx.sample({ messages: 'm', maxTokens: '5' })".to_owned(), "ctx.sample needs an object like"),
-        ("ctx.sample({ messages: 'm', maxTokens: 5, prompt: 'p' })".to_owned(), "ctx.sample knows messages, maxTokens"),
+        ("ctx.sample({ messages: 'm', maxTokens: 5, prompt: 'p' })".to_owned(), "ctx.sample knows key, messages, maxTokens"),
         ("ctx.sample({ messages: 5, maxTokens: 5 })".to_owned(), "the `messages` of ctx.sample must be a text, or a list"),
         ("ctx.sample({ messages: ['m'], maxTokens: 5 })".to_owned(), "the `messages` of ctx.sample must be a text, or a list"),
         ("ctx.sample({ messages: [{ role: 'system', content: 'm' }], maxTokens: 5 })".to_owned(), "unknown variant `system`"),

@@ -258,7 +258,11 @@ pub(super) fn start(
     // What is cut is no JSON any more.
     let text = take_text(&mut guest, &operation, OPERATION_BYTES_MAX)?;
     let parameters = |_: &_| journal::parameters([text.as_bytes()]);
+    let is_replayed = guest.data().is_replaying();
     let started = journal::tell(&mut guest, HostCall::Start, parameters, |guest| Ok(begin(guest, &text)?))?;
+    if is_replayed && started.is_ok() && matches!(serde_json::from_str(&text), Ok(Named { op: Name::Ask })) {
+        guest.data_mut().client.count();
+    }
     charge_refusal(&mut guest, &started)?;
     Ok((started,))
 }

@@ -48,6 +48,11 @@ impl Client {
         matches!(self.questions, Questions::Recorded(_))
     }
 
+    /// Counts a question of an earlier run.
+    pub(super) const fn count(&mut self) {
+        self.asked += 1;
+    }
+
     /// Whether the client can be asked; the error says why not.
     fn check(&mut self, question: &Question) -> Result<(), String> {
         let can = match &self.questions {
@@ -58,7 +63,7 @@ impl Client {
         if self.asked >= Question::PER_CALL_MAX {
             return Err(format!("a call may ask its client {} questions, and this was one more", Question::PER_CALL_MAX));
         }
-        self.asked += 1;
+        self.count();
         let lack = can.lack_of(question.needs());
         self.lacked = self.lacked.and(lack);
         match lack.iter().next() {

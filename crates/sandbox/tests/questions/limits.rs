@@ -51,6 +51,26 @@ async fn host_calls_and_log_lines_are_bounded_over_all_runs() {
 }
 
 #[tokio::test]
+async fn questions_are_bounded_over_all_runs() {
+    let room = guest(&[ASK], "(loop $again (drop (call $begin {0})) (drop (call $end)) (br_if $again (i32.eqz (i32.load8_u (i32.const 304))))) (call $said)").await;
+    let mut replay = None;
+    let mut runs = 0;
+
+    let outcome = loop {
+        runs += 1;
+        let invoked = room.try_call(recorded(plain(), replay.take())).await.unwrap();
+        match invoked.journal {
+            Some(journal) => replay = Some(answered(&journal, "yes")),
+            None => break invoked.outcome,
+        }
+    };
+
+    let Outcome::ToolError(failure) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.message, "a call may ask its client 32 questions, and this was one more");
+    assert_eq!(runs, 33);
+}
+
+#[tokio::test]
 async fn outbound_bytes_are_bounded_over_all_runs() {
     let outside = Outside::start().await;
     let fetch = "(drop (call $send {1})) (drop (call $end)) (if (i32.load8_u (i32.const 304)) (then (return (call $said))))";
