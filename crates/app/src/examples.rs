@@ -10,7 +10,6 @@ use crate::{
     artifacts::Ready,
     catalogue::ServedTool,
     guests::{self, Finished},
-    outside::Circumstances,
     questions::Seat,
 };
 
@@ -79,7 +78,6 @@ async fn run(
         seat: Seat::of(place),
         questions: Questions::Refused("an example has no client that could be asked"),
         dialogue: None,
-        circumstances: Circumstances::default(),
         receipts: None,
         cancelled: CancellationToken::new(),
     };

@@ -21,7 +21,7 @@ use crate::{
     artifacts::Ready,
     catalogue::ServedTool,
     limits::Permit,
-    outside::{self, Circumstances},
+    outside,
     questions::{Dialogue, Seat},
     schemas::Schema,
 };
@@ -121,7 +121,7 @@ pub(crate) async fn run(
     mut run: Run<'_>,
     mut report: impl FnMut(Report),
 ) -> Result<Finished, Unfinished> {
-    let outbound = match outside::open(app, tool, run.tier, run.circumstances) {
+    let outbound = match outside::open(app, tool, run.tier) {
         Ok(outbound) => outbound,
         Err(limit) => return Ok(Finished::beyond(limit)),
     };
@@ -170,7 +170,6 @@ pub(crate) struct Run<'a> {
     pub(crate) questions: Questions,
     /// Where the client is asked while the call runs.
     pub(crate) dialogue: Option<Box<Dialogue<'a>>>,
-    pub(crate) circumstances: Circumstances,
     /// Where the receipt goes, also if whoever runs it goes away.
     pub(crate) receipts: Option<mpsc::Sender<Receipt>>,
     pub(crate) cancelled: CancellationToken,

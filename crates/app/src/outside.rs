@@ -21,23 +21,9 @@ pub(crate) fn permission(customer: CustomerId, grants: &Grants, secrets: &BTreeM
     Permission::new(customer.as_uuid().as_u128(), grants.hosts.clone(), granted.collect())
 }
 
-/// What is particular about one run.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Circumstances {
-    /// For how long its clock may stand still.
-    pub(crate) pauses_max: Duration,
-    /// What earlier runs of the same call have sent and received.
-    pub(crate) egress_bytes_used: u64,
-}
-
 /// One call's way out; none for a version that was granted nothing of the outside. A tier that allows fewer hosts than it did when the version
 /// was put is believed now (TIER-1).
-pub(crate) fn open(
-    app: &App,
-    tool: &ServedTool,
-    tier: &Tier,
-    circumstances: Circumstances,
-) -> Result<Option<Outbound>, LimitExceeded> {
+pub(crate) fn open(app: &App, tool: &ServedTool, tier: &Tier) -> Result<Option<Outbound>, LimitExceeded> {
     let limits = &tier.limits;
     if tool.granted_hosts == 0 {
         // There is no secret without a host.
@@ -49,9 +35,8 @@ pub(crate) fn open(
     }
     // The call may still wait for a slot of the node; its own deadline counts from there, and ends it.
     let longest_ms = u64::from(limits.wall_ms_max) + u64::from(limits.queue_wait_ms_max);
-    let deadline = Instant::now() + Duration::from_millis(longest_ms) + circumstances.pauses_max;
-    let egress_bytes_max = limits.egress_bytes_max.saturating_sub(circumstances.egress_bytes_used);
-    let bounds = Bounds { egress_bytes_max, deadline };
+    let deadline = Instant::now() + Duration::from_millis(longest_ms);
+    let bounds = Bounds { egress_bytes_max: limits.egress_bytes_max, deadline };
     Ok(Some(app.egress.open(Arc::clone(&tool.permission), bounds)))
 }
 

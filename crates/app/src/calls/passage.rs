@@ -283,19 +283,8 @@ async fn attempt(
     let receipts = Some(open.start());
     let queue_us = place.queue_us;
     let seat = Seat::of(place);
-    let Channel { questions, dialogue, circumstances } = questions::channel(app, call, means, replay, &seat);
-    let run = guests::Run {
-        tier: call.tier,
-        entry,
-        arguments,
-        seat,
-        queue_us,
-        questions,
-        dialogue,
-        circumstances,
-        receipts,
-        cancelled,
-    };
+    let Channel { questions, dialogue } = questions::channel(app, call, means, replay, &seat);
+    let run = guests::Run { tier: call.tier, entry, arguments, seat, queue_us, questions, dialogue, receipts, cancelled };
     let report = |reported: Report| {
         if let Report::Progress(progress) = &reported {
             open.set_progress(progress);

@@ -8,7 +8,7 @@ use sandbox::{Asked, QuestionFault};
 use tokio::sync::{Mutex, mpsc};
 
 use super::{
-    Heard, LiveClient, OutgoingQuestion, Party, Pause,
+    Heard, LiveClient, OutgoingQuestion, Party, Pause, Pauses,
     desk::{self, Ticket},
     pauses::PausesFull,
 };
@@ -93,9 +93,9 @@ impl<'a> Dialogue<'a> {
 
     fn ask(&mut self, asked: Asked) {
         if self.pause.is_none() {
-            match self.app.pauses.enter(self.customer, self.app.sandbox.usage().slots_max) {
+            match self.app.pauses.enter(self.customer) {
                 Ok(pause) => self.pause = Some(pause),
-                Err(PausesFull(calls_max)) => return tell(asked, Err(QuestionFault::Busy(calls_max))),
+                Err(PausesFull) => return tell(asked, Err(QuestionFault::Busy(Pauses::OF_CUSTOMER_MAX))),
             }
         }
         let id = QuestionId::new();

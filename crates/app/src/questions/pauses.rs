@@ -1,4 +1,4 @@
-//! Calls that wait for their clients, counted: each keeps its guest's memory, and one of the node's places for guests.
+//! Calls that wait for their clients, counted by customer: each keeps its guest's memory. How many there may be on a node, the sandbox knows.
 
 use std::{
     collections::HashMap,
@@ -18,26 +18,19 @@ pub(crate) struct Pause {
     customer: CustomerId,
 }
 
-/// As many calls wait as may: so many.
+/// As many calls of a customer wait as may.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct PausesFull(pub(crate) u32);
+pub(crate) struct PausesFull;
 
 impl Pauses {
     /// Of one customer on one node.
     pub(crate) const OF_CUSTOMER_MAX: u32 = 10;
-    /// Of a node's places for guests, one in so many may be taken by calls that wait: people take minutes, and others call meanwhile.
-    const SHARE_OF_SLOTS: u32 = 4;
-
-    /// Counts a call as waiting, on a node with so many places for guests.
-    pub(crate) fn enter(&self, customer: CustomerId, slots_max: u32) -> Result<Pause, PausesFull> {
-        let of_node_max = (slots_max / Self::SHARE_OF_SLOTS).max(1);
+    /// Counts a call as waiting.
+    pub(crate) fn enter(&self, customer: CustomerId) -> Result<Pause, PausesFull> {
         let mut counts = self.lock();
-        if counts.values().sum::<u32>() >= of_node_max {
-            return Err(PausesFull(of_node_max));
-        }
         let count = counts.entry(customer).or_default();
         if *count >= Self::OF_CUSTOMER_MAX {
-            return Err(PausesFull(Self::OF_CUSTOMER_MAX));
+            return Err(PausesFull);
         }
         *count += 1;
         Ok(Pause { pauses: self.clone(), customer })
@@ -67,25 +60,15 @@ mod tests {
     #[test]
     fn ten_calls_of_a_customer_wait_and_no_more() {
         let (pauses, customer) = (Pauses::default(), CustomerId::new());
-        let mut waiting: Vec<_> = (0..10).map(|_| pauses.enter(customer, 1000).unwrap()).collect();
+        let mut waiting: Vec<_> = (0..10).map(|_| pauses.enter(customer).unwrap()).collect();
 
-        assert_eq!(pauses.enter(customer, 1000).unwrap_err(), PausesFull(10));
-        let another = pauses.enter(CustomerId::new(), 1000);
+        assert_eq!(pauses.enter(customer).unwrap_err(), PausesFull);
+        let another = pauses.enter(CustomerId::new());
         assert!(another.is_ok(), "another customer's are its own");
         waiting.pop();
-        assert!(pauses.enter(customer, 1000).is_ok());
+        assert!(pauses.enter(customer).is_ok());
 
         drop((waiting, another));
         assert!(pauses.lock().is_empty());
-    }
-
-    #[test]
-    fn calls_that_wait_leave_most_of_a_node_to_others() {
-        let pauses = Pauses::default();
-        let waiting: Vec<_> = (0..8).map(|_| pauses.enter(CustomerId::new(), 32).unwrap()).collect();
-
-        assert_eq!(pauses.enter(CustomerId::new(), 32).unwrap_err(), PausesFull(8));
-        drop(waiting);
-        assert!(pauses.enter(CustomerId::new(), 1).is_ok(), "there is always one");
     }
 }

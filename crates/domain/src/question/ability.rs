@@ -35,6 +35,12 @@ impl Ability {
         }
     }
 
+    /// What a tool is told whose client has not declared it, and what its caller gets if it does not go on without.
+    #[must_use]
+    pub fn lack(self) -> String {
+        format!("the client cannot be asked this: it has not declared the capability `{}`", self.capability())
+    }
+
     const fn bit(self) -> u8 {
         match self {
             Self::Form => 1,

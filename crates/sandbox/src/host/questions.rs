@@ -68,9 +68,7 @@ impl Client {
         self.lacked = self.lacked.and(lack);
         match lack.iter().next() {
             None => Ok(()),
-            Some(missing) => {
-                Err(format!("the client cannot be asked this: it has not declared the capability `{}`", missing.capability()))
-            }
+            Some(missing) => Err(missing.lack()),
         }
     }
 }

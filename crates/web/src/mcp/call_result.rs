@@ -59,7 +59,7 @@ pub(super) fn message(question: &Question, presentation: &Presentation, answer: 
             })
         }
         Outcome::ToolError(failure) if answer.status == Status::ToolError => {
-            match questions::refusal_for_lack(question.era, &failure.name, answer.lacked) {
+            match questions::refusal_for_lack(question.era, failure, answer.lacked) {
                 Some(refusal) => Err(refusal),
                 None => write(&failure_text(failure), None, true),
             }
@@ -84,7 +84,7 @@ fn refusal(era: Era, outcome: &Outcome, failed: &Failed) -> Refusal {
     let text = match outcome {
         Outcome::Cancelled => return Refusal::cancelled(),
         Outcome::ToolError(failure) if failed.status == Status::ToolError => {
-            if let Some(refusal) = questions::refusal_for_lack(era, &failure.name, failed.lacked) {
+            if let Some(refusal) = questions::refusal_for_lack(era, failure, failed.lacked) {
                 return refusal;
             }
             failure_text(failure)

@@ -8,7 +8,7 @@ use app::{
     questions::{self, ClientAnswer, LiveClient, OutgoingQuestion, RoundsClient},
 };
 use axum::response::{IntoResponse, Response};
-use domain::{Abilities, Ability, OpenQuestion, QuestionId, QuestionKind};
+use domain::{Abilities, Ability, OpenQuestion, QuestionId, QuestionKind, ToolFailure};
 use http::StatusCode;
 use rmcp::model::{RequestId as MessageId, ResultType};
 use serde::{Serialize, Serializer};
@@ -26,9 +26,6 @@ use super::{
     refusal::Refusal,
     session,
 };
-
-/// The error that a tool's question throws when the client has not declared that it can be asked (`toolwright.d.ts`).
-const LACKING: &str = "MissingCapabilityError";
 
 /// How the client of a request can be asked.
 #[derive(Debug)]
@@ -181,10 +178,10 @@ pub(super) fn input_required(
     question.message(InputRequired { result_type: ResultType::INPUT_REQUIRED, input_requests: questions, request_state, meta })
 }
 
-/// What a request of 2026-07-28 gets whose tool asked what its client has not declared, and did not go on without.
-pub(super) fn refusal_for_lack(era: Era, thrown: &str, lacked: Abilities) -> Option<Refusal> {
-    let is_for_lack = era == Era::PerRequest && thrown == LACKING && !lacked.is_empty();
-    is_for_lack.then(|| Refusal::missing_capability(&lacked.to_capabilities()))
+/// What a request of 2026-07-28 gets whose tool asked what its client has not declared, and did not go on without: it failed with what it was told.
+pub(super) fn refusal_for_lack(era: Era, failure: &ToolFailure, lacked: Abilities) -> Option<Refusal> {
+    let missing = lacked.iter().find(|ability| failure.message == ability.lack()).filter(|_| era == Era::PerRequest)?;
+    Some(Refusal::missing_capability(&Abilities::default().with(missing).to_capabilities()))
 }
 
 fn input_requests<S: Serializer>(questions: &[OpenQuestion], serializer: S) -> Result<S::Ok, S::Error> {
