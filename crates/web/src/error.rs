@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::AppError;
+use app::{AppError, accounts::AccountError};
 use axum::{
     extract::Request,
     response::{IntoResponse, Response},
@@ -153,6 +153,25 @@ impl From<AppError> for ApiError {
                 answer.fault = Some(Box::new(error));
                 answer
             }
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        let message = error.to_string();
+        match error {
+            AccountError::App(error) => error.into(),
+            AccountError::TooMany { retry_after_s } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, message).with_retry_after(retry_after_s)
+            }
+            AccountError::EmailTaken => Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message),
+            AccountError::SignUpClosed => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
+            AccountError::InvitationGone => Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message),
+            AccountError::Refused
+            | AccountError::WrongPassword
+            | AccountError::Password(_)
+            | AccountError::InvitationForAnother(_) => Self::invalid(message),
         }
     }
 }

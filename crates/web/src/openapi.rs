@@ -9,7 +9,7 @@ use utoipa::{
         Components, ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder,
         path::{Operation, ParameterIn, PathItem},
         schema::{ArrayBuilder, ObjectBuilder, Schema, Type},
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
@@ -30,6 +30,7 @@ use crate::{
     tags(
         (name = "customers", description = "Customers and their tiers; by the admin key"),
         (name = "api keys", description = "What a customer's programs show; by the admin key"),
+        (name = "users", description = "People who can sign in; by the admin key"),
         (name = "tiers", description = "The limits that customers are held to; by the admin key"),
         (name = "egress", description = "Hosts that tools reach, and those that are left alone; by the admin key"),
         (name = "servers", description = "What `/mcp/{server}` serves"),
@@ -39,6 +40,8 @@ use crate::{
         (name = "pins", description = "What clients have read of tools, and what changed since"),
         (name = "executions", description = "Records of calls"),
         (name = "oauth", description = "The authorization server: what OAuth clients talk to. Errors have the form of RFC 6749, section 5.2"),
+        (name = "members", description = "The people who may do something for you, and inviting others; by somebody who is signed in"),
+        (name = "account", description = "Whoever is signed in, about themselves"),
         (name = "documents", description = "Descriptions for clients and editors"),
         (name = "operation", description = "For whoever runs the installation"),
     ),
@@ -192,6 +195,11 @@ pub(crate) fn frame() -> utoipa::openapi::OpenApi {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
         components.security_schemes.insert(name.to_owned(), RefOr::T(SecurityScheme::Http(scheme)));
     }
+    let about = "The cookie of a person who is signed in (`__Host-toolwright`; `toolwright` on plain http). Requests that change something must come \
+                 from a page of this installation, or carry the header `Toolwright-Csrf`; who belongs to several customers names one in the header \
+                 `Toolwright-Customer`";
+    let cookie = ApiKey::Cookie(ApiKeyValue::with_description("__Host-toolwright", about));
+    components.security_schemes.insert("sign_in".to_owned(), RefOr::T(SecurityScheme::ApiKey(cookie)));
     components.responses.extend(ALL.map(|error| (error.name.to_owned(), RefOr::T(response(error)))));
     document
 }

@@ -44,13 +44,16 @@ pub(crate) fn documented_routes() -> OpenApiRouter<WebState> {
 }
 
 fn admin_routes() -> OpenApiRouter<WebState> {
-    use admin::{api_keys, breakers, customers, tiers};
+    use admin::{api_keys, breakers, customers, tiers, users};
 
     OpenApiRouter::new()
         .routes(routes!(customers::list_customers, customers::create_customer))
         .routes(routes!(customers::get_customer, customers::change_customer))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
         .routes(routes!(api_keys::get_api_key, api_keys::change_api_key, api_keys::delete_api_key))
+        .routes(routes!(users::invite_to_customer))
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::change_user))
         .routes(routes!(tiers::list_tiers))
         .routes(routes!(tiers::get_tier, tiers::put_tier))
         .routes(routes!(breakers::list_breakers))
@@ -59,7 +62,10 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 }
 
 fn api_routes() -> OpenApiRouter<WebState> {
-    use api::{components, environment, executions, modules, pins, releases, servers, tools, tries, versions};
+    use api::{
+        account, components, environment, executions, invitations, members, modules, pins, releases, servers, tools, tries,
+        versions,
+    };
 
     OpenApiRouter::new()
         .routes(routes!(servers::list_servers, servers::create_server))
@@ -85,6 +91,14 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(executions::summarise_executions))
         .routes(routes!(executions::get_execution))
         .routes(routes!(modules::list_modules))
+        .routes(routes!(account::get_account))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::delete_sign_ins))
+        .routes(routes!(account::delete_sign_in))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::change_member, members::remove_member))
+        .routes(routes!(invitations::list_invitations, invitations::create_invitation))
+        .routes(routes!(invitations::revoke_invitation))
         .routes(routes!(documents::get_openapi))
         .routes(routes!(documents::get_types))
 }

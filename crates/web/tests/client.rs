@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::accounts::browser::Browser;
 use axum::{Router, body::Body};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
@@ -52,8 +53,13 @@ impl Doors {
     }
 
     pub(crate) async fn open_with(pool: &PgPool, options: TestOptions) -> Self {
+        Self::open_changed(pool, options, |_| {}).await
+    }
+
+    /// The doors of an application with these options, opened with what `change` does to the usual settings.
+    pub(crate) async fn open_changed(pool: &PgPool, options: TestOptions, change: impl FnOnce(&mut WebSettings)) -> Self {
         let app = TestApp::start_with(pool, options).await;
-        let settings = WebSettings {
+        let mut settings = WebSettings {
             public_url: "http://127.0.0.1:8080".parse().unwrap(),
             metrics: MetricsReaders::Admin,
             types: testkit::TYPES,
@@ -62,12 +68,18 @@ impl Doors {
             cookies: CookieForm::Plain,
             trusted_proxies: Vec::new(),
         };
+        change(&mut settings);
         Self { router: web::router(Arc::clone(app.app()), settings), app }
     }
 
     /// The application itself.
     pub(crate) fn app(&self) -> &Arc<app::App> {
         self.app.app()
+    }
+
+    /// A browser that nobody has signed in with yet.
+    pub(crate) fn browser(&self) -> Browser {
+        Browser::new(self.client(None))
     }
 
     pub(crate) fn anyone(&self) -> Client {

@@ -12,7 +12,7 @@ struct Operation {
     method: Method,
     /// The path with its parameters in braces.
     path: String,
-    /// `admin_key` or `api_key`.
+    /// `admin_key`, `api_key` or `sign_in`.
     scheme: String,
 }
 
@@ -119,6 +119,9 @@ impl Names {
             ("{call_id}", id),
             ("{customer_id}", id),
             ("{api_key_id}", id),
+            ("{user_id}", id),
+            ("{invitation_id}", id),
+            ("{sign_in_id}", id),
             ("{tier}", &"free".to_owned()),
             ("{host}", &"api.example.com".to_owned()),
         ]
@@ -177,6 +180,12 @@ fn body(operation: &Operation, names: &Names) -> Value {
         ("POST", "/api/v1/servers/{slug}/pins" | "/api/v1/servers/{slug}/pins/{name}") => json!({ "digest": "0".repeat(64) }),
         ("PUT", "/admin/v1/tiers/{tier}") => json!({ "limits": {} }),
         ("PUT", "/admin/v1/breakers/{host}") => json!({ "state": "open" }),
+        ("POST", "/admin/v1/customers/{customer_id}/invitations") | ("POST", "/api/v1/invitations") => {
+            json!({ "role": "viewer" })
+        }
+        ("PATCH", "/admin/v1/users/{user_id}") => json!({ "disabled": true }),
+        ("PATCH", "/api/v1/members/{user_id}") => json!({ "role": "viewer" }),
+        ("POST", "/api/v1/account/password") => json!({ "current_password": "a", "new_password": "b" }),
         ("POST", "/api/v1/servers") => json!({ "slug": "mine", "title": "Mine" }),
         ("PATCH", "/api/v1/servers/{slug}") => json!({ "keep_contents": "all" }),
         ("PUT", "/api/v1/servers/{slug}/tools/{name}") => json!({ "language": "typescript", "source": GREET }),

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod accounts;
 mod api_keys;
 mod bad_input;
 mod breakers;

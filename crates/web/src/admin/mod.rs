@@ -6,3 +6,4 @@ pub(crate) mod customers;
 pub(crate) mod limits;
 mod paths;
 pub(crate) mod tiers;
+pub(crate) mod users;

@@ -1,6 +1,6 @@
 //! What the paths of `/admin/v1` carry.
 
-use domain::{ApiKeyId, CustomerId, HostPattern, TierName};
+use domain::{ApiKeyId, CustomerId, HostPattern, TierName, UserId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -23,6 +23,15 @@ pub(crate) struct ApiKeyPath {
     /// One of its keys.
     #[param(value_type = String, format = Uuid)]
     pub(crate) api_key_id: ApiKeyId,
+}
+
+/// The path of a person.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct UserPath {
+    /// The person.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) user_id: UserId,
 }
 
 /// The path of a tier.

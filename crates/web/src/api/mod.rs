@@ -1,10 +1,14 @@
-//! `/api/v1`: what a customer may do with its own things. Every operation needs one of the customer's API keys.
+//! `/api/v1`: what a customer may do with its own things. Every operation needs one of the customer's API keys, or a
+//! person who is signed in.
 
+pub(crate) mod account;
 pub(crate) mod components;
 pub(crate) mod environment;
 pub(crate) mod executions;
 mod grants;
 mod interface;
+pub(crate) mod invitations;
+pub(crate) mod members;
 pub(crate) mod modules;
 mod paths;
 pub(crate) mod pins;

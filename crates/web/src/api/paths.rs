@@ -1,6 +1,6 @@
 //! What the paths of `/api/v1` carry.
 
-use domain::{CallId, EnvName, ReleaseId, Slug, ToolName, VersionId};
+use domain::{CallId, EnvName, InvitationId, ReleaseId, SignInId, Slug, ToolName, UserId, VersionId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -71,4 +71,31 @@ pub(crate) struct ExecutionPath {
     /// The call.
     #[param(value_type = String, format = Uuid)]
     pub(crate) call_id: CallId,
+}
+
+/// The path of a member.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct MemberPath {
+    /// The person.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) user_id: UserId,
+}
+
+/// The path of an invitation.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct InvitationPath {
+    /// The invitation.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) invitation_id: InvitationId,
+}
+
+/// The path of a sign-in.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct SignInPath {
+    /// The sign-in.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) sign_in_id: SignInId,
 }

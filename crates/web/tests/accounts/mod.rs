@@ -1,0 +1,11 @@
+//! What people do in a browser: signing up, in and out, inviting each other, and what others try to do in their place.
+
+mod attempts;
+pub(crate) mod browser;
+mod cookies;
+mod cross_site;
+mod invitations;
+mod members;
+mod own;
+mod sign_in;
+mod sign_up;
