@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use testkit::TestOptions;
 
-use super::browser::{Browser, PASSWORD};
+use super::browser::{Browser, PASSWORD, csrf};
 use crate::client::Doors;
 
 /// Invites somebody; gives the path of the link.
@@ -41,7 +41,7 @@ async fn an_invitation_is_accepted_once_by_whoever_is_signed_in(pool: PgPool) {
     let account = eve.fetch("GET", "/api/v1/account", None).await.json();
     assert_eq!(account["customers"].as_array().map(Vec::len), Some(2));
     assert_eq!(mallory.get(&link).await.status, StatusCode::NOT_FOUND);
-    let csrf = super::browser::csrf(&mallory.get("/account").await);
+    let csrf = csrf(&mallory.get("/account").await);
     let again = mallory.post(&link, &[("csrf", &csrf)]).await;
     assert_eq!(again.status, StatusCode::NOT_FOUND, "{again}");
     assert!(again.text.contains("was used, taken back, or has expired"), "{again}");
@@ -109,7 +109,10 @@ async fn of_two_who_follow_a_link_at_one_time_one_joins(pool: PgPool) {
     bob.sign_up("bob@example.com").await;
     let link = invite(&mut ada, json!({ "role": "viewer" })).await;
 
-    let (one, other) = tokio::join!(eve.fill(&link, &link, &[]), bob.fill(&link, &link, &[]));
+    let (hers, his) = (csrf(&eve.get(&link).await), csrf(&bob.get(&link).await));
+
+    let (hers, his) = ([("csrf", hers.as_str())], [("csrf", his.as_str())]);
+    let (one, other) = tokio::join!(eve.post(&link, &hers), bob.post(&link, &his));
 
     let mut statuses = [one.status, other.status];
     statuses.sort();

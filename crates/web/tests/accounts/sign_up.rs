@@ -72,7 +72,7 @@ async fn where_sign_up_is_closed_one_needs_an_invitation(pool: PgPool) {
     let page = browser.get(&format!("/sign-up?invitation={token}")).await;
     assert!(page.text.contains("Example Ltd") && page.text.contains("value=\"ada@example.com\""), "{page}");
     let fields = [("invitation", token), fields[0], fields[1], fields[2]];
-    let joined = browser.fill("/sign-up", "/sign-up", &fields).await;
+    let joined = browser.fill("/sign-in", "/sign-up", &fields).await;
 
     assert_eq!(joined.status, StatusCode::SEE_OTHER, "{joined}");
     let account = browser.fetch("GET", "/api/v1/account", None).await.json();
