@@ -1,6 +1,7 @@
 //! A call in the sandbox, without HTTP: a fresh instance each, with fuel and epoch.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -8,8 +9,8 @@ use std::{
 
 use child::Launcher;
 use compiler::{BuildRequest, ModuleBounds, Workers, WorkersConfig};
-use domain::{Digest, Language};
-use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Questions, Sandbox, SandboxConfig, ToolForm};
+use domain::{Abilities, Digest, Language, VersionId};
+use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Questions, Recording, Sandbox, SandboxConfig, ToolForm};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Effort, connection::BenchError, server::program, usage::own_cpu_time};
@@ -43,18 +44,26 @@ async fn measure_all(effort: Effort) -> Result<(), BenchError> {
     let (artifact, native) = build(directory.path()).await?;
     println!("sandbox: a fresh instance per call, fuel and epoch on, JSON in and out ({ROUNDS} rounds)");
     let mut ratios = Vec::new();
+    let (unrecorded, recorded) = (Questions::default(), recorded());
+    let mut recording = Vec::new();
     for _ in 0..ROUNDS {
         let mut rates = Vec::new();
+        let load = effort.load / u32::try_from(ROUNDS).unwrap_or(1);
         for threads in [1, 2] {
-            let load = effort.load / u32::try_from(ROUNDS).unwrap_or(1);
-            let (rate, cpu_us) = measure(directory.path(), artifact, &native, threads, load).await?;
+            let (rate, cpu_us) = measure(directory.path(), artifact, &native, threads, load, &unrecorded).await?;
             println!("  {threads} guest thread(s): {rate:>9.0} calls/s, {cpu_us:>6.1} us CPU a call");
             rates.push(rate);
         }
         if let [one, two] = rates.as_slice() {
             ratios.push(two / one);
         }
+        let (_, unrecorded_us) = measure(directory.path(), artifact, &native, 1, load, &unrecorded).await?;
+        let (_, recorded_us) = measure(directory.path(), artifact, &native, 1, load, &recorded).await?;
+        recording.push(recorded_us - unrecorded_us);
     }
+    recording.sort_by(f64::total_cmp);
+    let cost_us = recording.get(ROUNDS / 2).copied().unwrap_or_default();
+    println!("  recorded, so that it could ask its client: {cost_us:+.1} us CPU a call, in the median round");
     ratios.sort_by(f64::total_cmp);
     let median = ratios.get(ROUNDS / 2).copied().unwrap_or_default();
     println!("  two threads carry {median:.2} times one, in the median round (wanted: 1.8 at least; 50 us CPU at most)");
@@ -91,6 +100,7 @@ async fn measure(
     native: &[u8],
     threads: usize,
     load: Duration,
+    questions: &Questions,
 ) -> Result<(f64, f64), BenchError> {
     let config = SandboxConfig {
         cache_dir: cache.to_owned(),
@@ -109,10 +119,10 @@ async fn measure(
         .load(artifact, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) })
         .await
         .map_err(|error| failed("load the tool", &error))?;
-    drive(&sandbox, &tool, artifact, threads, load / 10).await?;
+    drive(&sandbox, &tool, artifact, threads, load / 10, questions).await?;
     let cpu_before = own_cpu_time();
     let begun = Instant::now();
-    let calls = drive(&sandbox, &tool, artifact, threads, load).await?;
+    let calls = drive(&sandbox, &tool, artifact, threads, load, questions).await?;
     let (elapsed, cpu) = (begun.elapsed(), own_cpu_time().saturating_sub(cpu_before));
     sandbox.shut_down().await;
     Ok((calls as f64 / elapsed.as_secs_f64(), cpu.as_secs_f64() * 1e6 / calls as f64))
@@ -124,16 +134,19 @@ async fn drive(
     digest: Digest,
     threads: usize,
     duration: Duration,
+    questions: &Questions,
 ) -> Result<usize, BenchError> {
     let until = Instant::now() + duration;
     let tasks: Vec<_> = (0..threads * CALLS_PER_THREAD)
         .map(|_| {
-            let (sandbox, tool) = (Arc::clone(sandbox), Arc::clone(tool));
+            let (sandbox, tool, questions) = (Arc::clone(sandbox), Arc::clone(tool), questions.clone());
             tokio::spawn(async move {
                 let mut calls = 0;
                 while Instant::now() < until {
-                    let invoked =
-                        sandbox.invoke(&tool, invocation(digest)).await.map_err(|error| failed("call the tool", &error))?;
+                    let invoked = sandbox
+                        .invoke(&tool, invocation(digest, questions.clone()))
+                        .await
+                        .map_err(|error| failed("call the tool", &error))?;
                     if !matches!(invoked.outcome, domain::Outcome::Success(_)) {
                         return Err(BenchError::Failed(format!("the tool failed: {:?}", invoked.outcome)));
                     }
@@ -150,7 +163,18 @@ async fn drive(
     Ok(calls)
 }
 
-fn invocation(digest: Digest) -> Invocation {
+/// As for a client of 2026-07-28 that can be asked.
+fn recorded() -> Questions {
+    Questions::Recorded(Box::new(Recording {
+        version: VersionId::new(),
+        environment: Digest::of(b""),
+        can: Abilities::all(),
+        ahead: BTreeMap::new(),
+        replay: None,
+    }))
+}
+
+fn invocation(digest: Digest, questions: Questions) -> Invocation {
     Invocation {
         arguments: r#"{"a":2,"b":40}"#.to_owned(),
         environment: Arc::default(),
@@ -159,7 +183,7 @@ fn invocation(digest: Digest) -> Invocation {
         outbound: None,
         reports: None,
         receipts: None,
-        questions: Questions::default(),
+        questions,
         cancelled: CancellationToken::new(),
         queue_us: 0,
         digest,

@@ -13,5 +13,7 @@ mod name_server;
 mod plant;
 #[path = "components/portable.rs"]
 mod portable;
+#[path = "components/questions.rs"]
+mod questions;
 #[path = "components/types.rs"]
 mod types;
