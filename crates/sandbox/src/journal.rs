@@ -15,7 +15,7 @@ use domain::{
 use wasmtime::StoreContextMut;
 
 pub(crate) use suspension::{resume, suspend, why_unsuspendable};
-pub(crate) use told::Told;
+pub(crate) use told::{Told, Waited};
 
 use crate::{
     InvokeError, Replay,
@@ -182,14 +182,14 @@ pub(crate) fn tell<'s, T: Told>(
 }
 
 /// As [`tell`], for what the guest is told when it waits: nothing where it must be waited for.
-pub(crate) fn read_wait(guest: &mut StoreContextMut<'_, GuestState>) -> Result<Option<(u32, Result<String, String>)>, Fault> {
+pub(crate) fn read_wait(guest: &mut StoreContextMut<'_, GuestState>) -> Result<Option<Waited>, Fault> {
     let Some(tape) = &mut guest.data_mut().tape else { return Ok(None) };
     let Some(answer) = tape.read(HostCall::Wait, None)? else { return Ok(None) };
     Told::of_answer(answer).map(Some).ok_or(Fault::Diverged(HostCall::Wait))
 }
 
 /// Writes down what the guest is told when it has waited.
-pub(crate) fn write_wait(guest: &mut StoreContextMut<'_, GuestState>, told: &(u32, Result<String, String>)) {
+pub(crate) fn write_wait(guest: &mut StoreContextMut<'_, GuestState>, told: &Waited) {
     if let Some(tape) = &mut guest.data_mut().tape
         && !tape.is_full()
     {
@@ -198,11 +198,11 @@ pub(crate) fn write_wait(guest: &mut StoreContextMut<'_, GuestState>, told: &(u3
 }
 
 /// Of texts and bytes with which a guest asks.
-pub(crate) fn parameters<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Option<Digest> {
-    Some(Digest::of_parts(parts))
+pub(crate) fn parameters<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Digest {
+    Digest::of_parts(parts)
 }
 
 /// Of a number with which a guest asks.
-pub(crate) fn number(number: u32) -> Option<Digest> {
-    Some(Digest::of(&number.to_le_bytes()))
+pub(crate) fn number(number: u32) -> Digest {
+    Digest::of(&number.to_le_bytes())
 }

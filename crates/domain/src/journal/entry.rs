@@ -93,9 +93,10 @@ impl JournalEntry {
     pub fn bytes(&self) -> u64 {
         let contents = match &self.answer {
             HostAnswer::Nothing | HostAnswer::Number(_) | HostAnswer::Handle(_) => 0,
-            HostAnswer::Text(text) | HostAnswer::Refused(text) => text.len(),
+            HostAnswer::Text(text) | HostAnswer::Refused(text) | HostAnswer::Ended { told: Ok(text) | Err(text), .. } => {
+                text.len()
+            }
             HostAnswer::Bytes(bytes) => bytes.len(),
-            HostAnswer::Ended { told: Ok(text) | Err(text), .. } => text.len(),
         };
         Self::BYTES.saturating_add(contents as u64)
     }

@@ -78,19 +78,15 @@ impl Abilities {
     /// These, as MCP's `ClientCapabilities` declare them.
     #[must_use]
     pub fn to_capabilities(self) -> Value {
-        let mut capabilities = json!({});
+        let mut capabilities = Map::new();
         for ability in self.iter() {
-            let (name, part) =
-                ability.capability().split_once('.').map_or((ability.capability(), None), |(name, part)| (name, Some(part)));
-            let declared = &mut capabilities[name];
-            if declared.is_null() {
-                *declared = json!({});
-            }
-            if let Some(part) = part {
-                declared[part] = json!({});
+            let (name, part) = ability.capability().split_once('.').unwrap_or((ability.capability(), ""));
+            let declared = capabilities.entry(name).or_insert_with(|| json!({}));
+            if let (Value::Object(declared), false) = (declared, part.is_empty()) {
+                declared.insert(part.to_owned(), json!({}));
             }
         }
-        capabilities
+        capabilities.into()
     }
 
     /// All of them.

@@ -173,7 +173,7 @@ mod tests {
 
     fn asked(change: Value) -> Value {
         let mut asked = json!({"messages": [{"role": "user", "content": {"type": "text", "text": "Hello"}}], "maxTokens": 100});
-        let changes = change.as_object().unwrap().clone();
+        let Value::Object(changes) = change else { panic!("{change} is no object") };
         asked.as_object_mut().unwrap().extend(changes);
         asked
     }

@@ -129,7 +129,7 @@ impl Bodies {
 /// `read: func(body: u32) -> result<u32, string>`
 pub(super) fn read(mut guest: StoreContextMut<'_, GuestState>, (handle,): (u32,)) -> wasmtime::Result<(Result<u32, String>,)> {
     charge(&mut guest, 0, 0)?;
-    let started = journal::tell(&mut guest, HostCall::Read, |_| journal::number(handle), |guest| begin(guest, handle))?;
+    let started = journal::tell(&mut guest, HostCall::Read, |_| Some(journal::number(handle)), |guest| begin(guest, handle))?;
     Ok((started,))
 }
 
@@ -153,7 +153,7 @@ pub(super) fn take(mut guest: StoreContextMut<'_, GuestState>, (operation,): (u3
     let piece = journal::tell(
         &mut guest,
         HostCall::Take,
-        |_| journal::number(operation),
+        |_| Some(journal::number(operation)),
         |guest| Ok(guest.data_mut().outside.bodies.pieces.remove(&operation).unwrap_or_default().to_vec()),
     )?;
     burn(&mut guest, piece.len(), BYTE_FUEL)?;

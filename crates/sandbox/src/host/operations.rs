@@ -257,7 +257,7 @@ pub(super) fn start(
     count(&mut guest)?;
     // What is cut is no JSON any more.
     let text = take_text(&mut guest, &operation, OPERATION_BYTES_MAX)?;
-    let parameters = |_: &_| journal::parameters([text.as_bytes()]);
+    let parameters = |_: &_| Some(journal::parameters([text.as_bytes()]));
     let is_replayed = guest.data().is_replaying();
     let started = journal::tell(&mut guest, HostCall::Start, parameters, |guest| Ok(begin(guest, &text)?))?;
     if is_replayed && started.is_ok() && matches!(serde_json::from_str(&text), Ok(Named { op: Name::Ask })) {
@@ -299,15 +299,14 @@ pub(super) fn cancel(mut guest: StoreContextMut<'_, GuestState>, (handle,): (u32
 /// `wait: func() -> tuple<u32, result<string, string>>`
 pub(super) async fn wait(mut guest: StoreContextMut<'_, GuestState>) -> wasmtime::Result<((u32, Result<String, String>),)> {
     charge(&mut guest, 0, 0)?;
-    let told = match journal::read_wait(&mut guest)? {
-        Some(told) => told,
-        None => {
-            journal::resume(&mut guest);
-            let (handle, ended) = next(&mut guest).await?;
-            let told = (handle, tell(&mut guest, handle, ended)?);
-            journal::write_wait(&mut guest, &told);
-            told
-        }
+    let told = if let Some(told) = journal::read_wait(&mut guest)? {
+        told
+    } else {
+        journal::resume(&mut guest);
+        let (handle, ended) = next(&mut guest).await?;
+        let told = (handle, tell(&mut guest, handle, ended)?);
+        journal::write_wait(&mut guest, &told);
+        told
     };
     let (Ok(text) | Err(text)) = &told.1;
     burn(&mut guest, text.len(), BYTE_FUEL)?;

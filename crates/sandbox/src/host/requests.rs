@@ -72,7 +72,7 @@ pub(super) fn fetch(
     count(&mut guest)?;
     let text = take_text(&mut guest, &request, REQUEST_BYTES_MAX)?;
     burn(&mut guest, body.len(), SENT_BYTE_FUEL)?;
-    let parameters = |guest: &StoreContextMut<'_, _>| journal::parameters([text.as_bytes(), body.as_le_slice(guest)]);
+    let parameters = |guest: &StoreContextMut<'_, _>| Some(journal::parameters([text.as_bytes(), body.as_le_slice(guest)]));
     let started = journal::tell(&mut guest, HostCall::Fetch, parameters, |guest| match read_request(guest, &text) {
         Ok(request) => begin(guest, request, text.len(), &body),
         Err(reason) => Ok(Err(reason)),

@@ -22,7 +22,7 @@ pub(super) fn secret(
 ) -> wasmtime::Result<(Result<String, String>,)> {
     count(&mut guest)?;
     let name = take_name(&mut guest, &name)?;
-    let parameters = |_: &_| journal::parameters([name.as_bytes()]);
+    let parameters = |_: &_| Some(journal::parameters([name.as_bytes()]));
     let placeholder =
         journal::tell(&mut guest, HostCall::Secret, parameters, |guest| Ok(with_secret(guest, &name, Outbound::secret)))?;
     restore(&guest, HostCall::Secret, &name, &placeholder, Outbound::restore_secret)?;
@@ -38,7 +38,7 @@ pub(super) fn basic_auth(
     count(&mut guest)?;
     let user = take_text(&mut guest, &user, WORD_BYTES_MAX)?;
     let name = take_name(&mut guest, &name)?;
-    let parameters = |_: &_| journal::parameters([user.as_bytes(), name.as_bytes()]);
+    let parameters = |_: &_| Some(journal::parameters([user.as_bytes(), name.as_bytes()]));
     let placeholder = journal::tell(&mut guest, HostCall::BasicAuth, parameters, |guest| {
         Ok(with_secret(guest, &name, |outbound, name| outbound.basic_auth(&user, name)))
     })?;
@@ -62,7 +62,7 @@ pub(super) fn hmac(
     } else {
         burn(&mut guest, data.len(), DIGEST_BYTE_FUEL)?;
         let parameters = |guest: &StoreContextMut<'_, _>| {
-            journal::parameters([algorithm.as_bytes(), name.as_bytes(), data.as_le_slice(guest)])
+            Some(journal::parameters([algorithm.as_bytes(), name.as_bytes(), data.as_le_slice(guest)]))
         };
         journal::tell(&mut guest, HostCall::Hmac, parameters, |guest| {
             Ok(with_secret(guest, &name, |outbound, name| outbound.hmac(&algorithm, name, data.as_le_slice(&*guest))))

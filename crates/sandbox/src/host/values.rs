@@ -34,7 +34,7 @@ pub(super) fn progress(
 pub(super) fn config(mut guest: StoreContextMut<'_, GuestState>, (name,): (WasmStr,)) -> wasmtime::Result<(Option<String>,)> {
     // One byte more than a name may have, so that a longer one is not taken for its own beginning.
     let name = take_text(&mut guest, &name, EnvName::CHARS_MAX + 1)?;
-    let parameters = |_: &_| journal::parameters([name.as_bytes()]);
+    let parameters = |_: &_| Some(journal::parameters([name.as_bytes()]));
     let value = journal::tell(&mut guest, HostCall::Config, parameters, |guest| {
         let name = name.parse::<EnvName>().ok();
         Ok(name.and_then(|name| guest.data().environment.get(&name).cloned()).map(String::from))
@@ -64,7 +64,7 @@ pub(super) fn random(mut guest: StoreContextMut<'_, GuestState>, (length,): (u32
     let bytes = journal::tell(
         &mut guest,
         HostCall::Random,
-        |_| journal::number(length),
+        |_| Some(journal::number(length)),
         |_| {
             let mut bytes = vec![0; length as usize];
             getrandom::fill(&mut bytes).map_err(Fault::Random)?;

@@ -2,6 +2,9 @@
 
 use domain::HostAnswer;
 
+/// The handle of an operation that has ended, and what came of it.
+pub(crate) type Waited = (u32, Result<String, String>);
+
 /// An answer of one of the host's functions.
 pub(crate) trait Told: Sized {
     /// As it is written down.
@@ -87,7 +90,7 @@ impl Told for Result<u32, String> {
     }
 }
 
-impl Told for (u32, Result<String, String>) {
+impl Told for Waited {
     fn to_answer(&self) -> HostAnswer {
         HostAnswer::Ended { operation: self.0, told: self.1.clone() }
     }

@@ -216,7 +216,9 @@ async fn guests_that_wait_cannot_take_all_places_of_a_node() {
         let refused = failure(room.try_call(more).await.unwrap().outcome);
         assert_eq!(refused, "as many calls of this node wait for their clients as may: try again later");
         assert!(unasked.try_recv().is_err());
-        asked.into_iter().for_each(|asked| asked.answer.send(Ok(answer("yes"))).unwrap());
+        for asked in asked {
+            asked.answer.send(Ok(answer("yes"))).unwrap();
+        }
     });
 
     assert!(ended.into_iter().all(|invoked| invoked.unwrap().outcome == success(told("yes"))));
