@@ -20,6 +20,8 @@ mod lifecycle;
 mod logs;
 #[path = "end_to_end/mcp.rs"]
 mod mcp;
+#[path = "end_to_end/oauth_clients.rs"]
+mod oauth_clients;
 #[path = "end_to_end/packaging.rs"]
 mod packaging;
 #[path = "end_to_end/processes.rs"]

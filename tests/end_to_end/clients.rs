@@ -66,22 +66,22 @@ async fn deploy(owner: &Api) {
     owner.release(SERVER).await;
 }
 
-fn source(tool: &str) -> String {
+pub(crate) fn source(tool: &str) -> String {
     std::fs::read_to_string(root().join(format!("tests/clients/tools/{tool}.ts"))).unwrap()
 }
 
 /// Makes the clients' environments, once for all runs.
-fn set_up() -> PathBuf {
+pub(crate) fn set_up() -> PathBuf {
     let output = Command::new(root().join("scripts/setup-clients")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     root().join(String::from_utf8(output.stdout).unwrap().lines().last().unwrap())
 }
 
-async fn output_of(mut command: Command) -> Output {
+pub(crate) async fn output_of(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-fn check(client: &str, checks: usize, output: &Output) {
+pub(crate) fn check(client: &str, checks: usize, output: &Output) {
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let lines: Vec<Value> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert!(output.status.success(), "{client}:\n{said}\n{errors}");
