@@ -4,6 +4,8 @@
 
 #[path = "end_to_end/api.rs"]
 mod api;
+#[path = "end_to_end/authorization.rs"]
+mod authorization;
 #[path = "end_to_end/clients.rs"]
 mod clients;
 #[path = "end_to_end/conformance.rs"]

@@ -234,6 +234,10 @@ fn operations_mut(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// Which errors an operation can answer follows from what it takes. What it says itself stays.
 fn add_errors(operation: &mut Operation) {
+    // The authorization server's have a form of their own, and say so.
+    if operation.tags.iter().flatten().any(|tag| tag == "oauth") {
+        return;
+    }
     let guarded = operation.security.is_some();
     let parameters = operation.parameters.as_deref().unwrap_or_default();
     let takes = |place: ParameterIn| {

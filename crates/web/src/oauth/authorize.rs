@@ -46,11 +46,9 @@ async fn begin(app: &App, query: String) -> Result<Response, authorize::Refusal>
     }
     let pending = PendingRequest::new(query);
     let pending = if asked.prompt.asks_to_sign_in() { pending.after_new_sign_in() } else { pending };
-    match consent::path(&pending.seal(app)?) {
-        Some(path) => Ok(see_other(path.as_str())),
-        None => {
-            let told = authorize::tell(app, &asked, AuthorizeErrorCode::InvalidRequest, "the request is too long");
-            Err(authorize::Refusal::Reply(told))
-        }
-    }
+    let Some(path) = consent::path(&pending.seal(app)?) else {
+        let told = authorize::tell(app, &asked, AuthorizeErrorCode::InvalidRequest, "the request is too long");
+        return Err(authorize::Refusal::Reply(told));
+    };
+    Ok(see_other(path.as_str()))
 }

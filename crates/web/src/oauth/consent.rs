@@ -126,7 +126,7 @@ impl Question {
         let (form, faults) = chosen.map_or_else(Default::default, |chosen| (Some(chosen.form), chosen.faults));
         let redirect_uri = asked.reply.redirect_uri();
         let is_ticked = |scope: &Scope| form.is_none_or(|form| !form.text(&consent_page::field_of(scope)).is_empty());
-        let (lead, server, customers) = subject(app, offer.subject, form);
+        let (lead, server, customers) = subject(offer.subject, form);
         let page = ConsentPage {
             frame: Frame::narrow("Let an app in"),
             lead,
@@ -188,11 +188,10 @@ fn request_of(query: &str) -> String {
 }
 
 /// What the page says of what the client would use.
-fn subject(app: &App, offered: Offered, form: Option<&PostedForm>) -> (&'static str, Option<ServerShown>, Vec<CustomerChoice>) {
+fn subject(offered: Offered, form: Option<&PostedForm>) -> (&'static str, Option<ServerShown>, Vec<CustomerChoice>) {
     match offered {
         Offered::Server { slug, title, .. } => {
-            let address = format!("{}/mcp/{slug}", app.issuer());
-            let server = ServerShown { title: title.to_string(), address };
+            let server = ServerShown { title: title.to_string(), path: format!("/mcp/{slug}") };
             ("It wants to use a server for you.", Some(server), Vec::new())
         }
         Offered::Management { customers } => {

@@ -34,7 +34,7 @@ pub(super) struct ConsentPage {
 /// The server that the client wants to use.
 pub(super) struct ServerShown {
     pub(super) title: String,
-    pub(super) address: String,
+    pub(super) path: String,
 }
 
 /// A customer that the client may act for.

@@ -18,7 +18,7 @@ async fn the_page_says_who_asks_for_what_and_where_the_answer_goes(pool: PgPool)
         "It registered itself: nobody has checked its name.",
         "client.test",
         "Weather",
-        SERVER,
+        "/mcp/weather",
         "ada@example.com",
         "Use another account",
         "use everything on this server",
