@@ -15,6 +15,8 @@ pub(crate) enum Needs {
     /// To act for a customer: as a member of this role at least, by a token of this scope for its management, or, where people are not the
     /// matter, by one of its API keys, which stands for an owner.
     Member(MemberRole, Scope),
+    /// To be an owner of a customer, signed in, or to show one of its API keys: a client that was let in makes no others.
+    Owner,
     /// Nothing: whoever asks has still to show who they are.
     Nothing,
     /// To be signed in.
@@ -58,6 +60,8 @@ operations! {
     Person:
         LoadAccount, ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation,
         ListConsents, RevokeConsent;
+    Owner:
+        CreateClient, ListClients, LoadClient, DeleteClient;
     Member(Viewer, MembersWrite):
         ListMembers;
     Member(Owner, MembersWrite):
@@ -99,7 +103,11 @@ pub(crate) fn require(caller: &Caller, operation: Operation) -> Result<(), AppEr
 /// Lets the caller through if the table gives `operation` to whom it acts for, and says whom. Every use case about a customer's own things
 /// begins with this.
 pub(crate) fn require_customer(caller: &Caller, operation: Operation) -> Result<CustomerId, AppError> {
-    let Needs::Member(least, scope) = operation.needs() else { return Err(refusal(operation)) };
+    let (least, scope) = match operation.needs() {
+        Needs::Member(least, scope) => (least, scope),
+        Needs::Owner => return require_owner(caller, operation),
+        _ => return Err(refusal(operation)),
+    };
     match caller {
         Caller::Key(key) if scope != Scope::MembersWrite => Ok(key.customer),
         Caller::Member(member) if member.role >= least => Ok(member.customer),
@@ -115,6 +123,15 @@ pub(crate) fn require_customer(caller: &Caller, operation: Operation) -> Result<
             Audience::Management { .. } => Err(AppError::Scope { needed: Scopes::of([scope]) }),
             Audience::Server(_) => Err(refusal(operation)),
         },
+        _ => Err(refusal(operation)),
+    }
+}
+
+fn require_owner(caller: &Caller, operation: Operation) -> Result<CustomerId, AppError> {
+    match caller {
+        Caller::Key(key) => Ok(key.customer),
+        Caller::Member(member) if member.role == MemberRole::Owner => Ok(member.customer),
+        Caller::Member(_) => Err(AppError::Role { needed: MemberRole::Owner }),
         _ => Err(refusal(operation)),
     }
 }
@@ -153,6 +170,7 @@ fn refusal(operation: Operation) -> AppError {
         needed: match operation.needs() {
             Needs::Admin => "the admin key",
             Needs::Member(_, Scope::MembersWrite) => "a member of the customer, signed in",
+            Needs::Owner => "an owner of the customer, signed in, or a customer's API key",
             Needs::Member(..) => "a customer's API key",
             Needs::Person | Needs::Nothing => "a person who is signed in",
             Needs::Use => "a customer's API key, or a token for this server",

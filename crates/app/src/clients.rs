@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ClientKey, Digest};
 use oauth::{AuthMethod, ClientAuthentication, ClientId, ClientMetadata, GrantType, RedirectUri, Secret, TokenErrorCode};
+use store::clients::Machine;
 use subtle::ConstantTimeEq as _;
 
 pub use self::registrations::{RegisterError, change, delete, load_registration, register};
@@ -32,7 +33,9 @@ struct Kept {
     key: ClientKey,
     secret_sha256: Option<Digest>,
     last_used_at: Option<DateTime<Utc>>,
-    expires_at: DateTime<Utc>,
+    /// Absent of a machine client.
+    expires_at: Option<DateTime<Utc>>,
+    machine: Option<Machine>,
 }
 
 /// A client that proved to be itself, or is a public one, which has nothing to prove it by.
@@ -89,17 +92,23 @@ pub async fn authenticate(app: &App, shown: &ClientAuthentication) -> Result<Aut
 
 /// Says that a client is used, so that it stays.
 pub(crate) async fn touch(app: &App, client: &Client) -> Result<(), AppError> {
-    let (Some(kept), Registration::Open { idle, .. }) = (&client.kept, app.settings.oauth.registration) else { return Ok(()) };
+    let Some(kept) = &client.kept else { return Ok(()) };
     let now = app.clock.now();
+    let until = match (&kept.machine, app.settings.oauth.registration) {
+        (Some(_), _) => None,
+        (None, Registration::Open { idle, .. }) => Some(now + idle),
+        (None, Registration::Closed) => return Ok(()),
+    };
     if kept.last_used_at.is_some_and(|last| now < last + USE_WRITTEN_EVERY) {
         return Ok(());
     }
-    store::clients::touch(&mut *app.pool.acquire().await?, kept.key, now, now + idle).await?;
+    store::clients::touch(&mut *app.pool.acquire().await?, kept.key, now, until).await?;
     app.memory.clients.drop_one(&kept.key);
     Ok(())
 }
 
-async fn find_registered(app: &App, key: ClientKey) -> Result<Option<Arc<Client>>, AppError> {
+/// The registered or machine client of this key, from memory if it was asked for lately.
+pub(crate) async fn find_registered(app: &App, key: ClientKey) -> Result<Option<Arc<Client>>, AppError> {
     let now = app.clock.now();
     let read = || async {
         let found = store::clients::find(&mut *app.pool.acquire().await?, key, now).await?;
@@ -107,7 +116,9 @@ async fn find_registered(app: &App, key: ClientKey) -> Result<Option<Arc<Client>
         Ok(Arc::new(Client::of(found)?))
     };
     match app.memory.clients.get(&key, read).await {
-        Ok(client) => Ok(Some(client).filter(|client| client.kept.as_ref().is_some_and(|kept| now < kept.expires_at))),
+        Ok(client) => {
+            Ok(Some(client).filter(|client| client.kept.as_ref().is_some_and(|kept| kept.expires_at.is_none_or(|end| now < end))))
+        }
         // What is not there is not kept in memory.
         Err(AppError::Unauthenticated) => Ok(None),
         Err(error) => Err(error),
@@ -115,7 +126,7 @@ async fn find_registered(app: &App, key: ClientKey) -> Result<Option<Arc<Client>
 }
 
 impl Client {
-    fn of(kept: store::clients::Client) -> Result<Self, AppError> {
+    pub(crate) fn of(kept: store::clients::Client) -> Result<Self, AppError> {
         let metadata = serde_json::from_str(&kept.metadata)
             .map_err(|error| AppError::internal("the database holds metadata of a client that cannot be understood", error))?;
         Ok(Self {
@@ -126,6 +137,7 @@ impl Client {
                 secret_sha256: kept.secret_sha256,
                 last_used_at: kept.last_used_at,
                 expires_at: kept.expires_at,
+                machine: kept.machine,
             }),
         })
     }
@@ -140,6 +152,12 @@ impl Client {
     #[must_use]
     pub fn key(&self) -> Option<ClientKey> {
         self.kept.as_ref().map(|kept| kept.key)
+    }
+
+    /// What it is made for, of one that a customer made to act for itself.
+    #[must_use]
+    pub fn machine(&self) -> Option<&Machine> {
+        self.kept.as_ref().and_then(|kept| kept.machine.as_ref())
     }
 
     /// What it says of itself.

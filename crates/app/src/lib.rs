@@ -28,6 +28,7 @@ mod guests;
 pub mod health;
 pub mod invitations;
 mod limits;
+pub mod machine_clients;
 pub mod members;
 mod memory;
 pub mod modules;

@@ -19,7 +19,8 @@ pub(crate) async fn allow(app: &App, caller: &Caller, server: &ServedServer) -> 
         Caller::Anyone => Ok(server.access == AccessPolicy::Public),
         Caller::Token(token) if token.audience == Audience::Server(server.server_id) => match token.user {
             Some(user) => allow_user(app, server, user).await,
-            None => Ok(false),
+            // A client that acts for itself was made by the server's own customer for it, and goes with both.
+            None => Ok(true),
         },
         _ => Ok(access::may_use(caller, server)),
     }
@@ -38,7 +39,8 @@ pub(crate) async fn allow_user(app: &App, server: &ServedServer, user: UserId) -
 
 /// Whether what was given once may still be used.
 pub(crate) async fn allow_authorization(app: &App, authorization: &Authorization) -> Result<bool, AppError> {
-    let Some(given) = authorization.given else { return Ok(false) };
+    // Likewise: its authorization goes with the client.
+    let Some(given) = authorization.given else { return Ok(authorization.client_key.is_some()) };
     match authorization.subject {
         Subject::Customer(customer) => Ok(role(app, customer, given.user).await?.is_some()),
         Subject::Server(id) => {

@@ -2,6 +2,7 @@
 
 mod access_tokens;
 pub mod authorize;
+mod client_credentials;
 mod exchange;
 mod introspection;
 mod refusal;

@@ -39,6 +39,15 @@ pub struct ClientPages {
     pub policy_uri: Option<Url>,
 }
 
+/// The public keys of a client that acts for itself: either, or neither of one that gets a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MachineKeys {
+    /// The set itself (RFC 7517).
+    pub jwks: Option<Value>,
+    /// The https address of the set.
+    pub jwks_uri: Option<String>,
+}
+
 /// Which program a client is: each at most [`ClientMetadata::SOFTWARE_BYTES_MAX`] bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientSoftware {
@@ -98,6 +107,12 @@ pub enum ClientMetadataError {
     /// No keys, or two places of them.
     #[error("`private_key_jwt` needs either `jwks` or `jwks_uri`, an https address")]
     KeyPlaces,
+    /// The name of a client that acts for itself is not one.
+    #[error(
+        "`name` must have 1 to {} characters, none of them hidden, and none of them blank at either end",
+        ClientName::CHARS_MAX
+    )]
+    Name,
     /// The name of the program or of its release is too long, or has what nobody sees.
     #[error("`software_id` and `software_version` may have {bytes_max} bytes, and no control characters", bytes_max = ClientMetadata::SOFTWARE_BYTES_MAX)]
     Software,
@@ -128,6 +143,23 @@ impl ClientMetadata {
     #[must_use]
     pub fn is_only_on_the_machine_itself(&self) -> bool {
         self.redirect_uris.iter().all(|uri| uri.is_loopback() || uri.is_private_use())
+    }
+
+    /// A client that acts for itself: it gets no codes, and asks for `client_credentials` alone. With keys it proves itself by `private_key_jwt`,
+    /// without by a secret.
+    pub fn of_machine(name: &str, keys: MachineKeys) -> Result<Self, ClientMetadataError> {
+        let has_keys = keys.jwks.is_some() || keys.jwks_uri.is_some();
+        let method = if has_keys { AuthMethod::PrivateKeyJwt } else { AuthMethod::ClientSecretBasic };
+        let metadata = Self::from_wire(WireMetadata {
+            token_endpoint_auth_method: Some(method.as_str().to_owned()),
+            grant_types: Some(vec![GrantType::ClientCredentials.as_str().to_owned()]),
+            client_name: Some(name.to_owned()),
+            jwks: keys.jwks,
+            jwks_uri: keys.jwks_uri,
+            ..WireMetadata::default()
+        })?;
+        let is_taken = metadata.name.as_ref().is_some_and(|taken| taken.as_str() == name);
+        if is_taken { Ok(metadata) } else { Err(ClientMetadataError::Name) }
     }
 
     pub(crate) fn from_wire(wire: WireMetadata) -> Result<Self, ClientMetadataError> {

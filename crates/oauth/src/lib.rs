@@ -41,7 +41,7 @@ pub use claims::{AccessTokenClaims, ClaimsError, ExpectedClaims};
 pub use client_authentication::{AssertionClaims, AssertionError, Audiences, ClientAuthentication};
 pub use client_document::{ClientDocument, ClientDocumentError};
 pub use client_id::{ClientId, ClientIdError, DocumentUrl};
-pub use client_metadata::{ClientKeys, ClientMetadata, ClientMetadataError, ClientPages, ClientSoftware};
+pub use client_metadata::{ClientKeys, ClientMetadata, ClientMetadataError, ClientPages, ClientSoftware, MachineKeys};
 pub use client_name::ClientName;
 pub use code::{Code, CodeOutcome, CodeRefusal, CodeState, Redemption};
 pub use device::{DeviceAnswer, DeviceGrant, DevicePoll, DeviceRefusal, DeviceRequest, DeviceState};

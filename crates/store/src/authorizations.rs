@@ -113,6 +113,46 @@ pub async fn find(connection: &mut PgConnection, id: AuthorizationId) -> Result<
     row.map(Authorization::try_from).transpose()
 }
 
+/// The one authorization in force of a machine client, which `new` becomes if there is none; else it is good until the end of `new` at least, and
+/// was used then. Those that ended are deleted, so that a client has one row however often it comes. `None` if the client is gone. In a transaction.
+pub async fn upsert_of_machine(
+    connection: &mut PgConnection,
+    key: ClientKey,
+    new: &Authorization,
+) -> Result<Option<Authorization>, StoreError> {
+    let during = || StoreError::during("authorize a machine client");
+    // One at a time of a client.
+    let client = sqlx::query!("SELECT client_key FROM clients WHERE client_key = $1 FOR NO KEY UPDATE", key.as_uuid())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(during())?;
+    if client.is_none() {
+        return Ok(None);
+    }
+    let row = sqlx::query_as!(
+        Row,
+        "UPDATE authorizations SET last_used_at = $2, expires_at = greatest(expires_at, $3)
+        WHERE client_key = $1 AND consent_id IS NULL AND revoked_at IS NULL AND expires_at > $2
+        RETURNING authorization_id, consent_id, user_id, client_id, client_key, server_id, customer_id, resource, scopes, generation,
+            rotated_at, created_at, last_used_at, expires_at, revoked_at",
+        key.as_uuid(),
+        new.created_at,
+        new.expires_at
+    )
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(during())?;
+    if let Some(row) = row {
+        return row.try_into().map(Some);
+    }
+    sqlx::query!("DELETE FROM authorizations WHERE client_key = $1 AND consent_id IS NULL", key.as_uuid())
+        .execute(&mut *connection)
+        .await
+        .map_err(during())?;
+    insert(connection, new).await?;
+    Ok(Some(new.clone()))
+}
+
 /// As [`find`], and nobody else changes it, its code or its refresh tokens before the transaction ends.
 pub async fn lock(connection: &mut PgConnection, id: AuthorizationId) -> Result<Option<Authorization>, StoreError> {
     let row = sqlx::query_as!(

@@ -1,11 +1,11 @@
 //! Clients that registered themselves (RFC 7591).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ClientKey, Digest};
+use domain::{ClientKey, CustomerId, Digest, MemberRole, Scopes, ServerId, Slug};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::{StoreError, number};
+use crate::{StoreError, machine_clients, number};
 
 /// A client as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,35 @@ pub struct Client {
     pub created_at: DateTime<Utc>,
     /// When somebody let it in, or it asked for a token, last (to the day); absent before that.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// From then on it does not exist; use moves it.
-    pub expires_at: DateTime<Utc>,
+    /// From then on it does not exist; use moves it. Absent of a machine client.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What it is made for, of one that a customer made to act for itself.
+    pub machine: Option<Machine>,
+}
+
+/// What a client is made for that a customer made to act for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// What it may use.
+    pub audience: MachineAudience,
+    /// What for.
+    pub scopes: Scopes,
+}
+
+/// What a machine client may use: one thing of its customer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MachineAudience {
+    /// A server, by MCP.
+    Server {
+        /// Its id.
+        id: ServerId,
+        /// Its public name, which never changes.
+        slug: Slug,
+    },
+    /// All that its customer has, by the management API, as a member of this role; owners are people.
+    Management(MemberRole),
 }
 
 /// How many clients there may be.
@@ -87,8 +114,10 @@ pub async fn insert(connection: &mut PgConnection, client: &Client, bounds: Clie
 pub async fn find(connection: &mut PgConnection, key: ClientKey, now: DateTime<Utc>) -> Result<Option<Client>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT client_key, metadata, secret_sha256, registration_sha256, created_at, last_used_at, expires_at FROM clients
-        WHERE client_key = $1 AND expires_at > $2",
+        r#"SELECT client_key, metadata, secret_sha256, registration_sha256, clients.created_at, last_used_at, expires_at,
+            clients.customer_id, server_id, slug AS "slug?", role, scopes
+        FROM clients LEFT JOIN servers USING (server_id)
+        WHERE client_key = $1 AND (expires_at IS NULL OR expires_at > $2)"#,
         key.as_uuid(),
         now
     )
@@ -113,12 +142,12 @@ pub async fn update(connection: &mut PgConnection, client: &Client) -> Result<bo
     Ok(done.rows_affected() == 1)
 }
 
-/// Says that a client is used, so that it stays until `expires_at`.
+/// Says that a client is used, so that it stays until `expires_at`; without, as of a machine client, it stays as long as it would.
 pub async fn touch(
     connection: &mut PgConnection,
     key: ClientKey,
     now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE clients SET last_used_at = $2, expires_at = greatest(expires_at, $3) WHERE client_key = $1",
@@ -191,7 +220,12 @@ struct Row {
     registration_sha256: Option<Vec<u8>>,
     created_at: DateTime<Utc>,
     last_used_at: Option<DateTime<Utc>>,
-    expires_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    customer_id: Option<Uuid>,
+    server_id: Option<Uuid>,
+    slug: Option<String>,
+    role: Option<String>,
+    scopes: Option<String>,
 }
 
 impl TryFrom<Row> for Client {
@@ -201,6 +235,16 @@ impl TryFrom<Row> for Client {
         let digest = |bytes: Option<Vec<u8>>| {
             bytes.map(|bytes| bytes.as_slice().try_into().map_err(StoreError::corrupt("digest"))).transpose()
         };
+        let machine = row.customer_id.map(|customer| {
+            let customer = CustomerId::from_uuid(customer);
+            machine_clients::read_machine(
+                customer,
+                row.server_id.zip(row.slug.as_deref()),
+                row.role.as_deref(),
+                row.scopes.as_deref(),
+            )
+        });
+        let machine = machine.transpose()?;
         Ok(Self {
             key: ClientKey::from_uuid(row.client_key),
             metadata: row.metadata,
@@ -209,6 +253,7 @@ impl TryFrom<Row> for Client {
             created_at: row.created_at,
             last_used_at: row.last_used_at,
             expires_at: row.expires_at,
+            machine,
         })
     }
 }
@@ -230,7 +275,8 @@ mod tests {
             registration_sha256: None,
             created_at: at(seconds),
             last_used_at: None,
-            expires_at: at(seconds + 86_400),
+            expires_at: Some(at(seconds + 86_400)),
+            machine: None,
         }
     }
 
@@ -254,7 +300,7 @@ mod tests {
         let (unused, used) = (client(0), client(0));
         insert(&mut connection, &unused, BOUNDS).await.unwrap();
         insert(&mut connection, &used, BOUNDS).await.unwrap();
-        touch(&mut connection, used.key, at(5), at(90_000)).await.unwrap();
+        touch(&mut connection, used.key, at(5), Some(at(90_000))).await.unwrap();
 
         assert_eq!(find(&mut connection, unused.key, at(86_399)).await.unwrap(), Some(unused.clone()));
         assert_eq!(find(&mut connection, unused.key, at(86_400)).await.unwrap(), None);

@@ -24,6 +24,7 @@ mod error;
 pub mod executions;
 pub mod invitations;
 pub mod journals;
+pub mod machine_clients;
 pub mod members;
 pub mod migrate;
 pub mod monthly_calls;

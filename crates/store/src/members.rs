@@ -197,7 +197,7 @@ async fn is_last_owner(connection: &mut PgConnection, customer: CustomerId, memb
     Ok(!others)
 }
 
-fn role(text: &str) -> Result<MemberRole, StoreError> {
+pub(crate) fn role(text: &str) -> Result<MemberRole, StoreError> {
     MemberRole::find(text).ok_or_else(|| StoreError::corrupt("role of a member")(format!("`{text}` is no role")))
 }
 

@@ -63,8 +63,8 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 
 fn api_routes() -> OpenApiRouter<WebState> {
     use api::{
-        account, components, environment, executions, invitations, members, modules, pins, releases, servers, tools, tries,
-        versions,
+        account, clients, components, environment, executions, invitations, members, modules, pins, releases, servers, tools,
+        tries, versions,
     };
 
     OpenApiRouter::new()
@@ -87,6 +87,8 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(releases::roll_back))
         .routes(routes!(pins::list_pins, pins::accept_server_words))
         .routes(routes!(pins::accept_definition))
+        .routes(routes!(clients::list_clients, clients::create_client))
+        .routes(routes!(clients::get_client, clients::delete_client))
         .routes(routes!(executions::list_executions))
         .routes(routes!(executions::summarise_executions))
         .routes(routes!(executions::get_execution))

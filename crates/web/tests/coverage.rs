@@ -76,6 +76,7 @@ struct Names {
     version_id: String,
     release_id: String,
     call_id: String,
+    client_id: String,
 }
 
 impl Names {
@@ -87,7 +88,8 @@ impl Names {
             env: "NAUGHT".into(),
             version_id: id.clone(),
             release_id: id.clone(),
-            call_id: id,
+            call_id: id.clone(),
+            client_id: id,
         }
     }
 
@@ -97,6 +99,7 @@ impl Names {
         owner.put("/api/v1/servers/weather/env/UNITS", json!({ "value": "metric" })).await;
         let release = owner.post("/api/v1/servers/weather/releases", json!({})).await.json();
         let tried = owner.post("/api/v1/servers/weather/tools/greet/try", json!({ "arguments": { "name": "Ada" } })).await.json();
+        let client = owner.post("/api/v1/clients", json!({ "name": "Nightly", "server": "weather" })).await.json();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         Self {
             slug: "weather".into(),
@@ -105,6 +108,7 @@ impl Names {
             version_id,
             release_id: text(&release["release_id"]),
             call_id: text(&tried["call_id"]),
+            client_id: text(&client["client_id"]),
         }
     }
 
@@ -117,6 +121,7 @@ impl Names {
             ("{version_id}", &self.version_id),
             ("{release_id}", &self.release_id),
             ("{call_id}", id),
+            ("{client_id}", &self.client_id),
             ("{customer_id}", id),
             ("{api_key_id}", id),
             ("{user_id}", id),
@@ -134,7 +139,7 @@ impl Names {
         let mut body = answer.json();
         body.as_object_mut().unwrap().retain(|member, _| !["request_id", "since", "until"].contains(&member.as_str()));
         let shown = format!("{} {body}", answer.status);
-        [&self.slug, &self.tool, &self.env, &self.version_id, &self.release_id, &self.call_id]
+        [&self.slug, &self.tool, &self.env, &self.version_id, &self.release_id, &self.call_id, &self.client_id]
             .into_iter()
             .fold(shown, |shown, name| shown.replace(&format!("`{name}`"), "`…`"))
     }
@@ -188,6 +193,7 @@ fn body(operation: &Operation, names: &Names) -> Value {
         ("POST", "/api/v1/account/password") => json!({ "current_password": "a", "new_password": "b" }),
         ("POST", "/api/v1/servers") => json!({ "slug": "mine", "title": "Mine" }),
         ("PATCH", "/api/v1/servers/{slug}") => json!({ "keep_contents": "all" }),
+        ("POST", "/api/v1/clients") => json!({ "name": "Nightly", "role": "viewer" }),
         ("PUT", "/api/v1/servers/{slug}/tools/{name}") => json!({ "language": "typescript", "source": GREET }),
         ("POST", "/api/v1/servers/{slug}/tools/{name}/try") => json!({ "arguments": { "name": "Eve" } }),
         ("PUT", "/api/v1/servers/{slug}/env/{name}") => json!({ "value": "imperial" }),
@@ -200,7 +206,7 @@ fn body(operation: &Operation, names: &Names) -> Value {
 /// All that the owner can see, to tell whether something changed.
 async fn everything(owner: &Client) -> Vec<Value> {
     let mut all = Vec::new();
-    for path in ["/servers", "/servers/weather/tools", "/servers/weather/env", "/servers/weather/releases"] {
+    for path in ["/servers", "/clients", "/servers/weather/tools", "/servers/weather/env", "/servers/weather/releases"] {
         all.push(owner.get(&format!("/api/v1{path}")).await.json());
     }
     all

@@ -22,6 +22,7 @@ const USE_CASES: &[(&str, &str)] = &[
     ("environment", include_str!("../environment.rs")),
     ("executions", include_str!("../executions.rs")),
     ("invitations", include_str!("../invitations.rs")),
+    ("machine_clients", include_str!("../machine_clients.rs")),
     ("members", include_str!("../members.rs")),
     ("modules", include_str!("../modules.rs")),
     ("pins", include_str!("../pins.rs")),
@@ -58,7 +59,7 @@ fn token(audience: Audience, scopes: &str) -> Caller {
 fn may(caller: &Caller, operation: Operation) -> bool {
     match operation.needs() {
         Needs::Admin => require(caller, operation).is_ok(),
-        Needs::Member(..) => require_customer(caller, operation).is_ok(),
+        Needs::Member(..) | Needs::Owner => require_customer(caller, operation).is_ok(),
         Needs::Use => require_use(caller, operation).is_ok(),
         Needs::Person => require_person(caller, operation).is_ok(),
         Needs::Nothing => require(caller, operation).is_ok(),
@@ -100,7 +101,7 @@ fn an_api_key_stands_for_an_owner_but_where_people_are_the_matter() {
         let expected = match operation.needs() {
             Needs::Admin | Needs::Person | Needs::Nothing => false,
             Needs::Member(_, scope) => scope != Scope::MembersWrite,
-            Needs::Use => true,
+            Needs::Use | Needs::Owner => true,
         };
         assert_eq!(may(&key(), operation), expected, "{operation:?}");
     }
@@ -112,6 +113,7 @@ fn a_member_may_what_the_role_may_and_uses_no_server_by_a_sign_in() {
         for operation in guarded() {
             let expected = match operation.needs() {
                 Needs::Member(least, _) => role >= least,
+                Needs::Owner => role == MemberRole::Owner,
                 needs => needs == Needs::Person,
             };
             assert_eq!(may(&member(role), operation), expected, "{role:?} {operation:?}");

@@ -49,7 +49,8 @@ pub async fn register(app: &App, asked: oauth::Registration) -> Result<ClientInf
         registration_sha256: Some(digest(&access_token)),
         created_at: now,
         last_used_at: None,
-        expires_at: now + unused,
+        expires_at: Some(now + unused),
+        machine: None,
     };
     let mut connection = app.pool.acquire().await.map_err(AppError::from)?;
     match store::clients::insert(&mut connection, &client, bounds).await.map_err(AppError::from)? {

@@ -4,18 +4,18 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::{AuthorizationId, CustomerId, Digest, Scopes};
+use domain::{AuthorizationId, CustomerId, Digest, MemberRole, Scopes};
 use oauth::{AccessTokenClaims, ClientId, ExpectedClaims, Resource};
-use store::{authorizations::Authorization, consents::Subject};
+use store::{authorizations::Authorization, clients::MachineAudience, consents::Subject};
 use uuid::Uuid;
 
 use super::Wanted;
-use crate::{App, AppError, Audience, Caller, TokenCaller, policies, signing_keys};
+use crate::{App, AppError, Audience, Caller, TokenCaller, clients, policies, signing_keys};
 
 /// An access token that was checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Verified {
-    /// The caller by it. Of a token for the management, the role is the least one: what it is now is asked for each time.
+    /// The caller by it. Of a person's token for the management, the role is the least one: what it is now is asked for each time.
     pub(crate) caller: Arc<TokenCaller>,
     /// What it is for.
     resource: Resource,
@@ -94,17 +94,32 @@ async fn read(app: &App, bearer: &str) -> Result<Verified, AppError> {
         is_its_own && authorization.is_in_force(now) && authorization.scopes.covers(&claims.scope)
     });
     let authorization = authorization.ok_or(AppError::Unauthenticated)?;
-    Ok(Verified { caller: Arc::new(caller(&authorization, &claims)), resource, issued_at_s: claims.iat })
+    let role = role_of_machine(app, &authorization).await?;
+    Ok(Verified { caller: Arc::new(caller(&authorization, &claims, role)), resource, issued_at_s: claims.iat })
 }
 
 async fn load(app: &App, id: AuthorizationId) -> Result<Option<Authorization>, AppError> {
     Ok(store::authorizations::find(&mut *app.pool.acquire().await?, id).await?)
 }
 
-fn caller(authorization: &Authorization, claims: &AccessTokenClaims) -> TokenCaller {
+/// Of a client that acts for itself for the management, the role that it was made with, which never changes; the least one of others.
+async fn role_of_machine(app: &App, authorization: &Authorization) -> Result<MemberRole, AppError> {
+    if authorization.given.is_some() {
+        return Ok(MemberRole::Viewer);
+    }
+    let key = authorization.client_key.ok_or(AppError::Unauthenticated)?;
+    let client = clients::find_registered(app, key).await?.ok_or(AppError::Unauthenticated)?;
+    match client.machine().map(|machine| &machine.audience) {
+        Some(MachineAudience::Management(role)) => Ok(*role),
+        Some(MachineAudience::Server { .. }) => Ok(MemberRole::Viewer),
+        None => Err(AppError::Unauthenticated),
+    }
+}
+
+fn caller(authorization: &Authorization, claims: &AccessTokenClaims, role: MemberRole) -> TokenCaller {
     let audience = match authorization.subject {
         Subject::Server(server) => Audience::Server(server),
-        Subject::Customer(customer) => Audience::Management { customer, role: domain::MemberRole::Viewer },
+        Subject::Customer(customer) => Audience::Management { customer, role },
     };
     TokenCaller {
         authorization: authorization.id,
@@ -118,8 +133,9 @@ fn caller(authorization: &Authorization, claims: &AccessTokenClaims) -> TokenCal
 }
 
 /// The caller with the role that its user has at this moment; somebody who is no member any more is nobody.
-async fn as_member(app: &App, caller: &TokenCaller, customer: CustomerId) -> Result<Caller, AppError> {
-    let user = caller.user.ok_or(AppError::Unauthenticated)?;
+async fn as_member(app: &App, caller: &Arc<TokenCaller>, customer: CustomerId) -> Result<Caller, AppError> {
+    // A client that acts for itself has the role that it was made with.
+    let Some(user) = caller.user else { return Ok(Caller::Token(Arc::clone(caller))) };
     let role = policies::role(app, customer, user).await?.ok_or(AppError::Unauthenticated)?;
-    Ok(Caller::Token(Arc::new(TokenCaller { audience: Audience::Management { customer, role }, ..caller.clone() })))
+    Ok(Caller::Token(Arc::new(TokenCaller { audience: Audience::Management { customer, role }, ..TokenCaller::clone(caller) })))
 }

@@ -14,7 +14,7 @@ use store::{
     refresh_tokens::{self, RefreshToken},
 };
 
-use super::{TokenFault, access_tokens};
+use super::{TokenFault, access_tokens, client_credentials};
 use crate::{
     App, AppError,
     clients::{self, Authenticated},
@@ -37,10 +37,10 @@ struct ShownRefreshToken {
 }
 
 /// What was written down, and is to be told: an access token of these scopes is given out, and a refresh token if there is one.
-struct Granted {
-    authorization: Authorization,
-    scopes: Scopes,
-    refresh_token: Option<Secret>,
+pub(super) struct Granted {
+    pub(super) authorization: Authorization,
+    pub(super) scopes: Scopes,
+    pub(super) refresh_token: Option<Secret>,
 }
 
 /// Gives tokens to a client that proved to be itself, for what it shows.
@@ -58,7 +58,10 @@ pub async fn exchange(app: &App, client: &Authenticated, request: TokenRequest) 
         TokenRequest::Refresh { refresh_token, scope, resource } => {
             refresh(app, client, &ShownRefreshToken { refresh_token, scope, resource }, now).await?
         }
-        TokenRequest::ClientCredentials { .. } | TokenRequest::DeviceCode { .. } => {
+        TokenRequest::ClientCredentials { scope, resource } => {
+            client_credentials::grant(app, client, scope.as_deref(), resource.as_ref(), now).await?
+        }
+        TokenRequest::DeviceCode { .. } => {
             return Err(TokenFault::new(TokenErrorCode::UnsupportedGrantType, "this `grant_type` is not served here"));
         }
     };

@@ -140,3 +140,25 @@ fn a_client_that_is_only_on_the_machine_itself_is_known_as_such() {
         assert_eq!(read(json!({ "redirect_uris": uris })).unwrap().is_only_on_the_machine_itself(), only_there);
     }
 }
+
+#[test]
+fn rfc_6749_section_4_4_a_client_that_acts_for_itself_proves_itself_and_gets_no_codes() {
+    let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    let by_secret = ClientMetadata::of_machine("Nightly", MachineKeys::default()).unwrap();
+    let by_keys =
+        ClientMetadata::of_machine("Nightly", MachineKeys { jwks: Some(json!({ "keys": [key] })), jwks_uri: None }).unwrap();
+
+    assert_eq!((by_secret.auth_method, by_keys.auth_method), (AuthMethod::ClientSecretBasic, AuthMethod::PrivateKeyJwt));
+    for metadata in [by_secret, by_keys] {
+        assert_eq!(
+            (metadata.grant_types.as_slice(), metadata.redirect_uris.as_slice()),
+            (&[GrantType::ClientCredentials][..], &[][..])
+        );
+        assert_eq!(serde_json::from_value::<ClientMetadata>(serde_json::to_value(&metadata).unwrap()).unwrap(), metadata);
+    }
+    let both = MachineKeys { jwks: Some(json!({ "keys": [key] })), jwks_uri: Some("https://app.test/keys".to_owned()) };
+    assert_eq!(ClientMetadata::of_machine("Nightly", both), Err(ClientMetadataError::KeyPlaces));
+    for name in ["", " Nightly", "Night\u{202e}ly", &"n".repeat(101)] {
+        assert_eq!(ClientMetadata::of_machine(name, MachineKeys::default()), Err(ClientMetadataError::Name), "{name}");
+    }
+}

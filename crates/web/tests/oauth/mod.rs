@@ -6,6 +6,7 @@ mod clients;
 mod consent;
 mod endpoints;
 mod flow;
+mod machines;
 mod metadata;
 mod tokens;
 mod world;
