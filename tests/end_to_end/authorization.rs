@@ -118,8 +118,7 @@ impl Browser {
         let begun = self.get(Url::parse_with_params(endpoint, request).unwrap().as_str()).await;
         assert_eq!(begun.status(), 303);
         let page = self.get(&self.url(begun.headers()["location"].to_str().unwrap())).await.text().await.unwrap();
-        let form =
-            [("csrf", hidden(&page, "csrf")), ("request", hidden(&page, "request")), ("decision", "allow".to_owned())];
+        let form = [("csrf", hidden(&page, "csrf")), ("request", hidden(&page, "request")), ("decision", "allow".to_owned())];
         let decided = self.send("/oauth/consent", &form).await;
         assert_eq!(decided.status(), 303);
         let location = Url::parse(decided.headers()["location"].to_str().unwrap()).unwrap();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{api::Api, program::Home};
 
 const SERVER: &str = "checks";
-const TOOLS: [&str; 9] = ["about", "add", "chatty", "count", "fail", "greeting", "note", "show", "sleep"];
+const TOOLS: [&str; 10] = ["about", "add", "chatty", "consult", "count", "fail", "greeting", "note", "show", "sleep"];
 const ERAS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +29,7 @@ async fn the_python_and_the_node_client_speak_both_eras() {
         ] {
             let mut command = Command::new(runtime);
             command.arg(script).args(["--url", &format!("{}/mcp/{SERVER}", owner.base), "--api-key", &owner.key, "--era", era]);
-            check(&format!("{name} in {era}"), 15, &output_of(command).await);
+            check(&format!("{name} in {era}"), 16, &output_of(command).await);
         }
     }
 

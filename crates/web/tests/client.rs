@@ -111,6 +111,20 @@ impl Doors {
         self.with_key(key["api_key"].as_str().unwrap())
     }
 
+    /// Another key of the only customer that there is.
+    pub(crate) async fn another_key(&self) -> Client {
+        let customers = self.admin().get("/admin/v1/customers").await.json();
+        let [customer] = customers["items"].as_array().unwrap().as_slice() else { panic!("not one customer: {customers}") };
+        let keys = format!("/admin/v1/customers/{}/api-keys", customer["customer_id"].as_str().unwrap());
+        let key = self.admin().post(&keys, json!({ "name": "another" })).await.json();
+        self.with_key(key["api_key"].as_str().unwrap())
+    }
+
+    /// The application with what it stands on.
+    pub(crate) const fn test_app(&self) -> &TestApp {
+        &self.app
+    }
+
     /// A new customer of tier `free` that has a server `weather`.
     pub(crate) async fn customer_with_server(&self) -> Client {
         let customer = self.customer("free").await;

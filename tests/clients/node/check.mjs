@@ -46,6 +46,15 @@ async function calls_a_tool(client) {
   return result.structuredContent;
 }
 
+async function answers_what_it_is_asked(client, asked) {
+  const result = await client.callTool({ name: "consult", arguments: {} });
+  expect(!result.isError, `an error: ${textOf(result)}`);
+  const { action, city, said, model } = result.structuredContent;
+  expect(json([action, city, said, model]) === '["accept","Oslo","fjords","a-model"]', `structured content ${json(result.structuredContent)}`);
+  expect(json(asked) === '["Which city?","What is Oslo known for?"]', `it was asked ${json(asked)}`);
+  return asked;
+}
+
 async function hears_of_progress(client) {
   const reports = [];
   const onprogress = ({ progress, total, message }) => reports.push([progress, total, message]);
@@ -118,8 +127,16 @@ async function run({ url, "api-key": apiKey, era }) {
     console.log(json({ client: "node", era, check: name, ok, detail }));
   };
 
-  const client = new Client({ name: "toolwright-check", version: "0.1.0" }, { versionNegotiation: { mode: MODES[era] } });
-  const [lines, news] = [[], []];
+  const client = new Client({ name: "toolwright-check", version: "0.1.0" }, { capabilities: { elicitation: {}, sampling: {} }, versionNegotiation: { mode: MODES[era] } });
+  const [lines, news, asked] = [[], [], []];
+  client.setRequestHandler("elicitation/create", async ({ params }) => {
+    asked.push(params.message);
+    return { action: "accept", content: { city: "Oslo" } };
+  });
+  client.setRequestHandler("sampling/createMessage", async ({ params }) => {
+    asked.push([params.messages[0].content].flat()[0].text);
+    return { role: "assistant", content: { type: "text", text: "fjords" }, model: "a-model" };
+  });
   client.setNotificationHandler("notifications/message", ({ params }) => lines.push(params));
   client.setNotificationHandler("notifications/tools/list_changed", () => news.push("tools"));
   const requestInit = { headers: { authorization: `Bearer ${apiKey}` } };
@@ -141,6 +158,7 @@ async function run({ url, "api-key": apiKey, era }) {
   for (const name of ["shows_content", "reads_resources", "fills_in_a_prompt", "completes_arguments", "hears_of_the_log", "hears_of_changes"]) {
     await attempt(name, () => offers[name]({ client, era, lines, news, url, apiKey }));
   }
+  await attempt("answers_what_it_is_asked", () => answers_what_it_is_asked(client, asked));
   await client.close();
   await attempt("is_refused_without_a_key", () => is_refused_without_a_key(url));
   return failed ? 1 : 0;

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import httpx2
-from mcp import Client
+from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
@@ -108,6 +108,15 @@ async def takes_a_call_back(client: Client) -> object:
     return round(took, 1)
 
 
+async def answers_what_it_is_asked(client: Client, asked: list[str]) -> object:
+    result = await client.call_tool("consult", {})
+    expect(not result.is_error, f"an error: {text_of(result)}")
+    wanted = {"action": "accept", "city": "Oslo", "said": "fjords", "model": "a-model"}
+    expect(result.structured_content == wanted, f"structured content {result.structured_content}")
+    expect(asked == ["Which city?", "What is Oslo known for?"], f"it was asked {asked}")
+    return asked
+
+
 async def is_refused_without_a_key(url: str) -> object:
     async with httpx2.AsyncClient() as http:
         body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
@@ -153,10 +162,12 @@ async def run(url: str, api_key: str, era: str) -> bool:
         await attempt("fills_in_a_prompt", offers.fills_in_a_prompt(client))
         await attempt("completes_arguments", offers.completes_arguments(client))
         await attempt("hears_of_the_log", offers.hears_of_the_log(client, era, lines))
+        await attempt("answers_what_it_is_asked", answers_what_it_is_asked(client, asked))
         await attempt("hears_of_changes", offers.hears_of_changes(client, era, news, url, api_key))
 
     lines: list[str] = []
     news: list[str] = []
+    asked: list[str] = []
 
     async def hear_line(line) -> None:
         lines.append(f"{line.logger} {line.level} {line.data}")
@@ -164,11 +175,22 @@ async def run(url: str, api_key: str, era: str) -> bool:
     async def hear(message) -> None:
         news.append(getattr(message, "method", type(message).__name__))
 
+    async def answer_as_person(_, question) -> types.ElicitResult:
+        asked.append(question.message)
+        return types.ElicitResult(action="accept", content={"city": "Oslo"})
+
+    async def answer_as_model(_, question) -> types.CreateMessageResult:
+        content = question.messages[0].content
+        asked.append((content[0] if isinstance(content, list) else content).text)
+        said = types.TextContent(type="text", text="fjords")
+        return types.CreateMessageResult(role="assistant", content=said, model="a-model")
+
     http = create_mcp_http_client(headers={"Authorization": f"Bearer {api_key}"})
     try:
         transport = streamable_http_client(url, http_client=http)
         hearing = {"logging_callback": hear_line, "log_level": "warning", "message_handler": hear}
-        async with http, Client(transport, mode=MODES[era], cache=None, **hearing) as client:
+        answering = {"elicitation_callback": answer_as_person, "sampling_callback": answer_as_model}
+        async with http, Client(transport, mode=MODES[era], cache=None, **hearing, **answering) as client:
             await use(client)
     except Exception as error:  # the SDK wraps what went wrong in groups
         while isinstance(error, ExceptionGroup):

@@ -8,6 +8,7 @@ mod handshake;
 mod logs;
 mod progress;
 mod prompts;
+mod questions;
 mod resources;
 mod tools_call;
 mod tools_list;
