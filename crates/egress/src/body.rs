@@ -8,7 +8,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -24,6 +24,9 @@ use crate::{
     secrets::MaskedStream,
 };
 
+/// What comes at once of a body, if that is its end or there is so much of it.
+const AT_ONCE_BYTES: usize = 64 << 10;
+
 /// What a host answers, piece by piece: decompressed, bounded, without secrets. Nothing is read ahead of who reads it, but for one buffer.
 #[derive(Debug)]
 pub struct ResponseBody {
@@ -33,10 +36,12 @@ pub struct ResponseBody {
     bytes: u64,
     call: Arc<Call>,
     started: Started,
-    /// Gone with the last piece.
+    /// Gone when whoever reads is told of the end, since until then pieces may be held, and with this.
     flight: Option<Flight>,
     idle: Duration,
     waiting: Option<Waiting>,
+    /// Why it ended, if nobody was told yet.
+    failed: Option<FetchError>,
 }
 
 /// A read that waits for the host.
@@ -62,7 +67,7 @@ impl ResponseBody {
         let BodyParts { source, is_none, call, started, flight, idle } = parts;
         let masked = call.permission.masker().map(MaskedStream::new);
         let flight = Some(flight).filter(|_| !matches!(source, Source::Nothing));
-        Self { source, masked, is_none, bytes: 0, call, started, flight, idle, waiting: None }
+        Self { source, masked, is_none, bytes: 0, call, started, flight, idle, waiting: None, failed: None }
     }
 
     /// Whether there is no body at all, as after HEAD and with the status 204.
@@ -76,12 +81,57 @@ impl ResponseBody {
         self.source.is_encoded()
     }
 
+    /// Whether it is known that nothing follows.
+    #[must_use]
+    pub const fn is_at_end(&self) -> bool {
+        matches!(self.source, Source::Nothing) && self.failed.is_none()
+    }
+
     /// The next piece, never empty; `None` at the end, and after an error.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         poll_fn(|context| self.poll_piece(context)).await.transpose()
     }
 
+    /// What is there already, without waiting: all of a short body as a rule. Nothing is lost by an error: it is told by the next [`Self::next`].
+    pub async fn at_once(&mut self) -> Option<Bytes> {
+        let mut pieces: Vec<Bytes> = Vec::new();
+        poll_fn(|context| {
+            while pieces.iter().map(Bytes::len).sum::<usize>() < AT_ONCE_BYTES
+                && let Poll::Ready(Some(piece)) = self.poll_ready_piece(context)
+            {
+                match piece {
+                    Ok(piece) => pieces.push(piece),
+                    Err(error) => {
+                        self.failed = Some(error);
+                        break;
+                    }
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+        match pieces.len() {
+            0 | 1 => pieces.pop(),
+            _ => Some(pieces.concat().into()),
+        }
+    }
+
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match self.poll_ready_piece(context) {
+            Poll::Pending => self.poll_wait(context).map(|over| Some(Err(self.end_with(over)))),
+            Poll::Ready(None) => {
+                self.flight = None;
+                Poll::Ready(None)
+            }
+            ready => ready,
+        }
+    }
+
+    /// As [`Self::poll_piece`], where nobody waits.
+    fn poll_ready_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, FetchError>>> {
         loop {
             if matches!(self.source, Source::Nothing) {
                 return Poll::Ready(None);
@@ -89,18 +139,13 @@ impl ResponseBody {
             if let Some(over) = self.check_end() {
                 return Poll::Ready(Some(Err(self.end_with(over))));
             }
-            let Poll::Ready(piece) = self.source.poll_piece(context) else {
-                return match self.poll_wait(context) {
-                    Poll::Ready(over) => Poll::Ready(Some(Err(self.end_with(over)))),
-                    Poll::Pending => Poll::Pending,
-                };
-            };
+            let piece = ready!(self.source.poll_piece(context));
             self.waiting = None;
             let piece = match piece {
                 Some(Ok(piece)) => self.take(piece),
                 Some(Err(error)) => Err(self.broken(&error)),
                 None => {
-                    self.end();
+                    self.source = Source::Nothing;
                     Ok(self.masked.as_mut().map(MaskedStream::finish).unwrap_or_default())
                 }
             };
@@ -118,10 +163,15 @@ impl ResponseBody {
         if self.bytes > max {
             return Err(FetchError::TooLarge { what: "the body of the answer", max });
         }
-        Ok(match &mut self.masked {
-            Some(masked) => masked.push(piece),
-            None => piece,
-        })
+        if self.source.is_over() {
+            self.source = Source::Nothing;
+        }
+        let Some(masked) = &mut self.masked else { return Ok(piece) };
+        let mut certain = masked.push(piece);
+        if matches!(self.source, Source::Nothing) {
+            certain = join(certain, masked.finish());
+        }
+        Ok(certain)
     }
 
     fn check_end(&self) -> Option<FetchError> {
@@ -169,6 +219,10 @@ impl ResponseBody {
     }
 }
 
+fn join(first: Bytes, second: Bytes) -> Bytes {
+    if second.is_empty() { first } else { [first, second].concat().into() }
+}
+
 fn broken_reason(error: &hyper::Error) -> String {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     match source.map(io::Error::kind) {
@@ -187,7 +241,7 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.source, Source::Nothing)
+        self.is_at_end()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,5 +1,7 @@
 #include "natives.h"
 
+#include "plain_url.h"
+#include "request_text.h"
 #include "utf8.h"
 #include "values.h"
 
@@ -209,20 +211,62 @@ NATIVE(native_hmac) {
     return code.is_error ? throw_text(context, code.text) : take_bytes(context, code.text);
 }
 
-/* fetch(request: string of JSON, body: Uint8Array) -> handle */
+/* fetch(url, method, redirect, headers: array of pairs | undefined, body: Uint8Array | undefined) -> handle */
 NATIVE(native_fetch) {
     UNUSED;
-    struct text request = text_of(context, arguments[0]);
+    struct text body = JS_IsUndefined(arguments[4]) ? (struct text){"", 0} : bytes_of(context, arguments[4]);
+    if (body.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct text request = request_text(context, arguments[0], arguments[1], arguments[2], arguments[3]);
     if (request.start == NULL) {
         return JS_EXCEPTION;
     }
-    struct text body = bytes_of(context, arguments[1]);
     struct start_result result;
-    if (body.start != NULL) {
-        host_fetch(request.start, request.length, (const uint8_t *)body.start, body.length, &result);
+    host_fetch(request.start, request.length, (const uint8_t *)body.start, body.length, &result);
+    js_free(context, request.start);
+    return handle_or_throw(context, result);
+}
+
+static JSValue string_or_null(JSContext *context, struct text text) {
+    return text.start == NULL ? JS_NULL : JS_NewStringLen(context, text.start, text.length);
+}
+
+/* plainUrl(text) -> [scheme, host, port | null, path, query | null, fragment | null]; undefined where it is no plain URL (plain_url.h) */
+NATIVE(native_plain_url) {
+    UNUSED;
+    struct text url = text_of(context, arguments[0]);
+    if (url.start == NULL) {
+        return JS_EXCEPTION;
     }
-    text_free(context, request);
-    return body.start == NULL ? JS_EXCEPTION : handle_or_throw(context, result);
+    struct plain_url parts;
+    JSValue result = JS_UNDEFINED;
+    if (plain_url_read(url, &parts)) {
+        JSValue values[] = {
+            string_or_null(context, parts.scheme),
+            string_or_null(context, parts.host),
+            parts.digits.start == NULL ? JS_NULL : JS_NewUint32(context, parts.port),
+            string_or_null(context, parts.path),
+            string_or_null(context, parts.query),
+            string_or_null(context, parts.fragment),
+        };
+        result = JS_NewArrayFrom(context, sizeof values / sizeof values[0], values);
+    }
+    text_free(context, url);
+    return result;
+}
+
+/* isNormalUrl(text) -> whether it is a plain URL, and written as the standard would write it */
+NATIVE(native_is_normal_url) {
+    UNUSED;
+    struct text url = text_of(context, arguments[0]);
+    if (url.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    struct plain_url parts;
+    bool is_normal = plain_url_read(url, &parts) && parts.is_normal;
+    text_free(context, url);
+    return JS_NewBool(context, is_normal);
 }
 
 /* read(body) -> handle */
@@ -457,7 +501,9 @@ static const JSCFunctionListEntry NATIVES[] = {
     JS_CFUNC_DEF("secret", 1, native_secret),
     JS_CFUNC_DEF("basicAuth", 2, native_basic_auth),
     JS_CFUNC_DEF("hmac", 3, native_hmac),
-    JS_CFUNC_DEF("fetch", 2, native_fetch),
+    JS_CFUNC_DEF("fetch", 5, native_fetch),
+    JS_CFUNC_DEF("plainUrl", 1, native_plain_url),
+    JS_CFUNC_DEF("isNormalUrl", 1, native_is_normal_url),
     JS_CFUNC_DEF("read", 1, native_read),
     JS_CFUNC_DEF("take", 1, native_take),
     JS_CFUNC_DEF("close", 1, native_close),

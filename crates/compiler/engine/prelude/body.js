@@ -5,6 +5,8 @@
  * read, {isUsed}.
  */
 
+const NO_BYTES = new Uint8Array();
+
 /** [body, media type] of what a request or a response is made with; the type is undefined where it says none. */
 function bodyOf(init) {
   if (typeof init === "string") {
@@ -44,6 +46,19 @@ function refuseIfUsed(body) {
   if (body?.stream !== undefined && streamCore(body.stream).reader !== undefined) {
     throw new TypeError("the body's stream has a reader: nobody else can read it");
   }
+}
+
+/** All of a body, if it is there already and nobody has read it: it is used up by that. Undefined otherwise. */
+function bytesAtHand(body) {
+  if (body === null) {
+    return NO_BYTES;
+  }
+  const { bytes } = body;
+  if (bytes !== undefined) {
+    body.isUsed = true;
+    body.bytes = undefined;
+  }
+  return bytes;
 }
 
 /** All of a body, which is used up by that. */
@@ -94,7 +109,7 @@ function cloneBody(body) {
 /** Text without the mark at its beginning. */
 function decodeText(bytes) {
   const text = native.decodeUtf8(bytes);
-  return text.startsWith("\uFEFF") ? text.slice(1) : text;
+  return text[0] === "\uFEFF" ? text.slice(1) : text;
 }
 
 /** The body of a request or a response; null where it has none. */
@@ -103,7 +118,8 @@ let setBody;
 
 /** What Request and Response extend. */
 class Body {
-  #body = null;
+  #body;
+  /** Headers; or what the host gave, until somebody asks for them. */
   #headers;
 
   constructor(body, headers) {
@@ -119,7 +135,7 @@ class Body {
   }
 
   get headers() {
-    return this.#headers;
+    return this.#readHeaders();
   }
 
   get body() {
@@ -137,7 +153,7 @@ class Body {
 
   async blob() {
     // Parameters as the standard writes them: without spaces.
-    const type = (valueOfHeader(headersList(this.#headers), "content-type") ?? "").replace(/[ \t]*;[ \t]*/g, ";");
+    const type = (this.#contentType() ?? "").replace(/[ \t]*;[ \t]*/g, ";");
     return blobOf(await consumeBody(this.#body), type);
   }
 
@@ -148,14 +164,25 @@ class Body {
   }
 
   async formData() {
-    return parseFormData(await consumeBody(this.#body), valueOfHeader(headersList(this.#headers), "content-type"));
+    return parseFormData(await consumeBody(this.#body), this.#contentType());
   }
 
   async json() {
-    return parseJson(decodeText(await consumeBody(this.#body)));
+    return parseJson(decodeText(bytesAtHand(this.#body) ?? (await consumeBody(this.#body))));
   }
 
   async text() {
-    return decodeText(await consumeBody(this.#body));
+    return decodeText(bytesAtHand(this.#body) ?? (await consumeBody(this.#body)));
+  }
+
+  #readHeaders() {
+    if (headersList(this.#headers) === undefined) {
+      this.#headers = headersOfHost(this.#headers);
+    }
+    return this.#headers;
+  }
+
+  #contentType() {
+    return valueOfHeader(headersList(this.#readHeaders()), "content-type");
   }
 }

@@ -5,6 +5,8 @@ const unreadBodies = new FinalizationRegistry((handle) => native.close(handle));
 
 class BodySource {
   #handle;
+  /** The request, where it has brought a piece that nobody has taken yet, and what it says of that. */
+  #begun;
   /** Another object than this one, which the registry would keep otherwise. */
   #token = {};
   #isOpen = true;
@@ -14,8 +16,9 @@ class BodySource {
   #stopFollowing;
   #core;
 
-  constructor(handle, signal) {
+  constructor(handle, begun, signal) {
     this.#handle = handle;
+    this.#begun = begun;
     unreadBodies.register(this, handle, this.#token);
     if (signal !== undefined) {
       // The signal may live longer than anybody who wants this body.
@@ -32,14 +35,17 @@ class BodySource {
     if (!this.#isOpen) {
       return undefined;
     }
+    if (this.#begun !== undefined) {
+      const { operation, text } = this.#begun;
+      this.#begun = undefined;
+      return this.#arrivedOrFail(false, text, operation);
+    }
     const { promise, resolve, reject } = Promise.withResolvers();
     const operation = follow(startOrFail(() => native.read(this.#handle)), (isError, text, handle) => {
       this.#reading = undefined;
       try {
-        resolve(this.#arrived(isError, text, handle));
+        resolve(this.#arrivedOrFail(isError, text, handle));
       } catch (error) {
-        // There is no memory for the piece.
-        this.fail(error);
         reject(error);
       }
     });
@@ -47,25 +53,37 @@ class BodySource {
     return promise;
   }
 
-  /** The piece that a read has brought. */
-  #arrived(isError, text, handle) {
+  #arrivedOrFail(isError, text, operation) {
+    try {
+      return this.#arrived(isError, text, operation);
+    } catch (error) {
+      // There is no memory for the piece.
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  /** The piece that `operation` has brought; undefined where the end brought none. */
+  #arrived(isError, text, operation) {
     if (isError) {
       this.#failure = { reason: new TypeError(text) };
       this.#end();
       throw this.#failure.reason;
     }
-    const bytes = native.take(handle);
-    if (bytes.length > 0) {
-      return bytes;
+    const bytes = native.take(operation);
+    if (text === "end") {
+      this.#end();
     }
-    this.#end();
-    return undefined;
+    return bytes.length > 0 ? bytes : undefined;
   }
 
   async readAll() {
     const pieces = [];
     for (let piece; (piece = await this.next()) !== undefined; ) {
       pieces.push(piece);
+      if (!this.#isOpen && this.#failure === undefined) {
+        break;
+      }
     }
     return pieces.length === 1 ? pieces[0] : concatBytes(pieces);
   }

@@ -4,6 +4,8 @@
 let headersList;
 /** From here on the headers cannot be changed. */
 let freezeHeaders;
+/** Adds a header where there is none of its name, which is in lower case. */
+let addIfMissing;
 
 class Headers {
   #list = [];
@@ -22,12 +24,13 @@ class Headers {
     }
     const given = headersList(init);
     if (given !== undefined) {
-      this.#list = given.map((pair) => [...pair]);
+      this.#list = given.map((pair) => [pair[0], pair[1]]);
     } else if (typeof init[Symbol.iterator] === "function") {
       Array.from(init, ([...pair]) => this.#appendPair(pair));
     } else {
-      for (const name of Object.keys(init)) {
-        this.#list.push([headerName(name), headerValue(name, init[name])]);
+      const names = Object.keys(init);
+      for (let at = 0; at < names.length; at += 1) {
+        this.#list.push([headerName(names[at]), headerValue(names[at], init[names[at]])]);
       }
     }
   }
@@ -36,6 +39,11 @@ class Headers {
     headersList = (value) => (typeof value === "object" && value !== null && #list in value ? value.#list : undefined);
     freezeHeaders = (headers) => {
       headers.#isFrozen = true;
+    };
+    addIfMissing = (headers, name, value) => {
+      if (findHeader(headers.#list, name) === -1) {
+        headers.#list.push([name, value]);
+      }
     };
   }
 
@@ -64,8 +72,7 @@ class Headers {
 
   has(name) {
     needArguments("has", arguments, 1);
-    const wanted = headerName(name);
-    return this.#list.some(([other]) => other === wanted);
+    return findHeader(this.#list, headerName(name)) !== -1;
   }
 
   /** The first of the name stays at its place with the new value, the others go. */
@@ -137,22 +144,36 @@ Object.defineProperty(Headers.prototype, Symbol.iterator, {
 });
 finishInterface(Headers);
 
-/** Headers of what the host gave: it has checked them. */
-function headersOfHost(list) {
+/** Headers of what the host gave, names and values in one list: it has checked them, and names are in lower case. */
+function headersOfHost(given) {
   const headers = new Headers();
-  const target = headersList(headers);
-  for (const pair of list) {
-    pair[0] = pair[0].toLowerCase();
-    target.push(pair);
+  const list = headersList(headers);
+  for (let at = 0; at < given.length; at += 2) {
+    list.push([given[at], given[at + 1]]);
   }
   freezeHeaders(headers);
   return headers;
 }
 
+/** Where the first header of a name in lower case stands; -1 where there is none. */
+function findHeader(list, wanted) {
+  for (let at = 0; at < list.length; at += 1) {
+    if (list[at][0] === wanted) {
+      return at;
+    }
+  }
+  return -1;
+}
+
 /** All values of a name in lower case, joined; null where there is none. */
 function valueOfHeader(list, wanted) {
-  const values = list.filter(([name]) => name === wanted).map(([, value]) => value);
-  return values.length === 0 ? null : values.join(", ");
+  let value = null;
+  for (let at = 0; at < list.length; at += 1) {
+    if (list[at][0] === wanted) {
+      value = value === null ? list[at][1] : `${value}, ${list[at][1]}`;
+    }
+  }
+  return value;
 }
 
 /** By name; those of one name are one, but for set-cookie, whose values cannot be joined. */

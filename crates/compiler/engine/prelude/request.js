@@ -3,7 +3,7 @@
 const METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 const REDIRECTS = ["follow", "error", "manual"];
 
-/** {url, method, redirect, signal} of a request; undefined for anything else. */
+/** An object with url, method, redirect and signal of a request; undefined for anything else. */
 let requestHead;
 
 class Request extends Body {
@@ -11,9 +11,9 @@ class Request extends Body {
 
   constructor(input, init) {
     needArguments("Request", arguments, 1);
-    const { head, headers, body } = readRequest(input, init ?? {});
-    super(body, headers);
-    this.#head = head;
+    const request = readRequest(input, init);
+    super(request.body, request.headers ?? new Headers());
+    this.#head = request;
   }
 
   static {
@@ -38,7 +38,8 @@ class Request extends Body {
   }
 
   clone() {
-    const clone = new Request(this.#head.url, { ...this.#head, headers: this.headers });
+    const { url, method, redirect, signal } = this.#head;
+    const clone = new Request(url, { method, redirect, signal, headers: this.headers });
     setBody(clone, cloneBody(bodyIn(this)));
     return clone;
   }
@@ -46,49 +47,71 @@ class Request extends Body {
 
 finishInterface(Request);
 
-/** The parts of a request from what `new Request` is given. */
+/** {url, method, redirect, signal, headers, body} from what `new Request` is given; `headers` is undefined where there are none. */
 function readRequest(input, init) {
+  if (init === undefined || init === null) {
+    return typeof input === "string" ? plainRequest(absoluteUrl(input)) : readRequestWith(input, {});
+  }
   if (typeof init !== "object") {
     throw new TypeError("the second argument of a request must be an object like { method: \"POST\", headers, body }");
   }
+  return readRequestWith(input, init);
+}
+
+function plainRequest(url) {
+  return { url, method: "GET", redirect: "follow", signal: undefined, headers: undefined, body: null };
+}
+
+function readRequestWith(input, init) {
   const given = requestHead(input);
   const method = init.method === undefined ? (given?.method ?? "GET") : methodOf(init.method);
-  const redirect = init.redirect === undefined ? (given?.redirect ?? "follow") : `${init.redirect}`;
-  if (!REDIRECTS.includes(redirect)) {
-    throw new TypeError(`\`redirect\` of a request must be ${REDIRECTS.join(", ")}, not ${quote(cut(redirect, 100))}`);
-  }
+  const redirect = init.redirect === undefined ? (given?.redirect ?? "follow") : redirectOf(init.redirect);
   const signal = init.signal === undefined ? given?.signal : (init.signal ?? undefined);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError("`signal` of a request must be an AbortSignal");
   }
-  const head = { url: given?.url ?? absoluteUrl(input), method, redirect, signal };
-  const headers = new Headers(init.headers ?? (given === undefined ? undefined : input.headers));
-  return { head, headers, body: readRequestBody(method, given === undefined ? null : bodyIn(input), init.body ?? null, headers) };
+  const url = given?.url ?? absoluteUrl(input);
+  const givenHeaders = init.headers ?? (given === undefined ? undefined : input.headers);
+  const request = { url, method, redirect, signal, headers: givenHeaders === undefined ? undefined : new Headers(givenHeaders), body: null };
+  readRequestBody(request, given === undefined ? null : bodyIn(input), init.body ?? null);
+  return request;
 }
 
-function readRequestBody(method, bodyBefore, init, headers) {
-  if ((method === "GET" || method === "HEAD") && (init !== null || bodyBefore !== null)) {
-    throw new TypeError(`a request with the method ${method} has no body`);
+function redirectOf(redirect) {
+  const text = `${redirect}`;
+  if (!REDIRECTS.includes(text)) {
+    throw new TypeError(`\`redirect\` of a request must be ${REDIRECTS.join(", ")}, not ${quote(cut(text, 100))}`);
+  }
+  return text;
+}
+
+function readRequestBody(request, bodyBefore, init) {
+  if (init === null && bodyBefore === null) {
+    return;
+  }
+  if (request.method === "GET" || request.method === "HEAD") {
+    throw new TypeError(`a request with the method ${request.method} has no body`);
   }
   if (init === null) {
-    if (bodyBefore === null) {
-      return null;
-    }
     // The body goes over: who made the first request has given it away.
     refuseIfUsed(bodyBefore);
-    const body = { ...bodyBefore };
+    request.body = { ...bodyBefore };
     Object.assign(bodyBefore, { bytes: undefined, source: undefined, stream: undefined, isUsed: true });
-    return body;
+    return;
   }
   const [body, type] = bodyOf(init);
-  if (type !== undefined && !headers.has("content-type")) {
-    headers.append("content-type", type);
+  request.body = body;
+  if (type !== undefined) {
+    request.headers ??= new Headers();
+    addIfMissing(request.headers, "content-type", type);
   }
-  return body;
 }
 
 function methodOf(method) {
   const text = `${method}`;
+  if (METHODS.includes(text)) {
+    return text;
+  }
   if (native.headerName(text) === undefined || ["CONNECT", "TRACE", "TRACK"].includes(text.toUpperCase())) {
     throw new TypeError(`${quote(cut(text, 100))} is not a method that a request may have`);
   }
@@ -97,6 +120,9 @@ function methodOf(method) {
 }
 
 function absoluteUrl(input) {
+  if (typeof input === "string" && native.isNormalUrl(input)) {
+    return input;
+  }
   const text = wellFormed(input);
   const url = parseUrl(text);
   if (url === undefined) {

@@ -13,7 +13,7 @@ class Response extends Body {
   constructor(body = null, init = {}) {
     const made = body === RESPONSE_KEY ? init : readResponse(body, init ?? {});
     super(made.body, made.headers);
-    this.#head = made.head;
+    this.#head = made;
   }
 
   static error() {
@@ -38,9 +38,7 @@ class Response extends Body {
       throw new TypeError("the data of Response.json cannot be written as JSON");
     }
     const headers = new Headers(init?.headers);
-    if (!headers.has("content-type")) {
-      headers.append("content-type", "application/json");
-    }
+    addIfMissing(headers, "content-type", "application/json");
     return new Response(json, { ...init, headers });
   }
 
@@ -73,14 +71,15 @@ class Response extends Body {
     if (this.#head.type === "basic") {
       freezeHeaders(headers);
     }
-    return makeResponse(this.#head, headers, cloneBody(bodyIn(this)));
+    const { type, url, redirected, status, statusText } = this.#head;
+    return makeResponse({ type, url, redirected, status, statusText }, headers, cloneBody(bodyIn(this)));
   }
 }
 
 finishInterface(Response);
 
 function makeResponse(head, headers, body) {
-  return new Response(RESPONSE_KEY, { head: { type: "default", url: "", redirected: false, status: 200, statusText: "", ...head }, headers, body });
+  return new Response(RESPONSE_KEY, { type: "default", url: "", redirected: false, status: 200, statusText: "", ...head, headers, body });
 }
 
 /** The parts of a response from what `new Response` is given. */
@@ -93,22 +92,31 @@ function readResponse(init, { status = 200, statusText = "", headers: givenHeade
     throw new TypeError("`statusText` of a response must be a line of characters up to U+00FF");
   }
   const headers = new Headers(givenHeaders);
-  const head = { type: "default", url: "", redirected: false, status: number, statusText: `${statusText}` };
+  const made = { type: "default", url: "", redirected: false, status: number, statusText: `${statusText}`, headers, body: null };
   if (init === null) {
-    return { head, headers, body: null };
+    return made;
   }
   if (BODILESS.includes(number)) {
     throw new TypeError(`a response with the status ${number} has no body`);
   }
   const [body, type] = bodyOf(init);
-  if (type !== undefined && !headers.has("content-type")) {
-    headers.append("content-type", type);
+  if (type !== undefined) {
+    addIfMissing(headers, "content-type", type);
   }
-  return { head, headers, body };
+  made.body = body;
+  return made;
 }
 
-/** `answer` is {url, status, statusText, redirected, headers, body}, the body a handle or null. */
-function responseOfHost({ url, status, statusText, redirected, headers, body }, signal) {
-  const source = body === null ? null : { source: new BodySource(body, signal) };
-  return makeResponse({ type: "basic", url: url.replace(/#.*/s, ""), redirected, status, statusText }, headersOfHost(headers), source);
+/** What the host says of the answer to `operation` is [status, status text, URL, whether it was redirected, body, what has begun, headers]. */
+function responseOfHost(told, operation, signal) {
+  const body = told[4] === null ? null : bodyOfHost(told[4], told[5], operation, signal);
+  return new Response(RESPONSE_KEY, { type: "basic", url: told[2], redirected: told[3], status: told[0], statusText: told[1], headers: told[6], body });
+}
+
+/** A short body is there with the head. One that a signal can end is a source nevertheless, since it ends also what nobody has read yet. */
+function bodyOfHost(handle, begun, operation, signal) {
+  if (begun === "all" && signal === undefined) {
+    return { bytes: native.take(operation) };
+  }
+  return { source: new BodySource(handle, begun === "none" ? undefined : { operation, text: begun === "all" ? "end" : "more" }, signal) };
 }

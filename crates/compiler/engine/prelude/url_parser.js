@@ -31,27 +31,13 @@ function emptyUrl() {
   return { scheme: "", username: "", password: "", host: null, port: null, path: [], query: null, fragment: null };
 }
 
-/**
- * What most URLs are: a name in lower case under http or https, and nothing in them that the standard would write otherwise. Its last label
- * begins with a letter, so that it is no address.
- */
-const PLAIN_URL =
-  /^(https?):\/\/((?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*)(?::([0-9]{1,5}))?(?:\/([A-Za-z0-9!$%&'()*+,\-./:;=@_~]*))?(?:\?([A-Za-z0-9!$%&()*+,\-./:;=?@_~]*))?(?:#([A-Za-z0-9!$%&'()*+,\-./:;=?@_~]*))?$/;
-/** A segment that may be `.` or `..`. */
-const DOTTED = /(?:^|\/)\.|%2e/i;
-
-/** The record of a plain URL, which the states below would come to at twenty times the cost; undefined for any other. */
+/** The record of a URL as most are, which the states below would come to at a thousand times the cost; undefined for any other. */
 function parsePlainUrl(input) {
-  const parts = PLAIN_URL.exec(input);
-  if (parts === null) {
+  const parts = native.plainUrl(input);
+  if (parts === undefined) {
     return undefined;
   }
-  const [, scheme, host, digits, path = "", query = null, fragment = null] = parts;
-  const port = digits === undefined || Number(digits) === SPECIAL_PORTS.get(scheme) ? null : Number(digits);
-  if (port > 65_535 || host.includes("xn--") || DOTTED.test(path)) {
-    return undefined;
-  }
-  return { scheme, username: "", password: "", host, port, path: path.split("/"), query, fragment };
+  return { scheme: parts[0], username: "", password: "", host: parts[1], port: parts[2], path: parts[3].split("/"), query: parts[4], fragment: parts[5] };
 }
 
 /** Parses a URL, against `base`, a record, where there is one. Gives its record; undefined for failure. */

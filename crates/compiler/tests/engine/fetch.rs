@@ -28,7 +28,7 @@ fn a_page_is_fetched_as_on_the_web() {
     let mut machine = machine(
         "const r = await fetch('https://API.test:443/a/../b?q=1#top', { headers: { 'X-A': 'b', authorization: `Bearer ${ctx.secret('KEY')}` } });
          return [r.status, r.ok, r.statusText, r.url, r.redirected, r.type, r.headers.get('Content-Type'), r.bodyUsed, await r.text(), r.bodyUsed];",
-        vec![Reply::pieces(&["gr", "ü\u{df}e"]).with(json!({"url": "https://api.test/b?q=1#top"}))],
+        vec![Reply::pieces(&["gr", "ü\u{df}e"]).with(json!({"url": "https://api.test/b?q=1"}))],
     );
 
     let answer = machine.call(&json!({})).unwrap();
@@ -321,7 +321,7 @@ fn what_the_host_says_of_a_response_cannot_be_changed() {
     assert_eq!(
         answer(
             "const r = await fetch('https://api.test/'); try { r.headers.set('a', 'b'); } catch (e) { return [e.name, new Headers(r.headers).get('content-type')]; }",
-            vec![Reply::ok("").with(json!({"headers": [["Content-Type", "a/b"], ["Set-Cookie", "x=1"], ["set-cookie", "y=2"]]}))]
+            vec![Reply::ok("").with(json!({"headers": [["content-type", "a/b"], ["set-cookie", "x=1"], ["set-cookie", "y=2"]]}))]
         ),
         json!(["TypeError", "a/b"])
     );

@@ -17,7 +17,7 @@ pub(crate) struct Upstream {
     /// Bodies that were closed.
     pub(crate) closed: Vec<u32>,
     /// Bodies of which more can be read, and those that ended by themselves.
-    bodies: BTreeMap<u32, VecDeque<Piece>>,
+    bodies: BTreeMap<u32, (AtOnce, VecDeque<Piece>)>,
     arrived: BTreeMap<u32, Vec<u8>>,
 }
 
@@ -32,6 +32,17 @@ pub(crate) struct Reply {
     pub(crate) head: std::result::Result<Value, String>,
     /// None: a response without a body.
     pub(crate) pieces: Option<Vec<Piece>>,
+    /// What of them is there with the head.
+    pub(crate) at_once: AtOnce,
+}
+
+/// How much of a body comes with the head of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtOnce {
+    /// Nothing, and then each piece by itself, the end as well.
+    Nothing,
+    /// The first piece; the last one says that it is the last.
+    First,
 }
 
 impl Reply {
@@ -42,12 +53,19 @@ impl Reply {
 
     /// An answer with status 200 and a body in these pieces.
     pub(crate) fn pieces(pieces: &[&str]) -> Self {
-        Self { after_ms: 0, head: Ok(head()), pieces: Some(pieces.iter().map(|piece| Ok(piece.as_bytes().to_vec())).collect()) }
+        let pieces = pieces.iter().map(|piece| Ok(piece.as_bytes().to_vec())).collect();
+        Self { after_ms: 0, head: Ok(head()), pieces: Some(pieces), at_once: AtOnce::Nothing }
     }
 
     /// No answer: the host says why.
     pub(crate) fn failed(error: &str) -> Self {
-        Self { after_ms: 0, head: Err(error.to_owned()), pieces: None }
+        Self { after_ms: 0, head: Err(error.to_owned()), pieces: None, at_once: AtOnce::Nothing }
+    }
+
+    /// The same, with its first piece at once.
+    pub(crate) fn at_once(mut self) -> Self {
+        self.at_once = AtOnce::First;
+        self
     }
 
     /// The same with other members of the head.
@@ -130,14 +148,21 @@ fn fetch(mut caller: Caller<'_, Host>, at: u32, length: u32, body: u32, body_len
         return give(&mut caller, result, 1, b"the host `nowhere.test` was not granted to this tool");
     };
     let handle = host.next_handle();
-    let told = reply.head.map(|mut head| {
-        let body = reply.pieces.map(|pieces| {
-            let body = host.next_handle();
-            host.upstream.bodies.insert(body, pieces.into());
-            body
-        });
-        head["body"] = body.map_or(Value::Null, Value::from);
-        head.to_string()
+    let told = reply.head.map(|head| {
+        let (mut body, mut begun) = (Value::Null, "none");
+        if let Some(pieces) = reply.pieces {
+            let id = host.next_handle();
+            let mut pieces = VecDeque::from(pieces);
+            if reply.at_once == AtOnce::First {
+                let first = pieces.pop_front().unwrap_or_else(|| Ok(Vec::new())).unwrap();
+                begun = if pieces.is_empty() { "all" } else { "some" };
+                host.upstream.arrived.insert(handle, first);
+            }
+            host.upstream.bodies.insert(id, (reply.at_once, pieces));
+            body = id.into();
+        }
+        let headers: Vec<&Value> = head["headers"].as_array().unwrap().iter().flat_map(|pair| pair.as_array().unwrap()).collect();
+        json!([head["status"], head["statusText"], head["url"], head["redirected"], body, begun, headers]).to_string()
     });
     host.begin(handle, reply.after_ms * 1000, told);
     write(&mut caller, result, &[0])?;
@@ -148,13 +173,13 @@ fn read(mut caller: Caller<'_, Host>, body: u32, result: u32) -> Result<()> {
     count(&mut caller, "read");
     let host = caller.data_mut();
     let handle = host.next_handle();
-    let Some(pieces) = host.upstream.bodies.get_mut(&body) else {
+    let Some((at_once, pieces)) = host.upstream.bodies.get_mut(&body) else {
         return give(&mut caller, result, 1, b"this body is not open");
     };
     let told = pieces.pop_front().unwrap_or_else(|| Ok(Vec::new())).map(|bytes| {
-        let length = bytes.len().to_string();
+        let is_end = bytes.is_empty() || (*at_once == AtOnce::First && pieces.is_empty());
         host.upstream.arrived.insert(handle, bytes);
-        length
+        if is_end { "end" } else { "more" }.to_owned()
     });
     host.begin(handle, 0, told);
     write(&mut caller, result, &[0])?;

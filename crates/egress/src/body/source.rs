@@ -79,6 +79,22 @@ impl Source {
         matches!(self, Self::Gzip(_) | Self::Deflate(_))
     }
 
+    /// Whether it is known that nothing follows, as it is with the last byte of a body whose length was told. The connection is given back then.
+    pub(crate) fn is_over(&mut self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Plain(wire) => {
+                let is_over = wire.incoming.is_end_stream();
+                if is_over {
+                    wire.give_back();
+                }
+                is_over
+            }
+            // Their decoders know it, but not before they are asked for more.
+            Self::Gzip(_) | Self::Deflate(_) => false,
+        }
+    }
+
     pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let mut buffer = BytesMut::with_capacity(if matches!(self, Self::Nothing | Self::Plain(_)) { 0 } else { PIECE_BYTES });
         let read = match self {

@@ -13,6 +13,11 @@ use crate::{journal, state::GuestState};
 /// Bytes of a piece of what an earlier run has read: about as many as come from a host at a time.
 const KEPT_PIECE_BYTES: usize = 64 * 1024;
 
+/// What a `read` says that has brought a piece.
+const MORE: &str = "more";
+/// What it says where nothing follows.
+const END: &str = "end";
+
 /// The bodies that a guest holds open, and their pieces that it has not taken yet: one of each body at most. How many it may hold open is
 /// bounded by `egress`.
 #[derive(Debug, Default)]
@@ -25,7 +30,7 @@ pub(crate) struct Bodies {
 struct Body {
     /// Absent while it is read.
     rest: Option<Rest>,
-    /// The operation that read it last; 0 before the first.
+    /// The operation that read it last; before the first, the request.
     last_read: u32,
 }
 
@@ -49,6 +54,14 @@ pub(crate) struct OpenBody {
 }
 
 impl Rest {
+    /// Whether it is known that nothing follows.
+    fn is_at_end(&self) -> bool {
+        match self {
+            Self::Live(body) => body.is_at_end(),
+            Self::Kept { bytes, broken } => bytes.is_empty() && broken.is_none(),
+        }
+    }
+
     /// The next piece, never empty; nothing at the end. The inner error is told to the guest.
     pub(crate) async fn next(&mut self) -> Result<Result<Option<Bytes>, String>, FetchError> {
         match self {
@@ -63,8 +76,19 @@ impl Rest {
 }
 
 impl Bodies {
-    pub(super) fn insert(&mut self, handle: u32, rest: ResponseBody) {
-        self.open.insert(handle, Body { rest: Some(Rest::Live(Box::new(rest))), last_read: 0 });
+    /// Opens a body, of which the request `operation` has brought a piece, if it has.
+    pub(super) fn insert(&mut self, handle: u32, operation: u32, body: ResponseBody, begun: Option<Bytes>) {
+        self.open.insert(handle, Body { rest: Some(Rest::Live(Box::new(body))), last_read: operation });
+        if let Some(piece) = begun {
+            self.pieces.insert(operation, piece);
+        }
+    }
+
+    /// What `operation` has brought, if nobody has taken it yet. A body of which that was the last is gone.
+    fn take(&mut self, operation: u32) -> Bytes {
+        let Some(piece) = self.pieces.remove(&operation) else { return Bytes::new() };
+        self.open.retain(|_, body| body.last_read != operation || !body.rest.as_ref().is_some_and(Rest::is_at_end));
+        piece
     }
 
     /// All that are open, which are so no longer.
@@ -98,19 +122,19 @@ impl Bodies {
         Ok(rest)
     }
 
-    /// Takes back the rest of a body after `operation` has read a piece; at its end there is none, and the body is gone. Gives the
-    /// piece's length.
-    pub(super) fn give_back(&mut self, handle: u32, operation: u32, read: Option<(Bytes, Rest)>) -> usize {
+    /// Takes back the rest of a body after `operation` has read a piece; at its end there is none, and the body is gone. Gives what the
+    /// guest is told, and the piece's length.
+    pub(super) fn give_back(&mut self, handle: u32, operation: u32, read: Option<(Bytes, Rest)>) -> (&'static str, usize) {
         let Some((piece, rest)) = read else {
             self.open.remove(&handle);
-            return 0;
+            return (END, 0);
         };
-        let bytes = piece.len();
+        let told = (if rest.is_at_end() { END } else { MORE }, piece.len());
         if let Some(body) = self.open.get_mut(&handle) {
             body.rest = Some(rest);
             self.pieces.insert(operation, piece);
         }
-        bytes
+        told
     }
 
     /// Gives up a body. If it is being read, this is the operation.
@@ -154,7 +178,7 @@ pub(super) fn take(mut guest: StoreContextMut<'_, GuestState>, (operation,): (u3
         &mut guest,
         HostCall::Take,
         |_| Some(journal::number(operation)),
-        |guest| Ok(guest.data_mut().outside.bodies.pieces.remove(&operation).unwrap_or_default().to_vec()),
+        |guest| Ok(guest.data_mut().outside.bodies.take(operation).to_vec()),
     )?;
     burn(&mut guest, piece.len(), BYTE_FUEL)?;
     Ok((piece,))

@@ -57,6 +57,13 @@ struct Sleep<'a> {
     ms: f64,
 }
 
+/// An answer, with what of its body came at once.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) response: FetchResponse,
+    pub(super) begun: Option<Bytes>,
+}
+
 /// How an operation ended.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -64,7 +71,7 @@ pub(super) enum Ended {
     /// A request, which held `sent`.
     Fetched {
         sent: Sending,
-        response: Result<Box<FetchResponse>, FetchError>,
+        response: Result<Box<Fetched>, FetchError>,
     },
     /// A request whose task broke off: a fault of ours.
     BrokeOff {
@@ -339,17 +346,17 @@ fn tell(guest: &mut StoreContextMut<'_, GuestState>, handle: u32, ended: Ended) 
     Ok(match ended {
         Ended::Slept => Ok(String::new()),
         Ended::Answered(answer) => answer,
-        Ended::Fetched { sent, response } => requests::answer(guest, sent, response)?,
+        Ended::Fetched { sent, response } => requests::answer(guest, handle, sent, response)?,
         Ended::BrokeOff { sent } => requests::broke_off(guest, sent),
         Ended::Read { body, piece } => {
             let read = requests::unless_over(piece)?.and_then(|read| read);
             let bodies = &mut guest.data_mut().outside.bodies;
-            let piece_bytes = read.map(|read| bodies.give_back(body, handle, read));
-            if piece_bytes.is_err() {
+            let told = read.map(|read| bodies.give_back(body, handle, read));
+            if told.is_err() {
                 bodies.give_back(body, handle, None);
             }
-            burn(guest, *piece_bytes.as_ref().unwrap_or(&0), requests::RECEIVED_BYTE_FUEL)?;
-            piece_bytes.map(|bytes| bytes.to_string())
+            burn(guest, told.as_ref().map_or(0, |(_, bytes)| *bytes), requests::RECEIVED_BYTE_FUEL)?;
+            told.map(|(told, _)| told.to_owned())
         }
     })
 }

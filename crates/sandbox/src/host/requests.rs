@@ -14,7 +14,11 @@ use wasmtime::{
     component::{WasmList, WasmStr},
 };
 
-use super::{Fault, burn, charge_refusal, count, operations::Ended, refusal, take_text};
+use super::{
+    Fault, burn, charge_refusal, count,
+    operations::{Ended, Fetched},
+    refusal, take_text,
+};
 use crate::{journal, outside::Sending, state::GuestState};
 
 /// Bytes of a request without its body, as JSON: more than hosts take.
@@ -54,14 +58,31 @@ enum RedirectMode {
 
 /// The end of a `fetch`.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    url: &'a str,
-    status: u16,
-    status_text: &'a str,
-    redirected: bool,
-    headers: &'a [(String, String)],
-    body: Option<u32>,
+struct Answer<'a>(
+    /// The status.
+    u16,
+    /// What stands beside it.
+    &'a str,
+    /// The URL.
+    &'a str,
+    /// Whether it was redirected.
+    bool,
+    /// The handle of the body.
+    Option<u32>,
+    /// What came of the body.
+    Begun,
+    /// Names and values of the headers, one after the other.
+    Vec<&'a str>,
+);
+
+/// How much of a body has come with the head of its answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Begun {
+    /// Nothing yet, or there is no body.
+    None,
+    Some,
+    All,
 }
 
 /// `fetch: func(request: string, body: list<u8>) -> result<u32, string>`
@@ -81,26 +102,35 @@ pub(super) fn fetch(
     Ok((started,))
 }
 
-/// What the guest is told of a request that has ended.
+/// What the guest is told of the request `operation`, which has ended.
 pub(super) fn answer(
     guest: &mut StoreContextMut<'_, GuestState>,
+    operation: u32,
     sent: Sending,
-    response: Result<Box<FetchResponse>, FetchError>,
+    fetched: Result<Box<Fetched>, FetchError>,
 ) -> wasmtime::Result<Result<String, String>> {
     let GuestState { operations, outside, .. } = guest.data_mut();
     outside.sending = outside.sending.without(sent);
-    let response = match unless_over(response)? {
-        Ok(response) => *response,
+    let Fetched { response, begun } = match unless_over(fetched)? {
+        Ok(fetched) => *fetched,
         Err(reason) => return Ok(Err(reason)),
     };
     let FetchResponse { url, status, status_text, redirected, headers, body } = response;
     let handle = if body.is_none() { None } else { Some(operations.next_handle()?) };
-    let answer = Answer { url: &url, status, status_text: &status_text, redirected, headers: &headers, body: handle };
+    let (has_begun, begun) = match begun {
+        // Taking it is the end of the body, also where there was nothing in it.
+        begun if handle.is_some() && body.is_at_end() => (Begun::All, Some(begun.unwrap_or_default())),
+        Some(begun) => (Begun::Some, Some(begun)),
+        None => (Begun::None, None),
+    };
+    let headers = headers.iter().flat_map(|(name, value)| [name.as_str(), value]).collect();
+    let answer = Answer(status, &status_text, &url, redirected, handle, has_begun, headers);
     let text = serde_json::to_string(&answer).map_err(wasmtime::Error::new)?;
+    let bytes = text.len().saturating_add(begun.as_ref().map_or(0, Bytes::len));
     if let Some(handle) = handle {
-        outside.bodies.insert(handle, body);
+        outside.bodies.insert(handle, operation, body, begun);
     }
-    burn(guest, text.len(), RECEIVED_BYTE_FUEL)?;
+    burn(guest, bytes, RECEIVED_BYTE_FUEL)?;
     Ok(Ok(text))
 }
 
@@ -162,14 +192,19 @@ fn begin(
         body: Bytes::copy_from_slice(body.as_le_slice(&*guest)),
         redirect: request.redirect.into(),
     };
-    let work = async move { outbound.fetch(request).await };
+    let work = async move {
+        let mut response = outbound.fetch(request).await?;
+        // Short bodies come with their heads: so the guest needs to ask once for both.
+        let begun = response.body.at_once().await;
+        Ok(Box::new(Fetched { response, begun }))
+    };
     let GuestState { operations, outside, .. } = guest.data_mut();
     let handle = operations.next_handle()?;
     let task = AbortOnDropHandle::new(outside.io.spawn(work.in_current_span()));
     outside.sending = sending;
     operations.start(handle, Some(task.abort_handle()), async move {
         match task.await {
-            Ok(response) => Ended::Fetched { sent, response: response.map(Box::new) },
+            Ok(response) => Ended::Fetched { sent, response },
             Err(_) => Ended::BrokeOff { sent },
         }
     });

@@ -33,10 +33,10 @@ async fn an_answer_has_its_head_and_its_body() {
     let body = body.try_call(outside.invocation()).await.unwrap();
 
     let said = value_of(head.outcome);
-    assert_eq!((&said["status"], &said["statusText"], &said["redirected"]), (&json!(200), &json!("OK"), &json!(false)));
-    assert_eq!(said["body"], 2, "the handle after the request's own");
-    assert!(said["headers"].as_array().unwrap().contains(&json!(["content-type", "application/json"])), "{said}");
-    assert!(said["url"].as_str().unwrap().ends_with("/json"), "{said}");
+    assert_eq!((&said[0], &said[1], &said[3]), (&json!(200), &json!("OK"), &json!(false)));
+    assert!(said[2].as_str().unwrap().ends_with("/json"), "{said}");
+    assert_eq!(said[4], 2, "the handle after the request's own");
+    assert_eq!(said[6], json!(["content-type", "application/json", "content-length", "16"]));
     assert_eq!(value_of(body.outcome), json!({"said": "hello"}));
     assert_eq!(body.receipt.host_calls, 1, "reading is no host call");
     assert!((100..2000).contains(&body.receipt.egress_bytes), "{}", body.receipt.egress_bytes);
@@ -50,7 +50,7 @@ async fn an_answer_without_a_body_has_no_handle_for_one() {
 
     let said = value_of(room.try_call(outside.invocation()).await.unwrap().outcome);
 
-    assert_eq!((&said["status"], &said["body"]), (&json!(204), &json!(null)));
+    assert_eq!((&said[0], &said[4], &said[5]), (&json!(204), &json!(null), &json!("none")));
 }
 
 #[tokio::test]
