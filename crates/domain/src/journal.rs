@@ -88,8 +88,11 @@ pub struct SuspendedSleep {
 pub struct SuspendedBody {
     /// Its handle.
     pub body: u32,
-    /// The operation that brought a piece last; 0 if there was none.
+    /// The operation that read it last; before the first, the request.
     pub last_read: u32,
+    /// Whether that is the request.
+    #[serde(default)]
+    pub is_begun: bool,
     /// The piece that this brought, if the guest had not taken it yet.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "bytes_text::optional")]
     pub piece: Option<Vec<u8>>,
@@ -171,7 +174,14 @@ mod tests {
         ];
         let entries = answers.map(|answer| JournalEntry { call: HostCall::Fetch, parameters: Some(Digest::of(b"")), answer });
         let question = Question::parse(QuestionKind::Roots, "{}").unwrap();
-        let body = SuspendedBody { body: 3, last_read: 4, piece: Some(vec![1]), rest: vec![2], broken: Some("late".to_owned()) };
+        let body = SuspendedBody {
+            body: 3,
+            last_read: 4,
+            is_begun: false,
+            piece: Some(vec![1]),
+            rest: vec![2],
+            broken: Some("late".to_owned()),
+        };
         Journal {
             pins: pins(),
             used: Receipt::empty(Digest::of(b"")),

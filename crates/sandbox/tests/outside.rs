@@ -84,8 +84,8 @@ impl Outside {
 
 /// A guest with `text` at byte 1024, whose `call` is `body`. There are, besides the host's functions:
 /// `$begin` sends the request that is the text, and gives 0 if it was refused; `$refused` answers with why the last function was refused;
-/// `$end` waits for any operation and gives whether it went well; `$failed` answers with why not, `$said` with what it said; `$get` takes what
-/// came last, reads the body 2 to its end, in 32 KiB at most, and answers with it.
+/// `$end` waits for any operation and gives whether it went well; `$failed` answers with why not, `$said` with what it said; `$get` reads
+/// the body 2 to its end, in 32 KiB at most, and answers with it.
 async fn guest(text: &str, body: &str) -> Room {
     Room::new(&code(text.len(), body), &as_data(text)).await
 }
@@ -107,14 +107,14 @@ fn code(text_bytes: usize, body: &str) -> String {
   (func $get (result i32) (local $to i32)
     (local.set $to (i32.const 65536))
     (loop $again
-      (call $take (i32.load (i32.const 300)) (i32.const 320))
-      (memory.copy (local.get $to) (i32.load (i32.const 320)) (i32.load (i32.const 324)))
-      (local.set $to (i32.add (local.get $to) (i32.load (i32.const 324))))
       (call $read (i32.const 2) (i32.const 256))
-      (if (i32.eqz (i32.load8_u (i32.const 256))) (then
-        (if (i32.eqz (call $end)) (then (return (call $failed))))
+      (if (i32.load8_u (i32.const 256)) (then (return (call $refused))))
+      (if (i32.eqz (call $end)) (then (return (call $failed))))
+      (call $take (i32.load (i32.const 300)) (i32.const 320))
+      (if (i32.load (i32.const 324)) (then
+        (memory.copy (local.get $to) (i32.load (i32.const 320)) (i32.load (i32.const 324)))
+        (local.set $to (i32.add (local.get $to) (i32.load (i32.const 324))))
         (br $again))))
-    (if (i32.eq (local.get $to) (i32.const 65536)) (then (return (call $refused))))
     (call $ok (i32.const 65536) (i32.sub (local.get $to) (i32.const 65536))))
   (func (export "call") (param $text i32) (param $bytes i32) (result i32) (local $n i32) {body})"#
     )

@@ -72,6 +72,10 @@ class BodySource {
     }
     const bytes = native.take(operation);
     if (text === "end") {
+      if (bytes.length > 0) {
+        // Otherwise the host would wait to be asked once more.
+        native.close(this.#handle);
+      }
       this.#end();
     }
     return bytes.length > 0 ? bytes : undefined;

@@ -326,3 +326,63 @@ fn what_the_host_says_of_a_response_cannot_be_changed() {
         json!(["TypeError", "a/b"])
     );
 }
+
+/// However a body comes, a tool sees the same of it.
+#[test]
+fn a_body_that_comes_with_its_head_is_read_as_any_other() {
+    for body in [
+        "return await r.text();",
+        "return [r.headers.get('content-type'), r.headers === r.headers, await r.json().catch((e) => e.name), r.bodyUsed];",
+        "const bytes = await r.bytes(); bytes[0] = 0; return [bytes.length, [...new Uint8Array(await new Response(bytes).arrayBuffer())]];",
+        "const blob = await r.blob(); return [blob.type, blob.size];",
+        "const texts = []; for await (const piece of r.body) texts.push(...piece); return [texts, r.bodyUsed];",
+        "const c = r.clone(); return [await c.text(), await r.text(), c.status, c.url, [...c.headers]];",
+        "const reader = r.body.getReader(); const first = await reader.read(); await reader.cancel(); return [first.done, r.bodyUsed];",
+        "await r.text(); return Promise.all([r.text(), r.json(), r.bytes()].map((p) => p.catch((e) => e.message)));",
+        "stop.abort(); return r.text().catch((e) => e.name);",
+        "const text = r.text(); stop.abort(); return text.then((t) => t, (e) => e.name);",
+    ] {
+        for init in ["undefined", "{ signal: stop.signal }"] {
+            let source =
+                format!("const stop = new AbortController(); const r = await fetch('https://api.test/', {init}); {body}");
+            for pieces in [&[][..], &["{\"a\":1}"], &["\u{feff}{\"a\"", ":1}"], &["gr\u{fc}\u{df}e"]] {
+                let late = answer(&source, vec![Reply::pieces(pieces)]);
+                let at_once = answer(&source, vec![Reply::pieces(pieces).at_once()]);
+                let in_time = body.contains("const text");
+                assert!(late == at_once || (in_time && late == "AbortError"), "{init} {body} {pieces:?}: {late} {at_once}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_short_body_costs_no_read() {
+    let mut machine = machine(
+        "const r = await fetch('https://api.test/'); const first = await r.json(); const s = await fetch('https://api.test/'); return [first, await s.text()];",
+        vec![Reply::ok("[1]").at_once(), Reply::pieces(&["a", "b"]).at_once()],
+    );
+
+    assert_eq!(machine.call(&json!({})), Ok(json!([[1], "ab"])));
+    let calls = &machine.host().calls;
+    assert_eq!(
+        (calls["fetch"], calls["wait"], calls["read"]),
+        (2, 3, 1),
+        "the second piece is asked for, and is known to be the last"
+    );
+}
+
+/// Steps of the guest, what the host does for them aside: nearly all of what a request costs more than the host's own client.
+#[test]
+fn a_fetch_takes_little_fuel() {
+    let fuel_of = |body: &str| {
+        let mut machine = Machine::with_body(body).snapshot();
+        machine.host().upstream.replies = [Reply::ok("{\"sum\":42}").at_once()].into();
+        let before = machine.fuel();
+        machine.call(&json!({})).unwrap();
+        before - machine.fuel()
+    };
+
+    let fetch = fuel_of("return (await (await fetch('http://api.test:8080/quick')).json());") - fuel_of("return 1;");
+
+    assert!(fetch < 250_000, "a fetch took {fetch} fuel");
+}

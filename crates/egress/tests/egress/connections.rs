@@ -160,3 +160,31 @@ async fn an_answer_before_the_request_was_sent_takes_no_byte_out_of_the_meter() 
         assert!(received < LARGE_BYTES as u64 && received <= call.bytes(), "{received} of {}", call.bytes());
     }
 }
+
+#[tokio::test]
+async fn a_short_body_is_there_at_once_and_counts_until_somebody_has_it() {
+    let upstream = Upstream::start(|_, number| match number {
+        0 => vec![ok("yes")],
+        _ => vec![Step::Send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n".to_vec())],
+    })
+    .await;
+    let world = World::with(&[&upstream]).await;
+    let hosts = [at("a.test", &upstream)];
+    let call = world.call(&hosts);
+
+    for _ in 0..2 {
+        let mut body = call.fetch(get(&hosts[0])).await.unwrap().body;
+        let begun = body.at_once().await;
+
+        if let Some(begun) = begun {
+            assert_eq!(&begun[..], b"yes");
+        } else {
+            assert_eq!(body.next().await.unwrap().unwrap(), "yes");
+        }
+        assert_eq!(world.egress.usage().requests_in_flight, 1, "what is held for a guest has a place");
+        assert_eq!(body.next().await.unwrap(), None);
+        assert!(body.is_at_end());
+        assert_eq!(world.egress.usage().requests_in_flight, 0);
+    }
+    assert_eq!(upstream.connections(), 1, "the connection is of further use");
+}

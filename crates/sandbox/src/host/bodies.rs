@@ -32,6 +32,8 @@ struct Body {
     rest: Option<Rest>,
     /// The operation that read it last; before the first, the request.
     last_read: u32,
+    /// Whether that is the request, of which what it brought is not given up: where nobody takes it, the first `read` brings it.
+    is_begun: bool,
 }
 
 /// What of a body is still to be read.
@@ -47,6 +49,8 @@ pub(crate) enum Rest {
 pub(crate) struct OpenBody {
     pub(crate) handle: u32,
     pub(crate) last_read: u32,
+    /// Whether that is the request.
+    pub(crate) is_begun: bool,
     /// The piece that came last, if the guest has not taken it.
     pub(crate) piece: Option<Vec<u8>>,
     /// Absent while it is read.
@@ -78,16 +82,17 @@ impl Rest {
 impl Bodies {
     /// Opens a body, of which the request `operation` has brought a piece, if it has.
     pub(super) fn insert(&mut self, handle: u32, operation: u32, body: ResponseBody, begun: Option<Bytes>) {
-        self.open.insert(handle, Body { rest: Some(Rest::Live(Box::new(body))), last_read: operation });
+        self.open.insert(handle, Body { rest: Some(Rest::Live(Box::new(body))), last_read: operation, is_begun: true });
         if let Some(piece) = begun {
             self.pieces.insert(operation, piece);
         }
     }
 
-    /// What `operation` has brought, if nobody has taken it yet. A body of which that was the last is gone.
+    /// What `operation` has brought, if nobody has taken it yet. A body that a request has brought as a whole is gone then.
     fn take(&mut self, operation: u32) -> Bytes {
         let Some(piece) = self.pieces.remove(&operation) else { return Bytes::new() };
-        self.open.retain(|_, body| body.last_read != operation || !body.rest.as_ref().is_some_and(Rest::is_at_end));
+        self.open
+            .retain(|_, body| !(body.is_begun && body.last_read == operation && body.rest.as_ref().is_some_and(Rest::is_at_end)));
         piece
     }
 
@@ -95,9 +100,10 @@ impl Bodies {
     pub(crate) fn take_open(&mut self) -> Vec<OpenBody> {
         let mut open: Vec<_> = self.open.drain().collect();
         open.sort_unstable_by_key(|(handle, _)| *handle);
-        let taken = open.into_iter().map(|(handle, Body { rest, last_read })| OpenBody {
+        let taken = open.into_iter().map(|(handle, Body { rest, last_read, is_begun })| OpenBody {
             handle,
             last_read,
+            is_begun,
             piece: self.pieces.remove(&last_read).map(Vec::from),
             rest,
         });
@@ -106,20 +112,21 @@ impl Bodies {
 
     /// Opens a body again that an earlier run has read out.
     pub(crate) fn restore(&mut self, body: SuspendedBody) {
-        let SuspendedBody { body: handle, last_read, piece, rest, broken } = body;
-        self.open.insert(handle, Body { rest: Some(Rest::Kept { bytes: rest.into(), broken }), last_read });
+        let SuspendedBody { body: handle, last_read, is_begun, piece, rest, broken } = body;
+        self.open.insert(handle, Body { rest: Some(Rest::Kept { bytes: rest.into(), broken }), last_read, is_begun });
         if let Some(piece) = piece {
             self.pieces.insert(last_read, piece.into());
         }
     }
 
-    /// Hands out the rest of a body to be read as `operation`. A piece that was not taken is given up.
-    fn lend(&mut self, handle: u32, operation: u32) -> Result<Rest, &'static str> {
+    /// Hands out the rest of a body to be read as `operation`, with what its request has brought if nobody has taken that. The piece of an
+    /// earlier `read` that was not taken is given up.
+    fn lend(&mut self, handle: u32, operation: u32) -> Result<(Rest, Option<Bytes>), &'static str> {
         let body = self.open.get_mut(&handle).ok_or("there is no such body: it was read to its end, or closed, or never was")?;
         let rest = body.rest.take().ok_or("the body is being read already: wait for its piece first")?;
-        self.pieces.remove(&body.last_read);
-        body.last_read = operation;
-        Ok(rest)
+        let piece = self.pieces.remove(&body.last_read).filter(|piece| body.is_begun && !piece.is_empty());
+        (body.last_read, body.is_begun) = (operation, false);
+        Ok((rest, piece))
     }
 
     /// Takes back the rest of a body after `operation` has read a piece; at its end there is none, and the body is gone. Gives what the
@@ -160,12 +167,15 @@ pub(super) fn read(mut guest: StoreContextMut<'_, GuestState>, (handle,): (u32,)
 fn begin(guest: &mut StoreContextMut<'_, GuestState>, handle: u32) -> wasmtime::Result<Result<u32, String>> {
     let GuestState { operations, outside, .. } = guest.data_mut();
     let operation = operations.next_handle()?;
-    let mut rest = match outside.bodies.lend(handle, operation) {
-        Ok(rest) => rest,
+    let (mut rest, begun) = match outside.bodies.lend(handle, operation) {
+        Ok(lent) => lent,
         Err(reason) => return Ok(Err(reason.to_owned())),
     };
     operations.start(operation, None, async move {
-        let piece = rest.next().await;
+        let piece = match begun {
+            Some(piece) => Ok(Ok(Some(piece))),
+            None => rest.next().await,
+        };
         Ended::Read { body: handle, piece: piece.map(|piece| piece.map(|piece| piece.map(|piece| (piece, rest)))) }
     });
     Ok(Ok(operation))

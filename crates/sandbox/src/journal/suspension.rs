@@ -73,7 +73,7 @@ pub(crate) fn resume(guest: &mut StoreContextMut<'_, GuestState>) {
 }
 
 async fn read_out(body: OpenBody, left: &AtomicU64, until: Instant) -> SuspendedBody {
-    let OpenBody { handle, last_read, piece, rest } = body;
+    let OpenBody { handle, last_read, is_begun, piece, rest } = body;
     let mut kept = Vec::new();
     let broken = match rest {
         None => Some("it was not read to its end".to_owned()),
@@ -93,7 +93,7 @@ async fn read_out(body: OpenBody, left: &AtomicU64, until: Instant) -> Suspended
         }
     };
     let broken = broken.map(|reason| format!("the rest of the body is not there any more since the client was asked: {reason}"));
-    SuspendedBody { body: handle, last_read, piece, rest: kept, broken }
+    SuspendedBody { body: handle, last_read, is_begun, piece, rest: kept, broken }
 }
 
 /// Takes `bytes` of what is left, if there are so many.

@@ -70,6 +70,41 @@ async fn a_piece_is_given_out_once_and_only_until_the_next_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_short_body_comes_with_its_head() {
+    let outside = Outside::start().await;
+    let take = "(call $take (i32.load (i32.const 300)) (i32.const 320))";
+
+    let all = value_of(&outside, "/json", "(call $said)").await;
+    let some = value_of(&outside, "/stuck", "(call $said)").await;
+    let nothing = value_of(&outside, "/headers?1", "(call $said)").await;
+    let taken =
+        value_of(&outside, "/json", &format!("{take} (call $ok (i32.load (i32.const 320)) (i32.load (i32.const 324)))")).await;
+    let is_gone = message_of(&outside, "/json", &format!("{take} {READ} (unreachable)")).await;
+
+    assert_eq!((&all[5], &some[5], &nothing[5]), (&json!("all"), &json!("some"), &json!("all")));
+    assert_eq!(taken, json!({"said": "hello"}));
+    assert!(is_gone.contains("there is no such body"), "{is_gone}");
+    outside.is_quiet_soon().await;
+}
+
+#[tokio::test]
+async fn what_came_with_a_head_and_was_not_taken_is_read_first() {
+    let outside = Outside::start().await;
+    let take =
+        "(call $take (i32.load (i32.const 300)) (i32.const 320)) (call $number (i64.extend_i32_u (i32.load (i32.const 324))))";
+
+    let read = value_of(&outside, "/json", &format!("{READ} (drop (call $end)) {take}")).await;
+    let said = value_of(
+        &outside,
+        "/json",
+        &format!("{READ} (drop (call $end)) (call $number (i64.load8_u (i32.load (i32.const 308))))"),
+    )
+    .await;
+
+    assert_eq!((read, said), (json!(16), json!(u32::from(b'e'))), "it is the `end`, too");
+}
+
+#[tokio::test]
 async fn handles_of_another_kind_are_of_no_use() {
     let outside = Outside::start().await;
 

@@ -120,13 +120,6 @@ async fn answer(stream: &mut TcpStream, head: &str) -> std::io::Result<()> {
             whole(stream, "{}").await
         }
         "/never" => until_closed(stream).await,
-        // A head, and its body when the head has been read.
-        "/later" => {
-            let body = r#"{"said":"hello"}"#;
-            stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes()).await?;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            stream.write_all(body.as_bytes()).await
-        }
         // A head, one piece, and nothing more.
         "/stuck" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc").await?;
