@@ -1,0 +1,64 @@
+use app::{
+    AppError, PageRequest, consents,
+    tokens::authorize::{self},
+};
+use domain::ConsentId;
+use sqlx::PgPool;
+
+use super::*;
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_person_sees_what_was_allowed_and_takes_it_back_on_every_node(pool: PgPool) {
+    let scene = Scene::set(&pool).await;
+    let there = scene.node().await;
+    let other = person(&pool, None).await;
+    let first = scene.tokens("mcp:tools:add").await;
+    scene.pass(5);
+    let second = scene.tokens("mcp:tools:sub").await;
+    let caller = Caller::Person(scene.owner);
+    let all = PageRequest::default();
+
+    let listed = consents::list(scene.app(), &caller, &all).await.unwrap().items;
+    let [consent] = listed.as_slice() else { panic!("{listed:?}") };
+    assert_eq!((consent.client_name.as_str(), consent.authorizations), ("A client", 2));
+    assert_eq!(consent.scopes.to_string(), "mcp:tools:add mcp:tools:sub", "one consent, of all that was ever allowed");
+    assert_eq!((consent.given_at, consent.last_used_at), (start(), Some(start() + TimeDelta::seconds(5))));
+    let asked = ask(scene.app(), &scene.client, &server(SLUG), "mcp:tools").await.unwrap();
+    let offer = authorize::offer(scene.app(), &scene.owner, &asked).await.unwrap();
+    assert_eq!(offer.given.as_ref(), Some(&consent.scopes));
+
+    let stranger = Caller::Person(other);
+    assert!(consents::list(scene.app(), &stranger, &all).await.unwrap().items.is_empty());
+    for id in [consent.consent_id, ConsentId::new()] {
+        let refused = consents::revoke(scene.app(), &stranger, id).await;
+        assert!(matches!(refused, Err(AppError::NotFound { .. })), "another's is as a missing one");
+    }
+    for tokens in [&first, &second] {
+        assert!(use_server(there.app(), &tokens.access).await.is_ok());
+    }
+
+    consents::revoke(scene.app(), &caller, consent.consent_id).await.unwrap();
+
+    for tokens in [first, second] {
+        assert!(is_refused(&scene.use_server(&tokens.access).await));
+        assert!(within_a_second(async || is_refused(&use_server(there.app(), &tokens.access).await)).await);
+        assert_eq!(told(refresh(scene.app(), &scene.client, &tokens.refresh.unwrap()).await), "invalid_grant");
+    }
+    scene.test.stop().await;
+    there.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn many_machines_with_one_client_are_bounded_and_the_oldest_makes_room(pool: PgPool) {
+    let scene = Scene::set(&pool).await;
+    let oldest = scene.tokens("mcp:tools").await;
+    for _ in 0..store::authorizations::OF_CONSENT_MAX {
+        scene.code("mcp:tools").await;
+    }
+
+    assert!(within_a_second(async || is_refused(&scene.use_server(&oldest.access).await)).await);
+    let in_force: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM authorizations WHERE revoked_at IS NULL").fetch_one(&pool).await.unwrap();
+    assert_eq!(in_force, store::authorizations::OF_CONSENT_MAX);
+    scene.test.stop().await;
+}
