@@ -177,10 +177,11 @@ mod tests {
     use super::*;
     use crate::{
         api_keys::{self, ApiKey},
-        customers, environment,
+        authorizations, clients, customers, environment,
         fixtures::{self, at, connect},
         members, releases, servers,
         sign_ins::{self, SignIn},
+        signing_keys::{self, SigningKey},
         tools,
     };
 
@@ -249,6 +250,34 @@ mod tests {
         assert_eq!(next(&mut listener).await, Change::SignIn(sign_in.id), "neither its begin nor its use is told");
         fixtures::tier(&mut connection, "last", |_| {}).await;
         assert_eq!(next(&mut listener).await, Change::Tier("last".parse().unwrap()), "a deletion is told once");
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn what_ends_tokens_is_told_and_a_refresh_is_not(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let mut authorization = fixtures::authorization(&mut connection, server).await;
+        let other = fixtures::authorization(&mut connection, server).await;
+        let client = fixtures::client(&mut connection).await;
+        let mut listener = listener(&pool).await;
+
+        authorization.generation = 1;
+        authorizations::update(&mut connection, &authorization).await.unwrap();
+        assert!(authorizations::revoke(&mut connection, authorization.id, at(1)).await.unwrap());
+        assert_eq!(next(&mut listener).await, Change::Authorization(authorization.id));
+        clients::touch(&mut connection, client.key, at(1), at(2)).await.unwrap();
+        clients::delete(&mut connection, client.key).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::Client(client.key));
+        let key =
+            SigningKey { kid: "a".repeat(43), public_key: vec![4; 65], sealed: vec![1; 72], created_at: at(0), replaced: None };
+        signing_keys::insert_first(&mut connection, &key).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::SigningKeys);
+        servers::delete(&mut connection, customer, &"weather".parse().unwrap()).await.unwrap();
+        let mut told = vec![next(&mut listener).await, next(&mut listener).await, next(&mut listener).await];
+        told.retain(|change| matches!(change, Change::Authorization(_)));
+        told.sort_by_key(|change| format!("{change:?}"));
+        assert_eq!(told, [Change::Authorization(authorization.id), Change::Authorization(other.id)], "they go with their server");
     }
 
     #[sqlx::test(migrations = "../../migrations")]

@@ -7,8 +7,8 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    CallId, CustomerId, Digest, Grants, Language, Receipt, ReleaseId, RequestId, ServerId, Slug, Status, Tier, ToolId,
-    ToolInterface, ToolName, UserId, VersionId,
+    AuthorizationId, CallId, ClientKey, ConsentId, CustomerId, Digest, Grants, Language, Receipt, ReleaseId, RequestId, Scopes,
+    ServerId, Slug, Status, Tier, ToolId, ToolInterface, ToolName, UserId, VersionId,
 };
 use serde_json::json;
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
@@ -19,6 +19,9 @@ use tracing::{
 use uuid::Uuid;
 
 use crate::{
+    authorizations::{self, Authorization, Given},
+    clients::{self, Client, ClientBounds, Registered},
+    consents::{self, Consent, Subject},
     customers::{self, Customer},
     data_keys::SealedDataKey,
     environment::{self, EnvironmentValue},
@@ -218,4 +221,62 @@ pub(crate) async fn environment(connection: &mut PgConnection, customer: Custome
 pub(crate) fn data_key(customer: Option<CustomerId>, seconds: i64) -> SealedDataKey {
     let master = "0123456789abcdef".to_owned();
     SealedDataKey { id: Uuid::now_v7(), customer, master, sealed: vec![1; 72], created_at: at(seconds) }
+}
+
+/// A client that registered at `at(0)`.
+pub(crate) async fn client(connection: &mut PgConnection) -> Client {
+    let client = Client {
+        key: ClientKey::new(),
+        metadata: "{}".to_owned(),
+        secret_sha256: None,
+        registration_sha256: None,
+        created_at: at(0),
+        last_used_at: None,
+        expires_at: at(86_400),
+    };
+    let bounds = ClientBounds { count_max: 100, per_hour_max: 100 };
+    assert_eq!(clients::insert(connection, &client, bounds).await.unwrap(), Registered::Done);
+    client
+}
+
+/// What somebody let a client do on a server.
+pub(crate) async fn authorization(connection: &mut PgConnection, server: ServerId) -> Authorization {
+    let user = UserId::new();
+    sqlx::query("INSERT INTO users (user_id, email, name, created_at) VALUES ($1, $2, 'Somebody', $3)")
+        .bind(user.as_uuid())
+        .bind(format!("{user}@example.com"))
+        .bind(at(0))
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let scopes: Scopes = "mcp:tools".parse().unwrap();
+    let consent = Consent {
+        id: ConsentId::new(),
+        user,
+        client_id: "https://app.test/client".to_owned(),
+        client_name: "An app".to_owned(),
+        subject: Subject::Server(server),
+        scopes: scopes.clone(),
+        given_at: at(0),
+        changed_at: at(0),
+    };
+    let consent = consents::upsert(connection, &consent).await.unwrap().unwrap();
+    let authorization = Authorization {
+        id: AuthorizationId::new(),
+        given: Some(Given { consent: consent.id, user }),
+        client_id: consent.client_id,
+        client_key: None,
+        subject: consent.subject,
+        resource: "https://tools.test/mcp/weather".to_owned(),
+        scopes,
+        generation: 0,
+        rotated_at: None,
+        created_at: at(0),
+        last_used_at: None,
+        expires_at: at(60),
+        revoked_at: None,
+    };
+    authorizations::insert(connection, &authorization).await.unwrap();
+    assert_eq!(authorizations::find(connection, authorization.id).await.unwrap().as_ref(), Some(&authorization));
+    authorization
 }

@@ -17,6 +17,7 @@ async fn a_server_is_made_shown_and_listed(pool: PgPool) {
     assert_snapshot!(made, @r#"
     201 Created
     {
+      "access": "members",
       "created_at": "[time]",
       "description": "Forecasts.",
       "keep_contents": "none",

@@ -43,7 +43,8 @@ async fn a_token_of_a_server_that_is_gone_is_worth_nothing(pool: PgPool) {
 #[sqlx::test(migrations = "../../migrations")]
 async fn a_token_of_some_tools_calls_these_and_is_told_what_it_needs_for_others(pool: PgPool) {
     let scene = Scene::set(&pool).await;
-    let source = r#"export default { name: "add", description: "adds", input: { type: "object" }, run: () => 3 };"#;
+    let source = r#"import { tool } from "toolwright";
+export default tool({ name: "add", description: "adds", input: { type: "object" }, run: () => 3 });"#;
     scene.customer.put(SLUG, "add", source).await.unwrap();
     scene.customer.put(SLUG, "sub", &source.replace("add", "sub")).await.unwrap();
     scene.customer.release(SLUG).await;

@@ -41,7 +41,7 @@ pub(super) enum KeysCommand {
     /// that hold refresh tokens get new ones by themselves.
     Retire {
         /// The key's name, as `keys list` prints it
-        #[arg(value_name = "KID")]
+        #[arg(value_name = "KID", allow_hyphen_values = true)]
         kid: String,
     },
 }

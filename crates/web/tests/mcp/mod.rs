@@ -10,6 +10,7 @@ mod progress;
 mod prompts;
 mod questions;
 mod resources;
+mod tokens;
 mod tools_call;
 mod tools_list;
 mod transport;
