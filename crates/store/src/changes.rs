@@ -266,7 +266,7 @@ mod tests {
         authorizations::update(&mut connection, &authorization).await.unwrap();
         assert!(authorizations::revoke(&mut connection, authorization.id, at(1)).await.unwrap());
         assert_eq!(next(&mut listener).await, Change::Authorization(authorization.id));
-        clients::touch(&mut connection, client.key, at(1), at(2)).await.unwrap();
+        clients::touch(&mut connection, client.key, at(1), Some(at(2))).await.unwrap();
         clients::delete(&mut connection, client.key).await.unwrap();
         assert_eq!(next(&mut listener).await, Change::Client(client.key));
         let key =

@@ -232,7 +232,8 @@ pub(crate) async fn client(connection: &mut PgConnection) -> Client {
         registration_sha256: None,
         created_at: at(0),
         last_used_at: None,
-        expires_at: at(86_400),
+        expires_at: Some(at(86_400)),
+        machine: None,
     };
     let bounds = ClientBounds { count_max: 100, per_hour_max: 100 };
     assert_eq!(clients::insert(connection, &client, bounds).await.unwrap(), Registered::Done);
