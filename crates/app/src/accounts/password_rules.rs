@@ -22,9 +22,7 @@ pub enum PasswordFault {
     #[error("use {PASSWORD_CHARS_MAX} characters at most")]
     Long,
     /// It is among what is tried first.
-    #[error(
-        "this is among the passwords that are tried first: use one that nobody would guess, such as some words that have nothing to do with each other"
-    )]
+    #[error("this is among the passwords that are tried first: use one that nobody would guess")]
     Common,
     /// It has the person's own address in it.
     #[error("leave your e-mail address out of your password")]

@@ -94,11 +94,12 @@ impl FieldKind {
         }
     }
 
-    const fn chars_max(self) -> u32 {
+    /// Passwords have none here: browsers cut what is pasted without a word, and nobody would know their own.
+    const fn chars_max(self) -> Option<u32> {
         match self {
-            Self::Email => 254,
-            Self::PersonName => 120,
-            Self::CurrentPassword | Self::NewPassword => 256,
+            Self::Email => Some(254),
+            Self::PersonName => Some(120),
+            Self::CurrentPassword | Self::NewPassword => None,
         }
     }
 
