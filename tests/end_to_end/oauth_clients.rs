@@ -40,6 +40,18 @@ async fn every_client_finds_its_own_way_in() {
     node.arg(clients.join("node/authorization.mjs")).args(arguments(&program, &documents.url("/node.json")));
     check("the clients of Node", 23, &output_of(node).await);
 
+    let mut suite = Command::new(clients.join("node/node"));
+    suite.arg(clients.join("node/authorization_suite.mjs")).args(person(&program));
+    suite.arg("--suite").arg(clients.join("conformance/node_modules/@modelcontextprotocol/conformance/dist/index.js"));
+    suite.args(["--results", env!("CARGO_TARGET_TMPDIR")]);
+    let output = output_of(suite).await;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("Total: 3 passed, 0 failed"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+
     assert_eq!(documents.seen().len(), 2, "each document was fetched once: {:?}", documents.seen());
 }
 
@@ -65,19 +77,14 @@ async fn deploy(program: &Program) {
     owner.patch(&format!("/api/v1/servers/{SERVER}"), json!({"access": "consent"})).await.expect(200);
 }
 
-fn arguments(program: &Program, document: &str) -> [String; 10] {
+fn arguments(program: &Program, document: &str) -> Vec<String> {
+    let mut arguments = person(program);
+    arguments.extend(["--seconds", EXPIRED_AFTER_S, "--document", document].map(str::to_owned));
+    arguments
+}
+
+/// Who signs in where.
+fn person(program: &Program) -> Vec<String> {
     let url = format!("http://{}/mcp/{SERVER}", program.address);
-    [
-        "--url",
-        &url,
-        "--email",
-        "ada@example.com",
-        "--password",
-        "violet tractor orbit 42",
-        "--seconds",
-        EXPIRED_AFTER_S,
-        "--document",
-        document,
-    ]
-    .map(str::to_owned)
+    ["--url", &url, "--email", "ada@example.com", "--password", "violet tractor orbit 42"].map(str::to_owned).to_vec()
 }
