@@ -63,9 +63,10 @@ pub(crate) fn check(answer: &Value) -> Result<(), BenchError> {
     }
 }
 
-fn row(name: &str, connections: usize, load: &Load) {
+/// One line of figures.
+pub(crate) fn row(name: &str, connections: usize, load: &Load) {
     println!(
-        "  {connections:>3} connection(s) {name:<10}: {:>7.0} requests/s, p50 {:.3} ms, p99 {:.3} ms, {:.1} us CPU each",
+        "  {connections:>3} connection(s) {name:<20}: {:>7.0} requests/s, p50 {:.3} ms, p99 {:.3} ms, {:.1} us CPU each",
         load.rate(),
         load.percentile(0.5).as_secs_f64() * 1e3,
         load.percentile(0.99).as_secs_f64() * 1e3,
@@ -82,7 +83,8 @@ async fn deploy(server: &Server, key: &str) -> Result<(), BenchError> {
     check(&serde_json::from_slice(&answer).unwrap_or_default())
 }
 
-fn mcp_request(server: &str, key: &str, body: &Value) -> Request<Full<Bytes>> {
+/// A message to `/mcp/<server>`.
+pub(crate) fn mcp_request(server: &str, key: &str, body: &Value) -> Request<Full<Bytes>> {
     post(&format!("/mcp/{server}"), body, |request| {
         request
             .header("authorization", format!("Bearer {key}"))

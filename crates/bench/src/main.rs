@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "printing figures is what this program is for")]
 #![expect(clippy::cast_precision_loss, reason = "figures are shown with three digits")]
 
+mod authorization;
 mod component;
 mod connection;
 mod customer;
@@ -13,6 +14,7 @@ mod fleet;
 mod floor;
 mod guest;
 mod load;
+mod person;
 mod process;
 mod server;
 mod upload;
@@ -51,6 +53,8 @@ enum Part {
     Fleet,
     /// A large component uploaded beside calls.
     Upload,
+    /// Tokens against API keys; sign-ins beside calls.
+    Authorization,
     /// Serves the floor; the other parts start it themselves.
     Floor,
     /// Serves what tools fetch; the other parts start it themselves.
@@ -113,6 +117,9 @@ async fn run(arguments: &Arguments) -> Result<(), BenchError> {
     }
     if wanted(Part::Upload) {
         upload::print(effort).await?;
+    }
+    if wanted(Part::Authorization) {
+        authorization::print(effort).await?;
     }
     Ok(())
 }
