@@ -282,6 +282,8 @@ mod tests {
 
     #[sqlx::test(migrations = "../../migrations")]
     async fn registrations_are_bounded_in_number_and_by_the_hour(pool: PgPool) {
+        use Registered::{Done, Full, TooMany};
+
         let mut connection = connect(&pool).await;
 
         let mut registered = Vec::new();
@@ -289,7 +291,6 @@ mod tests {
             registered.push(insert(&mut connection, &client(seconds), BOUNDS).await.unwrap());
         }
 
-        use Registered::{Done, Full, TooMany};
         assert_eq!(registered, [Done, Done, TooMany, Done, Full]);
         assert_eq!(insert(&mut connection, &client(86_401), BOUNDS).await.unwrap(), Done, "expired ones do not count");
     }

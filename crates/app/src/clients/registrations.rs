@@ -99,7 +99,9 @@ pub async fn delete(app: &App, key: ClientKey, access_token: &Secret) -> Result<
     let ended = store::authorizations::list_of_client(&mut connection, key).await.map_err(AppError::from)?;
     store::clients::delete(&mut connection, key).await.map_err(AppError::from)?;
     app.memory.clients.drop_one(&key);
-    ended.into_iter().for_each(|authorization| app.memory.forget_authorization(authorization));
+    for authorization in ended {
+        app.memory.forget_authorization(authorization);
+    }
     Ok(())
 }
 

@@ -168,10 +168,10 @@ pub async fn offer(app: &App, person: &PersonCaller, asked: &Asked) -> Result<Of
 
 /// Does what the person decided: the address to send the browser to (303), with a code or an error in it.
 pub async fn decide(app: &App, person: &PersonCaller, asked: &Asked, decision: Decision) -> Result<String, Refusal> {
-    let Decision::Allow { scopes, customer } = decision else { return Ok(location(deny(app, asked, "the user said no"))?) };
+    let Decision::Allow { scopes, customer } = decision else { return location(deny(app, asked, "the user said no")) };
     let scopes = scopes.within(&asked.scopes);
     if scopes.is_empty() {
-        return Ok(location(deny(app, asked, "the user allowed nothing of it"))?);
+        return location(deny(app, asked, "the user allowed nothing of it"));
     }
     let offer = match offer(app, person, asked).await {
         Ok(offer) => offer,
