@@ -69,11 +69,13 @@ impl Attempts {
     }
 
     /// It was no failure. What others failed at from the same address still counts.
+    #[expect(clippy::needless_pass_by_value, reason = "a try ends once")]
     pub(crate) fn succeeded(&self, attempt: Attempt) {
-        for key in attempt.account.iter().flatten() {
+        let Attempt { address, account } = attempt;
+        for key in account.iter().flatten() {
             self.counts.invalidate(key);
         }
-        self.take_back(attempt.address);
+        self.take_back(address);
     }
 
     fn take_back(&self, key: Digest) {
@@ -86,8 +88,8 @@ impl Attempts {
 
     /// Counts a failure of each, unless one of them has to wait.
     fn count(&self, counted: &[(&Digest, Patience)], now: DateTime<Utc>) -> Result<(), u32> {
-        let waits = counted.iter().map(|(key, patience)| self.counts.get(*key).map_or(0, |count| patience.wait_s(count, now)));
-        let wait_s = waits.max().unwrap_or(0);
+        let each = counted.iter().map(|(key, patience)| self.counts.get(*key).map_or(0, |count| patience.wait_s(count, now)));
+        let wait_s = each.max().unwrap_or(0);
         if wait_s > 0 {
             return Err(wait_s);
         }

@@ -63,9 +63,8 @@ impl Field {
 
     /// The same with what was typed.
     #[must_use]
-    pub(crate) fn with_value(mut self, value: &str) -> Self {
-        self.value = value.to_owned();
-        self
+    pub(crate) fn with_value(self, value: &str) -> Self {
+        Self { value: value.to_owned(), ..self }
     }
 
     /// The same with what is wrong with it.

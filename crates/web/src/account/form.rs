@@ -105,7 +105,7 @@ mod tests {
     fn a_field_stands_once() {
         assert_eq!(parse(b"a=1&b=%2F+x").unwrap(), [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "/ x".to_owned())]);
         assert!(parse(b"a=1&a=2").is_err());
-        let many: String = (0..=FIELDS_MAX).map(|index| format!("f{index}=&")).collect();
+        let many = (0..=FIELDS_MAX).map(|index| format!("f{index}=")).collect::<Vec<_>>().join("&");
         assert!(parse(many.as_bytes()).is_err());
     }
 }

@@ -94,9 +94,8 @@ pub(super) async fn accept(
     Path(InvitationPath { token }): Path<InvitationPath>,
     form: PostedForm,
 ) -> Result<Response, ApiError> {
-    let error = match invitations::accept(&app, &signed_in.caller(), &token).await {
-        Ok(_) => return Ok(page::see_other("/account?done=joined")),
-        Err(error) => error,
+    let Err(error) = invitations::accept(&app, &signed_in.caller(), &token).await else {
+        return Ok(page::see_other("/account?done=joined"));
     };
     let invitation = find(&app, &token).await.map_err(gone)?;
     let faults = Faults::general(sentence(&error));
