@@ -212,8 +212,8 @@ async fn settle(
     let Settling { facts, bound_to, given } = settling;
     let receipt = finished.receipt.take().or_else(|| open.used().cloned());
     let shown = receipt.clone().unwrap_or_else(|| Receipt::empty(call.tool.digest));
-    let state = match (finished.journal.take(), bound_to) {
-        (Some(journal), Some(bound_to)) => match Box::pin(questions::keep(app, bound_to, facts, *journal)).await {
+    let state = if let (Some(journal), Some(bound_to)) = (finished.journal.take(), bound_to) {
+        match Box::pin(questions::keep(app, bound_to, facts, *journal)).await {
             Ok(state) => {
                 open.wait_with(shown.clone());
                 Some(state)
@@ -226,15 +226,14 @@ async fn settle(
                 open.end(&shown, Ending { status, error: Some(error.to_string()), receipt, contents: None });
                 return Err(error);
             }
-        },
-        _ => {
-            let contents = given
-                .as_ref()
-                .filter(|_| call.server.keep_contents.covers(finished.status))
-                .map(|given| redaction::redact(given, result_of(&finished.outcome).as_ref(), &call.tool.permission));
-            open.end(&shown, Ending { status: finished.status, error: finished.error(), receipt, contents });
-            None
         }
+    } else {
+        let contents = given
+            .as_ref()
+            .filter(|_| call.server.keep_contents.covers(finished.status))
+            .map(|given| redaction::redact(given, result_of(&finished.outcome).as_ref(), &call.tool.permission));
+        open.end(&shown, Ending { status: finished.status, error: finished.error(), receipt, contents });
+        None
     };
     let Finished { outcome, status, log, lacked, .. } = finished;
     let interface = Arc::clone(&call.tool.interface);

@@ -13,7 +13,7 @@ use http::StatusCode;
 use rmcp::model::{RequestId as MessageId, ResultType};
 use serde::{Serialize, Serializer};
 use serde_json::{
-    Value, json,
+    Map, Value, json,
     value::{RawValue, to_raw_value},
 };
 use tokio::sync::mpsc;
@@ -137,8 +137,8 @@ pub(super) fn message(outgoing: &OutgoingQuestion) -> Option<String> {
     let params = match question.kind() {
         // Until 2025-11-25 a page to be visited has an id by which its end could be told.
         QuestionKind::Elicitation if question.needs().has(Ability::Url) => {
-            let mut params = question.params().to_value();
-            params["elicitationId"] = json!(QuestionId::new());
+            let mut params: Map<String, Value> = serde_json::from_str(question.params().get()).ok()?;
+            params.insert("elicitationId".to_owned(), json!(QuestionId::new()));
             to_raw_value(&params).ok()?
         }
         _ => RawValue::from_string(question.params().get().to_owned()).ok()?,
