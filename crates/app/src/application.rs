@@ -31,6 +31,7 @@ use crate::{
     seals::Seals,
     signing::Signer,
     signing_keys,
+    tokens::devices::CodeTries,
 };
 
 /// Calls that are interrupted have nothing more to wait for: this is for a machine that is slow.
@@ -117,6 +118,7 @@ pub struct App {
     pub(crate) records: Records,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
+    pub(crate) code_tries: CodeTries,
     /// Calls and builds that run.
     work: TaskTracker,
     background: TaskTracker,
@@ -169,6 +171,7 @@ impl App {
             client_documents: ClientDocuments::new(),
             passwords: Passwords::new(settings.accounts.password_threads),
             attempts: Attempts::new(),
+            code_tries: CodeTries::new(),
             records,
             work: TaskTracker::new(),
             background: TaskTracker::new(),

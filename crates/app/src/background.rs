@@ -43,6 +43,7 @@ async fn sweep_tokens(app: &App, now: DateTime<Utc>) -> Result<(), AppError> {
     store::clients::delete_expired(&mut connection, now, EXPIRED_BATCH).await?;
     store::clients::delete_used_assertions(&mut connection, now, EXPIRED_BATCH).await?;
     store::authorizations::delete_ended(&mut connection, before, EXPIRED_BATCH).await?;
+    store::device_grants::delete_expired(&mut connection, before, EXPIRED_BATCH).await?;
     store::codes::delete_expired(&mut connection, before, EXPIRED_BATCH).await?;
     store::signing_keys::delete_ended(&mut connection, before).await?;
     Ok(())

@@ -17,6 +17,8 @@ pub struct OauthSettings {
     pub authorization: Duration,
     /// A code.
     pub code: Duration,
+    /// A device's code: a person finds another device, signs in and types it.
+    pub device_code: Duration,
     /// How long a refresh token may come back because its client did not get the answer.
     pub retry_window: Duration,
     /// Who may register.
@@ -49,6 +51,7 @@ impl Default for OauthSettings {
             refresh_token: 30 * DAY,
             authorization: 180 * DAY,
             code: Duration::from_mins(1),
+            device_code: Duration::from_mins(10),
             retry_window: Duration::from_secs(30),
             registration: Registration::Open {
                 bounds: ClientBounds { count_max: 10_000, per_hour_max: 200 },

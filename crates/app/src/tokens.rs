@@ -3,6 +3,7 @@
 mod access_tokens;
 pub mod authorize;
 mod client_credentials;
+pub mod devices;
 mod exchange;
 mod introspection;
 mod refusal;

@@ -19,6 +19,7 @@ pub mod consents;
 pub mod customers;
 pub mod data_keys;
 mod database;
+pub mod device_grants;
 pub mod environment;
 mod error;
 pub mod executions;

@@ -10,6 +10,7 @@ use oauth::{
     Secret,
 };
 use store::{
+    Transaction,
     authorizations::{self, Authorization, Given},
     codes::{self, Code, CodeState},
     consents::{self, Consent, Subject},
@@ -69,6 +70,14 @@ pub enum Offered {
     },
 }
 
+/// What a person allows a client.
+pub(super) struct Approval<'a> {
+    pub(super) client: &'a Client,
+    pub(super) resource: &'a Resource,
+    pub(super) subject: Subject,
+    pub(super) scopes: Scopes,
+}
+
 /// What a person decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -98,6 +107,22 @@ pub enum Refusal {
     /// A fault of ours.
     #[error(transparent)]
     App(#[from] AppError),
+}
+
+impl Offered {
+    /// What the client is to use: the server, or the customer that was chosen; where there is one, nothing need be chosen.
+    pub(super) fn chosen(self, customer: Option<CustomerId>) -> Option<Subject> {
+        match (self, customer) {
+            (Self::Server { id, .. }, _) => Some(Subject::Server(id)),
+            (Self::Management { customers }, Some(customer)) => {
+                customers.iter().any(|membership| membership.customer == customer).then_some(Subject::Customer(customer))
+            }
+            (Self::Management { customers }, None) => match customers.as_slice() {
+                [only] => Some(Subject::Customer(only.customer)),
+                _ => None,
+            },
+        }
+    }
 }
 
 /// Begins with a request in the right form: finds the client, and checks that the address is its own.
@@ -141,7 +166,18 @@ pub async fn refuse(app: &App, fault: AuthorizeFault) -> Refusal {
 
 /// What the person decides on. A server that they may not use, and one that there is not, are refused alike (SEC-17).
 pub async fn offer(app: &App, person: &PersonCaller, asked: &Asked) -> Result<Offer, Refusal> {
-    let subject = match &asked.resource {
+    let found = find_offer(app, person, &asked.client, &asked.resource).await?;
+    found.ok_or_else(|| deny(app, asked, "there is no such resource, or the user may not use it"))
+}
+
+/// The same for any client that asks for `resource`; `None` if there is nothing that the person may use.
+pub(super) async fn find_offer(
+    app: &App,
+    person: &PersonCaller,
+    client: &Client,
+    resource: &Resource,
+) -> Result<Option<Offer>, AppError> {
+    let subject = match resource {
         Resource::Server(slug) => find_server(app, person, slug).await?,
         Resource::Management => {
             let found = policies::person(app, person.user).await?;
@@ -149,21 +185,16 @@ pub async fn offer(app: &App, person: &PersonCaller, asked: &Asked) -> Result<Of
             (!customers.is_empty()).then_some(Offered::Management { customers })
         }
     };
-    let subject = subject.ok_or_else(|| deny(app, asked, "there is no such resource, or the user may not use it"))?;
+    let Some(subject) = subject else { return Ok(None) };
     let first = match &subject {
         Offered::Server { id, .. } => Some(Subject::Server(*id)),
         Offered::Management { customers } => customers.first().map(|membership| Subject::Customer(membership.customer)),
     };
     let given = match first {
-        Some(first) => {
-            let client_id = asked.client.id().to_string();
-            consents::find(&mut *app.pool.acquire().await.map_err(AppError::from)?, person.user, &client_id, first)
-                .await
-                .map_err(AppError::from)?
-        }
+        Some(first) => consents::find(&mut *app.pool.acquire().await?, person.user, &client.id().to_string(), first).await?,
         None => None,
     };
-    Ok(Offer { subject, given: given.map(|consent| consent.scopes) })
+    Ok(Some(Offer { subject, given: given.map(|consent| consent.scopes) }))
 }
 
 /// Does what the person decided: the address to send the browser to (303), with a code or an error in it.
@@ -177,17 +208,7 @@ pub async fn decide(app: &App, person: &PersonCaller, asked: &Asked, decision: D
         Ok(offer) => offer,
         Err(refusal) => return location(refusal),
     };
-    let subject = match (offer.subject, customer) {
-        (Offered::Server { id, .. }, _) => Some(Subject::Server(id)),
-        (Offered::Management { customers }, Some(customer)) => {
-            customers.iter().any(|membership| membership.customer == customer).then_some(Subject::Customer(customer))
-        }
-        // With one there is nothing to choose.
-        (Offered::Management { customers }, None) => match customers.as_slice() {
-            [only] => Some(Subject::Customer(only.customer)),
-            _ => None,
-        },
-    };
+    let subject = offer.subject.chosen(customer);
     let Some(subject) = subject else { return location(deny(app, asked, "the user is no member of this customer")) };
     let code = allow(app, person, asked, subject, scopes).await?;
     Ok(asked.reply.with_code(&app.issuer, &code))
@@ -203,20 +224,10 @@ pub fn tell(app: &App, asked: &Asked, code: AuthorizeErrorCode, description: &st
 async fn allow(app: &App, person: &PersonCaller, asked: &Asked, subject: Subject, scopes: Scopes) -> Result<Secret, Refusal> {
     let now = app.clock.now();
     let code = Secret::from_random(random()?);
+    let approval = Approval { client: &asked.client, resource: &asked.resource, subject, scopes };
     let writing = async {
         let mut transaction = app.pool.begin().await?;
-        let consent = Consent {
-            id: ConsentId::new(),
-            user: person.user,
-            client_id: asked.client.id().to_string(),
-            client_name: asked.client.name().chars().take(200).collect(),
-            subject,
-            scopes: scopes.clone(),
-            given_at: now,
-            changed_at: now,
-        };
-        let Some(consent) = consents::upsert(&mut transaction, &consent).await? else { return Ok(false) };
-        let authorization = authorization(app, asked, &consent, scopes, now);
+        let authorization = approve(app, &mut transaction, person, &approval, now).await?;
         authorizations::insert(&mut transaction, &authorization).await?;
         let kept = Code {
             authorization: authorization.id,
@@ -227,27 +238,45 @@ async fn allow(app: &App, person: &PersonCaller, asked: &Asked, subject: Subject
         };
         codes::insert(&mut transaction, &Digest::from_bytes(code.digest()), &kept).await?;
         transaction.commit().await?;
-        Ok::<_, AppError>(true)
+        Ok::<_, AppError>(())
     };
-    if writing.await? {
-        clients::touch(app, &asked.client).await?;
-        return Ok(code);
-    }
-    let full = AppError::Conflict {
-        message: format!("you have let as many clients in as one may ({}): take some back first", consents::OF_USER_MAX),
-    };
-    Err(full.into())
+    writing.await?;
+    clients::touch(app, &asked.client).await?;
+    Ok(code)
 }
 
-fn authorization(app: &App, asked: &Asked, consent: &Consent, scopes: Scopes, now: DateTime<Utc>) -> Authorization {
-    Authorization {
+/// Writes down that the person lets the client in, and gives the authorization that comes of it. It lives as long as a code and is not kept yet:
+/// both are for whoever has what it is shown by.
+pub(super) async fn approve(
+    app: &App,
+    transaction: &mut Transaction,
+    person: &PersonCaller,
+    approval: &Approval<'_>,
+    now: DateTime<Utc>,
+) -> Result<Authorization, AppError> {
+    let Approval { client, resource, subject, scopes } = approval;
+    let consent = Consent {
+        id: ConsentId::new(),
+        user: person.user,
+        client_id: client.id().to_string(),
+        client_name: client.name().chars().take(200).collect(),
+        subject: *subject,
+        scopes: scopes.clone(),
+        given_at: now,
+        changed_at: now,
+    };
+    let kept = consents::upsert(transaction, &consent).await?;
+    let consent = kept.ok_or_else(|| AppError::Conflict {
+        message: format!("you have let as many clients in as one may ({}): take some back first", consents::OF_USER_MAX),
+    })?;
+    Ok(Authorization {
         id: AuthorizationId::new(),
         given: Some(Given { consent: consent.id, user: consent.user }),
-        client_id: consent.client_id.clone(),
-        client_key: asked.client.key(),
+        client_id: consent.client_id,
+        client_key: client.key(),
         subject: consent.subject,
-        resource: asked.resource.url(&app.issuer),
-        scopes,
+        resource: resource.url(&app.issuer),
+        scopes: scopes.clone(),
         generation: 0,
         rotated_at: None,
         created_at: now,
@@ -255,7 +284,7 @@ fn authorization(app: &App, asked: &Asked, consent: &Consent, scopes: Scopes, no
         // That of its code; whoever redeems that moves it.
         expires_at: now + app.settings.oauth.code,
         revoked_at: None,
-    }
+    })
 }
 
 /// The server, if there is one that the person may use.

@@ -14,7 +14,7 @@ use store::{
     refresh_tokens::{self, RefreshToken},
 };
 
-use super::{TokenFault, access_tokens, client_credentials};
+use super::{TokenFault, access_tokens, client_credentials, devices};
 use crate::{
     App, AppError,
     clients::{self, Authenticated},
@@ -61,9 +61,7 @@ pub async fn exchange(app: &App, client: &Authenticated, request: TokenRequest) 
         TokenRequest::ClientCredentials { scope, resource } => {
             client_credentials::grant(app, client, scope.as_deref(), resource.as_ref(), now).await?
         }
-        TokenRequest::DeviceCode { .. } => {
-            return Err(TokenFault::new(TokenErrorCode::UnsupportedGrantType, "this `grant_type` is not served here"));
-        }
+        TokenRequest::DeviceCode { device_code } => devices::poll(app, client, &device_code, now).await?,
     };
     clients::touch(app, client).await?;
     let issued = access_tokens::issue(app, &granted.authorization, &granted.scopes, now).await?;
@@ -106,21 +104,33 @@ async fn redeem(app: &App, client: &Authenticated, shown: &ShownCode, now: DateT
     if authorization.revoked_at.is_some() {
         return Err(unknown());
     }
+    let refresh_token = begin_family(app, &mut transaction, client, &mut authorization, now).await?;
+    transaction.commit().await?;
+    let scopes = authorization.scopes.clone();
+    Ok(Granted { authorization, scopes, refresh_token })
+}
+
+/// Writes down that the first tokens of an authorization are given out: the refresh token, if the client may have one. The caller holds the lock.
+pub(super) async fn begin_family(
+    app: &App,
+    transaction: &mut Transaction,
+    client: &Authenticated,
+    authorization: &mut Authorization,
+    now: DateTime<Utc>,
+) -> Result<Option<Secret>, TokenFault> {
     authorization.last_used_at = Some(now);
     let refresh_token = if client.may_use(GrantType::RefreshToken) {
         let first = Secret::from_random(random()?);
-        keep(&mut transaction, &authorization, &first, 0).await?;
+        keep(transaction, authorization, &first, 0).await?;
         authorization.rotated_at = Some(now);
-        authorization.expires_at = family(&authorization).expires_at(&lifetimes(app));
+        authorization.expires_at = family(authorization).expires_at(&lifetimes(app));
         Some(first)
     } else {
         authorization.expires_at = now + app.settings.oauth.access_token;
         None
     };
-    authorizations::update(&mut transaction, &authorization).await?;
-    transaction.commit().await?;
-    let scopes = authorization.scopes.clone();
-    Ok(Granted { authorization, scopes, refresh_token })
+    authorizations::update(transaction, authorization).await?;
+    Ok(refresh_token)
 }
 
 async fn refresh(
@@ -170,7 +180,7 @@ async fn refresh(
 }
 
 /// Whether what was given is allowed still: nothing changes if not, since it may be again.
-async fn check_policy(app: &App, authorization: &Authorization) -> Result<(), TokenFault> {
+pub(super) async fn check_policy(app: &App, authorization: &Authorization) -> Result<(), TokenFault> {
     if policies::allow_authorization(app, authorization).await? {
         return Ok(());
     }

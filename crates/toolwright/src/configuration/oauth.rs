@@ -19,6 +19,11 @@ const AUTHORIZATION_S: Setting = Setting::new(
     "how long a client stays let in, however often it refreshes; then its user is asked again",
 );
 const CODE_S: Setting = Setting::new("oauth.code_s", "TOOLWRIGHT_OAUTH_CODE_S", "how long an authorization code lives");
+const DEVICE_CODE_S: Setting = Setting::new(
+    "oauth.device_code_s",
+    "TOOLWRIGHT_OAUTH_DEVICE_CODE_S",
+    "how long a device without a browser waits for its user to let it in (RFC 8628)",
+);
 const RETRY_WINDOW_S: Setting = Setting::new(
     "oauth.retry_window_s",
     "TOOLWRIGHT_OAUTH_RETRY_WINDOW_S",
@@ -67,6 +72,7 @@ pub(super) fn read(reader: &mut Reader<'_>, profile: Profile) -> OauthSettings {
     let authorization = seconds(&AUTHORIZATION_S, 300..=LONG_S_MAX, defaults.authorization);
     // Ten minutes at most (RFC 6749, section 4.1.2).
     let code = seconds(&CODE_S, 10..=600, defaults.code);
+    let device_code = seconds(&DEVICE_CODE_S, 60..=1800, defaults.device_code);
     let retry_window = seconds(&RETRY_WINDOW_S, 0..=300, defaults.retry_window);
     let unused = seconds(&CLIENT_UNUSED_S, 3600..=LONG_S_MAX, Duration::from_secs(DAY_S));
     let idle = seconds(&CLIENT_IDLE_S, DAY_S..=LONG_S_MAX, Duration::from_secs(90 * DAY_S));
@@ -82,7 +88,7 @@ pub(super) fn read(reader: &mut Reader<'_>, profile: Profile) -> OauthSettings {
         Profile::Local => MissingKey::Made,
         Profile::Production => MissingKey::Refused,
     };
-    OauthSettings { access_token, refresh_token, authorization, code, retry_window, registration, missing_key }
+    OauthSettings { access_token, refresh_token, authorization, code, device_code, retry_window, registration, missing_key }
 }
 
 impl Value for Switch {

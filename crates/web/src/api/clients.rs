@@ -44,8 +44,7 @@ pub(crate) struct NewClient {
     server: Option<Slug>,
     /// What it is to be for the management API.
     #[serde(default)]
-    #[schema(value_type = Option<ClientRole>)]
-    role: Option<MemberRole>,
+    role: Option<ClientRole>,
     /// What it may do, with spaces between: `mcp:tools` or `mcp:tools:NAME` on a server; `servers:read`, `servers:write`, `executions:read` in the
     /// management. Without, everything on the server, or `servers:read`.
     #[serde(default)]
@@ -62,7 +61,7 @@ pub(crate) struct NewClient {
 }
 
 /// What a client may be for the management API.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ClientRole {
     /// It may read.
@@ -85,8 +84,8 @@ pub(crate) struct ClientView {
     #[schema(value_type = Option<String>, required = true, example = "weather")]
     server: Option<Slug>,
     /// What it is for the management API; null if it is for a server.
-    #[schema(value_type = Option<ClientRole>, required = true)]
-    role: Option<MemberRole>,
+    #[schema(required = true)]
+    role: Option<ClientRole>,
     /// What it may do, with spaces between.
     #[schema(value_type = String, example = "mcp:tools")]
     scope: Scopes,
@@ -116,7 +115,9 @@ impl From<machine_clients::MachineClientView> for ClientView {
             view;
         let (server, role) = match audience {
             MachineAudience::Server { slug, .. } => (Some(slug), None),
-            MachineAudience::Management(role) => (None, Some(role)),
+            MachineAudience::Management(MemberRole::Viewer) => (None, Some(ClientRole::Viewer)),
+            // None is an owner: `app` and the database see to that.
+            MachineAudience::Management(_) => (None, Some(ClientRole::Editor)),
         };
         let token_endpoint_auth_method = auth_method.as_str();
         Self { client_id, name, server, role, scope: scopes, token_endpoint_auth_method, created_at, last_used_at }
@@ -139,7 +140,8 @@ pub(crate) async fn create_client(
     let NewClient { name, server, role, scope, jwks, jwks_uri } = new;
     let audience = match (server, role) {
         (Some(slug), None) => NewAudience::Server(slug),
-        (None, Some(role)) => NewAudience::Management(role),
+        (None, Some(ClientRole::Viewer)) => NewAudience::Management(MemberRole::Viewer),
+        (None, Some(ClientRole::Editor)) => NewAudience::Management(MemberRole::Editor),
         _ => return Err(ApiError::invalid("a client is for either a `server` or, with a `role`, the management API")),
     };
     let new = machine_clients::NewMachineClient { name, audience, scope, keys: MachineKeys { jwks, jwks_uri } };

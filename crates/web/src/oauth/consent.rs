@@ -188,7 +188,7 @@ fn request_of(query: &str) -> String {
 }
 
 /// What the page says of what the client would use.
-fn subject(offered: Offered, form: Option<&PostedForm>) -> (&'static str, Option<ServerShown>, Vec<CustomerChoice>) {
+pub(super) fn subject(offered: Offered, form: Option<&PostedForm>) -> (&'static str, Option<ServerShown>, Vec<CustomerChoice>) {
     match offered {
         Offered::Server { slug, title, .. } => {
             let server = ServerShown { title: title.to_string(), path: format!("/mcp/{slug}") };

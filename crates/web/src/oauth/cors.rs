@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 const REQUEST_HEADERS: &str = "authorization, content-type, mcp-protocol-version";
 /// What a page may read of the answer's headers besides what every page may.
 const ANSWER_HEADERS: &str = "www-authenticate, retry-after, x-request-id";
-const METHODS: &str = "GET, POST";
+const METHODS: &str = "GET, POST, PUT, DELETE";
 /// Seconds for which a browser does not ask again: what is allowed does not depend on who asks.
 const KEPT_S: &str = "7200";
 

@@ -10,6 +10,8 @@ mod client;
 mod consent;
 mod consent_page;
 mod cors;
+mod device;
+mod device_authorization;
 mod fault;
 mod form;
 mod introspect;
@@ -17,6 +19,7 @@ mod jwks;
 mod metadata;
 mod refusal;
 mod register;
+mod registration;
 mod resource_metadata;
 mod revoke;
 mod token;
@@ -45,7 +48,9 @@ pub(crate) fn endpoints() -> OpenApiRouter<WebState> {
         .routes(only(routes!(resource_metadata::get_api_resource)))
         .routes(only(routes!(jwks::get_jwks)))
         .routes(only(routes!(token::exchange_token)))
+        .routes(only(routes!(device_authorization::authorize_device)))
         .routes(only(routes!(register::register_client)))
+        .routes(only(routes!(registration::get_registration, registration::put_registration, registration::delete_registration)))
         .routes(only(routes!(revoke::revoke_token)))
         .routes(only(routes!(introspect::introspect_token)))
         .merge(elsewhere())
@@ -58,6 +63,7 @@ pub(crate) fn pages() -> Router<WebState> {
     Router::new()
         .route("/oauth/authorize", get(authorize::by_link).post(authorize::by_form).fallback(method_not_allowed))
         .route("/oauth/consent", get(consent::show).post(consent::decide).fallback(method_not_allowed))
+        .route("/device", get(device::show).post(device::decide).fallback(method_not_allowed))
         .layer(middleware::from_fn(page::guard))
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn register_client(
     Ok((StatusCode::CREATED, Json(information)))
 }
 
-async fn read(request: Request) -> Result<bytes::Bytes, ApiError> {
+pub(super) async fn read(request: Request) -> Result<bytes::Bytes, ApiError> {
     if body::media_type(request.headers()) != "application/json" {
         return Err(body::unsupported("a body of JSON is needed, with the header `Content-Type: application/json`"));
     }
@@ -78,6 +78,7 @@ fn register_error(error: &RegisterError) -> Response {
     let (status, code) = match error {
         RegisterError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         RegisterError::Closed => (StatusCode::FORBIDDEN, "access_denied"),
+        RegisterError::WrongSecret => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
         _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
     };
     let mut answer = (status, Json(Fault::new(code, &error.to_string()))).into_response();

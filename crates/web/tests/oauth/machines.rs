@@ -103,7 +103,7 @@ async fn a_client_that_cannot_be_is_refused(pool: PgPool) {
     for (body, said) in [
         (json!({ "name": "x" }), "either a `server` or"),
         (json!({ "name": "x", "server": "weather", "role": "viewer" }), "either a `server` or"),
-        (json!({ "name": "x", "role": "owner" }), "owners are people"),
+        (json!({ "name": "x", "role": "owner" }), "unknown variant `owner`"),
         (json!({ "name": "x", "role": "editor", "scope": "members:write" }), "members"),
         (json!({ "name": "x", "role": "editor", "scope": "mcp:tools" }), "`scope`"),
         (json!({ "name": "x", "server": "weather", "scope": "everything" }), "`scope`"),
