@@ -61,7 +61,11 @@ async fn a_client_finds_its_way_by_the_documents_alone() {
 
     // A restart keeps consents, tokens and keys.
     assert!(program.stop(Signal::TERM).await.success());
-    let program = home.serve_with(|command| drop(command.env("TOOLWRIGHT_PUBLIC_URL", &browser.base))).await;
+    let program = home
+        .serve_with(|command| {
+            command.env("TOOLWRIGHT_PUBLIC_URL", &browser.base);
+        })
+        .await;
     let at = |url: &Value| text(url).replace(&browser.base, &format!("http://{}", program.address));
     assert_eq!(add(&program, &tokens).await, json!({"sum": 42}));
     let form =
@@ -142,8 +146,8 @@ impl Browser {
 
     /// The newest cookie is enough: that of a form, and then that of the sign-in.
     fn keep_cookie(&mut self, answer: Response) -> Response {
-        let set = answer.headers().get_all("set-cookie").iter().filter_map(|set| set.to_str().ok()?.split(';').next());
-        if let Some(cookie) = set.last() {
+        let mut set = answer.headers().get_all("set-cookie").iter().filter_map(|set| set.to_str().ok()?.split(';').next());
+        if let Some(cookie) = set.next_back() {
             cookie.clone_into(&mut self.cookie);
         }
         answer

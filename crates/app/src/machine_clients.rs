@@ -110,7 +110,9 @@ pub async fn delete(app: &App, caller: &Caller, key: ClientKey) -> Result<(), Ap
     let ended = store::authorizations::list_of_client(&mut connection, key).await?;
     machine_clients::delete(&mut connection, customer, key).await?;
     app.memory.clients.drop_one(&key);
-    ended.into_iter().for_each(|authorization| app.memory.forget_authorization(authorization));
+    for authorization in ended {
+        app.memory.forget_authorization(authorization);
+    }
     tracing::info!(%customer, client = %key, "deleted a client that acted for itself");
     Ok(())
 }

@@ -106,8 +106,8 @@ impl Person {
 
     /// The newest cookie is enough: that of a form, and then that of the sign-in.
     fn keep_cookie(&mut self, answer: Response) -> Response {
-        let set = answer.headers().get_all("set-cookie").iter().filter_map(|set| set.to_str().ok()?.split(';').next());
-        if let Some(cookie) = set.last() {
+        let mut set = answer.headers().get_all("set-cookie").iter().filter_map(|set| set.to_str().ok()?.split(';').next());
+        if let Some(cookie) = set.next_back() {
             cookie.clone_into(&mut self.cookie);
         }
         answer

@@ -126,7 +126,7 @@ impl ResponseBody {
                 self.flight = None;
                 Poll::Ready(None)
             }
-            ready => ready,
+            ready @ Poll::Ready(_) => ready,
         }
     }
 

@@ -185,7 +185,7 @@ fn body(operation: &Operation, names: &Names) -> Value {
         ("POST", "/api/v1/servers/{slug}/pins" | "/api/v1/servers/{slug}/pins/{name}") => json!({ "digest": "0".repeat(64) }),
         ("PUT", "/admin/v1/tiers/{tier}") => json!({ "limits": {} }),
         ("PUT", "/admin/v1/breakers/{host}") => json!({ "state": "open" }),
-        ("POST", "/admin/v1/customers/{customer_id}/invitations") | ("POST", "/api/v1/invitations") => {
+        ("POST", "/admin/v1/customers/{customer_id}/invitations" | "/api/v1/invitations") => {
             json!({ "role": "viewer" })
         }
         ("PATCH", "/admin/v1/users/{user_id}") => json!({ "disabled": true }),

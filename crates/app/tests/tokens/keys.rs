@@ -104,7 +104,7 @@ async fn a_key_that_is_retired_verifies_nothing_on_any_node(pool: PgPool) {
 async fn there_is_no_key_by_default(pool: PgPool) {
     let oauth = || OauthSettings { missing_key: MissingKey::Refused, ..OauthSettings::default() };
     let refused = TestApp::try_start_with(&pool, TestOptions { oauth: oauth(), ..TestOptions::default() }).await;
-    let error = refused.err().expect("it does not start").to_string();
+    let error = refused.err().unwrap().to_string();
     assert!(error.contains("toolwright keys rotate"), "{error}");
 
     let made = TestApp::start(pool.clone()).await;

@@ -1,4 +1,4 @@
-//! What tools that were written for browsers or servers rely on (WHATWG Fetch, URL, XMLHttpRequest, DOM, Streams, File API), contract by contract.
+//! What tools that were written for browsers or servers rely on (WHATWG Fetch, URL, `XMLHttpRequest`, DOM, Streams, File API), contract by contract.
 
 use super::truths::all_true;
 

@@ -88,8 +88,8 @@ impl InSession {
         Events::of(self.mcp.open(self.call(tool, arguments)).await)
     }
 
-    pub(crate) fn call(&self, tool: &str, arguments: Value) -> Message {
-        let params = json!({"name": tool, "arguments": arguments});
+    pub(crate) fn call(&self, tool: &str, arguments: impl Into<Value>) -> Message {
+        let params = json!({"name": tool, "arguments": arguments.into()});
         Message::request(Era::Handshake, "tools/call", params).with_header(SESSION, &self.session)
     }
 
