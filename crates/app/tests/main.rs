@@ -8,6 +8,7 @@ mod artifacts;
 mod calls;
 mod catalogue;
 mod client_documents;
+mod client_keys;
 mod clients;
 mod components;
 mod contents;
