@@ -8,6 +8,7 @@ use store::changes::Listener;
 use crate::{
     App, AppError, accounts,
     artifacts::{self, Orphans},
+    invitations,
     memory::Memory,
 };
 
@@ -58,6 +59,7 @@ async fn sweep_once(app: &App) -> Result<(), AppError> {
         }
     }
     accounts::sweep(app, EXPIRED_BATCH).await?;
+    invitations::sweep(app, EXPIRED_BATCH).await?;
     sweep_tokens(app, now).await?;
     loop {
         let deleted = store::journals::delete_expired(&mut *app.pool.acquire().await?, now, EXPIRED_BATCH).await?;

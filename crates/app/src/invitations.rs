@@ -15,6 +15,10 @@ use crate::{
 const LIFETIME: TimeDelta = TimeDelta::days(7);
 /// Links of one customer that are open at one time.
 const OPEN_MAX: i64 = 100;
+/// Links of one customer that are made within a day, whatever becomes of them: each is a row until [`KEPT`] is over.
+const MADE_A_DAY_MAX: i64 = 500;
+/// How long what was used, taken back or has expired is kept, for those who ask why.
+const KEPT: TimeDelta = TimeDelta::days(30);
 
 /// An invitation that is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,11 +130,13 @@ pub(crate) async fn use_up(
     now: DateTime<Utc>,
 ) -> Result<(), AccountError> {
     let InvitationView { invitation_id, customer_id, role, .. } = open.invitation;
+    // First, since it locks the members: whoever removes the inviter has done so by now, or waits.
+    let members = store::members::count(connection, customer_id).await?;
     if !store::invitations::accept(connection, invitation_id, user, now).await? {
         return Err(AccountError::InvitationGone);
     }
     let conflict = |message: String| AccountError::App(AppError::Conflict { message });
-    if store::members::count(connection, customer_id).await? >= members::MEMBERS_MAX {
+    if members >= members::MEMBERS_MAX {
         return Err(conflict(format!("{} has as many members as a customer can have", open.customer_name)));
     }
     let most = accounts::MEMBERSHIPS_MAX;
@@ -144,6 +150,13 @@ pub(crate) async fn use_up(
     Ok(())
 }
 
+/// Deletes invitations that ended long ago.
+pub(crate) async fn sweep(app: &App, batch: i64) -> Result<(), AppError> {
+    let before = app.clock.now() - KEPT;
+    while store::invitations::delete_ended(&mut *app.pool.acquire().await?, before, batch).await? >= batch.unsigned_abs() {}
+    Ok(())
+}
+
 async fn insert(
     app: &App,
     customer: CustomerId,
@@ -154,14 +167,20 @@ async fn insert(
     let NewInvitation { role, email } = new;
     let id = InvitationId::new();
     let invitation = Invitation { id, customer, role, email, invited_by, created_at: now, expires_at: now + LIFETIME };
-    let mut connection = app.pool.acquire().await?;
-    if store::invitations::count_open(&mut connection, customer, now).await? >= OPEN_MAX {
+    let mut transaction = app.pool.begin().await?;
+    let before = store::invitations::count(&mut transaction, customer, now, now - TimeDelta::days(1)).await?;
+    if before.open >= OPEN_MAX {
         let message = format!("{OPEN_MAX} invitations of this customer are open: take some back first");
         return Err(AppError::Conflict { message });
     }
-    if !store::invitations::insert(&mut connection, &invitation, &token.digest()).await? {
+    if before.made >= MADE_A_DAY_MAX {
+        let message = format!("{MADE_A_DAY_MAX} invitations of this customer were made within a day: make others tomorrow");
+        return Err(AppError::Conflict { message });
+    }
+    if !store::invitations::insert(&mut transaction, &invitation, &token.digest()).await? {
         return Err(AppError::not_found("customer", customer));
     }
+    transaction.commit().await?;
     let link = format!("{}/invitations/{}", app.settings.public_url, token.expose());
     Ok((invitation.into(), link))
 }

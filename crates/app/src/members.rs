@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use domain::{CustomerId, EmailAddress, MemberRole, PersonName, UserId};
-use store::members::{Member, MemberChange};
+use store::{
+    Transaction,
+    members::{Member, MemberChange},
+};
 
 use crate::{
     App, AppError, Caller, Page, PageRequest,
@@ -39,6 +42,9 @@ pub async fn set_role(app: &App, caller: &Caller, user: UserId, role: MemberRole
     let customer = access::require_customer(caller, Operation::ChangeMember)?;
     let mut transaction = app.pool.begin().await?;
     let change = store::members::set_role(&mut transaction, customer, user, role).await?;
+    if role != MemberRole::Owner {
+        revoke_invitations(app, &mut transaction, customer, &change).await?;
+    }
     transaction.commit().await?;
     app.memory.people.drop_one(&user);
     done(change, customer, user).map(MemberView::from)
@@ -49,9 +55,23 @@ pub async fn remove(app: &App, caller: &Caller, user: UserId) -> Result<(), AppE
     let customer = access::require_customer(caller, Operation::RemoveMember)?;
     let mut transaction = app.pool.begin().await?;
     let change = store::members::delete(&mut transaction, customer, user).await?;
+    revoke_invitations(app, &mut transaction, customer, &change).await?;
     transaction.commit().await?;
     app.memory.people.drop_one(&user);
     done(change, customer, user).map(drop)
+}
+
+/// Whoever is an owner no more lets nobody in any more, and does not come back themselves by a link that they made before.
+async fn revoke_invitations(
+    app: &App,
+    transaction: &mut Transaction,
+    customer: CustomerId,
+    change: &MemberChange,
+) -> Result<(), AppError> {
+    if let MemberChange::Done(member) = change {
+        store::invitations::revoke_of_inviter(transaction, member.user, Some(customer), app.clock.now()).await?;
+    }
+    Ok(())
 }
 
 fn done(change: MemberChange, customer: CustomerId, user: UserId) -> Result<Member, AppError> {

@@ -1,7 +1,7 @@
 //! What users let clients do: one consent a user, client and subject.
 
 use chrono::{DateTime, Utc};
-use domain::{ConsentId, CustomerId, Scopes, ServerId, UserId};
+use domain::{AuthorizationId, ConsentId, CustomerId, Scopes, ServerId, UserId};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -170,6 +170,17 @@ pub async fn delete(connection: &mut PgConnection, user: UserId, consent: Consen
         .await
         .map_err(StoreError::during("take a consent back"))?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Takes all of a user's consents back, with everything that came of them; says which authorizations ended.
+pub async fn delete_all(connection: &mut PgConnection, user: UserId) -> Result<Vec<AuthorizationId>, StoreError> {
+    let during = || StoreError::during("take the consents of a user back");
+    let ended = sqlx::query_scalar!("DELETE FROM authorizations WHERE user_id = $1 RETURNING authorization_id", user.as_uuid())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(during())?;
+    sqlx::query!("DELETE FROM consents WHERE user_id = $1", user.as_uuid()).execute(connection).await.map_err(during())?;
+    Ok(ended.into_iter().map(AuthorizationId::from_uuid).collect())
 }
 
 impl Subject {

@@ -5,7 +5,7 @@ use domain::{CustomerId, CustomerName, Digest, EmailAddress, InvitationId, Membe
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{StoreError, members};
 
 /// An invitation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,15 @@ pub struct Invitation {
     pub created_at: DateTime<Utc>,
     /// From when on it opens nothing.
     pub expires_at: DateTime<Utc>,
+}
+
+/// How many invitations a customer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvitationCounts {
+    /// Those that are open.
+    pub open: i64,
+    /// Those that were made of late, whatever became of them.
+    pub made: i64,
 }
 
 /// Keeps a new invitation by the digest of its token; `false` if there is no such customer.
@@ -46,13 +55,23 @@ pub async fn insert(connection: &mut PgConnection, invitation: &Invitation, sha2
     Ok(done.rows_affected() == 1)
 }
 
-/// How many invitations of a customer are open at `now`.
-pub async fn count_open(connection: &mut PgConnection, customer: CustomerId, now: DateTime<Utc>) -> Result<i64, StoreError> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM invitations
-        WHERE customer_id = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2"#,
+/// How many invitations of a customer are open at `now`, and how many were made after `since`. In a transaction, nobody else makes any until
+/// the end.
+pub async fn count(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    now: DateTime<Utc>,
+    since: DateTime<Utc>,
+) -> Result<InvitationCounts, StoreError> {
+    members::lock(connection, customer).await?;
+    sqlx::query_as!(
+        InvitationCounts,
+        r#"SELECT count(*) FILTER (WHERE accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2) AS "open!",
+            count(*) FILTER (WHERE created_at > $3) AS "made!"
+        FROM invitations WHERE customer_id = $1"#,
         customer.as_uuid(),
-        now
+        now,
+        since
     )
     .fetch_one(connection)
     .await
@@ -136,7 +155,29 @@ pub async fn revoke(
     Ok(done.rows_affected() == 1)
 }
 
-/// Uses an invitation up; `false` if somebody did so already, or it is not open any more.
+/// Takes back what a person invites to and is open at `at`: to one customer, or to all.
+pub async fn revoke_of_inviter(
+    connection: &mut PgConnection,
+    inviter: UserId,
+    customer: Option<CustomerId>,
+    at: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE invitations SET revoked_at = $3
+        WHERE invited_by = $1 AND ($2::uuid IS NULL OR customer_id = $2)
+            AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3",
+        inviter.as_uuid(),
+        customer.map(CustomerId::as_uuid),
+        at
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("revoke the invitations of a user"))?;
+    Ok(done.rows_affected())
+}
+
+/// Uses an invitation up; `false` if somebody did so already, it is not open any more, or whoever invites is no owner any more. The caller has
+/// locked the customer's members ([`members::count`]), so that nobody ceases to be an owner meanwhile.
 pub async fn accept(
     connection: &mut PgConnection,
     invitation: InvitationId,
@@ -145,7 +186,11 @@ pub async fn accept(
 ) -> Result<bool, StoreError> {
     let done = sqlx::query!(
         "UPDATE invitations SET accepted_at = $3, accepted_by = $2
-        WHERE invitation_id = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3",
+        WHERE invitation_id = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3
+            AND (invited_by IS NULL OR EXISTS (
+                SELECT FROM members JOIN users USING (user_id)
+                WHERE members.customer_id = invitations.customer_id AND user_id = invitations.invited_by
+                    AND members.role = 'owner' AND disabled_at IS NULL))",
         invitation.as_uuid(),
         user.as_uuid(),
         at
@@ -154,6 +199,20 @@ pub async fn accept(
     .await
     .map_err(StoreError::during("accept an invitation"))?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Deletes invitations that were used, taken back or expired before `before`, `batch` at most; says how many.
+pub async fn delete_ended(connection: &mut PgConnection, before: DateTime<Utc>, batch: i64) -> Result<u64, StoreError> {
+    let done = sqlx::query!(
+        "DELETE FROM invitations WHERE invitation_id IN (
+            SELECT invitation_id FROM invitations WHERE least(expires_at, accepted_at, revoked_at) < $1 LIMIT $2)",
+        before,
+        batch
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("delete ended invitations"))?;
+    Ok(done.rows_affected())
 }
 
 struct Row {
@@ -189,7 +248,10 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::fixtures::{self, at, connect};
+    use crate::{
+        fixtures::{self, at, connect},
+        users,
+    };
 
     fn new(customer: CustomerId) -> Invitation {
         Invitation {
@@ -219,7 +281,45 @@ mod tests {
         assert!(accept(&mut connection, invitation.id, eve, at(99)).await.unwrap());
         assert!(!accept(&mut connection, invitation.id, eve, at(99)).await.unwrap());
         assert_eq!(find_open(&mut connection, &sha256, at(1)).await.unwrap(), None);
-        assert_eq!(count_open(&mut connection, customer, at(1)).await.unwrap(), 0);
+        assert_eq!(count(&mut connection, customer, at(1), at(-1)).await.unwrap(), InvitationCounts { open: 0, made: 1 });
+        assert_eq!(count(&mut connection, customer, at(1), at(0)).await.unwrap(), InvitationCounts { open: 0, made: 0 });
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn what_ended_is_deleted_and_what_is_open_stays(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let eve = fixtures::user(&mut connection, "eve@example.com").await;
+        let [used, revoked, open] = [0, 1, 2].map(|_| new(customer));
+        for (index, invitation) in [&used, &revoked, &open].into_iter().enumerate() {
+            let sha256 = Digest::of(&[u8::try_from(index).unwrap()]);
+            insert(&mut connection, invitation, &sha256).await.unwrap();
+        }
+        accept(&mut connection, used.id, eve, at(5)).await.unwrap();
+        revoke(&mut connection, customer, revoked.id, at(6)).await.unwrap();
+
+        assert_eq!(delete_ended(&mut connection, at(5), 10).await.unwrap(), 0);
+        assert_eq!(delete_ended(&mut connection, at(7), 1).await.unwrap(), 1);
+        assert_eq!(delete_ended(&mut connection, at(7), 10).await.unwrap(), 1);
+        assert_eq!(count(&mut connection, customer, at(7), at(-1)).await.unwrap(), InvitationCounts { open: 1, made: 1 });
+        assert_eq!(delete_ended(&mut connection, at(101), 10).await.unwrap(), 1);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn of_whoever_is_no_owner_it_opens_nothing(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let ada = fixtures::user(&mut connection, "ada@example.com").await;
+        let eve = fixtures::user(&mut connection, "eve@example.com").await;
+        let invitation = Invitation { invited_by: Some(ada), ..new(customer) };
+        insert(&mut connection, &invitation, &Digest::of(b"token")).await.unwrap();
+
+        assert!(!accept(&mut connection, invitation.id, eve, at(1)).await.unwrap(), "she is no member");
+        members::insert(&mut connection, customer, ada, MemberRole::Owner, at(0)).await.unwrap();
+        users::set_disabled(&mut connection, ada, Some(at(1))).await.unwrap();
+        assert!(!accept(&mut connection, invitation.id, eve, at(1)).await.unwrap(), "she is disabled");
+        users::set_disabled(&mut connection, ada, None).await.unwrap();
+        assert!(accept(&mut connection, invitation.id, eve, at(1)).await.unwrap());
     }
 
     #[sqlx::test(migrations = "../../migrations")]

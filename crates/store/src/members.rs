@@ -171,7 +171,7 @@ async fn find(connection: &mut PgConnection, customer: CustomerId, user: UserId)
 }
 
 /// Who changes a customer's members waits for whoever does so already: two owners cannot remove each other at one time.
-async fn lock(connection: &mut PgConnection, customer: CustomerId) -> Result<(), StoreError> {
+pub(crate) async fn lock(connection: &mut PgConnection, customer: CustomerId) -> Result<(), StoreError> {
     sqlx::query!("SELECT FROM customers WHERE customer_id = $1 FOR NO KEY UPDATE", customer.as_uuid())
         .execute(connection)
         .await

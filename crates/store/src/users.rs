@@ -77,6 +77,19 @@ pub async fn find_credentials(connection: &mut PgConnection, email: &EmailAddres
     Ok(row.map(|row| Credentials { user: UserId::from_uuid(row.user_id), password: row.password, is_disabled: row.is_disabled }))
 }
 
+/// Whether the person has the password with this digest and is not disabled. In a transaction, both stay so until the end.
+pub async fn hold_password(connection: &mut PgConnection, user: UserId, password: &str) -> Result<bool, StoreError> {
+    let held = sqlx::query_scalar!(
+        "SELECT user_id FROM users WHERE user_id = $1 AND password = $2 AND disabled_at IS NULL FOR SHARE",
+        user.as_uuid(),
+        password
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("hold a user's password"))?;
+    Ok(held.is_some())
+}
+
 /// Gives a person the password with this digest; `false` if the one that they have is not `before` any more, or they are disabled.
 pub async fn set_password(
     connection: &mut PgConnection,

@@ -32,7 +32,7 @@ pub async fn list_users(app: &App, caller: &Caller, page: &PageRequest) -> Resul
     Ok(page.page(found, |user| user.id).map(UserView::from))
 }
 
-/// Disables a person, whose sign-ins end at once on every node, or lets them in again.
+/// Disables a person, whose sign-ins end at once on every node and whose open invitations are taken back, or lets them in again.
 pub async fn change_user(app: &App, caller: &Caller, user: UserId, is_disabled: IsDisabled) -> Result<UserView, AppError> {
     access::require(caller, Operation::ChangeUser)?;
     let at = (is_disabled == IsDisabled::Yes).then(|| app.clock.now());
@@ -40,7 +40,10 @@ pub async fn change_user(app: &App, caller: &Caller, user: UserId, is_disabled: 
     let changed = store::users::set_disabled(&mut transaction, user, at).await?;
     let changed = changed.ok_or_else(|| AppError::not_found("user", user))?;
     let ended = match is_disabled {
-        IsDisabled::Yes => store::sign_ins::delete_all(&mut transaction, user, None).await?,
+        IsDisabled::Yes => {
+            store::invitations::revoke_of_inviter(&mut transaction, user, None, app.clock.now()).await?;
+            store::sign_ins::delete_all(&mut transaction, user, None).await?
+        }
         IsDisabled::No => Vec::new(),
     };
     transaction.commit().await?;

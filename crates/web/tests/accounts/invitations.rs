@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::SetClock;
+use domain::{Clock as _, SetClock};
 use http::StatusCode;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -117,4 +117,33 @@ async fn of_two_who_follow_a_link_at_one_time_one_joins(pool: PgPool) {
     let mut statuses = [one.status, other.status];
     statuses.sort();
     assert_eq!(statuses, [StatusCode::SEE_OTHER, StatusCode::NOT_FOUND]);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn invitations_made_at_one_time_are_no_more_than_may_be_open_nor_made_in_a_day(pool: PgPool) {
+    let clock = Arc::new(SetClock::at(DateTime::<Utc>::from_timestamp(1_800_000_000, 0).unwrap()));
+    let options = TestOptions { clock: clock.clone(), ..TestOptions::default() };
+    let doors = Doors::open_with(&pool, options).await;
+    let mut ada = doors.browser();
+    ada.sign_up("ada@example.com").await;
+    let keep = "INSERT INTO invitations (invitation_id, customer_id, role, sha256, created_at, expires_at, revoked_at)
+        SELECT gen_random_uuid(), customer_id, 'viewer', sha256(gen_random_uuid()::text::bytea), $1, $1 + interval '7 days', $2
+        FROM customers, generate_series(1, $3)";
+    let keep = async |revoked_at: Option<DateTime<Utc>>, count: i32| {
+        sqlx::query(keep).bind(clock.now()).bind(revoked_at).bind(count).execute(&pool).await.unwrap();
+    };
+    let create =
+        async |mut browser: Browser| browser.fetch("POST", "/api/v1/invitations", Some(json!({ "role": "viewer" }))).await.status;
+
+    keep(None, 98).await;
+    let tries: Vec<_> = (0..8).map(|_| create(ada.clone())).collect();
+    let statuses = futures_util::future::join_all(tries).await;
+    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::CREATED).count(), 2, "{statuses:?}");
+
+    sqlx::query("UPDATE invitations SET revoked_at = created_at").execute(&pool).await.unwrap();
+    keep(Some(clock.now()), 399).await;
+    assert_eq!(create(ada.clone()).await, StatusCode::CREATED);
+    assert_eq!(create(ada.clone()).await, StatusCode::CONFLICT, "so many were made today");
+    clock.advance(TimeDelta::days(1));
+    assert_eq!(create(ada).await, StatusCode::CREATED);
 }

@@ -180,3 +180,44 @@ async fn an_api_key_has_nothing_to_say_about_people(pool: PgPool) {
     }
     assert_eq!(key.post("/api/v1/invitations", json!({ "role": "owner" })).await.status, StatusCode::FORBIDDEN);
 }
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_removed_owner_does_not_come_back_by_a_link_of_their_own(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let mut ada = owner_of_one(&doors, "ada@example.com").await;
+    let link = invite(&mut ada, json!({ "role": "owner" })).await;
+    let mut mallory = guest(&doors, &link, "mallory@example.com").await;
+    let path = format!("/api/v1/members/{}", user_id(&mut mallory).await);
+    let owner = || Some(json!({ "role": "owner" }));
+    let editor = || Some(json!({ "role": "editor" }));
+
+    let before = invite(&mut mallory, json!({ "role": "owner" })).await;
+    let of_ada = invite(&mut ada, json!({ "role": "viewer" })).await;
+    assert_eq!(ada.fetch("PATCH", &path, owner()).await.status, StatusCode::OK);
+    assert_eq!(mallory.get(&before).await.status, StatusCode::OK, "who stays an owner lets others in");
+    assert_eq!(ada.fetch("PATCH", &path, editor()).await.status, StatusCode::OK);
+    assert_eq!(mallory.get(&before).await.status, StatusCode::NOT_FOUND, "an editor lets nobody in");
+    assert_eq!(ada.fetch("PATCH", &path, owner()).await.status, StatusCode::OK);
+    assert_eq!(mallory.get(&before).await.status, StatusCode::NOT_FOUND, "what was taken back stays so");
+    let before = invite(&mut mallory, json!({ "role": "owner" })).await;
+    assert_eq!(ada.fetch("DELETE", &path, None).await.status, StatusCode::NO_CONTENT);
+
+    assert_eq!(mallory.get(&before).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(mallory.get(&of_ada).await.status, StatusCode::OK, "the links of others are as they were");
+    let open = ada.fetch("GET", "/api/v1/invitations", None).await.json();
+    assert_eq!(open["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn whoever_is_disabled_lets_nobody_in_any_more(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let mut ada = owner_of_one(&doors, "ada@example.com").await;
+    let link = invite(&mut ada, json!({ "role": "owner" })).await;
+    let path = format!("/admin/v1/users/{}", user_id(&mut ada).await);
+
+    doors.admin().patch(&path, json!({ "disabled": true })).await;
+
+    assert_eq!(doors.browser().get(&link).await.status, StatusCode::NOT_FOUND);
+    doors.admin().patch(&path, json!({ "disabled": false })).await;
+    assert_eq!(doors.browser().get(&link).await.status, StatusCode::NOT_FOUND, "what was taken back stays so");
+}
