@@ -32,12 +32,14 @@ pub async fn sign_in(app: &App, whereabouts: Whereabouts, new: SignIn) -> Result
     let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
     let found = store::users::find_credentials(&mut *app.pool.acquire().await?, &email).await?;
     let digest = found.as_ref().and_then(|found| found.password.clone());
-    let is_right = app.passwords.is_right(new.password, digest).await?;
-    let Some(user) = found.filter(|found| is_right && !found.is_disabled).map(|found| found.user) else {
-        tracing::info!("a sign-in was refused");
-        return Err(AccountError::Refused);
-    };
+    let is_right = app.passwords.is_right(new.password, digest.clone()).await?;
+    let user = found.filter(|found| is_right && !found.is_disabled).map(|found| found.user);
+    let (Some(user), Some(digest)) = (user, digest) else { return Err(refused()) };
     let mut transaction = app.pool.begin().await?;
+    // Some time has gone by: whoever changed the password or disabled the person meanwhile ended the sign-ins that there were.
+    if !store::users::hold_password(&mut transaction, user, &digest).await? {
+        return Err(refused());
+    }
     let replaced = match new.cookie.as_deref().and_then(SecretToken::digest_of) {
         Some(digest) => store::sign_ins::find_by_sha256(&mut transaction, &digest).await?,
         None => None,
@@ -51,6 +53,11 @@ pub async fn sign_in(app: &App, whereabouts: Whereabouts, new: SignIn) -> Result
     forget_sign_ins(app, replaced.into_iter().map(|replaced| replaced.id).collect());
     tracing::info!(%user, "somebody signed in");
     Ok(made)
+}
+
+fn refused() -> AccountError {
+    tracing::info!("a sign-in was refused");
+    AccountError::Refused
 }
 
 /// Begins a sign-in of somebody who has shown who they are.

@@ -154,3 +154,30 @@ async fn whoever_is_disabled_is_out_at_once_and_does_not_come_in_again(pool: PgP
     assert_eq!(again.sign_in("ada@example.com", PASSWORD).await.status, StatusCode::SEE_OTHER);
     assert!(!browser.is_signed_in().await, "what ended stays so");
 }
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_password_that_is_changed_while_it_is_checked_lets_nobody_in(pool: PgPool) {
+    let doors = Doors::open(pool.clone()).await;
+    doors.browser().sign_up("ada@example.com").await;
+    let password: String = sqlx::query_scalar("SELECT password FROM users").fetch_one(&pool).await.unwrap();
+    for change in ["UPDATE users SET password = '$argon2id$another'", "UPDATE users SET disabled_at = now()"] {
+        let mut changing = pool.begin().await.unwrap();
+        sqlx::query(change).execute(&mut *changing).await.unwrap();
+        let mut browser = doors.browser();
+        let sign_in = tokio::spawn(async move { browser.sign_in("ada@example.com", PASSWORD).await.status });
+        let waits = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE NOT granted AND datname = current_database())";
+        super::own::eventually(async || {
+            sign_in.is_finished() || sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.unwrap()
+        })
+        .await;
+
+        changing.commit().await.unwrap();
+
+        assert_eq!(sign_in.await.unwrap(), StatusCode::UNPROCESSABLE_ENTITY, "{change}");
+        let restore = sqlx::query("UPDATE users SET password = $1, disabled_at = NULL").bind(&password);
+        restore.execute(&pool).await.unwrap();
+    }
+    let sign_ins: i64 = sqlx::query_scalar("SELECT count(*) FROM sign_ins").fetch_one(&pool).await.unwrap();
+    assert_eq!(sign_ins, 1, "the one of signing up");
+}
