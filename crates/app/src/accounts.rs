@@ -26,7 +26,9 @@ pub(crate) use self::{
 };
 pub use self::{
     authentication::{act_for, authenticate},
-    own::{Account, Membership, SignInView, change_password, end_sign_in, load, sign_out, sign_out_everywhere},
+    own::{
+        Account, LetIn, Membership, PasswordChange, SignInView, change_password, end_sign_in, load, sign_out, sign_out_everywhere,
+    },
     password_rules::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PasswordFault},
     secret_token::SecretToken,
     sign_in::{SignIn, sign_in},

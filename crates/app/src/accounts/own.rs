@@ -5,7 +5,7 @@ use domain::{EmailAddress, PersonName, SignInId, UserId};
 use secrecy::{ExposeSecret as _, SecretString};
 pub use store::members::Membership;
 
-use super::{AccountError, Whereabouts, find_person, forget_sign_ins, password_rules};
+use super::{AccountError, NewSignIn, Whereabouts, find_person, forget_sign_ins, password_rules, sign_in};
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
@@ -64,14 +64,35 @@ pub async fn load(app: &App, caller: &Caller) -> Result<Account, AppError> {
     })
 }
 
-/// Gives whoever asks another password, if they know the one that they have. All their other sign-ins end: whoever had the old one is out.
+/// Another password that is to be.
+#[derive(Debug, Clone)]
+pub struct PasswordChange {
+    /// The one that the person has.
+    pub current: SecretString,
+    /// The one that is to be.
+    pub next: SecretString,
+    /// What becomes of the clients that they let in.
+    pub clients: LetIn,
+}
+
+/// What becomes of the clients that somebody let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetIn {
+    /// They are out: their tokens end, and each has to ask again.
+    End,
+    /// They stay in.
+    Keep,
+}
+
+/// Gives whoever asks another password, if they know the one that they have. All their sign-ins end, this one too, whose cookie somebody else may
+/// have: whoever had the old password is out, and whoever asks goes on with a new sign-in.
 pub async fn change_password(
     app: &App,
     caller: &Caller,
     whereabouts: Whereabouts,
-    current: SecretString,
-    next: SecretString,
-) -> Result<(), AccountError> {
+    change: PasswordChange,
+) -> Result<NewSignIn, AccountError> {
+    let PasswordChange { current, next, clients } = change;
     let person = access::require_person(caller, Operation::ChangePassword)?;
     let known = find_person(app, person.user).await?;
     password_rules::check(next.expose_secret(), &known.email)?;
@@ -87,12 +108,20 @@ pub async fn change_password(
     if !store::users::set_password(&mut transaction, person.user, before.as_deref(), &digest, app.clock.now()).await? {
         return Err(AccountError::WrongPassword);
     }
-    let ended = store::sign_ins::delete_all(&mut transaction, person.user, Some(person.sign_in)).await?;
+    let ended = store::sign_ins::delete_all(&mut transaction, person.user, None).await?;
+    let out = match clients {
+        LetIn::End => store::consents::delete_all(&mut transaction, person.user).await?,
+        LetIn::Keep => Vec::new(),
+    };
+    let made = sign_in::begin(app, &mut transaction, person.user, whereabouts.device).await?;
     transaction.commit().await?;
     app.attempts.succeeded(attempt);
     forget_sign_ins(app, ended);
+    for authorization in out {
+        app.memory.forget_authorization(authorization);
+    }
     tracing::info!(user = %person.user, "somebody changed their password");
-    Ok(())
+    Ok(made)
 }
 
 /// Ends the sign-in by which it is asked.

@@ -15,6 +15,8 @@ mod sign_up;
 pub(crate) mod signed_in;
 pub(crate) mod whereabouts;
 
+pub(crate) use self::sign_in::cookie_of;
+
 use axum::{
     Router, middleware,
     routing::{get, post},

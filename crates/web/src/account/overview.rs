@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use app::{
     App,
-    accounts::{self, Account, AccountError},
+    accounts::{self, Account, AccountError, LetIn, PasswordChange},
 };
 use askama::Template;
 use axum::{
@@ -22,11 +22,11 @@ use super::{
     fields::{Faults, Field, FieldKind},
     form::PostedForm,
     page::{self, Frame, FramePerson, HtmlPage},
-    sign_in::{answer, sentence},
+    sign_in::{answer, cookie_of, sentence, with_cookies},
     signed_in::SignedIn,
     whereabouts,
 };
-use crate::{error::ApiError, extract::Path};
+use crate::{WebSettings, error::ApiError, extract::Path};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -67,13 +67,18 @@ pub(super) async fn show(State(app): State<Arc<App>>, signed_in: SignedIn, uri: 
 /// The form for another password.
 pub(super) async fn change_password(
     State(app): State<Arc<App>>,
+    State(settings): State<Arc<WebSettings>>,
     signed_in: SignedIn,
     whereabouts::From(whereabouts): whereabouts::From,
     form: PostedForm,
 ) -> Result<Response, ApiError> {
-    let (current, next) = (form.secret("current"), form.secret("next"));
-    let error = match accounts::change_password(&app, &signed_in.caller(), whereabouts, current, next).await {
-        Ok(()) => return Ok(page::see_other("/account?done=password")),
+    let clients = if form.text("end_clients").is_empty() { LetIn::Keep } else { LetIn::End };
+    let change = PasswordChange { current: form.secret("current"), next: form.secret("next"), clients };
+    let error = match accounts::change_password(&app, &signed_in.caller(), whereabouts, change).await {
+        Ok(made) => {
+            let cookie = cookie_of(&app, &settings, &made)?;
+            return Ok(with_cookies(page::see_other("/account?done=password"), [cookie]));
+        }
         Err(error) => error,
     };
     let text = sentence(&error);

@@ -131,9 +131,13 @@ pub(super) async fn sign_out_everywhere(
 
 /// Hands a new sign-in to the browser, and sends it on.
 pub(super) fn signed_in(app: &App, settings: &WebSettings, made: &NewSignIn, return_to: &ReturnTo) -> Result<Response, ApiError> {
+    Ok(with_cookies(page::see_other(return_to.as_str()), [cookie_of(app, settings, made)?]))
+}
+
+/// The cookie of a new sign-in.
+pub(crate) fn cookie_of(app: &App, settings: &WebSettings, made: &NewSignIn) -> Result<HeaderValue, ApiError> {
     let seconds = i64::try_from(app.settings().accounts.sign_in_lifetime.as_secs()).unwrap_or(i64::MAX);
-    let cookie = cookies::set_sign_in(settings, made.token.expose(), seconds)?;
-    Ok(with_cookies(page::see_other(return_to.as_str()), [cookie]))
+    cookies::set_sign_in(settings, made.token.expose(), seconds)
 }
 
 /// What went wrong, as a page with the form again, unless it is nothing that the form can say.

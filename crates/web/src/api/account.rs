@@ -2,18 +2,26 @@
 
 use std::sync::Arc;
 
-use app::{App, accounts};
-use axum::{Json as Answer, extract::State};
+use app::{
+    App,
+    accounts::{self, LetIn},
+};
+use axum::{
+    Json as Answer,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use chrono::{DateTime, Utc};
 use domain::{CustomerId, CustomerName, EmailAddress, PersonName, SignInId, UserId};
-use http::StatusCode;
+use http::{StatusCode, header};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{members::RoleView, paths::SignInPath};
 use crate::{
-    account::whereabouts,
+    WebSettings,
+    account::{cookie_of, whereabouts},
     caller::SignedInPerson,
     envelope::Envelope,
     error::ApiError,
@@ -84,6 +92,9 @@ pub(crate) struct PasswordChange {
     /// The one that is to be.
     #[schema(value_type = String, format = Password, min_length = 12, max_length = 256)]
     new_password: SecretString,
+    /// Whether clients that you let in stay in. Otherwise each has to ask you again.
+    #[serde(default)]
+    keep_clients: bool,
 }
 
 impl From<accounts::Account> for AccountView {
@@ -112,7 +123,8 @@ pub(crate) async fn get_account(State(app): State<Arc<App>>, person: SignedInPer
 
 /// Changes your password
 ///
-/// Everywhere but here you are signed out.
+/// Everywhere but here you are signed out, and here you go on with another cookie, which comes with the answer; so the `csrf_token` of your
+/// account is another, too. Clients that you let in are out, unless you say otherwise.
 #[utoipa::path(post, path = "/account/password", tag = "account", security(("sign_in" = [])), request_body = PasswordChange,
     responses(
         (status = 204, description = "It is changed"),
@@ -121,12 +133,16 @@ pub(crate) async fn get_account(State(app): State<Arc<App>>, person: SignedInPer
     ))]
 pub(crate) async fn change_password(
     State(app): State<Arc<App>>,
+    State(settings): State<Arc<WebSettings>>,
     person: SignedInPerson,
     whereabouts::From(whereabouts): whereabouts::From,
-    Json(PasswordChange { current_password, new_password }): Json<PasswordChange>,
-) -> Result<StatusCode, ApiError> {
-    accounts::change_password(&app, &person.caller, whereabouts, current_password, new_password).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Json(PasswordChange { current_password, new_password, keep_clients }): Json<PasswordChange>,
+) -> Result<Response, ApiError> {
+    let clients = if keep_clients { LetIn::Keep } else { LetIn::End };
+    let change = accounts::PasswordChange { current: current_password, next: new_password, clients };
+    let made = accounts::change_password(&app, &person.caller, whereabouts, change).await?;
+    let cookie = cookie_of(&app, &settings, &made)?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 /// Signs you out everywhere, here as well

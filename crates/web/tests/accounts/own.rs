@@ -72,9 +72,12 @@ async fn another_password_signs_out_everywhere_else(pool: PgPool) {
     assert!(weak.text.contains("tried first"), "{weak}");
     assert!(other.is_signed_in().await);
 
+    let mut stolen = one.clone();
     let done = one.fill("/account", "/account/password", &[("current", PASSWORD), ("next", OTHER)]).await;
 
     assert_eq!(done.header("location"), "/account?done=password", "{done}");
+    assert_ne!(one.token(), stolen.token());
+    assert!(!stolen.is_signed_in().await, "whoever has a copy of the cookie is out as well");
     assert!(one.is_signed_in().await && !other.is_signed_in().await);
     assert_eq!(other.sign_in("ada@example.com", PASSWORD).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(other.sign_in("ada@example.com", OTHER).await.status, StatusCode::SEE_OTHER);
@@ -91,7 +94,9 @@ async fn the_account_is_there_for_programs_of_ones_own_page_too(pool: PgPool) {
     assert_eq!((&account["email"], &account["customers"][0]["role"]), (&json!("ada@example.com"), &json!("owner")));
     assert_eq!(account["sign_ins"].as_array().map(Vec::len), Some(2));
     let body = json!({ "current_password": PASSWORD, "new_password": OTHER });
+    let mut stolen = one.clone();
     assert_eq!(one.fetch("POST", "/api/v1/account/password", Some(body)).await.status, StatusCode::NO_CONTENT);
+    assert!(one.is_signed_in().await && !stolen.is_signed_in().await);
     assert!(!other.is_signed_in().await);
     other.sign_in("ada@example.com", OTHER).await;
     let account = one.fetch("GET", "/api/v1/account", None).await.json();

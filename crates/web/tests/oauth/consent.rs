@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::world::{MANAGEMENT, SERVER, World, hidden, parameter};
+use super::world::{MANAGEMENT, PASSWORD, SERVER, World, hidden, parameter};
 
 #[sqlx::test(migrations = "../../migrations")]
 async fn the_page_says_who_asks_for_what_and_where_the_answer_goes(pool: PgPool) {
@@ -162,4 +162,28 @@ async fn a_page_that_is_too_old_or_of_another_sign_in_does_nothing(pool: PgPool)
     assert!(decided.text.contains("This request has expired"), "{decided}");
     let shown = world.ada.get(&format!("/oauth/consent?request={sealed}")).await;
     assert_eq!(shown.status, StatusCode::BAD_REQUEST, "a sealed decision is no sealed request");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn another_password_ends_what_clients_were_let_do_unless_one_says_otherwise(pool: PgPool) {
+    const OTHER: &str = "kettle orbit mantle fog";
+    let mut world = World::open(pool).await;
+    let app = world.app().await;
+    let tokens = world.tokens(&app).await;
+    let access_token = tokens["access_token"].as_str().unwrap();
+    let change = async |browser: &mut super::world::Browser, fields: &[(&str, &str)]| {
+        let csrf = hidden(&browser.get("/account").await, "csrf");
+        let fields: Vec<_> = fields.iter().copied().chain([("csrf", csrf.as_str())]).collect();
+        let changed = browser.post("/account/password", &fields).await;
+        assert_eq!(changed.header("location"), "/account?done=password", "{changed}");
+    };
+
+    change(&mut world.ada, &[("current", PASSWORD), ("next", OTHER)]).await;
+    assert_eq!(world.call(access_token).await.status, StatusCode::OK, "the box was not ticked");
+    assert!(world.ada.get("/account").await.text.contains("name=\"end_clients\" value=\"yes\" checked"));
+    change(&mut world.ada, &[("current", OTHER), ("next", PASSWORD), ("end_clients", "yes")]).await;
+
+    assert_eq!(world.call(access_token).await.status, StatusCode::UNAUTHORIZED);
+    let refreshed = app.refresh(tokens["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(refreshed.json()["error"], "invalid_grant", "{refreshed}");
 }
