@@ -17,19 +17,42 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use telemetry::Metrics;
 use tracing::{Instrument, debug, error, field, info, info_span, warn};
 
-use crate::error::{self, ApiError};
+use crate::{
+    WebSettings,
+    error::{self, ApiError},
+};
 
 /// The header that names a request, in both directions.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// A year, as RFC 6797, section 6.1, writes it.
+const TRANSPORT_SECURITY: &str = "max-age=31536000";
+
 /// Characters of a client's own request id that are kept: a trace id of any system in use fits.
 const CLIENT_REQUEST_ID_CHARS_MAX: usize = 128;
+
+/// What a request passes.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    metrics: Arc<Metrics>,
+    /// What browsers are told of how to come back.
+    transport_security: Option<HeaderValue>,
+}
+
+impl Door {
+    /// Of an installation with these settings: where it is reached over https, browsers are told to come over nothing else for
+    /// [`TRANSPORT_SECURITY`]. For hosts below it others speak.
+    pub(crate) fn new(metrics: Arc<Metrics>, settings: &WebSettings) -> Self {
+        let is_https = settings.public_url.scheme() == "https";
+        Self { metrics, transport_security: is_https.then(|| HeaderValue::from_static(TRANSPORT_SECURITY)) }
+    }
+}
 
 /// Carries a request through: gives it an id (its [`RequestId`] extension), logs how it ended, turns an [`ApiError`] or a panic into
 /// the envelope.
 ///
 /// The id is always our own, so that two requests never share one; a client's `X-Request-Id` stands beside it in the log.
-pub(crate) async fn pass(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let request_id = RequestId::new();
     request.extensions_mut().insert(request_id);
@@ -47,9 +70,9 @@ pub(crate) async fn pass(State(metrics): State<Arc<Metrics>>, mut request: Reque
             error!("the handler of {method} {route} panicked");
             error::internal().into_response()
         });
-        let answer = finish(answer, request_id);
+        let answer = finish(answer, request_id, &door);
         let took = begun.elapsed();
-        metrics.observe_request(matched.as_ref().map(MatchedPath::as_str), answer.status().as_u16(), took);
+        door.metrics.observe_request(matched.as_ref().map(MatchedPath::as_str), answer.status().as_u16(), took);
         log_end(&method, route, answer.status(), took);
         answer
     }
@@ -62,7 +85,7 @@ fn client_request_id(headers: &HeaderMap) -> Option<&str> {
     (1..=CLIENT_REQUEST_ID_CHARS_MAX).contains(&id.len()).then_some(id)
 }
 
-fn finish(mut answer: Response, request_id: RequestId) -> Response {
+fn finish(mut answer: Response, request_id: RequestId, door: &Door) -> Response {
     if let Some(error) = answer.extensions_mut().remove::<Arc<ApiError>>() {
         log_fault(&error);
         let allow = answer.headers_mut().remove(header::ALLOW);
@@ -72,6 +95,9 @@ fn finish(mut answer: Response, request_id: RequestId) -> Response {
     let headers = answer.headers_mut();
     if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
         headers.insert(X_REQUEST_ID, id);
+    }
+    if let Some(value) = &door.transport_security {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value.clone());
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -108,6 +134,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::settings::test_settings;
 
     #[tokio::test]
     async fn a_panic_is_an_error_of_ours_that_tells_nothing() {
@@ -129,6 +156,20 @@ mod tests {
         assert_eq!(body["request_id"].as_str().map(str::len), Some(36));
     }
 
+    #[tokio::test]
+    async fn over_https_browsers_are_told_to_come_over_nothing_else() {
+        for (public_url, expected) in [("https://tools.example.com", Some("max-age=31536000")), ("http://127.0.0.1:8080", None)] {
+            for route in ["/", "/missing"] {
+                let request = Request::builder().uri(route).body(Body::empty()).unwrap();
+
+                let answer = router(public_url, broken).oneshot(request).await.unwrap();
+
+                let told = answer.headers().get(header::STRICT_TRANSPORT_SECURITY).map(|value| value.to_str().unwrap());
+                assert_eq!(told, expected, "{public_url} {route}");
+            }
+        }
+    }
+
     async fn broken() -> StatusCode {
         panic!("the key is tw_secret")
     }
@@ -138,10 +179,18 @@ mod tests {
         F: Future<Output = R> + Send + 'static,
         R: IntoResponse + 'static,
     {
-        let metrics = Arc::new(Metrics::new(ProcessFacts { version: "0", started_at_s: 0.0 }));
-        let router = Router::new().route("/", get(handler)).layer(middleware::from_fn_with_state(metrics, pass));
-        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        let answer = router("http://127.0.0.1:8080", handler).oneshot(Request::new(Body::empty())).await.unwrap();
         let status = answer.status();
         (status, serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap())
+    }
+
+    fn router<F, R>(public_url: &str, handler: impl Fn() -> F + Clone + Send + Sync + 'static) -> Router
+    where
+        F: Future<Output = R> + Send + 'static,
+        R: IntoResponse + 'static,
+    {
+        let metrics = Arc::new(Metrics::new(ProcessFacts { version: "0", started_at_s: 0.0 }));
+        let door = Door::new(metrics, &test_settings(public_url));
+        Router::new().route("/", get(handler)).layer(middleware::from_fn_with_state(door, pass))
     }
 }

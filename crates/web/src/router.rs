@@ -8,7 +8,8 @@ use bytes::Bytes;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    WebSettings, account, admin, api, documents, door,
+    WebSettings, account, admin, api, documents,
+    door::{self, Door},
     error::{method_not_allowed, unknown_route},
     health, mcp, oauth, openapi,
     state::WebState,
@@ -17,7 +18,7 @@ use crate::{
 
 /// The whole of HTTP, ready to be served.
 pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
-    let metrics = Arc::clone(app.metrics());
+    let door = Door::new(Arc::clone(app.metrics()), &settings);
     let document = Bytes::from(openapi::text());
     let state = WebState { app, settings: Arc::new(settings), document };
     let (documented, _frame) = documented_routes().split_for_parts();
@@ -27,7 +28,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .merge(oauth::pages())
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(metrics, door::pass))
+        .layer(middleware::from_fn_with_state(door, door::pass))
         .with_state(state)
 }
 
