@@ -143,8 +143,35 @@ pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Re
     if server.customer == customer { Ok(server) } else { Err(AppError::not_found("server", slug)) }
 }
 
-/// What the server of this name serves, whosever it is.
+/// What the server of this name serves, whosever it is. That there is none is remembered as well, else who may not use a server would tell from
+/// the time of the answer whether there is one (SEC-17).
 pub(crate) async fn load(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+    if let Some(server) = app.memory.servers.find(slug) {
+        return Ok(server);
+    }
+    let mut found = None;
+    let place = &mut found;
+    let look = move || async move {
+        match read(app, slug).await {
+            Err(AppError::NotFound { .. }) => Ok(()),
+            // It is there, and nothing to keep among those that are not.
+            Ok(server) => {
+                *place = Some(server);
+                Err(AppError::not_found("absence of server", slug))
+            }
+            Err(error) => Err(error),
+        }
+    };
+    let is_absent = app.memory.absent_servers.get(slug, look).await;
+    match (found, is_absent) {
+        (Some(server), _) => Ok(server),
+        (None, Ok(())) => Err(AppError::not_found("server", slug)),
+        (None, Err(error)) => Err(error),
+    }
+}
+
+/// As it is kept, or from the database.
+async fn read(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
     let read = || async {
         let mut connection = app.pool.acquire().await?;
         let found = serving::find_by_slug(&mut connection, slug, &app.engine).await?;

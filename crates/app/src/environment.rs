@@ -65,7 +65,7 @@ pub async fn put(app: &App, caller: &Caller, slug: &Slug, name: EnvName, new: Ne
             Kept::Secret { hosts }
         }
     };
-    app.memory.servers.drop_one(slug);
+    app.memory.forget_server(slug);
     Ok(EnvView { name, kept, updated_at })
 }
 
@@ -94,7 +94,7 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> 
     let mut connection = app.pool.acquire().await?;
     let server = find_own(&mut connection, customer, slug).await?;
     let deleted = store::environment::delete(&mut connection, customer, server.id, name).await?;
-    app.memory.servers.drop_one(slug);
+    app.memory.forget_server(slug);
     if deleted { Ok(()) } else { Err(AppError::not_found("environment value", name)) }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Memory {
     pub(crate) tiers: Snapshots<TierName, Arc<Tier>>,
     /// What each server serves.
     pub(crate) servers: Snapshots<Slug, Arc<ServedServer>>,
+    /// Names that no server has and that somebody asked for: apart, so that who asks for thousands does not drive the servers out.
+    pub(crate) absent_servers: Snapshots<Slug, ()>,
     /// What was read through keys that pin definitions.
     pub(crate) pins: Snapshots<(ApiKeyId, ServerId), Arc<Pins>>,
     /// Who shows a sign-in's cookie, by the cookie's digest.
@@ -59,6 +61,8 @@ impl Memory {
     const TIERS_MAX: u64 = 1_000;
     /// Some ten kilobytes each, with the compiled schemas.
     const SERVERS_MAX: u64 = 10_000;
+    /// A hundred bytes each.
+    const ABSENT_SERVERS_MAX: u64 = 100_000;
 
     /// A hundred bytes a tool, which a server has twenty of; 200 KB at most, and the server's own words, 16 KB at most.
     const PINS_MAX: u64 = 1_000;
@@ -78,6 +82,7 @@ impl Memory {
             customer_tiers: Snapshots::with_room_for(Self::CUSTOMERS_MAX),
             tiers: Snapshots::with_room_for(Self::TIERS_MAX),
             servers: Snapshots::with_room_for(Self::SERVERS_MAX),
+            absent_servers: Snapshots::with_room_for(Self::ABSENT_SERVERS_MAX),
             pins: Snapshots::with_room_for(Self::PINS_MAX),
             sign_ins: Snapshots::with_room_for(Self::SIGN_INS_MAX),
             people: Snapshots::with_room_for(Self::PEOPLE_MAX),
@@ -96,7 +101,7 @@ impl Memory {
             Change::Tier(name) => self.tiers.drop_one(name),
             Change::Customer(customer) => self.customer_tiers.drop_one(customer),
             Change::ApiKey(key) => self.forget_api_key(*key),
-            Change::Server { slug, .. } => self.servers.drop_one(slug),
+            Change::Server { slug, .. } => self.forget_server(slug),
             Change::Pins { api_key, server } => self.pins.drop_one(&(*api_key, *server)),
             // Whoever waits for it looks for itself.
             Change::Answer(_) => {}
@@ -113,6 +118,12 @@ impl Memory {
         }
         self.questions.hear(change);
         self.watches.hear(change);
+    }
+
+    /// Drops what the server of this name serves, or that there is none.
+    pub(crate) fn forget_server(&self, slug: &Slug) {
+        self.servers.drop_one(slug);
+        self.absent_servers.drop_one(slug);
     }
 
     /// Drops who shows this key: they are kept by the digest of the key, which nobody knows who deletes it.
@@ -137,6 +148,7 @@ impl Memory {
         self.customer_tiers.doubt_all();
         self.tiers.doubt_all();
         self.servers.doubt_all();
+        self.absent_servers.doubt_all();
         self.pins.doubt_all();
         self.sign_ins.doubt_all();
         self.people.doubt_all();

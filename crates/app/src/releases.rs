@@ -53,7 +53,7 @@ pub async fn create(
         return Err(AppError::not_found("server", slug));
     }
     transaction.commit().await?;
-    app.memory.servers.drop_one(slug);
+    app.memory.forget_server(slug);
     Ok(ReleaseView {
         release_id: release.id,
         url: servers::url(app, slug),
@@ -89,7 +89,7 @@ pub async fn roll_back(app: &App, caller: &Caller, slug: &Slug, release: Release
     if !store::releases::set_current(&mut connection, customer, server.id, release).await? {
         return Err(AppError::not_found("release", release));
     }
-    app.memory.servers.drop_one(slug);
+    app.memory.forget_server(slug);
     let found = store::releases::find(&mut connection, customer, server.id, release).await?;
     found.map(|release| view(app, slug, release)).ok_or_else(|| AppError::not_found("release", release))
 }

@@ -67,6 +67,7 @@ pub async fn create(app: &App, caller: &Caller, new: NewServer) -> Result<Server
     if !store::servers::insert(&mut *app.pool.acquire().await?, customer, &server).await? {
         return Err(AppError::not_found("customer", customer));
     }
+    app.memory.forget_server(&server.slug);
     Ok(ServerView {
         server_id: server.id,
         url: url(app, &server.slug),
@@ -100,7 +101,7 @@ pub async fn change(app: &App, caller: &Caller, slug: &Slug, change: ServerChang
     let customer = access::require_customer(caller, Operation::ChangeServer)?;
     let mut connection = app.pool.acquire().await?;
     let changed = store::servers::update(&mut connection, customer, slug, change).await?;
-    app.memory.servers.drop_one(slug);
+    app.memory.forget_server(slug);
     if !changed {
         return Err(AppError::not_found("server", slug));
     }
@@ -114,7 +115,7 @@ pub async fn change(app: &App, caller: &Caller, slug: &Slug, change: ServerChang
 pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<(), AppError> {
     let customer = access::require_customer(caller, Operation::DeleteServer)?;
     let deleted = store::servers::delete(&mut *app.pool.acquire().await?, customer, slug).await?;
-    app.memory.servers.drop_one(slug);
+    app.memory.forget_server(slug);
     if !deleted {
         return Err(AppError::not_found("server", slug));
     }

@@ -84,6 +84,11 @@ where
         Box::pin(self.load(key, kept, read())).await
     }
 
+    /// The value of `key` that is kept and needs no other read; `None` if there is none such.
+    pub(crate) fn find(&self, key: &K) -> Option<V> {
+        self.kept.get(key).filter(|entry| self.is_good(entry)).map(|entry| entry.value.clone())
+    }
+
     async fn load(
         &self,
         key: &K,

@@ -54,6 +54,32 @@ async fn a_lost_connection_of_the_listener_drops_everything_and_is_made_again(po
     test.stop().await;
 }
 
+/// Were it asked for each time, the time of the answer would tell which servers there are that one may not use.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_server_that_there_is_not_is_looked_for_once_until_somebody_makes_it(pool: PgPool) {
+    let test = TestApp::start(pool.clone()).await;
+    let customer = test.customer("free").await;
+    customer.create_server("other").await.unwrap();
+    let find = async || catalogue::find(test.app(), &customer.caller, &slug("sums")).await;
+    // The notices of what was made above come a moment later than it.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(matches!(find().await, Err(AppError::NotFound { .. })));
+
+    in_silence(&pool, "UPDATE servers SET slug = 'sums'").await;
+    assert!(matches!(find().await, Err(AppError::NotFound { .. })), "nobody said that it is there now");
+    sqlx::query("UPDATE servers SET title = 'Sums'").execute(&pool).await.unwrap();
+    let made = eventually(async || find().await.ok()).await;
+
+    assert_eq!(made.words.title.as_str(), "Sums");
+    assert!(catalogue::find(test.app(), &customer.caller, &slug("mine")).await.is_err());
+    customer.create_server("mine").await.unwrap();
+    assert!(
+        catalogue::find(test.app(), &customer.caller, &slug("mine")).await.is_ok(),
+        "on this node there is nothing to wait for"
+    );
+    test.stop().await;
+}
+
 /// A stream outlives its request: nothing but the key says whether it may go on.
 #[sqlx::test(migrations = "../../migrations")]
 async fn a_watch_ends_when_the_notice_of_its_deleted_key_was_lost(pool: PgPool) {
@@ -99,4 +125,13 @@ async fn revoke_in_silence(pool: &PgPool, caller: &Caller) {
     let revoked = sqlx::query(revoke).bind(api_key.as_uuid()).execute(&mut *connection).await.unwrap();
     sqlx::query("SET session_replication_role = DEFAULT").execute(&mut *connection).await.unwrap();
     assert_eq!(revoked.rows_affected(), 1);
+}
+
+/// Changes something so that no node hears of it.
+async fn in_silence(pool: &PgPool, statement: &'static str) {
+    let mut transaction = pool.begin().await.unwrap();
+    // Triggers, which give the notices, do not fire for replicas.
+    sqlx::query("SET LOCAL session_replication_role = replica").execute(&mut *transaction).await.unwrap();
+    sqlx::query(statement).execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
 }
