@@ -41,11 +41,11 @@ pub(crate) async fn sweep(app: Arc<App>) {
 async fn sweep_tokens(app: &App, now: DateTime<Utc>) -> Result<(), AppError> {
     let mut connection = app.pool.acquire().await?;
     let before = now - TimeDelta::days(1);
-    store::clients::delete_expired(&mut connection, now, EXPIRED_BATCH).await?;
-    store::clients::delete_used_assertions(&mut connection, now, EXPIRED_BATCH).await?;
-    store::authorizations::delete_ended(&mut connection, before, EXPIRED_BATCH).await?;
+    while store::clients::delete_expired(&mut connection, now, EXPIRED_BATCH).await? >= EXPIRED_BATCH.unsigned_abs() {}
+    while store::clients::delete_used_assertions(&mut connection, now, EXPIRED_BATCH).await? >= EXPIRED_BATCH.unsigned_abs() {}
+    while store::authorizations::delete_ended(&mut connection, before, EXPIRED_BATCH).await? >= EXPIRED_BATCH.unsigned_abs() {}
     store::device_grants::delete_expired(&mut connection, before, EXPIRED_BATCH).await?;
-    store::codes::delete_expired(&mut connection, before, EXPIRED_BATCH).await?;
+    while store::codes::delete_expired(&mut connection, before, EXPIRED_BATCH).await? >= EXPIRED_BATCH.unsigned_abs() {}
     store::signing_keys::delete_ended(&mut connection, before).await?;
     Ok(())
 }

@@ -33,6 +33,7 @@ pub mod members;
 mod memory;
 pub mod modules;
 mod oauth_settings;
+mod network;
 pub mod offers;
 mod outside;
 mod page;

@@ -169,6 +169,14 @@ async fn a_client_proves_to_be_itself_by_a_statement_that_it_signed_once(pool: P
         assert_eq!(self::told(show(&here, &wrong).await), "invalid_client");
     }
     assert_eq!(self::told(public(&here, id).await), "invalid_client", "saying the name is no proof");
+    let mut answers = Vec::new();
+    for _ in 0..130 {
+        answers.push(show(&here, &state(&secret, json!({}))).await.err().map(|fault| self::told(Err(fault))));
+    }
+    let refused = answers.iter().filter(|answer| **answer == Some("temporarily_unavailable")).count();
+    assert!((8..=11).contains(&refused), "a client signs 120 a minute: {answers:?}");
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM used_assertions").fetch_one(&pool).await.unwrap();
+    assert_eq!(usize::try_from(kept).unwrap(), 131 - refused);
     here.stop().await;
     there.stop().await;
 }
@@ -199,4 +207,25 @@ async fn a_client_changes_and_deletes_what_it_registered_with_its_token_alone(po
     let id: ClientId = id.parse().unwrap();
     assert!(matches!(clients::find(here.app(), &id).await, Err(ClientError::Unknown)));
     here.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn all_that_ended_is_swept_away_however_much_it_is(pool: PgPool) {
+    sqlx::query("INSERT INTO used_assertions SELECT sha256(n::text::bytea), 'epoch' FROM generate_series(1, 10001) n")
+        .execute(&pool)
+        .await
+        .unwrap();
+
+    let (test, _) = start(&pool, open(10, 10)).await;
+
+    let mut left: i64 = 1;
+    for _ in 0..250 {
+        left = sqlx::query_scalar("SELECT count(*) FROM used_assertions").fetch_one(&pool).await.unwrap();
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(left, 0, "one sweep deletes all, not only its first batch");
+    test.stop().await;
 }

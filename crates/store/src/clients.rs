@@ -76,22 +76,17 @@ pub enum Registered {
 /// Keeps a new client, if the bounds allow one more: also against others that register at the same time on other nodes.
 pub async fn insert(connection: &mut PgConnection, client: &Client, bounds: ClientBounds) -> Result<Registered, StoreError> {
     let during = || StoreError::during("register a client");
+    // Whoever is refused anyway does not wait for those who are registered.
+    let before = count(connection, client.created_at, bounds).await?;
+    if before != Registered::Done {
+        return Ok(before);
+    }
     let mut transaction = connection.begin().await.map_err(during())?;
     // One at a time, so that the count is true. The number has no meaning but to be this statement's alone.
     sqlx::query!("SELECT pg_advisory_xact_lock(7591)").fetch_one(&mut *transaction).await.map_err(during())?;
-    let counted = sqlx::query!(
-        r#"SELECT count(*) AS "count!", count(*) FILTER (WHERE created_at > $2) AS "recent!" FROM clients WHERE expires_at > $1"#,
-        client.created_at,
-        client.created_at - TimeDelta::hours(1)
-    )
-    .fetch_one(&mut *transaction)
-    .await
-    .map_err(during())?;
-    if number::read::<u64>("number of clients", counted.count)? >= bounds.count_max.into() {
-        return Ok(Registered::Full);
-    }
-    if number::read::<u64>("number of clients", counted.recent)? >= bounds.per_hour_max.into() {
-        return Ok(Registered::TooMany);
+    let counted = count(&mut transaction, client.created_at, bounds).await?;
+    if counted != Registered::Done {
+        return Ok(counted);
     }
     sqlx::query!(
         "INSERT INTO clients (client_key, metadata, secret_sha256, registration_sha256, created_at, expires_at)
@@ -211,6 +206,25 @@ pub async fn delete_used_assertions(connection: &mut PgConnection, now: DateTime
     .await
     .map_err(StoreError::during("delete used assertions"))?;
     Ok(done.rows_affected())
+}
+
+/// Whether the bounds allow one more client at `now`.
+async fn count(connection: &mut PgConnection, now: DateTime<Utc>, bounds: ClientBounds) -> Result<Registered, StoreError> {
+    let counted = sqlx::query!(
+        r#"SELECT count(*) AS "count!", count(*) FILTER (WHERE created_at > $2) AS "recent!" FROM clients WHERE expires_at > $1"#,
+        now,
+        now - TimeDelta::hours(1)
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(StoreError::during("count clients"))?;
+    if number::read::<u64>("number of clients", counted.count)? >= bounds.count_max.into() {
+        return Ok(Registered::Full);
+    }
+    if number::read::<u64>("number of clients", counted.recent)? >= bounds.per_hour_max.into() {
+        return Ok(Registered::TooMany);
+    }
+    Ok(Registered::Done)
 }
 
 struct Row {

@@ -8,6 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Digest, EmailAddress};
 use moka::sync::Cache;
 
+use crate::network::Network;
+
 /// Counts of one kind that are kept; the least used are forgotten first. A hundred bytes each.
 const KEPT_MAX: u64 = 100_000;
 /// After this without a failure all is forgotten.
@@ -53,7 +55,7 @@ impl Attempts {
 
     /// Begins a try for an account; else, in how many seconds one may begin.
     pub(crate) fn begin(&self, email: &EmailAddress, address: IpAddr, now: DateTime<Utc>) -> Result<Attempt, u32> {
-        let address = key(&[&network(address)]);
+        let address = key(&[Network::of(address).octets()]);
         let account = key(&[email.as_str().as_bytes()]);
         let both = key(&[email.as_str().as_bytes(), address.as_bytes()]);
         let counted = [(&both, OF_ACCOUNT_FROM_ADDRESS), (&address, OF_ADDRESS), (&account, OF_ACCOUNT)];
@@ -63,7 +65,7 @@ impl Attempts {
 
     /// Begins something that is about no account there is, and costs as much.
     pub(crate) fn begin_from(&self, address: IpAddr, now: DateTime<Utc>) -> Result<Attempt, u32> {
-        let address = key(&[&network(address)]);
+        let address = key(&[Network::of(address).octets()]);
         self.count(&[(&address, OF_ADDRESS)], now)?;
         Ok(Attempt { address, account: None })
     }
@@ -116,14 +118,6 @@ impl Patience {
 
 fn is_forgotten(count: &Count, now: DateTime<Utc>) -> bool {
     now - count.last > TimeDelta::from_std(FORGOTTEN_AFTER).unwrap_or(TimeDelta::MAX)
-}
-
-/// What one subscriber has: an IPv4 address, or a network of IPv6 (RFC 6177: /64 at least).
-fn network(address: IpAddr) -> Vec<u8> {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().into_iter().take(8).collect(),
-    }
 }
 
 fn key(parts: &[&[u8]]) -> Digest {

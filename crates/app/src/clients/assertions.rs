@@ -1,7 +1,7 @@
 //! Clients that prove to be themselves by a statement that they signed (`private_key_jwt`, RFC 7523). Each statement is taken once, whichever node
 //! it is shown to.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::Digest;
@@ -10,7 +10,15 @@ use oauth::{AssertionClaims, ClientKeys, Endpoint, KeyMaterial, Secret, TokenErr
 use serde::Deserialize;
 
 use super::Client;
-use crate::{App, tokens::TokenFault};
+use crate::{
+    App,
+    limits::{RateExceeded, Rates},
+    tokens::TokenFault,
+};
+
+/// How often each client signs.
+#[derive(Debug)]
+pub(crate) struct AssertionRates(Rates<Digest>);
 
 /// Of the header nothing else is believed: a key that the statement itself brings along proves nothing.
 #[derive(Deserialize)]
@@ -19,6 +27,15 @@ struct AssertionHeader {
     kid: Option<String>,
     /// What must be understood, and is not (RFC 7515, section 4.1.11).
     crit: Option<serde_json::Value>,
+}
+
+impl AssertionRates {
+    /// Statements of one client in a minute, on one node: each is a row for minutes, and a token that it gets is good for longer.
+    const PER_MINUTE_MAX: u32 = 120;
+
+    pub(crate) fn new() -> Self {
+        Self(Rates::per(Duration::from_mins(1)))
+    }
 }
 
 /// Checks a client's statement: the signature by one of its keys, what it says, and that it was not shown before.
@@ -36,8 +53,16 @@ pub(super) async fn check(app: &App, client: &Client, assertion: &Secret) -> Res
     let claims = verify(text, &header, &keys).ok_or_else(|| refused("no key of the client signed `client_assertion`"))?;
     let now = app.clock.now();
     claims.check(&client.id, &app.issuer, &Endpoint::Token.url(&app.issuer), now).map_err(|error| refused(&error.to_string()))?;
+    let id = client.id.to_string();
+    // Only what the client signed itself is counted: nobody else can use up what it has.
+    app.assertion_rates.0.take(Digest::of(id.as_bytes()), AssertionRates::PER_MINUTE_MAX).map_err(
+        |RateExceeded { retry_after_s }| {
+            let said = format!("the client signs too many statements: its tokens are good for longer; try again in {retry_after_s} s");
+            TokenFault::new(TokenErrorCode::TemporarilyUnavailable, &said)
+        },
+    )?;
     // Whose it is belongs to it: two clients may choose the same id.
-    let once = Digest::of_parts([client.id.to_string().as_bytes(), claims.jti.as_bytes()]);
+    let once = Digest::of_parts([id.as_bytes(), claims.jti.as_bytes()]);
     let until = AssertionClaims::remembered_until(now);
     if store::clients::use_assertion(&mut *app.pool.acquire().await?, &once, until).await? {
         Ok(())

@@ -1,9 +1,10 @@
 //! What a token is worth, for those who may know (RFC 7662): whoever runs the platform, the customer whose server it is for, the client it was given to.
 
 use domain::{CustomerId, Digest, Scopes, UserId};
+use oauth::TokenErrorCode;
 use store::consents::Subject;
 
-use super::access_tokens;
+use super::{TokenFault, access_tokens};
 use crate::{App, AppError, Caller, clients::Authenticated, policies};
 
 /// Who asks.
@@ -34,10 +35,20 @@ pub struct ActiveToken {
     pub is_access_token: bool,
 }
 
-/// What `token` is worth; `None` if nothing, or nothing that the asker may know. Those who may ask nothing at all are [`AppError::Forbidden`].
-pub async fn introspect(app: &App, asker: Asker<'_>, token: &str) -> Result<Option<ActiveToken>, AppError> {
-    if !matches!(asker, Asker::Client(_) | Asker::Caller(Caller::Admin | Caller::Key(_))) {
-        return Err(AppError::Forbidden { needed: "the admin key, a customer's API key, or a client that proves to be itself" });
+/// What `token` is worth; `None` if nothing, or nothing that the asker may know. Those who may ask nothing at all are [`AppError::Forbidden`];
+/// a client that has nothing to prove itself by is not known here, since anybody can say its name (RFC 7662, section 2.1).
+pub async fn introspect(app: &App, asker: Asker<'_>, token: &str) -> Result<Option<ActiveToken>, TokenFault> {
+    match asker {
+        Asker::Caller(Caller::Admin | Caller::Key(_)) => {}
+        Asker::Caller(_) => {
+            let needed = "the admin key, a customer's API key, or a client that proves to be itself";
+            return Err(AppError::Forbidden { needed }.into());
+        }
+        Asker::Client(client) if client.is_public() => {
+            let said = "whoever asks what a token is worth proves to be themselves, which a public client cannot";
+            return Err(TokenFault::new(TokenErrorCode::InvalidClient, said));
+        }
+        Asker::Client(_) => {}
     }
     let digest = Digest::of(token.as_bytes());
     let (id, access) = match access_tokens::find(app, token, &digest).await {
@@ -46,7 +57,7 @@ pub async fn introspect(app: &App, asker: Asker<'_>, token: &str) -> Result<Opti
             Some(refresh) => (refresh.authorization, None),
             None => return Ok(None),
         },
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let mut connection = app.pool.acquire().await?;
     let found = store::authorizations::find(&mut connection, id).await?;

@@ -140,9 +140,11 @@ async fn a_client_gives_its_tokens_back_and_nobody_elses(pool: PgPool) {
 
 #[sqlx::test(migrations = "../../migrations")]
 async fn what_a_token_is_worth_is_told_to_those_who_may_know(pool: PgPool) {
-    let scene = Scene::set(&pool).await;
+    let mut scene = Scene::set(&pool).await;
+    let public = scene.client;
+    scene.client = confidential(scene.app()).await;
     let stranger = scene.test.customer("free").await;
-    let other = register(scene.app()).await;
+    let other = confidential(scene.app()).await;
     let tokens = scene.tokens("mcp:tools").await;
     let refresh_token = tokens.refresh.clone().unwrap();
     let ask = async |asker: Asker<'_>, token: &str| tokens::introspect(scene.app(), asker, token).await.unwrap();
@@ -159,7 +161,9 @@ async fn what_a_token_is_worth_is_told_to_those_who_may_know(pool: PgPool) {
         assert_eq!(ask(asker, &refresh_token).await, None);
     }
     let refused = tokens::introspect(scene.app(), Asker::Caller(&Caller::Anyone), &tokens.access).await;
-    assert!(matches!(refused, Err(AppError::Forbidden { .. })));
+    assert!(matches!(refused, Err(TokenFault::App(AppError::Forbidden { .. }))));
+    let by_name_alone = tokens::introspect(scene.app(), Asker::Client(&public), &tokens.access).await;
+    assert_eq!(told(by_name_alone), "invalid_client", "RFC 7662, section 2.1: anybody can say that name");
     refresh(scene.app(), &scene.client, &refresh_token).await.unwrap();
     assert_eq!(ask(Asker::Caller(&Caller::Admin), &refresh_token).await, None, "it was used");
     scene.pass(900);

@@ -152,6 +152,18 @@ async fn register(app: &App) -> Authenticated {
     prove(app, told["client_id"].as_str().unwrap()).await
 }
 
+/// A client with a secret, which it has shown.
+async fn confidential(app: &App) -> Authenticated {
+    use base64::Engine as _;
+    let asked = format!(r#"{{"redirect_uris": ["{CALLBACK}"], "grant_types": ["authorization_code", "refresh_token"]}}"#);
+    let told = clients::register(app, Registration::parse(asked.as_bytes()).unwrap()).await.unwrap();
+    let told = serde_json::to_value(told).unwrap();
+    let pair = format!("{}:{}", told["client_id"].as_str().unwrap(), told["client_secret"].as_str().unwrap());
+    let shown = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+    let shown = ClientAuthentication::parse(Some(&shown), &Parameters::parse("").unwrap()).unwrap();
+    clients::authenticate(app, &shown).await.unwrap()
+}
+
 /// A public client, as it comes to the token endpoint.
 async fn prove(app: &App, client_id: &str) -> Authenticated {
     let form = Parameters::parse(&format!("client_id={client_id}")).unwrap();

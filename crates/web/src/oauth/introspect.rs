@@ -72,7 +72,7 @@ pub(crate) async fn introspect_token(State(app): State<Arc<App>>, form: ClientFo
         }
         None => tokens::introspect(&app, Asker::Client(&client::authenticate(&app, &form).await?), token).await,
     };
-    let token = found.map_err(|error| refused(error.into()))?.map(|token| TokenView::of(&app, token));
+    let token = found.map_err(refused)?.map(|token| TokenView::of(&app, token));
     Ok(Json(Introspection { active: token.is_some(), token }))
 }
 

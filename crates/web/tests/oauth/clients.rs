@@ -26,6 +26,22 @@ async fn rfc_7591_a_public_client_registers(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../../migrations")]
+async fn nobody_alone_uses_up_the_registrations_of_all(pool: PgPool) {
+    let anyone = Doors::open(pool.clone()).await.anyone();
+    let metadata = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+
+    for _ in 0..20 {
+        assert_eq!(anyone.post("/oauth/register", metadata.clone()).await.status, StatusCode::CREATED);
+    }
+    let refused = anyone.post("/oauth/register", metadata).await;
+
+    assert_eq!((refused.status, &refused.json()["error"]), (StatusCode::TOO_MANY_REQUESTS, &json!("temporarily_unavailable")));
+    assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|wait_s| (1..=180).contains(&wait_s)), "{refused}");
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM clients").fetch_one(&pool).await.unwrap();
+    assert_eq!(kept, 20);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
 async fn rfc_7591_what_is_not_taken_is_told_by_its_code(pool: PgPool) {
     let anyone = Doors::open(pool).await.anyone();
 
