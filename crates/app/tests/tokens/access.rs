@@ -141,8 +141,8 @@ async fn a_client_gives_its_tokens_back_and_nobody_elses(pool: PgPool) {
 #[sqlx::test(migrations = "../../migrations")]
 async fn what_a_token_is_worth_is_told_to_those_who_may_know(pool: PgPool) {
     let mut scene = Scene::set(&pool).await;
-    let public = scene.client;
-    scene.client = confidential(scene.app()).await;
+    let client = confidential(scene.app()).await;
+    let public = std::mem::replace(&mut scene.client, client);
     let stranger = scene.test.customer("free").await;
     let other = confidential(scene.app()).await;
     let tokens = scene.tokens("mcp:tools").await;
