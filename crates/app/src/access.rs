@@ -120,7 +120,8 @@ pub(crate) fn require_customer(caller: &Caller, operation: Operation) -> Result<
                     Err(AppError::Role { needed: least })
                 }
             }
-            Audience::Management { .. } => Err(AppError::Scope { needed: Scopes::of([scope]) }),
+            // All that a token needs which does what this one did so far, and this (RFC 6750, section 3.1).
+            Audience::Management { .. } => Err(AppError::Scope { needed: token.scopes.with(&Scopes::of([scope])) }),
             Audience::Server(_) => Err(refusal(operation)),
         },
         _ => Err(refusal(operation)),

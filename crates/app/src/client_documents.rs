@@ -2,19 +2,20 @@
 //! fetched when somebody is asked to let them in, and believed for as long as its host says, within bounds.
 //!
 //! Anybody can name any address, so a fetch reaches nothing that a tool could not reach, and is small, short and rare; what comes is checked
-//! before it is kept, and neither an error nor a document that is not right is kept at all (section 5.2 of the draft).
+//! before it is kept, and neither an error nor a document that is not right is kept at all (section 5.2 of the draft). A host that is away for a
+//! while logs nobody out: what it said last is believed for a day more, and what anybody can cause uses up nothing that known clients need.
 
 mod fetching;
 mod flights;
 mod freshness;
 mod keys;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
-use oauth::{ClientDocument, DocumentUrl};
-use tokio::sync::Semaphore;
+use oauth::{ClientDocument, ClientId, DocumentUrl};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use self::keys::fetch_keys;
 use self::{
@@ -25,6 +26,7 @@ use self::{
 use crate::{
     App,
     limits::{RateExceeded, Rates},
+    network::Network,
 };
 
 /// Why there is no document. The text of each is for whoever asked, who may be anybody.
@@ -61,17 +63,39 @@ pub enum ClientDocumentError {
 pub(crate) struct ClientDocuments {
     kept: Cache<DocumentUrl, Arc<Kept>>,
     flights: Flights<DocumentUrl, Result<Arc<ClientDocument>, ClientDocumentError>>,
-    /// By host: many addresses may lead there.
-    rates: Rates<String>,
-    places: Semaphore,
+    budgets: Budgets,
+    /// Who asks for what was not read.
+    askers: Rates<Network>,
     keys: KeySets,
 }
 
-/// A document, and how long it is believed.
+/// How many fetches there may be. What anybody can cause is counted apart from what keeps clients working that are known.
 #[derive(Debug)]
+struct Budgets {
+    /// By host: many addresses may lead there.
+    rates: Rates<(String, Purpose)>,
+    places_unknown: Semaphore,
+    places_known: Semaphore,
+}
+
+/// What a fetch is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Purpose {
+    /// A document that this node has not read.
+    Unknown,
+    /// One that it has.
+    Known,
+    /// Keys of a client that is known.
+    Keys,
+}
+
+/// A document, and how long it is believed.
+#[derive(Debug, Clone)]
 struct Kept {
     document: Arc<ClientDocument>,
     fresh_until: DateTime<Utc>,
+    /// Until then it is believed while its host is away.
+    ends_at: DateTime<Utc>,
     /// With which its host is asked whether it is still so.
     validator: Option<Validator>,
 }
@@ -81,53 +105,111 @@ impl ClientDocuments {
     const KEPT_MAX: u64 = 2_000;
     /// A document that was not asked for is forgotten.
     const IDLE_MAX: Duration = Duration::from_hours(48);
-    /// Fetches from one host in a minute: a host serves a handful of clients, and each is kept for a minute at least.
+    /// A host that is away for so long logs nobody out.
+    const STALE_MAX: TimeDelta = TimeDelta::hours(24);
+    /// A host that is away is asked again after this.
+    const ASKED_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(30);
+    /// Documents that this node has not read, for one network in a minute.
+    const PER_NETWORK_AND_MINUTE_MAX: u32 = 10;
+    /// Fetches from one host in a minute, for each purpose: a host serves a handful of clients, and each is kept for a minute at least.
     const PER_HOST_AND_MINUTE_MAX: u32 = 30;
-    /// Fetches at one time, of all hosts; more are refused at once, since each may last seconds.
+    /// Fetches at one time, of all hosts, of what is known and of what is not; more are refused at once, since each may last seconds.
     const FETCHES_MAX: usize = 128;
 
     pub(crate) fn new() -> Self {
         Self {
             kept: Cache::builder().max_capacity(Self::KEPT_MAX).time_to_idle(Self::IDLE_MAX).build(),
             flights: Flights::new(),
-            rates: Rates::per(Duration::from_mins(1)),
-            places: Semaphore::new(Self::FETCHES_MAX),
+            budgets: Budgets {
+                rates: Rates::per(Duration::from_mins(1)),
+                places_unknown: Semaphore::new(Self::FETCHES_MAX),
+                places_known: Semaphore::new(Self::FETCHES_MAX),
+            },
+            askers: Rates::per(Duration::from_mins(1)),
             keys: KeySets::new(),
         }
     }
 }
 
-/// The document at `url`: one that is still believed, or what its host answers now. Five seconds at most.
+impl Budgets {
+    /// A place for a fetch from `host`.
+    fn take(&self, host: String, purpose: Purpose) -> Result<SemaphorePermit<'_>, ClientDocumentError> {
+        let busy = |RateExceeded { retry_after_s }| ClientDocumentError::Busy { retry_after_s };
+        self.rates.take((host, purpose), ClientDocuments::PER_HOST_AND_MINUTE_MAX).map_err(busy)?;
+        let places = if purpose == Purpose::Unknown { &self.places_unknown } else { &self.places_known };
+        places.try_acquire().map_err(|_| ClientDocumentError::Busy { retry_after_s: 1 })
+    }
+}
+
+impl ClientDocumentError {
+    /// Whether its host, or this node, is only away for now: then the document is still what it was.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::TooSlow | Self::Busy { .. } | Self::Status(429 | 500..=599))
+    }
+}
+
+/// Counts a client whose document this node has not read against whoever names it, before anybody's host is asked: for doors at which
+/// nobody has shown who they are.
+pub fn admit(app: &App, id: &ClientId, from: IpAddr) -> Result<(), ClientDocumentError> {
+    let ClientDocuments { kept, askers, .. } = &app.client_documents;
+    match id {
+        ClientId::Document(url) if !kept.contains_key(url) => askers
+            .take(Network::of(from), ClientDocuments::PER_NETWORK_AND_MINUTE_MAX)
+            .map_err(|RateExceeded { retry_after_s }| ClientDocumentError::Busy { retry_after_s }),
+        _ => Ok(()),
+    }
+}
+
+/// The document at `url`: one that is still believed, or what its host answers now. Five seconds at most. While its host is away, the one that was
+/// read last is believed for a day.
 pub async fn fetch(app: &App, url: &DocumentUrl) -> Result<Arc<ClientDocument>, ClientDocumentError> {
     let kept = app.client_documents.kept.get(url);
     if let Some(fresh) = kept.as_ref().filter(|kept| app.clock.now() < kept.fresh_until) {
         return Ok(Arc::clone(&fresh.document));
     }
-    app.client_documents.flights.join(url, fetch_and_keep(app, url, kept)).await
+    app.client_documents.flights.join(url, fetch_or_keep(app, url, kept)).await
 }
 
-async fn fetch_and_keep(
-    app: &App,
-    url: &DocumentUrl,
-    stale: Option<Arc<Kept>>,
-) -> Result<Arc<ClientDocument>, ClientDocumentError> {
-    let ClientDocuments { kept, rates, places, .. } = &app.client_documents;
-    let busy = |RateExceeded { retry_after_s }| ClientDocumentError::Busy { retry_after_s };
-    rates.take(url.host(), ClientDocuments::PER_HOST_AND_MINUTE_MAX).map_err(busy)?;
-    let _place = places.try_acquire().map_err(|_| ClientDocumentError::Busy { retry_after_s: 1 })?;
-    let known = stale.as_ref().and_then(|stale| stale.validator.as_ref());
-    let fetched = fetching::fetch(app, url, known).await;
+async fn fetch_or_keep(app: &App, url: &DocumentUrl, stale: Option<Arc<Kept>>) -> Result<Arc<ClientDocument>, ClientDocumentError> {
+    let kept = &app.client_documents.kept;
+    let error = match read(app, url, stale.as_deref()).await {
+        Ok(read) => {
+            kept.insert(url.clone(), Arc::new(read.clone()));
+            return Ok(read.document);
+        }
+        Err(error) => error,
+    };
     let now = app.clock.now();
-    let (document, validator, lifetime) = match (fetched, stale) {
-        (Ok(Answer::Document { text, validator, lifetime }), _) => {
+    match stale.filter(|stale| error.is_passing() && now < stale.ends_at) {
+        Some(stale) => {
+            let fresh_until = now + ClientDocuments::ASKED_AGAIN_AFTER;
+            kept.insert(url.clone(), Arc::new(Kept { fresh_until, ..Kept::clone(&stale) }));
+            Ok(Arc::clone(&stale.document))
+        }
+        None => {
+            // Its host says that it is gone, or something that is not right.
+            if !error.is_passing() {
+                kept.invalidate(url);
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn read(app: &App, url: &DocumentUrl, stale: Option<&Kept>) -> Result<Kept, ClientDocumentError> {
+    let purpose = if stale.is_some() { Purpose::Known } else { Purpose::Unknown };
+    let _place = app.client_documents.budgets.take(url.host(), purpose)?;
+    let known = stale.and_then(|stale| stale.validator.as_ref());
+    let (document, validator, lifetime) = match (fetching::fetch(app, url, known).await?, stale) {
+        (Answer::Document { text, validator, lifetime }, _) => {
             let document = ClientDocument::parse(url, &text).map_err(|error| ClientDocumentError::Invalid(error.to_string()))?;
             (Arc::new(document), validator, lifetime)
         }
-        (Ok(Answer::Unchanged { lifetime }), Some(stale)) => (Arc::clone(&stale.document), stale.validator.clone(), lifetime),
+        (Answer::Unchanged { lifetime }, Some(stale)) => (Arc::clone(&stale.document), stale.validator.clone(), lifetime),
         // Nobody asked whether it is unchanged.
-        (Ok(Answer::Unchanged { .. }), None) => return Err(ClientDocumentError::Status(304)),
-        (Err(error), _) => return Err(error),
+        (Answer::Unchanged { .. }, None) => return Err(ClientDocumentError::Status(304)),
     };
-    kept.insert(url.clone(), Arc::new(Kept { document: Arc::clone(&document), fresh_until: now + lifetime, validator }));
-    Ok(document)
+    let fresh_until = app.clock.now() + lifetime;
+    Ok(Kept { document, fresh_until, ends_at: fresh_until + ClientDocuments::STALE_MAX, validator })
 }

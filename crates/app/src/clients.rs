@@ -77,6 +77,7 @@ pub async fn authenticate(app: &App, shown: &ClientAuthentication) -> Result<Aut
     let client = match find(app, shown.client_id()).await {
         Ok(client) => client,
         Err(ClientError::App(error)) => return Err(error.into()),
+        Err(ClientError::Document(error)) => return Err(error.into()),
         Err(error) => return Err(refused(&error.to_string())),
     };
     match (shown, client.metadata.auth_method) {
@@ -98,7 +99,7 @@ pub(crate) async fn touch(app: &App, client: &Client) -> Result<(), AppError> {
     let until = match (&kept.machine, app.settings.oauth.registration) {
         (Some(_), _) => None,
         (None, Registration::Open { idle, .. }) => Some(now + idle),
-        (None, Registration::Closed) => return Ok(()),
+        (None, Registration::Closed) => Some(now + Registration::IDLE_USUAL),
     };
     if kept.last_used_at.is_some_and(|last| now < last + USE_WRITTEN_EVERY) {
         return Ok(());

@@ -33,7 +33,10 @@ pub struct ConsentView {
 /// What the person let clients do, newest first.
 pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<ConsentView>, AppError> {
     let person = access::require_person(caller, Operation::ListConsents)?;
-    let found = store::consents::list(&mut *app.pool.acquire().await?, person.user, page.after()?, page.fetch_max()).await?;
+    let mut connection = app.pool.acquire().await?;
+    let found =
+        store::consents::list(&mut connection, person.user, page.after()?, page.fetch_max(), app.clock.now()).await?;
+    drop(connection);
     Ok(page.page(found, |used| used.consent.id).map(ConsentView::from))
 }
 

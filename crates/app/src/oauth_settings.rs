@@ -43,6 +43,11 @@ pub enum Registration {
     },
 }
 
+impl Registration {
+    /// Unless it is said otherwise, a client that was not used for this time is forgotten: also one that registered before nobody could any more.
+    pub(crate) const IDLE_USUAL: Duration = Duration::from_hours(90 * 24);
+}
+
 impl Default for OauthSettings {
     fn default() -> Self {
         const DAY: Duration = Duration::from_hours(24);
@@ -56,7 +61,7 @@ impl Default for OauthSettings {
             registration: Registration::Open {
                 bounds: ClientBounds { count_max: 10_000, per_hour_max: 200 },
                 unused: DAY,
-                idle: 90 * DAY,
+                idle: Registration::IDLE_USUAL,
             },
             missing_key: MissingKey::Made,
         }

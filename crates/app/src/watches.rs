@@ -38,6 +38,8 @@ struct Bell {
     rung: Notify,
     /// What it watches by may have been taken back: something about it changed, or notices were lost.
     doubted: AtomicBool,
+    /// What its token was signed with may have been taken back.
+    is_over: AtomicBool,
 }
 
 /// A server that is watched. Dropping it ends the watch.
@@ -74,7 +76,7 @@ impl Watches {
         }
         places.last += 1;
         let number = places.last;
-        let bell = Bell { slug: slug.clone(), caller: caller.clone(), rung: Notify::new(), doubted: AtomicBool::new(false) };
+        let bell = Bell { slug: slug.clone(), caller: caller.clone(), rung: Notify::new(), doubted: AtomicBool::new(false), is_over: AtomicBool::new(false) };
         let bell = Arc::new(bell);
         places.bells.insert(number, Arc::clone(&bell));
         drop(places);
@@ -91,6 +93,8 @@ impl Watches {
                 Change::Authorization(ended) if bell.caller.authorization() == Some(*ended) => {
                     bell.doubted.store(true, Ordering::Relaxed);
                 }
+                // Nothing kept here says by which key it was signed: whoever shows the token once more is let in again, if that still verifies.
+                Change::SigningKeys if bell.caller.authorization().is_some() => bell.is_over.store(true, Ordering::Relaxed),
                 // Who may use the server is asked again, in any case.
                 Change::User(user) if bell.caller.user() == Some(*user) => {}
                 Change::Lost => bell.doubted.store(true, Ordering::Relaxed),
@@ -178,6 +182,9 @@ impl Watch {
 
     /// What is served now, to a key that is still there.
     async fn look(&self, app: &App) -> Result<Arc<ServedServer>, AppError> {
+        if self.place.bell.is_over.load(Ordering::Relaxed) {
+            return Err(AppError::Unauthenticated);
+        }
         if self.place.bell.doubted.swap(false, Ordering::Relaxed) {
             let checked = self.place.check_caller(app).await;
             if matches!(checked, Err(AppError::Unavailable { .. })) {

@@ -8,13 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use app::client_documents::{self, ClientDocumentError};
+use app::{
+    AppError,
+    client_documents::{self, ClientDocumentError},
+    clients,
+    tokens::TokenFault,
+};
 use chrono::TimeDelta;
 use domain::{Clock as _, SetClock, SystemClock};
 use egress::EgressConfig;
 use futures_util::future::join_all;
 use http::StatusCode;
-use oauth::DocumentUrl;
+use oauth::{ClientAuthentication, ClientId, DocumentUrl, Parameters};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use testkit::{SeenRequest, TestApp, TestOptions, Upstream, UpstreamAnswer};
@@ -196,4 +201,87 @@ async fn one_host_is_asked_thirty_times_a_minute_at_most(pool: PgPool) {
 
     assert!((8..=10).contains(&refused), "{refused} of 40");
     assert_eq!(world.host.seen().len(), 40 - refused);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_host_that_is_away_for_a_day_logs_nobody_out_and_one_that_says_no_does(pool: PgPool) {
+    let status = Arc::new(AtomicUsize::new(200));
+    let answered = Arc::clone(&status);
+    let world = World::open(&pool, move |request| match answered.load(Ordering::Relaxed) {
+        200 => {
+            let mut answer = good(request);
+            answer.headers.push(("cache-control", "max-age=60".to_owned()));
+            answer
+        }
+        status => UpstreamAnswer::status(StatusCode::from_u16(u16::try_from(status).unwrap()).unwrap()),
+    })
+    .await;
+    world.fetch("/client.json").await.unwrap();
+
+    status.store(503, Ordering::Relaxed);
+    world.clock.advance(TimeDelta::seconds(60));
+    for _ in 0..3 {
+        assert_eq!(world.fetch("/client.json").await.unwrap(), "Example client");
+    }
+    assert_eq!(world.host.seen().len(), 2, "it is not asked each time");
+    world.clock.advance(TimeDelta::hours(23));
+    assert_eq!(world.fetch("/client.json").await.unwrap(), "Example client");
+    world.clock.advance(TimeDelta::hours(1));
+    assert_eq!(world.fetch("/client.json").await, Err(ClientDocumentError::Status(503)));
+    let form = Parameters::parse(&format!("client_id={}", world.host.url("/client.json"))).unwrap();
+    let shown = ClientAuthentication::parse(None, &form).unwrap();
+    let told = clients::authenticate(world.app.app(), &shown).await.err();
+    assert!(matches!(told, Some(TokenFault::App(AppError::Unavailable { .. }))), "it is to come back: {told:?}");
+
+    status.store(200, Ordering::Relaxed);
+    world.fetch("/client.json").await.unwrap();
+    status.store(404, Ordering::Relaxed);
+    world.clock.advance(TimeDelta::seconds(60));
+    assert_eq!(world.fetch("/client.json").await, Err(ClientDocumentError::Status(404)));
+    status.store(503, Ordering::Relaxed);
+    assert_eq!(world.fetch("/client.json").await, Err(ClientDocumentError::Status(503)), "nothing is left of it");
+    let told = clients::authenticate(world.app.app(), &shown).await.err();
+    assert!(matches!(told, Some(TokenFault::App(AppError::Unavailable { .. }))), "{told:?}");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn documents_that_nobody_knows_shut_no_known_client_out(pool: PgPool) {
+    let world = World::open(&pool, |request| match request.path.as_str() {
+        "/client.json" => {
+            let mut answer = good(request);
+            answer.headers.push(("cache-control", "max-age=60".to_owned()));
+            answer
+        }
+        _ => UpstreamAnswer::status(StatusCode::SERVICE_UNAVAILABLE),
+    })
+    .await;
+    world.fetch("/client.json").await.unwrap();
+
+    let mut answers = Vec::new();
+    for number in 0..40 {
+        answers.push(world.fetch(&format!("/{number}.json")).await.err());
+    }
+    world.clock.advance(TimeDelta::seconds(60));
+    world.fetch("/client.json").await.unwrap();
+
+    assert!(answers[..25].iter().all(|error| *error == Some(ClientDocumentError::Status(503))), "no breaker opens: {answers:?}");
+    assert!(matches!(answers[39], Some(ClientDocumentError::Busy { .. })), "{answers:?}");
+    let asked = world.host.seen().iter().filter(|request| request.path == "/client.json").count();
+    assert_eq!(asked, 2, "the known one is asked for all the same");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn whoever_names_documents_that_nobody_knows_is_counted_by_network(pool: PgPool) {
+    let world = World::open(&pool, good).await;
+    world.fetch("/client.json").await.unwrap();
+    let [known, unknown] = ["/client.json", "/unknown.json"].map(|path| ClientId::Document(world.url(path)));
+    let admit = |id, from: &str| client_documents::admit(world.app.app(), id, from.parse().unwrap());
+
+    for host in 0..10 {
+        admit(&unknown, &format!("2001:db8::{host}")).unwrap();
+    }
+
+    assert!(matches!(admit(&unknown, "2001:db8::ffff"), Err(ClientDocumentError::Busy { .. })));
+    assert_eq!(admit(&known, "2001:db8::ffff"), Ok(()));
+    assert_eq!(admit(&unknown, "2001:db8:0:1::1"), Ok(()));
 }

@@ -92,10 +92,11 @@ impl Scopes {
         Self(self.0.iter().filter(|scope| allowed.allows(scope)).cloned().collect())
     }
 
-    /// Those of both.
+    /// Those of both, as far as a set goes ([`Scopes::COUNT_MAX`]): of more, those of `others` come first.
     #[must_use]
     pub fn with(&self, others: &Self) -> Self {
-        Self(self.0.union(&others.0).cloned().collect())
+        let left = Self::COUNT_MAX.saturating_sub(others.0.len());
+        Self(others.0.iter().chain(self.0.difference(&others.0).take(left)).cloned().collect())
     }
 }
 
@@ -174,6 +175,18 @@ mod tests {
 
     fn scopes(text: &str) -> Scopes {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_union_is_no_larger_than_a_set_may_be() {
+        let tools = |from: usize| Scopes::of((from..from + 64).map(|index| format!("mcp:tools:t{index:03}").parse().unwrap()));
+
+        let both = tools(0).with(&tools(32));
+
+        assert_eq!(both.iter().count(), Scopes::COUNT_MAX);
+        assert!(both.covers(&tools(32)), "the later ones come first");
+        assert_eq!(both.to_string().parse::<Scopes>(), Ok(both));
+        assert_eq!(tools(0).with(&tools(0)), tools(0));
     }
 
     #[test]

@@ -158,6 +158,15 @@ impl Breakers {
         Ok(Admission { breakers: Arc::clone(self), owner, host: host.into(), pass, late_at })
     }
 
+    /// As [`Breakers::admit`], for requests whose failures say nothing: only the operator's word counts.
+    pub(crate) fn admit_uncounted(self: &Arc<Self>, owner: u128, host: &str, deadline: Instant) -> Result<Admission, Duration> {
+        if self.lock().forced.get(host) == Some(&Forced::Open) {
+            return Err(Duration::from_millis(self.config.wait_ms_max.into()));
+        }
+        let late_at = deadline.min(Instant::now() + LONG_WAIT);
+        Ok(Admission { breakers: Arc::clone(self), owner, host: host.into(), pass: None, late_at })
+    }
+
     pub(crate) fn force(&self, host: &str, forced: Forced) {
         let mut board = self.lock();
         if forced == Forced::Free {

@@ -103,7 +103,13 @@ fn check_grants(call: &Call, target: &Target, method: HttpMethod) -> Result<(), 
 }
 
 fn admit(call: &Call, target: &Target) -> Result<Admission, FetchError> {
-    call.egress.breakers.admit(call.permission.owner(), target.host(), call.deadline.at()).map_err(|wait| FetchError::Open {
+    let (breakers, owner) = (&call.egress.breakers, call.permission.owner());
+    let admitted = if call.permission.has_breaker() {
+        breakers.admit(owner, target.host(), call.deadline.at())
+    } else {
+        breakers.admit_uncounted(owner, target.host(), call.deadline.at())
+    };
+    admitted.map_err(|wait| FetchError::Open {
         host: target.host().to_owned(),
         retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1),
     })

@@ -19,6 +19,7 @@ pub struct Permission {
     hosts: Vec<GrantedHost>,
     secrets: BTreeMap<EnvName, GrantedSecret>,
     masker: OnceLock<Option<Arc<Masker>>>,
+    has_breaker: bool,
 }
 
 /// One secret of a version.
@@ -43,7 +44,7 @@ impl Permission {
     /// `owner` is the customer, as any number that is no other's: breakers, connections and places are kept apart by it.
     #[must_use]
     pub const fn new(owner: u128, hosts: Vec<GrantedHost>, secrets: BTreeMap<EnvName, GrantedSecret>) -> Self {
-        Self { owner, hosts, secrets, masker: OnceLock::new() }
+        Self { owner, hosts, secrets, masker: OnceLock::new(), has_breaker: true }
     }
 
     /// Nothing may be reached, no secret is there.
@@ -52,10 +53,21 @@ impl Permission {
         Self::new(owner, Vec::new(), BTreeMap::new())
     }
 
+    /// No breaker stands before its hosts, but for what the operator says: for requests that anybody can cause to any address, with whose failures
+    /// they could shut a host for everybody. Whoever makes it bounds them itself.
+    #[must_use]
+    pub fn without_breaker(self) -> Self {
+        Self { has_breaker: false, ..self }
+    }
+
     /// `text` without values of its secrets.
     #[must_use]
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.masker().map_or(Cow::Borrowed(text), |masker| Cow::Owned(masker.mask_text(text).into_owned()))
+    }
+
+    pub(crate) const fn has_breaker(&self) -> bool {
+        self.has_breaker
     }
 
     pub(crate) const fn owner(&self) -> u128 {

@@ -124,23 +124,25 @@ pub async fn find(
     row.map(Consent::try_from).transpose()
 }
 
-/// The user's consents, newest first, with what came of them.
+/// The user's consents, newest first, with what came of them and is in force at `now`.
 pub async fn list(
     connection: &mut PgConnection,
     user: UserId,
     after: Option<ConsentId>,
     limit: i64,
+    now: DateTime<Utc>,
 ) -> Result<Vec<ConsentUse>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT consent_id, consents.user_id, consents.client_id, client_name, consents.server_id, consents.customer_id,
             consents.scopes, given_at, changed_at,
-            count(authorization_id) FILTER (WHERE revoked_at IS NULL) AS "authorizations!", max(last_used_at) AS last_used_at
+            count(authorization_id) FILTER (WHERE revoked_at IS NULL AND expires_at > $4) AS "authorizations!", max(last_used_at) AS last_used_at
         FROM consents LEFT JOIN authorizations USING (consent_id)
         WHERE consents.user_id = $1 AND consent_id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
         GROUP BY consent_id ORDER BY consent_id DESC LIMIT $3"#,
         user.as_uuid(),
         after.map(ConsentId::as_uuid),
-        limit
+        limit,
+        now
     )
     .fetch_all(connection)
     .await

@@ -19,8 +19,8 @@ use crate::App;
 const FETCH_WAIT: Duration = Duration::from_secs(5);
 /// The document, the heads, and the marks between chunks; many times what a good answer has.
 const EGRESS_BYTES_MAX: u64 = 64 * 1024;
-/// Whose request it is, where tools' requests have their customer: no customer has this number, so connections, breakers and places are the
-/// platform's own.
+/// Whose request it is, where tools' requests have their customer: no customer has this number, so connections and places are the platform's
+/// own. It has no breaker: anybody can name a document that is not there.
 const PLATFORM: u128 = 0;
 
 /// What the client's server answered.
@@ -73,7 +73,7 @@ fn permission(url: &DocumentUrl) -> Result<Permission, ClientDocumentError> {
     let host = url.as_url().domain().and_then(|host| host.parse().ok()).ok_or(ClientDocumentError::Unreachable)?;
     let port = url.as_url().port().and_then(NonZeroU16::new);
     let host = GrantedHost { scheme: Scheme::Https, host, port, methods: [HttpMethod::Get].into() };
-    Ok(Permission::new(PLATFORM, vec![host], BTreeMap::new()))
+    Ok(Permission::new(PLATFORM, vec![host], BTreeMap::new()).without_breaker())
 }
 
 fn headers(known: Option<&Validator>) -> Vec<(String, String)> {

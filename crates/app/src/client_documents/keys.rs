@@ -7,11 +7,11 @@ use oauth::{DocumentUrl, VerificationKeys};
 use url::Url;
 
 use super::{
-    ClientDocumentError, ClientDocuments,
+    ClientDocumentError, ClientDocuments, Purpose,
     fetching::{self, Answer},
     flights::Flights,
 };
-use crate::{App, limits::RateExceeded};
+use crate::App;
 
 /// Key sets that this node has read.
 #[derive(Debug)]
@@ -34,14 +34,12 @@ impl KeySets {
 /// The keys at `url`: those read within the last minutes, or what its host answers now. Bounded as [`super::fetch`] is.
 pub(crate) async fn fetch_keys(app: &App, url: &Url) -> Result<Arc<VerificationKeys>, ClientDocumentError> {
     let url = DocumentUrl::parse(url.as_str()).map_err(|error| ClientDocumentError::Invalid(error.to_string()))?;
-    let ClientDocuments { keys, rates, places, .. } = &app.client_documents;
+    let ClientDocuments { keys, budgets, .. } = &app.client_documents;
     if let Some(kept) = keys.kept.get(&url) {
         return Ok(kept);
     }
     let fetch = async {
-        let busy = |RateExceeded { retry_after_s }| ClientDocumentError::Busy { retry_after_s };
-        rates.take(url.host(), ClientDocuments::PER_HOST_AND_MINUTE_MAX).map_err(busy)?;
-        let _place = places.try_acquire().map_err(|_| ClientDocumentError::Busy { retry_after_s: 1 })?;
+        let _place = budgets.take(url.host(), Purpose::Keys)?;
         let text = match fetching::fetch(app, &url, None).await? {
             Answer::Document { text, .. } => text,
             // Nobody asked whether it is unchanged.

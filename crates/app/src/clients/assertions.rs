@@ -45,9 +45,7 @@ pub(super) async fn check(app: &App, client: &Client, assertion: &Secret) -> Res
     let header = header_of(text).ok_or_else(|| refused("`client_assertion` is no signed JWT"))?;
     let keys = match &client.metadata.keys {
         Some(ClientKeys::Inline(keys)) => Arc::new(keys.clone()),
-        Some(ClientKeys::At(url)) => {
-            crate::client_documents::fetch_keys(app, url).await.map_err(|error| refused(&error.to_string()))?
-        }
+        Some(ClientKeys::At(url)) => crate::client_documents::fetch_keys(app, url).await?,
         None => return Err(refused("the client has no keys")),
     };
     let claims = verify(text, &header, &keys).ok_or_else(|| refused("no key of the client signed `client_assertion`"))?;

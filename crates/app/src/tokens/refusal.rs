@@ -3,7 +3,7 @@
 use oauth::{TokenError, TokenErrorCode};
 use store::StoreError;
 
-use crate::AppError;
+use crate::{AppError, client_documents::ClientDocumentError};
 
 /// Why an endpoint that clients talk to themselves did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -29,5 +29,15 @@ impl TokenFault {
 impl From<StoreError> for TokenFault {
     fn from(error: StoreError) -> Self {
         Self::App(error.into())
+    }
+}
+
+impl From<ClientDocumentError> for TokenFault {
+    /// A client whose host is away for now is told to come back, and not that it is none.
+    fn from(error: ClientDocumentError) -> Self {
+        if error.is_passing() {
+            return Self::App(AppError::Unavailable { message: error.to_string() });
+        }
+        Self::new(TokenErrorCode::InvalidClient, &error.to_string())
     }
 }

@@ -2,7 +2,7 @@ use app::{
     AppError, PageRequest, consents,
     tokens::authorize::{self},
 };
-use domain::ConsentId;
+use domain::{ConsentId, Digest};
 use sqlx::PgPool;
 
 use super::*;
@@ -60,5 +60,75 @@ async fn many_machines_with_one_client_are_bounded_and_the_oldest_makes_room(poo
     let in_force: i64 =
         sqlx::query_scalar("SELECT count(*) FROM authorizations WHERE revoked_at IS NULL").fetch_one(&pool).await.unwrap();
     assert_eq!(in_force, store::authorizations::OF_CONSENT_MAX);
+    scene.test.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn what_has_expired_does_not_count_as_in_force(pool: PgPool) {
+    let scene = Scene::set(&pool).await;
+    scene.code("mcp:tools").await;
+    let in_force = async || {
+        let listed = consents::list(scene.app(), &Caller::Person(scene.owner), &PageRequest::default()).await.unwrap();
+        listed.items[0].authorizations
+    };
+    assert_eq!(in_force().await, 1);
+
+    scene.pass(3_600);
+
+    assert_eq!(in_force().await, 0, "nobody redeemed the code in time");
+    scene.test.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_client_that_registered_before_nobody_could_stays_while_it_is_used(pool: PgPool) {
+    let scene = Scene::set(&pool).await;
+    let options = TestOptions {
+        clock: Arc::clone(&scene.clock) as _,
+        oauth: app::OauthSettings { registration: app::Registration::Closed, ..app::OauthSettings::default() },
+        ..TestOptions::default()
+    };
+    let closed = TestApp::start_with(&pool, options).await;
+
+    let asked = ask(closed.app(), &scene.client, &server(SLUG), "mcp:tools").await.unwrap();
+    allow(closed.app(), &scene.owner, &asked).await;
+    scene.pass(2 * 86_400);
+
+    assert!(clients::find(closed.app(), scene.client.id()).await.is_ok(), "it was used");
+    scene.test.stop().await;
+    closed.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn what_was_revoked_is_told_of_once_and_not_when_it_is_swept_away(pool: PgPool) {
+    let scene = Scene::set(&pool).await;
+    let revoked = scene.tokens("mcp:tools").await;
+    let in_force = scene.tokens("mcp:tools").await;
+    tokens::revoke(scene.app(), &scene.client, &revoked.access).await.unwrap();
+    let mut notices = sqlx::postgres::PgListener::connect_with(&pool).await.unwrap();
+    notices.listen("toolwright_changes").await.unwrap();
+
+    let of = |tokens: &Tokens| Digest::of(tokens.refresh.as_ref().unwrap().as_bytes()).as_bytes().to_vec();
+    for tokens in [&revoked, &in_force] {
+        sqlx::query(
+            "DELETE FROM authorizations WHERE authorization_id = (SELECT authorization_id FROM refresh_tokens WHERE sha256 = $1)",
+        )
+        .bind(of(tokens))
+        .execute(&pool)
+        .await
+        .unwrap();
+    }
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM authorizations").fetch_one(&pool).await.unwrap();
+    sqlx::query("SELECT pg_notify('toolwright_changes', 'end')").execute(&pool).await.unwrap();
+
+    let mut heard = Vec::new();
+    loop {
+        let notice = notices.recv().await.unwrap().payload().to_owned();
+        if notice == "end" {
+            break;
+        }
+        heard.push(notice);
+    }
+    let ends = heard.iter().filter(|notice| notice.contains("\"authorizations\"")).count();
+    assert_eq!((left, ends), (0, 1), "{heard:?}");
     scene.test.stop().await;
 }

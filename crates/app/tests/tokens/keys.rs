@@ -82,9 +82,14 @@ async fn a_key_that_is_retired_verifies_nothing_on_any_node(pool: PgPool) {
     let refused = signing_keys::retire(&keys, &*scene.clock, &signing).await;
     assert!(matches!(refused, Err(AppError::Conflict { .. })), "the one that signs is replaced first");
 
+    let caller = use_server(there.app(), &old.access).await.unwrap();
+    let mut watch = app::catalogue::watch(there.app(), &caller, &slug(SLUG)).await.unwrap();
+
     rotate(&scene, &keys).await;
     signing_keys::retire(&keys, &*scene.clock, &signing).await.unwrap();
 
+    let ended = tokio::time::timeout(Duration::from_secs(5), watch.changed(there.app())).await;
+    assert!(matches!(ended, Ok(Err(AppError::Unauthenticated))), "what was opened with its tokens ends: {ended:?}");
     for node in [scene.app(), there.app()] {
         assert!(within_a_second(async || is_refused(&use_server(node, &old.access).await)).await);
     }

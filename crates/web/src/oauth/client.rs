@@ -1,7 +1,7 @@
 //! Which client talks to an endpoint (RFC 6749, section 2.3), and what it is told if it gets nothing.
 
 use app::{
-    App,
+    App, client_documents,
     clients::{self, Authenticated},
     tokens::TokenFault,
 };
@@ -28,6 +28,7 @@ pub(super) async fn authenticate(app: &App, form: &ClientForm) -> Result<Authent
     let refused = |fault| Refused::new(fault, form);
     let shown = ClientAuthentication::parse(form.authorization.as_deref(), &form.parameters);
     let shown = shown.map_err(|error| refused(error.into()))?;
+    client_documents::admit(app, shown.client_id(), form.from).map_err(|error| refused(error.into()))?;
     clients::authenticate(app, &shown).await.map_err(refused)
 }
 

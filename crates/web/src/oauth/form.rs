@@ -1,12 +1,13 @@
 //! Bodies that clients send: forms (RFC 6749, appendix B), bounded in bytes and time, and read to the end before anything is looked at.
 
-use std::time::Duration;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use http::{HeaderMap, StatusCode, header};
 use oauth::Parameters;
 
 use crate::{
+    WebSettings, client_address,
     envelope::ErrorCode,
     error::ApiError,
     extract::body::{self, BodyBounds},
@@ -22,6 +23,8 @@ pub(super) struct ClientForm {
     pub(super) parameters: Parameters,
     /// The `Authorization` field.
     pub(super) authorization: Option<String>,
+    /// Where it comes from.
+    pub(super) from: IpAddr,
 }
 
 impl ClientForm {
@@ -32,17 +35,23 @@ impl ClientForm {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for ClientForm {
+impl<S> FromRequest<S> for ClientForm
+where
+    S: Send + Sync,
+    Arc<WebSettings>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if request.uri().query().is_some_and(|query| !query.is_empty()) {
             // Addresses are written into logs; tokens and secrets must not be (RFC 6749, section 2.3.1).
             return Err(bad("parameters belong into the body, not into the query"));
         }
-        let (headers, text) = read(request).await?;
+        let (parts, body) = request.into_parts();
+        let from = client_address::of(&parts, &Arc::<WebSettings>::from_ref(state).trusted_proxies);
+        let (headers, text) = read(Request::from_parts(parts, body)).await?;
         let parameters = Parameters::parse(&text).map_err(|error| bad(&error.to_string()))?;
-        Ok(Self { parameters, authorization: authorization(&headers)? })
+        Ok(Self { parameters, authorization: authorization(&headers)?, from })
     }
 }
 

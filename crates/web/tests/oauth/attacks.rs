@@ -217,3 +217,22 @@ async fn a_client_that_hides_its_challenge_gets_no_token(pool: PgPool) {
     assert_eq!(without.status, StatusCode::BAD_REQUEST, "{without}");
     assert_eq!(with_it.status, StatusCode::OK, "{with_it}");
 }
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_link_that_begins_here_leads_nobody_to_a_site_that_anybody_registered(pool: PgPool) {
+    let mut world = World::open(pool).await;
+    let (app, local) = (world.app().await, world.app_at("http://127.0.0.1:7777/callback").await);
+    let mut stranger = world.browser();
+
+    for (name, value) in [("prompt", "none"), ("scope", "nonsense"), ("code_challenge", ""), ("resource", "")] {
+        let path = format!("/oauth/authorize?{}", form(&with(&app.request(), name, value)));
+        let asked = stranger.get(&path).await;
+        let known = world.ada.get(&path).await;
+
+        assert_eq!((asked.status, asked.header("location")), (StatusCode::BAD_REQUEST, ""), "{name}: {asked}");
+        assert!(asked.text.contains("Back to the app at <bdi>client.test</bdi>"), "{asked}");
+        assert_eq!(known.status, StatusCode::SEE_OTHER, "{name}: {known}");
+    }
+    let back = stranger.get(&format!("/oauth/authorize?{}", form(&with(&local.request(), "prompt", "none")))).await;
+    assert!(back.header("location").starts_with("http://127.0.0.1:7777/callback?"), "one's own computer is nobody's site: {back}");
+}

@@ -89,7 +89,10 @@ async fn a_client_for_the_management_does_what_its_role_and_its_scopes_allow_and
     assert_eq!(editor.get("/api/v1/servers").await.json()["items"][0]["slug"], "weather");
     let server = json!({ "slug": "made-by-a-machine", "title": "Made" });
     assert_eq!(viewer.post("/api/v1/servers", server.clone()).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(reader.post("/api/v1/servers", server.clone()).await.status, StatusCode::FORBIDDEN);
+    let narrow = reader.post("/api/v1/servers", server.clone()).await;
+    assert_eq!(narrow.status, StatusCode::FORBIDDEN);
+    let challenge = narrow.header("www-authenticate");
+    assert!(challenge.contains("scope=\"servers:read servers:write"), "what it has, and what it lacks: {challenge}");
     assert_eq!(editor.post("/api/v1/servers", server).await.status, StatusCode::CREATED);
     assert_eq!(editor.delete("/api/v1/servers/weather").await.status, StatusCode::FORBIDDEN, "that is for owners");
     assert_eq!(editor.post("/api/v1/clients", for_server()).await.status, StatusCode::FORBIDDEN, "no client makes clients");
