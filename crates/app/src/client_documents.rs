@@ -171,7 +171,11 @@ pub async fn fetch(app: &App, url: &DocumentUrl) -> Result<Arc<ClientDocument>, 
     app.client_documents.flights.join(url, fetch_or_keep(app, url, kept)).await
 }
 
-async fn fetch_or_keep(app: &App, url: &DocumentUrl, stale: Option<Arc<Kept>>) -> Result<Arc<ClientDocument>, ClientDocumentError> {
+async fn fetch_or_keep(
+    app: &App,
+    url: &DocumentUrl,
+    stale: Option<Arc<Kept>>,
+) -> Result<Arc<ClientDocument>, ClientDocumentError> {
     let kept = &app.client_documents.kept;
     let error = match read(app, url, stale.as_deref()).await {
         Ok(read) => {

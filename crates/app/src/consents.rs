@@ -34,8 +34,7 @@ pub struct ConsentView {
 pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<ConsentView>, AppError> {
     let person = access::require_person(caller, Operation::ListConsents)?;
     let mut connection = app.pool.acquire().await?;
-    let found =
-        store::consents::list(&mut connection, person.user, page.after()?, page.fetch_max(), app.clock.now()).await?;
+    let found = store::consents::list(&mut connection, person.user, page.after()?, page.fetch_max(), app.clock.now()).await?;
     drop(connection);
     Ok(page.page(found, |used| used.consent.id).map(ConsentView::from))
 }

@@ -76,7 +76,13 @@ impl Watches {
         }
         places.last += 1;
         let number = places.last;
-        let bell = Bell { slug: slug.clone(), caller: caller.clone(), rung: Notify::new(), doubted: AtomicBool::new(false), is_over: AtomicBool::new(false) };
+        let bell = Bell {
+            slug: slug.clone(),
+            caller: caller.clone(),
+            rung: Notify::new(),
+            doubted: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+        };
         let bell = Arc::new(bell);
         places.bells.insert(number, Arc::clone(&bell));
         drop(places);

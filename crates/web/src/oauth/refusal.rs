@@ -69,7 +69,8 @@ impl IntoResponse for Refused {
         match self.refusal {
             Some(Refusal::Reply(location)) if self.is_strange && location.starts_with("https:") => {
                 let (host, said) = parts_of(&location);
-                let lead = "An app sent you here with a request that cannot be answered, and wants to be told so at another site.";
+                let lead =
+                    "An app sent you here with a request that cannot be answered, and wants to be told so at another site.";
                 page("This app cannot be let in", lead, &said, Some(Back { host, location }), self.request_id)
             }
             Some(Refusal::Reply(location)) => see_other(&location),

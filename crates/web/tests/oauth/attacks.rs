@@ -234,5 +234,8 @@ async fn a_link_that_begins_here_leads_nobody_to_a_site_that_anybody_registered(
         assert_eq!(known.status, StatusCode::SEE_OTHER, "{name}: {known}");
     }
     let back = stranger.get(&format!("/oauth/authorize?{}", form(&with(&local.request(), "prompt", "none")))).await;
-    assert!(back.header("location").starts_with("http://127.0.0.1:7777/callback?"), "one's own computer is nobody's site: {back}");
+    assert!(
+        back.header("location").starts_with("http://127.0.0.1:7777/callback?"),
+        "one's own computer is nobody's site: {back}"
+    );
 }
