@@ -48,9 +48,12 @@ const OUTSIDE: [(&str, &[&str]); 14] = [
 /// Clients: nothing opens an outbound connection but `egress`, by its own connector, and the database's own.
 const CLIENTS: [&str; 5] = ["curl", "hyper-tls", "isahc", "reqwest", "ureq"];
 
-/// What is worked out once and never changes is no state: a digest of parts of the program, and the migrations in it.
-const CONSTANTS: [(&str, &str); 2] =
-    [("compiler/src/engine.rs", "DIGEST: OnceLock<Digest>"), ("store/src/migrate.rs", "MIGRATIONS: Migrator")];
+/// What is worked out once and never changes is no state: a digest of parts of the program, the migrations and the words in it.
+const CONSTANTS: [(&str, &str); 3] = [
+    ("app/src/accounts/password_rules.rs", "WORDS: LazyLock<BTreeMap<char, Vec<&'static str>>>"),
+    ("compiler/src/engine.rs", "DIGEST: OnceLock<Digest>"),
+    ("store/src/migrate.rs", "MIGRATIONS: Migrator"),
+];
 
 /// The clock itself, and those who need no other: what a guest's snapshot sees in its worker, the age of files, and when the process started.
 const CLOCKS: [&str; 5] = [
