@@ -70,7 +70,7 @@ async fn members_of_the_wrong_type_unknown_missing_or_twice(pool: PgPool) {
     422 invalid the body is not right: it must be a JSON object
     422 invalid `slug` in the body is not right: invalid type: integer `7`, expected a string at line 1 column 10
     422 invalid the body is not right: missing field `title` at line 1 column 15
-    422 invalid `owner` in the body is not right: unknown field `owner`, expected one of `slug`, `title`, `description` at line 1 column 37
+    422 invalid `owner` in the body is not right: unknown field `owner`, expected one of `slug`, `title`, `description`, `access` at line 1 column 37
     422 invalid the body is not right: the key `slug` stands twice at line 1 column 36
     422 invalid `language` in the body is not right: unknown variant `python`, expected one of `typescript`, `javascript`, `component` at line 1 column 20
     422 invalid `grants.hosts[0].port` in the body is not right: invalid value: integer `0`, expected a nonzero u16 at line 1 column 45
@@ -167,7 +167,7 @@ async fn queries_that_are_not_right(pool: PgPool) {
     422 invalid the query is not right: page: unknown field `page`, expected `cursor` or `limit`
     422 invalid `cursor` must be the `next_cursor` of an earlier page
     422 invalid `cursor` must be the `next_cursor` of an earlier page
-    422 invalid the query is not right: status: unknown variant `finished`, expected one of `running`, `success`, `tool_error`, `invalid_arguments`, `invalid_result`, `limit_exceeded`, `trap`, `cancelled`, `interrupted`
+    422 invalid the query is not right: status: unknown variant `finished`, expected one of `running`, `waiting`, `success`, `tool_error`, `invalid_arguments`, `invalid_result`, `limit_exceeded`, `trap`, `cancelled`, `interrupted`
     422 invalid the query is not right: server: `..` is not a valid server slug: it must be 3 to 63 of a-z, 0-9 and -, beginning and ending with a letter or a digit
     "#);
 }
