@@ -185,20 +185,16 @@ async fn fetch_or_keep(
         Err(error) => error,
     };
     let now = app.clock.now();
-    match stale.filter(|stale| error.is_passing() && now < stale.ends_at) {
-        Some(stale) => {
-            let fresh_until = now + ClientDocuments::ASKED_AGAIN_AFTER;
-            kept.insert(url.clone(), Arc::new(Kept { fresh_until, ..Kept::clone(&stale) }));
-            Ok(Arc::clone(&stale.document))
-        }
-        None => {
-            // Its host says that it is gone, or something that is not right.
-            if !error.is_passing() {
-                kept.invalidate(url);
-            }
-            Err(error)
-        }
+    if let Some(stale) = stale.filter(|stale| error.is_passing() && now < stale.ends_at) {
+        let fresh_until = now + ClientDocuments::ASKED_AGAIN_AFTER;
+        kept.insert(url.clone(), Arc::new(Kept { fresh_until, ..Kept::clone(&stale) }));
+        return Ok(Arc::clone(&stale.document));
     }
+    // Its host says that it is gone, or something that is not right.
+    if !error.is_passing() {
+        kept.invalidate(url);
+    }
+    Err(error)
 }
 
 async fn read(app: &App, url: &DocumentUrl, stale: Option<&Kept>) -> Result<Kept, ClientDocumentError> {
