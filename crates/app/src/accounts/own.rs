@@ -92,8 +92,8 @@ pub async fn change_password(
     whereabouts: Whereabouts,
     change: PasswordChange,
 ) -> Result<NewSignIn, AccountError> {
-    let PasswordChange { current, next, clients } = change;
     let person = access::require_person(caller, Operation::ChangePassword)?;
+    let PasswordChange { current, next, clients } = change;
     let known = find_person(app, person.user).await?;
     password_rules::check(next.expose_secret(), &known.email)?;
     let attempt = app.attempts.begin(&known.email, whereabouts.address, app.clock.now());
