@@ -1,9 +1,9 @@
 //! What running tools ask the clients that called them, and how the answers come back.
 //!
 //! There are two ways, which the client's protocol decides. A client of 2025-11-25 is asked while the call runs: its guest waits, in memory
-//! and without a thread, for [`Settings::question_wait_max`](crate::Settings::question_wait_max) at most ([`dialogue`]). A client of 2026-07-28
+//! and without a thread, for [`Settings::question_wait_max`](crate::Settings::question_wait_max) at most (`dialogue`). A client of 2026-07-28
 //! gets the questions as the answer of its request, and calls again: no guest waits, but all that it was told is kept as a journal, over which
-//! the next run gets to where this one was ([`rounds`]).
+//! the next run gets to where this one was (`rounds`).
 
 mod channel;
 mod desk;
