@@ -17,6 +17,7 @@ mod profile;
 mod reader;
 mod sandbox;
 mod setting;
+mod switch;
 mod value;
 
 use std::{

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use app::accounts::{AccountSettings, SignUpPolicy};
 
-use super::{Machine, Profile, Reader, Setting, value::Value};
+use super::{Machine, Profile, Reader, Setting, switch::Switch};
 
 const SIGN_UP: Setting = Setting::new(
     "accounts.sign_up",
@@ -29,35 +29,19 @@ const LIFETIME_S_MAX: u64 = 400 * 24 * 3600;
 
 pub(super) fn read(reader: &mut Reader<'_>, profile: Profile, machine: Machine) -> AccountSettings {
     let default = match profile {
-        Profile::Local => SignUpPolicy::Open,
-        Profile::Production => SignUpPolicy::Closed,
+        Profile::Local => Switch::Open,
+        Profile::Production => Switch::Closed,
     };
     // A quarter of an hour at least: the use of a sign-in is written down by the minute.
     let idle_s = reader.number(&SIGN_IN_IDLE_S, 900..=LIFETIME_S_MAX, AccountSettings::SIGN_IN_IDLE.as_secs());
     let lifetime_s = reader.number(&SIGN_IN_LIFETIME_S, 900..=LIFETIME_S_MAX, AccountSettings::SIGN_IN_LIFETIME.as_secs());
     AccountSettings {
-        sign_up: reader.read(&SIGN_UP, || default),
+        sign_up: match reader.read(&SIGN_UP, || default) {
+            Switch::Open => SignUpPolicy::Open,
+            Switch::Closed => SignUpPolicy::Closed,
+        },
         sign_in_idle: Duration::from_secs(idle_s),
         sign_in_lifetime: Duration::from_secs(lifetime_s),
         password_threads: reader.number(&PASSWORD_THREADS, 1..=64, (machine.cores / 2).clamp(1, 64)),
-    }
-}
-
-impl Value for SignUpPolicy {
-    const FORM: &'static str = "`open` or `closed`";
-
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "open" => Some(Self::Open),
-            "closed" => Some(Self::Closed),
-            _ => None,
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Open => "open".to_owned(),
-            Self::Closed => "closed".to_owned(),
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use app::{ClientBounds, OauthSettings, Registration, signing_keys::MissingKey};
 
-use super::{Profile, Reader, Setting, value::Value};
+use super::{Profile, Reader, Setting, switch::Switch};
 
 const ACCESS_TOKEN_S: Setting =
     Setting::new("oauth.access_token_s", "TOOLWRIGHT_OAUTH_ACCESS_TOKEN_S", "how long an access token lives");
@@ -56,13 +56,6 @@ const DAY_S: u64 = 24 * 3600;
 /// Beyond a few years, nobody means a number.
 const LONG_S_MAX: u64 = 3650 * DAY_S;
 
-/// Whether clients may register.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Switch {
-    Open,
-    Closed,
-}
-
 pub(super) fn read(reader: &mut Reader<'_>, profile: Profile) -> OauthSettings {
     let defaults = OauthSettings::default();
     let mut seconds = |setting, bounds, default: Duration| Duration::from_secs(reader.number(setting, bounds, default.as_secs()));
@@ -89,23 +82,4 @@ pub(super) fn read(reader: &mut Reader<'_>, profile: Profile) -> OauthSettings {
         Profile::Production => MissingKey::Refused,
     };
     OauthSettings { access_token, refresh_token, authorization, code, device_code, retry_window, registration, missing_key }
-}
-
-impl Value for Switch {
-    const FORM: &'static str = "`open` or `closed`";
-
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "open" => Some(Self::Open),
-            "closed" => Some(Self::Closed),
-            _ => None,
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Open => "open".to_owned(),
-            Self::Closed => "closed".to_owned(),
-        }
-    }
 }
