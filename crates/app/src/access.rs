@@ -4,7 +4,7 @@ mod caller;
 
 use domain::{CustomerId, MemberRole, Scope, Scopes};
 
-pub use self::caller::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, PersonCaller, TokenCaller};
+pub use self::caller::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, PersonCaller, TokenCaller, Whence, Who};
 use crate::{AppError, catalogue::ServedServer};
 
 /// What it takes to do something.
@@ -92,8 +92,8 @@ operations! {
 
 /// Lets the caller through if the table gives `operation` to the admin, and the admin asks, or to anybody.
 pub(crate) fn require(caller: &Caller, operation: Operation) -> Result<(), AppError> {
-    match (operation.needs(), caller) {
-        (Needs::Admin, Caller::Admin) | (Needs::Nothing, _) => Ok(()),
+    match (operation.needs(), &caller.who) {
+        (Needs::Admin, Who::Admin) | (Needs::Nothing, _) => Ok(()),
         (Needs::Admin, _) => Err(AppError::Forbidden { needed: "the admin key" }),
         // Not reached while the table gives the operations of others to those functions.
         _ => Err(refusal(operation)),
@@ -108,11 +108,11 @@ pub(crate) fn require_customer(caller: &Caller, operation: Operation) -> Result<
         Needs::Owner => return require_owner(caller, operation),
         _ => return Err(refusal(operation)),
     };
-    match caller {
-        Caller::Key(key) if scope != Scope::MembersWrite => Ok(key.customer),
-        Caller::Member(member) if member.role >= least => Ok(member.customer),
-        Caller::Member(_) => Err(AppError::Role { needed: least }),
-        Caller::Token(token) => match token.audience {
+    match &caller.who {
+        Who::Key(key) if scope != Scope::MembersWrite => Ok(key.customer),
+        Who::Member(member) if member.role >= least => Ok(member.customer),
+        Who::Member(_) => Err(AppError::Role { needed: least }),
+        Who::Token(token) => match token.audience {
             Audience::Management { customer, role } if token.scopes.allows(&scope) => {
                 if role >= least {
                     Ok(customer)
@@ -129,40 +129,38 @@ pub(crate) fn require_customer(caller: &Caller, operation: Operation) -> Result<
 }
 
 fn require_owner(caller: &Caller, operation: Operation) -> Result<CustomerId, AppError> {
-    match caller {
-        Caller::Key(key) => Ok(key.customer),
-        Caller::Member(member) if member.role == MemberRole::Owner => Ok(member.customer),
-        Caller::Member(_) => Err(AppError::Role { needed: MemberRole::Owner }),
+    match &caller.who {
+        Who::Key(key) => Ok(key.customer),
+        Who::Member(member) if member.role == MemberRole::Owner => Ok(member.customer),
+        Who::Member(_) => Err(AppError::Role { needed: MemberRole::Owner }),
         _ => Err(refusal(operation)),
     }
 }
 
 /// Lets a person through who is signed in, and says who: for what is theirs alone.
 pub(crate) fn require_person(caller: &Caller, operation: Operation) -> Result<PersonCaller, AppError> {
-    match (operation.needs(), caller) {
-        (Needs::Person, Caller::Person(person)) => Ok(*person),
-        (Needs::Person, Caller::Member(MemberCaller { user, sign_in, .. })) => {
-            Ok(PersonCaller { user: *user, sign_in: *sign_in })
-        }
+    match (operation.needs(), &caller.who) {
+        (Needs::Person, Who::Person(person)) => Ok(*person),
+        (Needs::Person, Who::Member(MemberCaller { user, sign_in, .. })) => Ok(PersonCaller { user: *user, sign_in: *sign_in }),
         _ => Err(refusal(operation)),
     }
 }
 
 /// Lets the caller through if it may use servers at all; which, says [`check_use`].
 pub(crate) fn require_use(caller: &Caller, operation: Operation) -> Result<(), AppError> {
-    match (operation.needs(), caller) {
-        (Needs::Use, Caller::Key(_) | Caller::Anyone) => Ok(()),
-        (Needs::Use, Caller::Token(token)) if matches!(token.audience, Audience::Server(_)) => Ok(()),
+    match (operation.needs(), &caller.who) {
+        (Needs::Use, Who::Key(_) | Who::Anyone) => Ok(()),
+        (Needs::Use, Who::Token(token)) if matches!(token.audience, Audience::Server(_)) => Ok(()),
         _ => Err(refusal(operation)),
     }
 }
 
 /// Whether the caller may use this very server. One that it may not use answers as one that there is not (SEC-17).
 pub(crate) fn may_use(caller: &Caller, server: &ServedServer) -> bool {
-    match caller {
-        Caller::Key(key) => key.customer == server.customer,
-        Caller::Token(token) => token.audience == Audience::Server(server.server_id),
-        Caller::Admin | Caller::Member(_) | Caller::Person(_) | Caller::Anyone => false,
+    match &caller.who {
+        Who::Key(key) => key.customer == server.customer,
+        Who::Token(token) => token.audience == Audience::Server(server.server_id),
+        Who::Admin | Who::Member(_) | Who::Person(_) | Who::Anyone => false,
     }
 }
 

@@ -12,7 +12,7 @@ use sandbox::ToolForm;
 use store::{serving, signatures::SignedVersion};
 
 use crate::{
-    App, AppError, Caller,
+    App, AppError, Caller, Who,
     access::{self, Operation},
     artifacts::{self, ArtifactSlot},
     modules,
@@ -131,8 +131,8 @@ pub(crate) async fn find_usable(app: &App, caller: &Caller, slug: &Slug) -> Resu
     };
     // A server that one may not use answers as one that there is not (SEC-17): to whoever has a key of somebody else, and to whoever has to
     // show something better.
-    server.ok_or_else(|| match caller {
-        Caller::Token(_) | Caller::Anyone => AppError::Unauthenticated,
+    server.ok_or_else(|| match caller.who {
+        Who::Token(_) | Who::Anyone => AppError::Unauthenticated,
         _ => AppError::not_found("server", slug),
     })
 }

@@ -5,7 +5,7 @@ use domain::{CustomerId, CustomerName, EmailAddress, InvitationId, MemberRole, U
 use store::{PgConnection, invitations::Invitation};
 
 use crate::{
-    App, AppError, Caller, Page, PageRequest,
+    App, AppError, Caller, Page, PageRequest, Who,
     access::{self, Operation},
     accounts::{self, AccountError, SecretToken},
     members,
@@ -58,12 +58,7 @@ pub struct OpenInvitation {
 /// Invites somebody to the caller's customer. The link is given back here and never again.
 pub async fn create(app: &App, caller: &Caller, new: NewInvitation) -> Result<(InvitationView, String), AppError> {
     let customer = access::require_customer(caller, Operation::CreateInvitation)?;
-    let invited_by = match caller {
-        Caller::Member(member) => Some(member.user),
-        Caller::Token(token) => token.user,
-        _ => None,
-    };
-    insert(app, customer, invited_by, new).await
+    insert(app, customer, caller.user(), new).await
 }
 
 /// Invites somebody to any customer, for whoever runs the installation: where sign-up is closed, the first owner comes so.
@@ -94,7 +89,7 @@ pub async fn revoke(app: &App, caller: &Caller, invitation: InvitationId) -> Res
 
 /// The invitation that a link's token is of. One that was used, taken back or has expired is none.
 pub async fn find(app: &App, token: &str) -> Result<OpenInvitation, AccountError> {
-    access::require(&Caller::Anyone, Operation::FindInvitation)?;
+    access::require(&Caller::of(Who::Anyone), Operation::FindInvitation)?;
     let digest = SecretToken::digest_of(token).ok_or(AccountError::InvitationGone)?;
     let found = store::invitations::find_open(&mut *app.pool.acquire().await?, &digest, app.clock.now()).await?;
     let (invitation, customer_name) = found.ok_or(AccountError::InvitationGone)?;

@@ -59,7 +59,7 @@ pub mod tools;
 pub mod versions;
 mod watches;
 
-pub use access::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, PersonCaller, TokenCaller};
+pub use access::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, PersonCaller, TokenCaller, Whence, Who};
 pub use answers::{Answered, Failed};
 pub use application::{App, AppParts, Settings};
 pub use error::AppError;

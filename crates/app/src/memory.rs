@@ -7,7 +7,7 @@ use domain::{ApiKeyId, AuthorizationId, ClientKey, CustomerId, Digest, ServerId,
 use store::changes::Change;
 
 use crate::{
-    Caller,
+    Who,
     accounts::{KnownSignIn, Person},
     catalogue::ServedServer,
     clients::Client,
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Memory {
     /// Who shows an API key, by the key's digest.
-    pub(crate) api_keys: Snapshots<Digest, Caller>,
+    pub(crate) api_keys: Snapshots<Digest, Who>,
     /// Each customer's tier, by name.
     pub(crate) customer_tiers: Snapshots<CustomerId, TierName>,
     /// The tiers' limits.
@@ -128,7 +128,7 @@ impl Memory {
 
     /// Drops who shows this key: they are kept by the digest of the key, which nobody knows who deletes it.
     pub(crate) fn forget_api_key(&self, key: ApiKeyId) {
-        self.api_keys.drop_where(move |caller| caller.api_key() == Some(key));
+        self.api_keys.drop_where(move |who| who.api_key() == Some(key));
     }
 
     /// Drops sign-ins that ended: they are kept by the digest of the cookie, which nobody knows who ends them.

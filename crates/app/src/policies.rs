@@ -8,16 +8,16 @@ use oauth::Resource;
 use store::{authorizations::Authorization, consents::Subject};
 
 use crate::{
-    App, AppError, Audience, Caller, access,
+    App, AppError, Audience, Caller, Who, access,
     accounts::{self, Person},
     catalogue::{self, ServedServer},
 };
 
 /// Whether `caller` may use this very server now. What the table says is asked before.
 pub(crate) async fn allow(app: &App, caller: &Caller, server: &ServedServer) -> Result<bool, AppError> {
-    match caller {
-        Caller::Anyone => Ok(server.access == AccessPolicy::Public),
-        Caller::Token(token) if token.audience == Audience::Server(server.server_id) => match token.user {
+    match &caller.who {
+        Who::Anyone => Ok(server.access == AccessPolicy::Public),
+        Who::Token(token) if token.audience == Audience::Server(server.server_id) => match token.user {
             Some(user) => allow_user(app, server, user).await,
             // A client that acts for itself was made by the server's own customer for it, and goes with both.
             None => Ok(true),

@@ -20,7 +20,7 @@ pub use self::{
     refusal::TokenFault,
     revocation::revoke,
 };
-use crate::{App, AppError, Caller, KeyCaller, signing_keys};
+use crate::{App, AppError, KeyCaller, Who, signing_keys};
 
 /// What every API key begins with, so that people and scanners of leaked secrets know one when they see it.
 pub(crate) const API_KEY_PREFIX: &str = "tw_";
@@ -42,10 +42,10 @@ pub enum Wanted<'a> {
 /// Everybody else is [`AppError::Unauthenticated`].
 ///
 /// What was shown before is known by its digest: no signature is checked and no database asked again.
-pub async fn authenticate(app: &App, bearer: &str, wanted: Wanted<'_>) -> Result<Caller, AppError> {
+pub async fn authenticate(app: &App, bearer: &str, wanted: Wanted<'_>) -> Result<Who, AppError> {
     let digest = Digest::of(bearer.as_bytes());
     if is_admin_key(app, &digest) {
-        return Ok(Caller::Admin);
+        return Ok(Who::Admin);
     }
     if has_form_of_api_key(bearer) {
         return by_api_key(app, &digest).await;
@@ -59,12 +59,12 @@ pub async fn jwks(app: &App) -> Result<JwkSet, AppError> {
     Ok(keys.public(app.clock.now()).collect())
 }
 
-async fn by_api_key(app: &App, digest: &Digest) -> Result<Caller, AppError> {
+async fn by_api_key(app: &App, digest: &Digest) -> Result<Who, AppError> {
     let read = || async {
         let found = store::api_keys::find_by_sha256(&mut *app.pool.acquire().await?, digest).await?;
         let owner = found.ok_or(AppError::Unauthenticated)?;
         let store::api_keys::ApiKeyOwner { customer, api_key, pins_definitions, .. } = owner;
-        Ok(Caller::Key(KeyCaller { customer, api_key, pins_definitions }))
+        Ok(Who::Key(KeyCaller { customer, api_key, pins_definitions }))
     };
     app.memory.api_keys.get(digest, read).await
 }

@@ -14,7 +14,7 @@ use store::changes::Change;
 use tokio::sync::Notify;
 
 use crate::{
-    App, AppError, Caller,
+    App, AppError, Caller, Who,
     catalogue::{self, ServedServer},
     offers::{Changes, Listed},
 };
@@ -118,12 +118,12 @@ impl Watches {
 impl Place {
     /// Refuses a key that is gone: who shows one is known from memory, and nobody tells this place of what was deleted before it was taken.
     pub(crate) async fn check_caller(&self, app: &App) -> Result<(), AppError> {
-        match &self.bell.caller {
-            Caller::Key(key) => {
+        match &self.bell.caller.who {
+            Who::Key(key) => {
                 let found = store::api_keys::find(&mut *app.pool.acquire().await?, key.customer, key.api_key).await?;
                 found.map(drop).ok_or(AppError::Unauthenticated)
             }
-            Caller::Token(token) => {
+            Who::Token(token) => {
                 let now = app.clock.now();
                 let found = store::authorizations::find(&mut *app.pool.acquire().await?, token.authorization).await?;
                 let is_in_force = now < token.expires_at && found.is_some_and(|found| found.is_in_force(now));
@@ -135,7 +135,7 @@ impl Place {
 
     /// How long the token is good that is watched by; `None` if it is something else.
     fn token_left(&self, app: &App) -> Option<Duration> {
-        let Caller::Token(token) = &self.bell.caller else { return None };
+        let Who::Token(token) = &self.bell.caller.who else { return None };
         Some((token.expires_at - app.clock.now()).to_std().unwrap_or(Duration::ZERO))
     }
 
@@ -210,7 +210,7 @@ mod tests {
     fn so_many_watch_one_server_and_so_many_all_of_them() {
         let watches: Arc<Watches> = Arc::default();
         let slug = |number: usize| -> Slug { format!("server-{number}").parse().unwrap() };
-        let add = |number| watches.add(&slug(number), &Caller::Anyone);
+        let add = |number| watches.add(&slug(number), &Caller::of(Who::Anyone));
         let mut places = Vec::new();
 
         for number in 0..16_384 / 256 {

@@ -1,5 +1,5 @@
 use app::{
-    AppError, Caller, PageRequest, api_keys,
+    AppError, PageRequest, Who, api_keys,
     tokens::{self, Wanted},
 };
 use domain::{ApiKeyId, CustomerId};
@@ -16,7 +16,7 @@ async fn a_key_is_shown_once_and_opens_as_its_customer(pool: PgPool) {
     let found = tokens::authenticate(test.app(), &customer.api_key, Wanted::Management).await;
     let stored: Vec<u8> = sqlx::query_scalar("SELECT sha256 FROM api_keys").fetch_one(&pool).await.unwrap();
 
-    assert_eq!(found.unwrap(), customer.caller);
+    assert_eq!(found.unwrap(), customer.caller.who);
     assert!(customer.api_key.starts_with("tw_") && customer.api_key.len() == 46, "{}", customer.api_key);
     assert_eq!(stored, domain::Digest::of(customer.api_key.as_bytes()).as_bytes(), "only its digest is kept");
     test.stop().await;
@@ -32,7 +32,7 @@ async fn what_is_no_key_opens_nothing(pool: PgPool) {
 
         assert!(matches!(found, Err(AppError::Unauthenticated)), "{bearer}");
     }
-    assert_eq!(tokens::authenticate(test.app(), test.admin_key(), Wanted::Management).await.unwrap(), Caller::Admin);
+    assert_eq!(tokens::authenticate(test.app(), test.admin_key(), Wanted::Management).await.unwrap(), Who::Admin);
     test.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use app::{
-    Answered, AppError, Caller, api_keys, catalogue,
+    Answered, AppError, Caller, Who, api_keys, catalogue,
     completions::{self, CompleteRequest, Subject},
     offers::Changes,
     prompts::{self, GetRequest},
@@ -229,7 +229,7 @@ async fn a_watch_ends_with_its_key_and_with_the_node(pool: PgPool) {
 async fn second_key(test: &TestApp, customer: &TestCustomer) -> Caller {
     let new = api_keys::NewApiKey { name: "desk".parse().unwrap(), pins_definitions: false };
     let (desk, _) = api_keys::create(test.app(), &test.admin(), customer.id, new).await.unwrap();
-    Caller::Key(app::KeyCaller { customer: customer.id, api_key: desk.api_key_id, pins_definitions: false })
+    Caller::of(Who::Key(app::KeyCaller { customer: customer.id, api_key: desk.api_key_id, pins_definitions: false }))
 }
 
 #[sqlx::test(migrations = "../../migrations")]

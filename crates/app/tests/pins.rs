@@ -1,7 +1,7 @@
 //! Pinned definitions (SEC-18).
 
 use app::{
-    AppError, Caller, MemberCaller, PageRequest, api_keys,
+    AppError, Caller, MemberCaller, PageRequest, Who, api_keys,
     api_keys::ApiKeyChange,
     calls, catalogue,
     pins::{self, Acceptance},
@@ -165,17 +165,18 @@ async fn whoever_owns_the_key_sees_its_pins_and_nobody_else(pool: PgPool) {
     let api_key = customer.caller.api_key().unwrap();
     let new = api_keys::NewApiKey { name: "desk".parse().unwrap(), pins_definitions: false };
     let (desk, _) = api_keys::create(test.app(), &test.admin(), customer.id, new).await.unwrap();
-    let at_desk = Caller::Key(app::KeyCaller { customer: customer.id, api_key: desk.api_key_id, pins_definitions: false });
+    let at_desk =
+        Caller::of(Who::Key(app::KeyCaller { customer: customer.id, api_key: desk.api_key_id, pins_definitions: false }));
     stranger.create_server("others").await.unwrap();
     let page = PageRequest::default();
 
     let of_other_key = pins::list(test.app(), &at_desk, &slug("sums"), Some(api_key), &page).await.unwrap();
-    let member = Caller::Member(MemberCaller {
+    let member = Caller::of(Who::Member(MemberCaller {
         user: UserId::new(),
         sign_in: SignInId::new(),
         customer: customer.id,
         role: MemberRole::Viewer,
-    });
+    }));
     let of_member = pins::list(test.app(), &member, &slug("sums"), Some(api_key), &page).await.unwrap();
     let of_no_key = pins::list(test.app(), &member, &slug("sums"), None, &page).await;
     let of_stranger = pins::list(test.app(), &stranger.caller, &slug("others"), Some(api_key), &page).await;
@@ -193,7 +194,8 @@ async fn pinning(test: &TestApp, tier: &str) -> TestCustomer {
     let change = ApiKeyChange { id: api_key, pins_definitions: true };
     let changed = api_keys::change(test.app(), &test.admin(), customer.id, change).await.unwrap();
     assert!(changed.pins_definitions);
-    customer.caller = app::tokens::authenticate(test.app(), &customer.api_key, app::tokens::Wanted::Management).await.unwrap();
+    customer.caller =
+        app::tokens::authenticate(test.app(), &customer.api_key, app::tokens::Wanted::Management).await.map(Caller::of).unwrap();
     customer
 }
 

@@ -1,5 +1,5 @@
 use app::{
-    AppError, Caller, PageRequest, calls, catalogue, environment, executions, releases, servers, tools, tools::NewVersion,
+    AppError, Caller, PageRequest, Who, calls, catalogue, environment, executions, releases, servers, tools, tools::NewVersion,
     versions,
 };
 use domain::{CallId, Grants, Language};
@@ -102,7 +102,7 @@ async fn an_admin_is_no_customer_and_a_customer_no_admin(pool: PgPool) {
     let test = TestApp::start(pool).await;
     let customer = test.customer("free").await;
 
-    let as_admin = servers::list(test.app(), &Caller::Admin, &PageRequest::default()).await;
+    let as_admin = servers::list(test.app(), &Caller::of(Who::Admin), &PageRequest::default()).await;
     let as_customer = app::customers::list(test.app(), &customer.caller, &PageRequest::default()).await;
 
     assert!(matches!(as_admin, Err(AppError::Forbidden { needed: "a customer's API key" })));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::{
-    App, AppError, Caller,
+    App, AppError, Caller, Who,
     api_keys::{self, NewApiKey},
     calls::{self, CallAnswer, CallRequest},
     customers::{self, NewCustomer},
@@ -31,12 +31,12 @@ pub struct TestCustomer {
 impl TestCustomer {
     pub(crate) async fn create(app: &Arc<App>, tier: &str) -> Self {
         let new = NewCustomer { name: "Example Ltd".parse().expect("a name"), tier: tier.parse().expect("the name of a tier") };
-        let customer = customers::create(app, &Caller::Admin, new).await.expect("the customer is made");
+        let customer = customers::create(app, &Caller::of(Who::Admin), new).await.expect("the customer is made");
         let id = customer.customer_id;
         let new = NewApiKey { name: "test".parse().expect("a name"), pins_definitions: false };
-        let made = api_keys::create(app, &Caller::Admin, id, new).await;
+        let made = api_keys::create(app, &Caller::of(Who::Admin), id, new).await;
         let (key, text) = made.expect("the key is made");
-        let caller = Caller::Key(app::KeyCaller { customer: id, api_key: key.api_key_id, pins_definitions: false });
+        let caller = Caller::of(Who::Key(app::KeyCaller { customer: id, api_key: key.api_key_id, pins_definitions: false }));
         Self { app: Arc::clone(app), id, caller, api_key: text.expose().to_owned() }
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use app::{App, AppError, AppParts, Caller, MasterKeys, OauthSettings, Settings, accounts::AccountSettings};
+use app::{App, AppError, AppParts, Caller, MasterKeys, OauthSettings, Settings, Who, accounts::AccountSettings};
 use axum::{Extension, Router};
 use child::Launcher;
 use compiler::{Workers, WorkersConfig};
@@ -163,7 +163,7 @@ impl TestApp {
     /// The admin, for use cases.
     #[must_use]
     pub const fn admin(&self) -> Caller {
-        Caller::Admin
+        Caller::of(Who::Admin)
     }
 
     /// What the admin shows at the doors.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use app::{
-    App, AppError, Caller,
+    App, AppError, Caller, Who,
     api_keys::{self, NewApiKey},
     customers::{self, NewCustomer},
     releases,
@@ -114,7 +114,7 @@ async fn find_owner(app: &App, key_file: &Path) -> Result<Caller, ExamplesError>
     let failed = |source| ExamplesError::KeyFile { path: key_file.to_owned(), source };
     match private_file::read(key_file) {
         Ok(key) => match tokens::authenticate(app, &key, Wanted::Management).await {
-            Ok(owner @ Caller::Key(_)) => return Ok(owner),
+            Ok(owner @ Who::Key(_)) => return Ok(Caller::of(owner)),
             Ok(_) | Err(AppError::Unauthenticated) => std::fs::remove_file(key_file).map_err(failed)?,
             Err(source) => return Err(ExamplesError::Step { act: "look for the owner of the examples", source }),
         },
@@ -123,17 +123,18 @@ async fn find_owner(app: &App, key_file: &Path) -> Result<Caller, ExamplesError>
     }
     let new = NewCustomer { name: "Examples".parse()?, tier: TIER.parse()? };
     let step = |act| move |source| ExamplesError::Step { act, source };
-    let customer = customers::create(app, &Caller::Admin, new).await.map_err(step("make a customer for the examples"))?;
+    let customer =
+        customers::create(app, &Caller::of(Who::Admin), new).await.map_err(step("make a customer for the examples"))?;
     let new = NewApiKey { name: "examples".parse()?, pins_definitions: false };
-    let (key, text) = api_keys::create(app, &Caller::Admin, customer.customer_id, new)
+    let (key, text) = api_keys::create(app, &Caller::of(Who::Admin), customer.customer_id, new)
         .await
         .map_err(step("make an API key for the examples"))?;
     private_file::write(key_file, text.expose()).map_err(failed)?;
-    Ok(Caller::Key(app::KeyCaller {
+    Ok(Caller::of(Who::Key(app::KeyCaller {
         customer: customer.customer_id,
         api_key: key.api_key_id,
         pins_definitions: key.pins_definitions,
-    }))
+    })))
 }
 
 fn new_server() -> Result<NewServer, NameError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::{
-    App, AppError, Caller, PersonCaller, accounts,
+    App, AppError, Caller, PersonCaller, Who, accounts,
     tokens::{self, Wanted},
 };
 use axum::extract::{FromRef, FromRequestParts};
@@ -15,6 +15,7 @@ use crate::{
     account::{cookies, csrf::CsrfToken, same_origin::Initiator},
     envelope::ErrorCode,
     error::ApiError,
+    whence,
 };
 
 /// The longest token that is looked at: an API key has 46 characters, an access token some hundred, and 5 thousand with as many scopes as it may have.
@@ -42,12 +43,13 @@ impl<S> FromRequestParts<S> for AdminCaller
 where
     S: Send + Sync,
     Arc<App>: FromRef<S>,
+    Arc<WebSettings>: FromRef<S>,
 {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match authenticate(&parts.headers, &Arc::from_ref(state), Wanted::Admin).await? {
-            caller @ Caller::Admin => Ok(Self(caller)),
+            who @ Who::Admin => Ok(Self(who.at(whence::of(parts, &Arc::from_ref(state))))),
             _ => Err(AppError::Forbidden { needed: "the admin key" }.into()),
         }
     }
@@ -62,15 +64,14 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let app = Arc::<App>::from_ref(state);
-        if let Some((person, _)) = signed_in(parts, &app, &Arc::from_ref(state)).await? {
-            return Ok(Self(accounts::act_for(&app, person, named_customer(&parts.headers)?).await?));
+        let (app, settings) = (Arc::<App>::from_ref(state), Arc::<WebSettings>::from_ref(state));
+        let from = whence::of(parts, &settings);
+        if let Some((person, _)) = signed_in(parts, &app, &settings).await? {
+            return Ok(Self(accounts::act_for(&app, person, named_customer(&parts.headers)?).await?.at(from)));
         }
         match authenticate(&parts.headers, &app, Wanted::Management).await? {
-            caller @ (Caller::Key(_) | Caller::Member(_) | Caller::Token(_)) => Ok(Self(caller)),
-            Caller::Admin | Caller::Person(_) | Caller::Anyone => {
-                Err(AppError::Forbidden { needed: "a customer's API key" }.into())
-            }
+            who @ (Who::Key(_) | Who::Member(_) | Who::Token(_)) => Ok(Self(who.at(from))),
+            Who::Admin | Who::Person(_) | Who::Anyone => Err(AppError::Forbidden { needed: "a customer's API key" }.into()),
         }
     }
 }
@@ -84,9 +85,9 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let app = Arc::<App>::from_ref(state);
-        if let Some((person, csrf)) = signed_in(parts, &app, &Arc::from_ref(state)).await? {
-            return Ok(Self { caller: Caller::Person(person), csrf });
+        let (app, settings) = (Arc::<App>::from_ref(state), Arc::<WebSettings>::from_ref(state));
+        if let Some((person, csrf)) = signed_in(parts, &app, &settings).await? {
+            return Ok(Self { caller: Who::Person(person).at(whence::of(parts, &settings)), csrf });
         }
         authenticate(&parts.headers, &app, Wanted::Management).await?;
         Err(AppError::Forbidden { needed: "a person who is signed in" }.into())
@@ -121,7 +122,7 @@ fn named_customer(headers: &HeaderMap) -> Result<Option<CustomerId>, ApiError> {
     id.map(Some).ok_or_else(|| ApiError::invalid("the header Toolwright-Customer must be the id of a customer"))
 }
 
-async fn authenticate(headers: &HeaderMap, app: &App, wanted: Wanted<'_>) -> Result<Caller, ApiError> {
+async fn authenticate(headers: &HeaderMap, app: &App, wanted: Wanted<'_>) -> Result<Who, ApiError> {
     let token = bearer(headers)
         .ok_or_else(|| ApiError::no_token("a key is needed in the header Authorization, as `Authorization: Bearer <key>`"))?;
     Ok(tokens::authenticate(app, token, wanted).await?)

@@ -24,6 +24,7 @@ mod router;
 mod settings;
 mod state;
 mod welcome;
+mod whence;
 
 pub use client_address::{Network, ParseNetworkError, PeerAddress};
 pub use openapi::openapi;

@@ -1,16 +1,34 @@
 //! Who asks.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKeyId, AuthorizationId, CustomerId, MemberRole, Scope, Scopes, ServerId, SignInId, ToolName, UserId};
+use domain::{ApiKeyId, AuthorizationId, CustomerId, MemberRole, RequestId, Scope, Scopes, ServerId, SignInId, ToolName, UserId};
 
 use crate::AppError;
 use uuid::Uuid;
 
-/// Who asks.
+/// Who asks, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Caller {
+pub struct Caller {
+    /// Who it is: what decides what they may do.
+    pub who: Who,
+    /// From where: what is written down of it, and decides nothing.
+    pub from: Whence,
+}
+
+/// From where something is asked. Nothing is known where the program asks itself: for a command, or in the background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Whence {
+    /// The request.
+    pub request: Option<RequestId>,
+    /// The address of whoever sent it.
+    pub address: Option<IpAddr>,
+}
+
+/// Who asks. What is kept in memory of a key or a token is this alone: each request comes from somewhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
     /// Whoever runs the platform.
     Admin,
     /// A customer, by one of its API keys.
@@ -123,34 +141,54 @@ impl CallerIdentity {
     }
 }
 
-impl Caller {
-    /// What tells it apart from others.
-    #[must_use]
-    pub fn identity(&self) -> CallerIdentity {
-        match self {
-            Self::Admin => CallerIdentity::Admin,
-            Self::Key(key) => CallerIdentity::Key(key.api_key),
-            Self::Member(member) => CallerIdentity::SignIn(member.sign_in),
-            Self::Person(person) => CallerIdentity::SignIn(person.sign_in),
-            Self::Token(token) => CallerIdentity::Authorization(token.authorization),
-            Self::Anyone => CallerIdentity::Anyone,
-        }
-    }
-
+impl Who {
     /// The API key that was shown, if it was one.
     #[must_use]
-    pub fn api_key(&self) -> Option<ApiKeyId> {
+    pub const fn api_key(&self) -> Option<ApiKeyId> {
         match self {
             Self::Key(key) => Some(key.api_key),
             _ => None,
         }
     }
 
+    /// The same, asking from somewhere.
+    #[must_use]
+    pub const fn at(self, from: Whence) -> Caller {
+        Caller { who: self, from }
+    }
+}
+
+impl Caller {
+    /// Somebody of whom it is not known from where they ask: the program itself, or a test.
+    #[must_use]
+    pub const fn of(who: Who) -> Self {
+        who.at(Whence { request: None, address: None })
+    }
+
+    /// What tells it apart from others.
+    #[must_use]
+    pub fn identity(&self) -> CallerIdentity {
+        match &self.who {
+            Who::Admin => CallerIdentity::Admin,
+            Who::Key(key) => CallerIdentity::Key(key.api_key),
+            Who::Member(member) => CallerIdentity::SignIn(member.sign_in),
+            Who::Person(person) => CallerIdentity::SignIn(person.sign_in),
+            Who::Token(token) => CallerIdentity::Authorization(token.authorization),
+            Who::Anyone => CallerIdentity::Anyone,
+        }
+    }
+
+    /// The API key that was shown, if it was one.
+    #[must_use]
+    pub const fn api_key(&self) -> Option<ApiKeyId> {
+        self.who.api_key()
+    }
+
     /// The authorization whose token was shown, if it was one.
     #[must_use]
     pub fn authorization(&self) -> Option<AuthorizationId> {
-        match self {
-            Self::Token(token) => Some(token.authorization),
+        match &self.who {
+            Who::Token(token) => Some(token.authorization),
             _ => None,
         }
     }
@@ -158,19 +196,19 @@ impl Caller {
     /// The person who asks, or who let the client in that does.
     #[must_use]
     pub fn user(&self) -> Option<UserId> {
-        match self {
-            Self::Member(member) => Some(member.user),
-            Self::Person(person) => Some(person.user),
-            Self::Token(token) => token.user,
-            Self::Admin | Self::Key(_) | Self::Anyone => None,
+        match &self.who {
+            Who::Member(member) => Some(member.user),
+            Who::Person(person) => Some(person.user),
+            Who::Token(token) => token.user,
+            Who::Admin | Who::Key(_) | Who::Anyone => None,
         }
     }
 
     /// Refuses a token that is not for this use of a server; whoever comes without one is not bound by scopes. The refusal names all that a token needs
     /// which does what this one did so far, and this (RFC 6750, section 3.1).
     pub fn check_scope(&self, scope: &Scope) -> Result<(), AppError> {
-        match self {
-            Self::Token(token) if !token.scopes.allows(scope) => {
+        match &self.who {
+            Who::Token(token) if !token.scopes.allows(scope) => {
                 Err(AppError::Scope { needed: token.scopes.with(&Scopes::of([scope.clone()])) })
             }
             _ => Ok(()),
@@ -180,8 +218,8 @@ impl Caller {
     /// Whether a list of a server shows it this tool; [`Caller::check_scope`] says whether it may call it.
     #[must_use]
     pub fn sees_tool(&self, tool: &ToolName) -> bool {
-        match self {
-            Self::Token(token) => token.scopes.allows_tool(tool),
+        match &self.who {
+            Who::Token(token) => token.scopes.allows_tool(tool),
             _ => true,
         }
     }
@@ -189,16 +227,16 @@ impl Caller {
     /// Whether it sees everything that a server offers: its tools, its resources, its prompts.
     #[must_use]
     pub fn sees_everything(&self) -> bool {
-        match self {
-            Self::Token(token) => token.scopes.allows_server(),
+        match &self.who {
+            Who::Token(token) => token.scopes.allows_server(),
             _ => true,
         }
     }
 
     /// The API key that was shown, if definitions are held against what was read first through it (SEC-18).
     pub(crate) fn pinning_key(&self) -> Option<ApiKeyId> {
-        match self {
-            Self::Key(KeyCaller { api_key, pins_definitions: true, .. }) => Some(*api_key),
+        match &self.who {
+            Who::Key(KeyCaller { api_key, pins_definitions: true, .. }) => Some(*api_key),
             _ => None,
         }
     }

@@ -38,22 +38,22 @@ const USE_CASES: &[(&str, &str)] = &[
 ];
 
 fn key() -> Caller {
-    Caller::Key(KeyCaller { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false })
+    Caller::of(Who::Key(KeyCaller { customer: CustomerId::new(), api_key: ApiKeyId::new(), pins_definitions: false }))
 }
 
 fn member(role: MemberRole) -> Caller {
-    Caller::Member(MemberCaller { user: UserId::new(), sign_in: SignInId::new(), customer: CustomerId::new(), role })
+    Caller::of(Who::Member(MemberCaller { user: UserId::new(), sign_in: SignInId::new(), customer: CustomerId::new(), role }))
 }
 
 fn token(audience: Audience, scopes: &str) -> Caller {
-    Caller::Token(Arc::new(TokenCaller {
+    Caller::of(Who::Token(Arc::new(TokenCaller {
         authorization: AuthorizationId::new(),
         client: "client".to_owned(),
         user: Some(UserId::new()),
         audience,
         scopes: scopes.parse::<Scopes>().unwrap(),
         expires_at: DateTime::<Utc>::MAX_UTC,
-    }))
+    })))
 }
 
 fn may(caller: &Caller, operation: Operation) -> bool {
@@ -72,7 +72,7 @@ fn guarded() -> impl Iterator<Item = Operation> {
 
 #[test]
 fn before_anybody_is_known_they_sign_up_or_in_or_look_at_an_invitation() {
-    let open: Vec<_> = Operation::ALL.iter().filter(|operation| may(&Caller::Anyone, **operation)).collect();
+    let open: Vec<_> = Operation::ALL.iter().filter(|operation| may(&Caller::of(Who::Anyone), **operation)).collect();
 
     let needs_nothing = open.iter().filter(|operation| operation.needs() == Needs::Nothing).count();
     assert_eq!(needs_nothing, 3, "{open:?}");
@@ -81,7 +81,7 @@ fn before_anybody_is_known_they_sign_up_or_in_or_look_at_an_invitation() {
 
 #[test]
 fn a_person_may_what_is_about_themselves() {
-    let person = Caller::Person(PersonCaller { user: UserId::new(), sign_in: SignInId::new() });
+    let person = Caller::of(Who::Person(PersonCaller { user: UserId::new(), sign_in: SignInId::new() }));
     for operation in guarded() {
         assert_eq!(may(&person, operation), operation.needs() == Needs::Person, "{operation:?}");
     }
@@ -90,7 +90,7 @@ fn a_person_may_what_is_about_themselves() {
 #[test]
 fn the_admin_may_what_is_the_admins_and_nothing_else() {
     for operation in guarded() {
-        assert_eq!(may(&Caller::Admin, operation), operation.needs() == Needs::Admin, "{operation:?}");
+        assert_eq!(may(&Caller::of(Who::Admin), operation), operation.needs() == Needs::Admin, "{operation:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{CustomerId, Digest};
 
 use super::{find_person, secret_token::SecretToken};
-use crate::{App, AppError, Caller, MemberCaller, PersonCaller};
+use crate::{App, AppError, MemberCaller, PersonCaller, Who};
 
 /// How often it is written down that a sign-in was used.
 const USED_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -41,7 +41,7 @@ pub async fn authenticate(app: &App, cookie: &str) -> Result<PersonCaller, AppEr
 
 /// The caller that a person is who acts for a customer: the one that they name, or the only one that there is. A customer that they do not
 /// belong to answers as one that there is not (SEC-17).
-pub async fn act_for(app: &App, person: PersonCaller, customer: Option<CustomerId>) -> Result<Caller, AppError> {
+pub async fn act_for(app: &App, person: PersonCaller, customer: Option<CustomerId>) -> Result<Who, AppError> {
     let known = find_person(app, person.user).await?;
     let customer = match (customer, known.memberships.as_slice()) {
         (Some(customer), _) => customer,
@@ -55,7 +55,7 @@ pub async fn act_for(app: &App, person: PersonCaller, customer: Option<CustomerI
         }
     };
     let role = known.role_at(customer).ok_or_else(|| AppError::not_found("customer", customer))?;
-    Ok(Caller::Member(MemberCaller { user: person.user, sign_in: person.sign_in, customer, role }))
+    Ok(Who::Member(MemberCaller { user: person.user, sign_in: person.sign_in, customer, role }))
 }
 
 /// What is not written down now is at the next use.

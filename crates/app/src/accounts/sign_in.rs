@@ -23,8 +23,8 @@ pub struct SignIn {
 
 /// Signs somebody in: with a new token, whatever the browser had before (session fixation). An address without an account is refused in the
 /// same words as a wrong password, and after the same work.
-pub async fn sign_in(app: &App, whereabouts: Whereabouts, new: SignIn) -> Result<NewSignIn, AccountError> {
-    access::require(&Caller::Anyone, Operation::SignIn)?;
+pub async fn sign_in(app: &App, caller: &Caller, whereabouts: Whereabouts, new: SignIn) -> Result<NewSignIn, AccountError> {
+    access::require(caller, Operation::SignIn)?;
     let email = EmailAddress::of(&new.email).map_err(|_| AccountError::Refused);
     // What is no address at all is nobody's, and is refused without a look.
     let email = email?;

@@ -30,8 +30,8 @@ pub struct SignUp {
 /// Makes an account and signs its person in: as a member of the customer that invites them, or else as the owner of a customer of their own.
 ///
 /// That an address has an account already is told, since nothing else can be done with it; how often that can be asked is bounded.
-pub async fn sign_up(app: &App, whereabouts: Whereabouts, new: SignUp) -> Result<NewSignIn, AccountError> {
-    access::require(&Caller::Anyone, Operation::SignUp)?;
+pub async fn sign_up(app: &App, caller: &Caller, whereabouts: Whereabouts, new: SignUp) -> Result<NewSignIn, AccountError> {
+    access::require(caller, Operation::SignUp)?;
     let now = app.clock.now();
     let invitation = match &new.invitation {
         Some(token) => Some(invitations::find_for(app, token, &new.email).await?),

@@ -10,7 +10,7 @@ use store::{authorizations::Authorization, clients::MachineAudience, consents::S
 use uuid::Uuid;
 
 use super::Wanted;
-use crate::{App, AppError, Audience, Caller, TokenCaller, clients, policies, signing_keys};
+use crate::{App, AppError, Audience, TokenCaller, Who, clients, policies, signing_keys};
 
 /// An access token that was checked.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(super) struct Issued {
 }
 
 /// Who shows this access token, if it is for what is wanted.
-pub(super) async fn authenticate(app: &App, bearer: &str, digest: &Digest, wanted: Wanted<'_>) -> Result<Caller, AppError> {
+pub(super) async fn authenticate(app: &App, bearer: &str, digest: &Digest, wanted: Wanted<'_>) -> Result<Who, AppError> {
     let verified = find(app, bearer, digest).await?;
     let is_wanted = match (wanted, &verified.resource) {
         (Wanted::Server(wanted), Resource::Server(slug)) => wanted == slug,
@@ -41,7 +41,7 @@ pub(super) async fn authenticate(app: &App, bearer: &str, digest: &Digest, wante
         return Err(AppError::Unauthenticated);
     }
     match verified.caller.audience {
-        Audience::Server(_) => Ok(Caller::Token(verified.caller)),
+        Audience::Server(_) => Ok(Who::Token(verified.caller)),
         Audience::Management { customer, .. } => as_member(app, &verified.caller, customer).await,
     }
 }
@@ -133,9 +133,9 @@ fn caller(authorization: &Authorization, claims: &AccessTokenClaims, role: Membe
 }
 
 /// The caller with the role that its user has at this moment; somebody who is no member any more is nobody.
-async fn as_member(app: &App, caller: &Arc<TokenCaller>, customer: CustomerId) -> Result<Caller, AppError> {
+async fn as_member(app: &App, caller: &Arc<TokenCaller>, customer: CustomerId) -> Result<Who, AppError> {
     // A client that acts for itself has the role that it was made with.
-    let Some(user) = caller.user else { return Ok(Caller::Token(Arc::clone(caller))) };
+    let Some(user) = caller.user else { return Ok(Who::Token(Arc::clone(caller))) };
     let role = policies::role(app, customer, user).await?.ok_or(AppError::Unauthenticated)?;
-    Ok(Caller::Token(Arc::new(TokenCaller { audience: Audience::Management { customer, role }, ..TokenCaller::clone(caller) })))
+    Ok(Who::Token(Arc::new(TokenCaller { audience: Audience::Management { customer, role }, ..TokenCaller::clone(caller) })))
 }

@@ -5,13 +5,13 @@ use oauth::TokenErrorCode;
 use store::consents::Subject;
 
 use super::{TokenFault, access_tokens};
-use crate::{App, AppError, Caller, clients::Authenticated, policies};
+use crate::{App, AppError, Who, clients::Authenticated, policies};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub enum Asker<'a> {
     /// By a key.
-    Caller(&'a Caller),
+    Caller(&'a Who),
     /// A client, which proved to be itself.
     Client(&'a Authenticated),
 }
@@ -39,7 +39,7 @@ pub struct ActiveToken {
 /// a client that has nothing to prove itself by is not known here, since anybody can say its name (RFC 7662, section 2.1).
 pub async fn introspect(app: &App, asker: Asker<'_>, token: &str) -> Result<Option<ActiveToken>, TokenFault> {
     match asker {
-        Asker::Caller(Caller::Admin | Caller::Key(_)) => {}
+        Asker::Caller(Who::Admin | Who::Key(_)) => {}
         Asker::Caller(_) => {
             let needed = "the admin key, a customer's API key, or a client that proves to be itself";
             return Err(AppError::Forbidden { needed }.into());
@@ -71,7 +71,7 @@ pub async fn introspect(app: &App, asker: Asker<'_>, token: &str) -> Result<Opti
     }
     drop(connection);
     let may_know = match asker {
-        Asker::Caller(Caller::Key(key)) => customer_of(app, authorization.subject).await? == Some(key.customer),
+        Asker::Caller(Who::Key(key)) => customer_of(app, authorization.subject).await? == Some(key.customer),
         Asker::Client(client) => client.id().to_string() == authorization.client_id,
         Asker::Caller(_) => true,
     };

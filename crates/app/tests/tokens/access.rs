@@ -1,5 +1,5 @@
 use app::{
-    AppError, Audience, Caller, calls, servers,
+    AppError, Audience, Who, calls, servers,
     tokens::{self, Asker, Wanted},
 };
 use domain::{MemberRole, ServerId};
@@ -96,7 +96,7 @@ async fn a_token_for_the_management_acts_for_one_customer_with_the_role_of_this_
 
     let as_who = async || tokens::authenticate(scene.app(), &token, Wanted::Management).await;
     let caller = as_who().await.unwrap();
-    assert!(servers::load(scene.app(), &caller, &slug(SLUG)).await.is_ok());
+    assert!(servers::load(scene.app(), &Caller::of(caller), &slug(SLUG)).await.is_ok());
     assert!(is_refused(&scene.use_server(&token).await), "it is not for the server");
 
     sqlx::query("UPDATE members SET role = 'viewer' WHERE customer_id = $1")
@@ -105,7 +105,7 @@ async fn a_token_for_the_management_acts_for_one_customer_with_the_role_of_this_
         .await
         .unwrap();
     let is_viewer = async || {
-        let Caller::Token(token) = as_who().await.unwrap() else { panic!("no token") };
+        let Who::Token(token) = as_who().await.unwrap() else { panic!("no token") };
         matches!(token.audience, Audience::Management { role: MemberRole::Viewer, .. })
     };
     assert!(within_a_second(is_viewer).await);
@@ -149,25 +149,25 @@ async fn what_a_token_is_worth_is_told_to_those_who_may_know(pool: PgPool) {
     let refresh_token = tokens.refresh.clone().unwrap();
     let ask = async |asker: Asker<'_>, token: &str| tokens::introspect(scene.app(), asker, token).await.unwrap();
 
-    for asker in [Asker::Caller(&Caller::Admin), Asker::Caller(&scene.customer.caller), Asker::Client(&scene.client)] {
+    for asker in [Asker::Caller(&Who::Admin), Asker::Caller(&scene.customer.caller.who), Asker::Client(&scene.client)] {
         let access = ask(asker, &tokens.access).await.unwrap();
         assert_eq!((access.audience, access.is_access_token), (server(SLUG), true));
         assert_eq!(access.expires_at_s, start().timestamp() + 900);
         assert!(!ask(asker, &refresh_token).await.unwrap().is_access_token);
         assert_eq!(ask(asker, "unknown").await, None);
     }
-    for asker in [Asker::Caller(&stranger.caller), Asker::Client(&other)] {
+    for asker in [Asker::Caller(&stranger.caller.who), Asker::Client(&other)] {
         assert_eq!(ask(asker, &tokens.access).await, None);
         assert_eq!(ask(asker, &refresh_token).await, None);
     }
-    let refused = tokens::introspect(scene.app(), Asker::Caller(&Caller::Anyone), &tokens.access).await;
+    let refused = tokens::introspect(scene.app(), Asker::Caller(&Who::Anyone), &tokens.access).await;
     assert!(matches!(refused, Err(TokenFault::App(AppError::Forbidden { .. }))));
     let by_name_alone = tokens::introspect(scene.app(), Asker::Client(&public), &tokens.access).await;
     assert_eq!(told(by_name_alone), "invalid_client", "RFC 7662, section 2.1: anybody can say that name");
     refresh(scene.app(), &scene.client, &refresh_token).await.unwrap();
-    assert_eq!(ask(Asker::Caller(&Caller::Admin), &refresh_token).await, None, "it was used");
+    assert_eq!(ask(Asker::Caller(&Who::Admin), &refresh_token).await, None, "it was used");
     scene.pass(900);
-    assert_eq!(ask(Asker::Caller(&Caller::Admin), &tokens.access).await, None, "it has expired");
+    assert_eq!(ask(Asker::Caller(&Who::Admin), &tokens.access).await, None, "it has expired");
     scene.test.stop().await;
 }
 
@@ -180,7 +180,7 @@ async fn a_token_that_was_checked_needs_no_database(pool: PgPool) {
     scene.test.lose_database().await;
 
     assert_eq!(scene.use_server(&token).await.unwrap(), before);
-    assert!(matches!(before, Caller::Token(token) if token.audience != Audience::Server(ServerId::new())));
+    assert!(matches!(before.who, Who::Token(token) if token.audience != Audience::Server(ServerId::new())));
     scene.pass(900);
     assert!(is_refused(&scene.use_server(&token).await), "and is refused at its second all the same");
 }

@@ -15,7 +15,7 @@ async fn a_person_sees_what_was_allowed_and_takes_it_back_on_every_node(pool: Pg
     let first = scene.tokens("mcp:tools:add").await;
     scene.pass(5);
     let second = scene.tokens("mcp:tools:sub").await;
-    let caller = Caller::Person(scene.owner);
+    let caller = Caller::of(Who::Person(scene.owner));
     let all = PageRequest::default();
 
     let listed = consents::list(scene.app(), &caller, &all).await.unwrap().items;
@@ -27,7 +27,7 @@ async fn a_person_sees_what_was_allowed_and_takes_it_back_on_every_node(pool: Pg
     let offer = authorize::offer(scene.app(), &scene.owner, &asked).await.unwrap();
     assert_eq!(offer.given.as_ref(), Some(&consent.scopes));
 
-    let stranger = Caller::Person(other);
+    let stranger = Caller::of(Who::Person(other));
     assert!(consents::list(scene.app(), &stranger, &all).await.unwrap().items.is_empty());
     for id in [consent.consent_id, ConsentId::new()] {
         let refused = consents::revoke(scene.app(), &stranger, id).await;
@@ -68,7 +68,7 @@ async fn what_has_expired_does_not_count_as_in_force(pool: PgPool) {
     let scene = Scene::set(&pool).await;
     scene.code("mcp:tools").await;
     let in_force = async || {
-        let listed = consents::list(scene.app(), &Caller::Person(scene.owner), &PageRequest::default()).await.unwrap();
+        let listed = consents::list(scene.app(), &Caller::of(Who::Person(scene.owner)), &PageRequest::default()).await.unwrap();
         listed.items[0].authorizations
     };
     assert_eq!(in_force().await, 1);

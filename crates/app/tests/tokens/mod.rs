@@ -12,7 +12,7 @@ mod refreshing;
 use std::{sync::Arc, time::Duration};
 
 use app::{
-    App, AppError, Caller, PersonCaller,
+    App, AppError, Caller, PersonCaller, Who,
     clients::{self, Authenticated},
     tokens::{
         self, TokenFault, Wanted,
@@ -224,7 +224,7 @@ async fn refresh(app: &App, client: &Authenticated, token: &str) -> Result<Token
 }
 
 async fn use_server(app: &App, access_token: &str) -> Result<Caller, AppError> {
-    let caller = tokens::authenticate(app, access_token, Wanted::Server(&slug(SLUG))).await?;
+    let caller = Caller::of(tokens::authenticate(app, access_token, Wanted::Server(&slug(SLUG))).await?);
     app::catalogue::find(app, &caller, &slug(SLUG)).await?;
     Ok(caller)
 }

@@ -24,7 +24,7 @@ use super::{
     signed_in::{MaybeSignedIn, SignedIn},
     whereabouts,
 };
-use crate::{WebSettings, error::ApiError};
+use crate::{WebSettings, error::ApiError, whence::Stranger};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -82,6 +82,7 @@ pub(super) async fn show(
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     State(settings): State<Arc<WebSettings>>,
+    Stranger(caller): Stranger,
     whereabouts::From(whereabouts): whereabouts::From,
     headers: HeaderMap,
     form: PostedForm,
@@ -92,7 +93,7 @@ pub(super) async fn submit(
         password: form.secret("password"),
         cookie: cookies::sign_in(&settings, &headers).map(str::to_owned),
     };
-    match accounts::sign_in(&app, whereabouts, new).await {
+    match accounts::sign_in(&app, &caller, whereabouts, new).await {
         Ok(made) => signed_in(&app, &settings, &made, &return_to),
         Err(error) => {
             let faults = Faults::general(sentence(&error));

@@ -26,7 +26,7 @@ use super::{
     signed_in::MaybeSignedIn,
     whereabouts,
 };
-use crate::{WebSettings, error::ApiError};
+use crate::{WebSettings, error::ApiError, whence::Stranger};
 
 #[derive(Template)]
 #[template(path = "sign_up.html")]
@@ -80,13 +80,14 @@ pub(super) async fn show(
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     State(settings): State<Arc<WebSettings>>,
+    Stranger(caller): Stranger,
     whereabouts::From(whereabouts): whereabouts::From,
     form: PostedForm,
 ) -> Result<Response, ApiError> {
     let return_to = ReturnTo::parse(form.text("return_to")).unwrap_or_else(ReturnTo::account);
     let token = Some(form.text("invitation")).filter(|token| !token.is_empty());
     let made = match read(&form, token) {
-        Ok(new) => accounts::sign_up(&app, whereabouts, new).await.map_err(|error| (faults(&error), Some(error))),
+        Ok(new) => accounts::sign_up(&app, &caller, whereabouts, new).await.map_err(|error| (faults(&error), Some(error))),
         Err(faults) => Err((faults, None)),
     };
     let (faults, error) = match made {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::{App, AppError, Caller, PersonCaller, accounts};
+use app::{App, AppError, Caller, PersonCaller, Whence, Who, accounts};
 use axum::{
     extract::{FromRef, FromRequestParts},
     response::{IntoResponse as _, Response},
@@ -10,13 +10,14 @@ use axum::{
 use http::{Method, request::Parts};
 
 use super::{cookies, csrf::CsrfToken, page, return_to::ReturnTo};
-use crate::{WebSettings, error::ApiError};
+use crate::{WebSettings, error::ApiError, whence};
 
 /// Somebody who is signed in. Everybody else is sent to the page where one signs in, and comes back afterwards.
 #[derive(Debug, Clone)]
 pub(crate) struct SignedIn {
     /// Who it is.
     pub(crate) person: PersonCaller,
+    from: Whence,
     /// What the forms of their pages carry; [`super::form::PostedForm`] has checked it.
     pub(crate) csrf: CsrfToken,
 }
@@ -27,7 +28,7 @@ pub(crate) struct MaybeSignedIn(pub(crate) Option<SignedIn>);
 impl SignedIn {
     /// Them, for use cases.
     pub(crate) fn caller(&self) -> Caller {
-        Caller::Person(self.person)
+        Who::Person(self.person).at(self.from)
     }
 }
 
@@ -57,7 +58,7 @@ where
         let settings = Arc::<WebSettings>::from_ref(state);
         let Some(cookie) = cookies::sign_in(&settings, &parts.headers) else { return Ok(Self(None)) };
         match accounts::authenticate(&Arc::<App>::from_ref(state), cookie).await {
-            Ok(person) => Ok(Self(Some(SignedIn { person, csrf: CsrfToken::of(cookie) }))),
+            Ok(person) => Ok(Self(Some(SignedIn { person, from: whence::of(parts, &settings), csrf: CsrfToken::of(cookie) }))),
             Err(AppError::Unauthenticated) => Ok(Self(None)),
             Err(error) => Err(error.into()),
         }

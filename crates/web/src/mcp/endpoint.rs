@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use app::{
-    AppError, Caller, catalogue,
+    AppError, Caller, Who, catalogue,
     catalogue::ServedServer,
     pins,
     tokens::{self, Wanted},
@@ -15,7 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use domain::{RequestId, Scope, Slug};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rmcp::model::{ErrorCode, RequestId as MessageId};
 
@@ -32,7 +32,7 @@ use super::{
     refusal::Refusal,
     session::SessionKey,
 };
-use crate::{caller::bearer, state::WebState};
+use crate::{caller::bearer, state::WebState, whence};
 
 /// Bytes of a message. Arguments come from models, which write some thousands.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -63,7 +63,7 @@ pub(super) async fn answer(
     let exchange = async {
         let (parts, body) = request.into_parts();
         let server = server.map(|Path(server)| server).unwrap_or_default();
-        let visit = admit(state, door, request_id, &server, parts.headers, &parts.uri).await?;
+        let visit = admit(state, door, request_id, &server, parts).await?;
         if !visit.accepted.json {
             let message = "the header Accept must allow application/json";
             return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::INVALID_REQUEST, message));
@@ -97,7 +97,7 @@ pub(super) async fn open_stream(
         let server = server.map(|Path(server)| server).unwrap_or_default();
         let (parts, _) = request.into_parts();
         era::check_stream(&parts.headers)?;
-        changes::follow(admit(state, door, request_id, &server, parts.headers, &parts.uri).await?).await
+        changes::follow(admit(state, door, request_id, &server, parts).await?).await
     };
     exchange.await.unwrap_or_else(IntoResponse::into_response)
 }
@@ -117,15 +117,10 @@ pub(super) async fn refuse_method(State(state): State<WebState>, request: Reques
 }
 
 /// Lets a request in whose page, token and server are right, before any byte of its body is read.
-async fn admit(
-    state: WebState,
-    door: Arc<Door>,
-    request_id: RequestId,
-    server: &str,
-    headers: HeaderMap,
-    uri: &Uri,
-) -> Result<Visit, Refusal> {
-    origin::check(&state.settings, &headers, uri)?;
+async fn admit(state: WebState, door: Arc<Door>, request_id: RequestId, server: &str, parts: Parts) -> Result<Visit, Refusal> {
+    let from = whence::of(&parts, &state.settings);
+    let Parts { headers, uri, .. } = parts;
+    origin::check(&state.settings, &headers, &uri)?;
     let refused = |error: AppError| Refusal::from_app(&error, request_id);
     let not_found = || refused(AppError::NotFound { what: "server", name: server.chars().take(64).collect() });
     let slug: Slug = server.parse().map_err(|_| not_found())?;
@@ -134,12 +129,13 @@ async fn admit(
         AppError::Unauthenticated => challenge::unauthenticated(&state.app, &slug, fault),
         error => refused(error),
     };
-    let caller = match bearer(&headers) {
+    let who = match bearer(&headers) {
         Some(token) => tokens::authenticate(&state.app, token, Wanted::Server(&slug)).await.map_err(refused)?,
         // A token that is none is not taken for nobody: also where nobody is let in.
         None if fault == TokenFault::Invalid => return Err(refused(AppError::Unauthenticated)),
-        None => Caller::Anyone,
+        None => Who::Anyone,
     };
+    let caller = who.at(from);
     let server = catalogue::find(&state.app, &caller, &slug).await.map_err(refused)?;
     let accepted = accepted(&headers);
     let pinned = pins::read_words(&state.app, &caller, &server).await.map_err(refused)?;

@@ -118,6 +118,8 @@ mod tests {
     use rmcp::model::{ListToolsResult, RequestId as MessageId, ServerCapabilities, ServerConfig};
     use serde_json::{Value, json, value::to_raw_value};
 
+    use app::Who;
+
     use super::*;
 
     #[tokio::test]
@@ -162,7 +164,7 @@ mod tests {
 
     fn list_after(presentation: &Presentation, question: &Question, cursor: Option<&str>) -> Result<Response, Refusal> {
         let cursor = cursor.map(|cursor| to_raw_value(cursor).unwrap());
-        list(presentation, question, List::Tools, cursor.as_deref(), &Pinned::default(), &Caller::Admin)
+        list(presentation, question, List::Tools, cursor.as_deref(), &Pinned::default(), &Caller::of(Who::Admin))
     }
 
     async fn page(listed: Result<Response, Refusal>) -> ListToolsResult {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use app::{
-    Caller, PersonCaller,
+    Caller, PersonCaller, Who,
     accounts::{self, SignUp, Whereabouts},
 };
 use axum::body::Body;
@@ -54,7 +54,7 @@ impl World {
 
     pub(super) async fn of(doors: Doors) -> Self {
         let (ada, person) = sign_up(&doors, "ada@example.com").await;
-        let customer = accounts::load(doors.app(), &Caller::Person(person)).await.unwrap().memberships[0].customer;
+        let customer = accounts::load(doors.app(), &Caller::of(Who::Person(person))).await.unwrap().memberships[0].customer;
         let keys = format!("/admin/v1/customers/{customer}/api-keys");
         let key = doors.admin().post(&keys, json!({ "name": "test" })).await.json();
         let owner = doors.with_key(key["api_key"].as_str().unwrap());
@@ -274,7 +274,7 @@ async fn sign_up(doors: &Doors, email: &str) -> (Browser, PersonCaller) {
         password: PASSWORD.into(),
         invitation: None,
     };
-    let signed_in = accounts::sign_up(doors.app(), whereabouts, new).await.unwrap();
+    let signed_in = accounts::sign_up(doors.app(), &Caller::of(Who::Anyone), whereabouts, new).await.unwrap();
     let cookies = BTreeMap::from([("toolwright".to_owned(), signed_in.token.expose().to_owned())]);
     (Browser { client: doors.anyone(), cookies }, signed_in.person)
 }
