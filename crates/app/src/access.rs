@@ -59,9 +59,10 @@ operations! {
         SignUp, SignIn, FindInvitation;
     Person:
         LoadAccount, ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation,
-        ListConsents, RevokeConsent;
+        ListConsents, RevokeConsent, LeaveCustomer;
     Owner:
-        CreateClient, ListClients, LoadClient, DeleteClient;
+        CreateClient, ListClients, LoadClient, DeleteClient,
+        ListServerAccess, EndServerAccess;
     Member(Viewer, MembersWrite):
         ListMembers;
     Member(Owner, MembersWrite):

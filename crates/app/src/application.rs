@@ -33,6 +33,7 @@ use crate::{
     signing::Signer,
     signing_keys,
     tokens::devices::CodeTries,
+    uses::{self, Uses},
 };
 
 /// Calls that are interrupted have nothing more to wait for: this is for a machine that is slow.
@@ -118,6 +119,7 @@ pub struct App {
     pub(crate) assertion_rates: AssertionRates,
     pub(crate) registration_rates: RegistrationRates,
     pub(crate) quotas: Quotas,
+    pub(crate) uses: Uses,
     pub(crate) records: Records,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
@@ -163,6 +165,7 @@ impl App {
             Records::start(pool.clone(), settings.node, Arc::clone(&clock), settings.records_waiting_max, stop_records.clone());
         let app = Arc::new(Self {
             quotas: Quotas::new(pool.clone()),
+            uses: Uses::default(),
             admin_key: Digest::of(settings.admin_key.expose_secret().as_bytes()),
             engine: compiler::engine::digest(),
             memory: Arc::new(Memory::new()),
@@ -203,6 +206,7 @@ impl App {
         app.background.spawn(writing);
         app.spawn_until_stop(background::hear_of_changes(Arc::clone(&app.memory), changes));
         app.spawn_until_stop(background::sweep(Arc::clone(&app)));
+        app.spawn_until_stop(uses::write_for_ever(Arc::clone(&app)));
         Ok(app)
     }
 
@@ -229,6 +233,7 @@ impl App {
         if let Err(error) = self.quotas.give_back_all().await {
             tracing::warn!(%error, "leased calls of this month were not given back");
         }
+        uses::write_last(self).await;
         self.stop_records.cancel();
         self.background.close();
         if tokio::time::timeout(drain_max, self.background.wait()).await.is_err() {

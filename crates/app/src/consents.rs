@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use domain::{ConsentId, Scopes};
-pub use store::consents::Subject;
+use oauth::ClientId;
+pub use store::consents::{Place, Subject};
 
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    uses,
 };
 
 /// What a person let a client do.
@@ -18,21 +20,28 @@ pub struct ConsentView {
     pub client_id: String,
     /// What it was called then.
     pub client_name: String,
+    /// Where it comes from; absent of a client that registered itself, of which nobody knows.
+    pub client_host: Option<String>,
     /// What it may use.
     pub subject: Subject,
+    /// What that is called.
+    pub place: Place,
     /// What for.
     pub scopes: Scopes,
     /// When this was given first.
     pub given_at: DateTime<Utc>,
     /// Authorizations that are in force: one for each place where the client was let in.
     pub authorizations: u64,
-    /// When a token was last given out for it; absent if none was.
+    /// Whether the client can go on while the person is away: it has a refresh token.
+    pub is_offline: bool,
+    /// When it was last used, to the minute; absent if it never was, or nothing of it has been in force for a day.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// What the person let clients do, newest first.
 pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<ConsentView>, AppError> {
     let person = access::require_person(caller, Operation::ListConsents)?;
+    uses::write(app).await?;
     let mut connection = app.pool.acquire().await?;
     let found = store::consents::list(&mut connection, person.user, page.after()?, page.fetch_max(), app.clock.now()).await?;
     drop(connection);
@@ -42,9 +51,10 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
 /// Takes a consent back: everything that came of it ends, on every node.
 pub async fn revoke(app: &App, caller: &Caller, consent: ConsentId) -> Result<(), AppError> {
     let person = access::require_person(caller, Operation::RevokeConsent)?;
-    let mut connection = app.pool.acquire().await?;
-    let ended = store::authorizations::list_of_consent(&mut connection, person.user, consent).await?;
-    let deleted = store::consents::delete(&mut connection, person.user, consent).await?;
+    let mut transaction = app.pool.begin().await?;
+    let ended = store::authorizations::list_of_consent(&mut transaction, person.user, consent).await?;
+    let deleted = store::consents::delete(&mut transaction, person.user, consent).await?;
+    transaction.commit().await?;
     for authorization in ended {
         app.memory.forget_authorization(authorization);
     }
@@ -53,16 +63,27 @@ pub async fn revoke(app: &App, caller: &Caller, consent: ConsentId) -> Result<()
 
 impl From<store::consents::ConsentUse> for ConsentView {
     fn from(used: store::consents::ConsentUse) -> Self {
-        let store::consents::ConsentUse { consent, authorizations, last_used_at } = used;
+        let store::consents::ConsentUse { consent, place, authorizations, is_offline, last_used_at } = used;
         Self {
             consent_id: consent.id,
+            client_host: host_of(&consent.client_id),
             client_id: consent.client_id,
             client_name: consent.client_name,
             subject: consent.subject,
+            place,
             scopes: consent.scopes,
             given_at: consent.given_at,
             authorizations,
+            is_offline,
             last_used_at,
         }
+    }
+}
+
+/// The host of a client that is a document.
+pub(crate) fn host_of(client_id: &str) -> Option<String> {
+    match client_id.parse() {
+        Ok(ClientId::Document(url)) => Some(url.host()),
+        Ok(ClientId::Registered(_)) | Err(_) => None,
     }
 }

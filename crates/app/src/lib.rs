@@ -49,6 +49,7 @@ mod schemas;
 mod sealing;
 pub mod seals;
 pub mod secrets;
+pub mod server_access;
 pub mod servers;
 mod signing;
 pub mod signing_keys;
@@ -56,6 +57,7 @@ mod snapshots;
 pub mod tiers;
 pub mod tokens;
 pub mod tools;
+mod uses;
 pub mod versions;
 mod watches;
 

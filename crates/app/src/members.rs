@@ -53,12 +53,33 @@ pub async fn set_role(app: &App, caller: &Caller, user: UserId, role: MemberRole
 /// Removes a member, who may do nothing for the customer from then on. The last owner stays.
 pub async fn remove(app: &App, caller: &Caller, user: UserId) -> Result<(), AppError> {
     let customer = access::require_customer(caller, Operation::RemoveMember)?;
+    done(end(app, customer, user).await?, customer, user).map(drop)
+}
+
+/// Ends the membership of whoever asks. The last owner stays.
+pub async fn leave(app: &App, caller: &Caller, customer: CustomerId) -> Result<(), AppError> {
+    let person = access::require_person(caller, Operation::LeaveCustomer)?;
+    match end(app, customer, person.user).await? {
+        MemberChange::Missing => Err(AppError::not_found("customer", customer)),
+        change => done(change, customer, person.user).map(drop),
+    }
+}
+
+/// Ends a membership, and what the person let clients do for the customer: were they to come back one day, those would not come with them.
+async fn end(app: &App, customer: CustomerId, user: UserId) -> Result<MemberChange, AppError> {
     let mut transaction = app.pool.begin().await?;
     let change = store::members::delete(&mut transaction, customer, user).await?;
     revoke_invitations(app, &mut transaction, customer, &change).await?;
+    let ended = match &change {
+        MemberChange::Done(_) => store::consents::delete_of_member(&mut transaction, user, customer).await?,
+        MemberChange::Missing | MemberChange::LastOwner => Vec::new(),
+    };
     transaction.commit().await?;
     app.memory.people.drop_one(&user);
-    done(change, customer, user).map(drop)
+    for authorization in ended {
+        app.memory.forget_authorization(authorization);
+    }
+    Ok(change)
 }
 
 /// Whoever is an owner no more lets nobody in any more, and does not come back themselves by a link that they made before.

@@ -63,6 +63,10 @@ id! {
     CustomerId
 }
 id! {
+    /// The access that somebody or something has to a server: the id of a consent, or of a client that acts for itself.
+    AccessId
+}
+id! {
     /// A customer's API key; the key itself is never kept.
     ApiKeyId
 }

@@ -34,7 +34,7 @@ pub struct Authorization {
     pub rotated_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When a token was last given out; absent before the first.
+    /// When a token was last given out or, to the minute, used; absent before the first.
     pub last_used_at: Option<DateTime<Utc>>,
     /// From then on nothing that came of it is worth anything.
     pub expires_at: DateTime<Utc>,
@@ -250,6 +250,27 @@ pub async fn update(connection: &mut PgConnection, changed: &Authorization) -> R
     .execute(connection)
     .await
     .map_err(StoreError::during("change an authorization"))?;
+    Ok(())
+}
+
+/// Says that tokens of authorizations were used, each at its moment. Those that somebody changes at this moment are passed over, so that this waits for
+/// nobody: they are in use in any case.
+pub async fn set_used(connection: &mut PgConnection, used: &[(AuthorizationId, DateTime<Utc>)]) -> Result<(), StoreError> {
+    let (ids, moments): (Vec<_>, Vec<_>) = used.iter().map(|(id, at)| (id.as_uuid(), *at)).unzip();
+    sqlx::query!(
+        "WITH used AS (
+            SELECT authorization_id, at FROM authorizations
+                JOIN unnest($1::uuid[], $2::timestamptz[]) AS noted (id, at) ON id = authorization_id
+            FOR NO KEY UPDATE OF authorizations SKIP LOCKED
+        )
+        UPDATE authorizations SET last_used_at = greatest(last_used_at, at) FROM used
+        WHERE authorizations.authorization_id = used.authorization_id",
+        &ids,
+        &moments
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("note the use of authorizations"))?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What users let clients do: one consent a user, client and subject.
 
 use chrono::{DateTime, Utc};
-use domain::{AuthorizationId, ConsentId, CustomerId, Scopes, ServerId, UserId};
+use domain::{AuthorizationId, ConsentId, CustomerId, CustomerName, Scopes, ServerId, ServerTitle, Slug, UserId};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -45,10 +45,28 @@ pub struct Consent {
 pub struct ConsentUse {
     /// The consent.
     pub consent: Consent,
+    /// What its subject is called.
+    pub place: Place,
     /// Authorizations that are in force.
     pub authorizations: u64,
-    /// When a token was last given out for it; absent if none was.
+    /// Whether one of them can be refreshed.
+    pub is_offline: bool,
+    /// When a token of it was last given out or used; absent if none was, or if all that came of it ended long ago.
     pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// What the subject of a consent is called now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A server.
+    Server {
+        /// Its public name.
+        slug: Slug,
+        /// What people see.
+        title: ServerTitle,
+    },
+    /// All of a customer.
+    Customer(CustomerName),
 }
 
 /// Keeps a consent. If the user gave one to this client for this subject before, that one has the scopes of both from now on and is given
@@ -134,11 +152,15 @@ pub async fn list(
 ) -> Result<Vec<ConsentUse>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT consent_id, consents.user_id, consents.client_id, client_name, consents.server_id, consents.customer_id,
-            consents.scopes, given_at, changed_at,
-            count(authorization_id) FILTER (WHERE revoked_at IS NULL AND expires_at > $4) AS "authorizations!", max(last_used_at) AS last_used_at
+            consents.scopes, given_at, changed_at, slug AS "slug?", title AS "title?", customers.name AS "customer_name?",
+            count(authorization_id) FILTER (WHERE revoked_at IS NULL AND expires_at > $4) AS "authorizations!",
+            coalesce(bool_or(rotated_at IS NOT NULL) FILTER (WHERE revoked_at IS NULL AND expires_at > $4), false) AS "is_offline!",
+            max(last_used_at) AS last_used_at
         FROM consents LEFT JOIN authorizations USING (consent_id)
+            LEFT JOIN servers ON servers.server_id = consents.server_id
+            LEFT JOIN customers ON customers.customer_id = consents.customer_id
         WHERE consents.user_id = $1 AND consent_id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
-        GROUP BY consent_id ORDER BY consent_id DESC LIMIT $3"#,
+        GROUP BY consent_id, servers.server_id, customers.customer_id ORDER BY consent_id DESC LIMIT $3"#,
         user.as_uuid(),
         after.map(ConsentId::as_uuid),
         limit,
@@ -148,6 +170,7 @@ pub async fn list(
     .await
     .map_err(StoreError::during("list consents"))?;
     let read = rows.into_iter().map(|row| {
+        let place = Place::read(row.slug, row.title, row.customer_name)?;
         let consent = Row {
             consent_id: row.consent_id,
             user_id: row.user_id,
@@ -160,7 +183,8 @@ pub async fn list(
             changed_at: row.changed_at,
         };
         let authorizations = number::read("number of authorizations", row.authorizations)?;
-        Ok(ConsentUse { consent: consent.try_into()?, authorizations, last_used_at: row.last_used_at })
+        let (is_offline, last_used_at) = (row.is_offline, row.last_used_at);
+        Ok(ConsentUse { consent: consent.try_into()?, place, authorizations, is_offline, last_used_at })
     });
     read.collect()
 }
@@ -172,6 +196,28 @@ pub async fn delete(connection: &mut PgConnection, user: UserId, consent: Consen
         .await
         .map_err(StoreError::during("take a consent back"))?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Takes back what a user let clients do with all of a customer, with everything that came of it; says which authorizations ended.
+pub async fn delete_of_member(
+    connection: &mut PgConnection,
+    user: UserId,
+    customer: CustomerId,
+) -> Result<Vec<AuthorizationId>, StoreError> {
+    let during = || StoreError::during("take the consents of a member back");
+    let ended = sqlx::query_scalar!(
+        "DELETE FROM authorizations WHERE user_id = $1 AND customer_id = $2 RETURNING authorization_id",
+        user.as_uuid(),
+        customer.as_uuid()
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(during())?;
+    sqlx::query!("DELETE FROM consents WHERE user_id = $1 AND customer_id = $2", user.as_uuid(), customer.as_uuid())
+        .execute(connection)
+        .await
+        .map_err(during())?;
+    Ok(ended.into_iter().map(AuthorizationId::from_uuid).collect())
 }
 
 /// Takes all of a user's consents back, with everything that came of them; says which authorizations ended.
@@ -199,6 +245,19 @@ impl Subject {
             (Some(server), None) => Ok(Self::Server(ServerId::from_uuid(server))),
             (None, Some(customer)) => Ok(Self::Customer(CustomerId::from_uuid(customer))),
             _ => Err(StoreError::Corrupt { what: "subject of a consent", source: "it has none, or two".into() }),
+        }
+    }
+}
+
+impl Place {
+    fn read(slug: Option<String>, title: Option<String>, customer: Option<String>) -> Result<Self, StoreError> {
+        match (slug, title, customer) {
+            (Some(slug), Some(title), None) => Ok(Self::Server {
+                slug: slug.parse().map_err(StoreError::corrupt("slug"))?,
+                title: title.parse().map_err(StoreError::corrupt("title of a server"))?,
+            }),
+            (None, None, Some(name)) => Ok(Self::Customer(name.parse().map_err(StoreError::corrupt("customer name"))?)),
+            _ => Err(StoreError::Corrupt { what: "subject of a consent", source: "it has no name, or two".into() }),
         }
     }
 }

@@ -37,6 +37,7 @@ pub mod refresh_tokens;
 pub mod releases;
 pub mod roles;
 pub mod secrets;
+pub mod server_access;
 pub mod server_pins;
 pub mod servers;
 pub mod serving;

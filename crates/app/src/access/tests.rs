@@ -31,6 +31,7 @@ const USE_CASES: &[(&str, &str)] = &[
     ("questions", include_str!("../questions.rs")),
     ("releases", include_str!("../releases.rs")),
     ("resources", include_str!("../resources.rs")),
+    ("server_access", include_str!("../server_access.rs")),
     ("servers", include_str!("../servers.rs")),
     ("tiers", include_str!("../tiers.rs")),
     ("tools", include_str!("../tools.rs")),

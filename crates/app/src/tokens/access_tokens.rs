@@ -10,7 +10,7 @@ use store::{authorizations::Authorization, clients::MachineAudience, consents::S
 use uuid::Uuid;
 
 use super::Wanted;
-use crate::{App, AppError, Audience, TokenCaller, Who, clients, policies, signing_keys};
+use crate::{App, AppError, Audience, TokenCaller, Who, clients, policies, signing_keys, uses::UseMark};
 
 /// An access token that was checked.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub(crate) struct Verified {
     resource: Resource,
     /// When it was made, in seconds since 1970.
     pub(crate) issued_at_s: i64,
+    /// When its use was last noted.
+    used: Arc<UseMark>,
 }
 
 /// A new access token.
@@ -40,6 +42,7 @@ pub(super) async fn authenticate(app: &App, bearer: &str, digest: &Digest, wante
     if !is_wanted {
         return Err(AppError::Unauthenticated);
     }
+    app.uses.note(&verified.used, verified.caller.authorization, app.clock.now());
     match verified.caller.audience {
         Audience::Server(_) => Ok(Who::Token(verified.caller)),
         Audience::Management { customer, .. } => as_member(app, &verified.caller, customer).await,
@@ -95,7 +98,12 @@ async fn read(app: &App, bearer: &str) -> Result<Verified, AppError> {
     });
     let authorization = authorization.ok_or(AppError::Unauthenticated)?;
     let role = role_of_machine(app, &authorization).await?;
-    Ok(Verified { caller: Arc::new(caller(&authorization, &claims, role)), resource, issued_at_s: claims.iat })
+    Ok(Verified {
+        caller: Arc::new(caller(&authorization, &claims, role)),
+        resource,
+        issued_at_s: claims.iat,
+        used: Arc::default(),
+    })
 }
 
 async fn load(app: &App, id: AuthorizationId) -> Result<Option<Authorization>, AppError> {

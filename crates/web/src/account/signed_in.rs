@@ -7,6 +7,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     response::{IntoResponse as _, Response},
 };
+use domain::CustomerId;
 use http::{Method, request::Parts};
 
 use super::{cookies, csrf::CsrfToken, page, return_to::ReturnTo};
@@ -29,6 +30,11 @@ impl SignedIn {
     /// Them, for use cases.
     pub(crate) fn caller(&self) -> Caller {
         Who::Person(self.person).at(self.from)
+    }
+
+    /// Them as they act for `customer`; one that they do not belong to answers as one that there is not (SEC-17).
+    pub(crate) async fn acting_for(&self, app: &App, customer: CustomerId) -> Result<Caller, AppError> {
+        Ok(accounts::act_for(app, self.person, Some(customer)).await?.at(self.from))
     }
 }
 
