@@ -2,6 +2,7 @@
 
 #include "plain_url.h"
 #include "request_text.h"
+#include "response_head.h"
 #include "utf8.h"
 #include "values.h"
 
@@ -269,6 +270,18 @@ NATIVE(native_is_normal_url) {
     return JS_NewBool(context, is_normal);
 }
 
+/* responseHead(text of JSON) -> its value; undefined where JSON.parse is to be asked (response_head.h) */
+NATIVE(native_response_head) {
+    UNUSED;
+    struct text text = text_of(context, arguments[0]);
+    if (text.start == NULL) {
+        return JS_EXCEPTION;
+    }
+    JSValue head = response_head_read(context, text);
+    text_free(context, text);
+    return head;
+}
+
 /* read(body) -> handle */
 NATIVE(native_read) {
     UNUSED;
@@ -504,6 +517,7 @@ static const JSCFunctionListEntry NATIVES[] = {
     JS_CFUNC_DEF("fetch", 5, native_fetch),
     JS_CFUNC_DEF("plainUrl", 1, native_plain_url),
     JS_CFUNC_DEF("isNormalUrl", 1, native_is_normal_url),
+    JS_CFUNC_DEF("responseHead", 1, native_response_head),
     JS_CFUNC_DEF("read", 1, native_read),
     JS_CFUNC_DEF("take", 1, native_take),
     JS_CFUNC_DEF("close", 1, native_close),

@@ -118,19 +118,17 @@ let setBody;
 
 /** What Request and Response extend. */
 class Body {
-  #body;
-  /** Headers; or what the host gave, until somebody asks for them. */
-  #headers;
+  /** {body, headers}, in the object that holds the rest of the message; `headers` is what the host gave, until somebody asks for them. */
+  #message;
 
-  constructor(body, headers) {
-    this.#body = body;
-    this.#headers = headers;
+  constructor(message) {
+    this.#message = message;
   }
 
   static {
-    bodyIn = (value) => value.#body;
+    bodyIn = (value) => value.#message.body;
     setBody = (value, body) => {
-      value.#body = body;
+      value.#message.body = body;
     };
   }
 
@@ -139,11 +137,11 @@ class Body {
   }
 
   get body() {
-    return streamOfBody(this.#body);
+    return streamOfBody(this.#message.body);
   }
 
   get bodyUsed() {
-    return isBodyUsed(this.#body);
+    return isBodyUsed(this.#message.body);
   }
 
   async arrayBuffer() {
@@ -154,32 +152,32 @@ class Body {
   async blob() {
     // Parameters as the standard writes them: without spaces.
     const type = (this.#contentType() ?? "").replace(/[ \t]*;[ \t]*/g, ";");
-    return blobOf(await consumeBody(this.#body), type);
+    return blobOf(await consumeBody(this.#message.body), type);
   }
 
   async bytes() {
-    const isShared = this.#body?.bytes !== undefined;
-    const bytes = await consumeBody(this.#body);
+    const isShared = this.#message.body?.bytes !== undefined;
+    const bytes = await consumeBody(this.#message.body);
     return isShared || bytes.length !== bytes.buffer.byteLength ? bytes.slice() : bytes;
   }
 
   async formData() {
-    return parseFormData(await consumeBody(this.#body), this.#contentType());
+    return parseFormData(await consumeBody(this.#message.body), this.#contentType());
   }
 
   async json() {
-    return parseJson(decodeText(bytesAtHand(this.#body) ?? (await consumeBody(this.#body))));
+    return parseJson(decodeText(bytesAtHand(this.#message.body) ?? (await consumeBody(this.#message.body))));
   }
 
   async text() {
-    return decodeText(bytesAtHand(this.#body) ?? (await consumeBody(this.#body)));
+    return decodeText(bytesAtHand(this.#message.body) ?? (await consumeBody(this.#message.body)));
   }
 
   #readHeaders() {
-    if (headersList(this.#headers) === undefined) {
-      this.#headers = headersOfHost(this.#headers);
+    if (headersList(this.#message.headers) === undefined) {
+      this.#message.headers = headersOfHost(this.#message.headers);
     }
-    return this.#headers;
+    return this.#message.headers;
   }
 
   #contentType() {

@@ -29,15 +29,11 @@ async function fetchWhenRead(request, failure) {
 /** A promise for the response. */
 function startFetch({ url, method, redirect, signal, headers }, bytes, failure) {
   return new Promise((resolve, reject) => {
-    const fail = (message) => {
-      Object.defineProperty(failure, "message", { value: message, writable: true, configurable: true, enumerable: false });
-      reject(failure);
-    };
     let operation;
     try {
       operation = native.fetch(url, method, redirect, headersList(headers), bytes);
     } catch (error) {
-      fail(error.message);
+      reject(saying(failure, error.message));
       return;
     }
     const stopFollowing = signal === undefined ? undefined : whenAborted(signal, (reason) => {
@@ -47,15 +43,20 @@ function startFetch({ url, method, redirect, signal, headers }, bytes, failure) 
     follow(operation, (isError, text) => {
       stopFollowing?.();
       if (isError) {
-        fail(text);
+        reject(saying(failure, text));
         return;
       }
       try {
-        resolve(responseOfHost(parseJson(text), operation, signal));
+        resolve(responseOfHost(native.responseHead(text) ?? parseJson(text), operation, signal));
       } catch (error) {
         // There is no memory for it.
         reject(error);
       }
     });
   });
+}
+
+/** The error, which says this now. */
+function saying(error, message) {
+  return Object.defineProperty(error, "message", { value: message, writable: true, configurable: true, enumerable: false });
 }

@@ -1,7 +1,10 @@
 // Host operations: things that take time and are done outside. Each has a handle; the host says when one has ended.
 
-/** By handle, what to do when it has ended: (isError, text, handle) => void. No object of the language's, whose methods a tool can replace. */
-const operations = { __proto__: null };
+/**
+ * By handle, what to do when it has ended: (isError, text, handle) => void. A list without gaps, since the host counts handles up, and
+ * without a prototype, where a tool could put something in its way.
+ */
+const operations = Object.setPrototypeOf([], null);
 let operationCount = 0;
 
 /** Starts an operation, a JSON object whose `op` names it, and gives its handle. */
@@ -11,6 +14,9 @@ function startOperation(operation, whenEnded) {
 
 /** Has `whenEnded` called once the operation of this handle has ended. Gives the handle. */
 function follow(handle, whenEnded) {
+  while (operations.length < handle) {
+    operations[operations.length] = undefined;
+  }
   operations[handle] = whenEnded;
   operationCount += 1;
   return handle;
@@ -20,7 +26,7 @@ function follow(handle, whenEnded) {
 function forget(handle) {
   const whenEnded = operations[handle];
   if (whenEnded !== undefined) {
-    delete operations[handle];
+    operations[handle] = undefined;
     operationCount -= 1;
   }
   return whenEnded;

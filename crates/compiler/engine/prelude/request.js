@@ -12,7 +12,8 @@ class Request extends Body {
   constructor(input, init) {
     needArguments("Request", arguments, 1);
     const request = readRequest(input, init);
-    super(request.body, request.headers ?? new Headers());
+    request.headers ??= new Headers();
+    super(request);
     this.#head = request;
   }
 

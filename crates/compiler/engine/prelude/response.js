@@ -12,7 +12,7 @@ class Response extends Body {
 
   constructor(body = null, init = {}) {
     const made = body === RESPONSE_KEY ? init : readResponse(body, init ?? {});
-    super(made.body, made.headers);
+    super(made);
     this.#head = made;
   }
 

@@ -70,6 +70,10 @@ function idle() {
 }
 
 function earliestTimer() {
+  if (lastTimerId === 0) {
+    // As in most calls.
+    return undefined;
+  }
   let earliest;
   for (const timer of timers.values()) {
     if (earliest === undefined || timer.due < earliest.due) {
