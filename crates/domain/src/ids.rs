@@ -123,6 +123,10 @@ id! {
     PasskeyId
 }
 id! {
+    /// Somebody at an issuer elsewhere, by whom a user signs in.
+    IdentityId
+}
+id! {
     /// The journal of a call that waits for an answer of its client.
     JournalId
 }

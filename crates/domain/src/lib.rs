@@ -41,8 +41,8 @@ pub use email::EmailAddress;
 pub use grants::{Destination, GrantError, GrantedHost, Grants, HostPattern, HttpMethod, Scheme};
 pub use icon::{Icon, IconError, Theme};
 pub use ids::{
-    AccessId, ApiKeyId, AuthorizationId, CallId, ClientKey, ConsentId, CustomerId, InvitationId, JournalId, PasskeyId,
-    QuestionId, ReleaseId, RequestId, ServerId, SignInId, ToolId, UserId, VersionId,
+    AccessId, ApiKeyId, AuthorizationId, CallId, ClientKey, ConsentId, CustomerId, IdentityId, InvitationId, JournalId,
+    PasskeyId, QuestionId, ReleaseId, RequestId, ServerId, SignInId, ToolId, UserId, VersionId,
 };
 pub use interface::{Example, InterfaceError, ToolInterface};
 pub use journal::{
@@ -54,7 +54,9 @@ pub use language::Language;
 pub use limits::{LibraryModules, LimitExceeded, LimitName, Limits};
 pub use log_line::{LogLevel, LogLine};
 pub use member_role::MemberRole;
-pub use names::{ApiKeyName, CustomerName, EnvName, EnvValue, ModuleName, NameError, PersonName, ServerTitle, Slug, ToolName};
+pub use names::{
+    ApiKeyName, CustomerName, EnvName, EnvValue, ModuleName, NameError, PersonName, ServerTitle, Slug, ToolName, UpstreamId,
+};
 pub use offer::{Offer, PromptArgument, PromptOffer, ResourceOffer};
 pub use outcome::{Answer, Outcome, Status, ToolFailure};
 pub use param_header::{ParamHeader, ParamHeaderError};

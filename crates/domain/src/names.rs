@@ -121,6 +121,12 @@ checked_name! {
 }
 
 checked_name! {
+    /// The name of an issuer by which people sign in: 1 to 32 of `a-z`, `0-9` and `-`, beginning with a letter and ending with none of `-`.
+    UpstreamId, "upstream id", 32, is_upstream_id,
+    "1 to 32 of a-z, 0-9 and -, beginning with a letter and not ending with -"
+}
+
+checked_name! {
     /// The name of a library module, imported as `toolwright:NAME`: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter.
     ModuleName, "module name", 32, is_lower_identifier,
     "1 to 32 of a-z, 0-9, _ and -, beginning with a letter"
@@ -129,6 +135,11 @@ checked_name! {
 fn is_slug(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     text.len() >= 3 && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+fn is_upstream_id(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(inner) && !text.ends_with('-')
 }
 
 fn is_tool_name(text: &str) -> bool {

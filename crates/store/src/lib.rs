@@ -23,6 +23,7 @@ pub mod device_grants;
 pub mod environment;
 mod error;
 pub mod executions;
+pub mod identities;
 pub mod invitations;
 pub mod journals;
 pub mod machine_clients;

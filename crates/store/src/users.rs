@@ -90,6 +90,28 @@ pub async fn hold_password(connection: &mut PgConnection, user: UserId, password
     Ok(held.is_some())
 }
 
+/// Whether there is such a person, who is not disabled. In a transaction, that stays so until the end.
+pub async fn hold(connection: &mut PgConnection, user: UserId) -> Result<bool, StoreError> {
+    let held =
+        sqlx::query_scalar!("SELECT user_id FROM users WHERE user_id = $1 AND disabled_at IS NULL FOR SHARE", user.as_uuid())
+            .fetch_optional(connection)
+            .await
+            .map_err(StoreError::during("hold a user"))?;
+    Ok(held.is_some())
+}
+
+/// Whether a person has a password; `None` if there is no such person, or they are disabled. In a transaction, nobody else changes by what they
+/// sign in until the end, if all ask this first.
+pub async fn lock_ways_in(connection: &mut PgConnection, user: UserId) -> Result<Option<bool>, StoreError> {
+    sqlx::query_scalar!(
+        r#"SELECT password IS NOT NULL AS "has_password!" FROM users WHERE user_id = $1 AND disabled_at IS NULL FOR UPDATE"#,
+        user.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("lock a user's ways in"))
+}
+
 /// Gives a person the password with this digest; `false` if the one that they have is not `before` any more, or they are disabled.
 pub async fn set_password(
     connection: &mut PgConnection,
