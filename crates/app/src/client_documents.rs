@@ -24,7 +24,7 @@ use self::{
     keys::KeySets,
 };
 use crate::{
-    App,
+    App, AppError,
     limits::{RateExceeded, Rates},
     network::Network,
 };
@@ -51,7 +51,7 @@ pub enum ClientDocumentError {
     #[error("the client's metadata document is not right: {0}")]
     Invalid(String),
     /// Its host was asked too often, or failed too often.
-    #[error("the client's metadata document is asked for too often; try again in {retry_after_s} s")]
+    #[error("the client's metadata document is asked for too often")]
     Busy {
         /// Seconds until it is worth trying again, 1 at least.
         retry_after_s: u32,
@@ -109,6 +109,8 @@ impl ClientDocuments {
     const STALE_MAX: TimeDelta = TimeDelta::hours(24);
     /// A host that is away is asked again after this.
     const ASKED_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(30);
+    /// Seconds after which it is worth asking for a document again whose host is away: one that restarts is back by then.
+    const RETRY_AFTER_S: u32 = 10;
     /// Documents that this node has not read, for one network in a minute.
     const PER_NETWORK_AND_MINUTE_MAX: u32 = 10;
     /// Fetches from one host in a minute, for each purpose: a host serves a handful of clients, and each is kept for a minute at least.
@@ -146,6 +148,16 @@ impl ClientDocumentError {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Unreachable | Self::TooSlow | Self::Busy { .. } | Self::Status(429 | 500..=599))
+    }
+
+    /// As what whoever asked is told to come back for; itself, if coming back does not help.
+    pub(crate) fn passing(self) -> Result<AppError, Self> {
+        let retry_after_s = match self {
+            Self::Busy { retry_after_s } => retry_after_s,
+            _ if self.is_passing() => ClientDocuments::RETRY_AFTER_S,
+            _ => return Err(self),
+        };
+        Ok(AppError::Later { message: self.to_string(), retry_after_s })
     }
 }
 

@@ -49,12 +49,19 @@ pub enum ClientError {
     /// It never registered, was deleted, or nobody used it for too long.
     #[error("the client is not known: it has not registered here, or nobody has used it for long")]
     Unknown,
-    /// Its document is not there, or not right.
+    /// Its document is not there, or not right, and will not be in a while.
     #[error(transparent)]
-    Document(#[from] ClientDocumentError),
-    /// A fault of ours.
+    Document(ClientDocumentError),
+    /// A fault that is not the client's, or one that passes.
     #[error(transparent)]
     App(#[from] AppError),
+}
+
+impl From<ClientDocumentError> for ClientError {
+    /// A host that is away for now says nothing of the client.
+    fn from(error: ClientDocumentError) -> Self {
+        error.passing().map_or_else(Self::Document, Self::App)
+    }
 }
 
 /// A use is written down once a day.

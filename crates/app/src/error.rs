@@ -106,6 +106,14 @@ pub enum AppError {
         /// What is away.
         message: String,
     },
+    /// Nothing is wrong with it, and it cannot be done now: a client's host is away, or as many ask as may.
+    #[error("{message}; try again in {retry_after_s} s")]
+    Later {
+        /// What stands in the way.
+        message: String,
+        /// Seconds until it is worth trying again, 1 at least.
+        retry_after_s: u32,
+    },
     /// A fault of the platform. Only the request id is for the outside.
     #[error("{context}")]
     Internal {

@@ -231,7 +231,7 @@ async fn a_host_that_is_away_for_a_day_logs_nobody_out_and_one_that_says_no_does
     let form = Parameters::parse(&format!("client_id={}", world.host.url("/client.json"))).unwrap();
     let shown = ClientAuthentication::parse(None, &form).unwrap();
     let told = clients::authenticate(world.app.app(), &shown).await.err();
-    assert!(matches!(told, Some(TokenFault::App(AppError::Unavailable { .. }))), "it is to come back: {told:?}");
+    assert!(matches!(told, Some(TokenFault::App(AppError::Later { .. }))), "it is to come back: {told:?}");
 
     status.store(200, Ordering::Relaxed);
     world.fetch("/client.json").await.unwrap();
@@ -241,7 +241,7 @@ async fn a_host_that_is_away_for_a_day_logs_nobody_out_and_one_that_says_no_does
     status.store(503, Ordering::Relaxed);
     assert_eq!(world.fetch("/client.json").await, Err(ClientDocumentError::Status(503)), "nothing is left of it");
     let told = clients::authenticate(world.app.app(), &shown).await.err();
-    assert!(matches!(told, Some(TokenFault::App(AppError::Unavailable { .. }))), "{told:?}");
+    assert!(matches!(told, Some(TokenFault::App(AppError::Later { .. }))), "{told:?}");
 }
 
 #[sqlx::test(migrations = "../../migrations")]

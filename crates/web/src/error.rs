@@ -55,6 +55,16 @@ impl ApiError {
         self
     }
 
+    /// Says in its challenges where the metadata of the resource are (RFC 9728, section 5.1), so that whoever has no token finds the way to one.
+    pub(crate) fn name_metadata(&mut self, address: &str) {
+        for (_, challenge) in self.headers.iter_mut().filter(|(name, _)| *name == header::WWW_AUTHENTICATE) {
+            let told = challenge.to_str().unwrap_or_default();
+            if let Ok(named) = HeaderValue::try_from(format!("{told}, resource_metadata=\"{address}\"")) {
+                *challenge = named;
+            }
+        }
+    }
+
     fn with_retry_after(self, seconds: u32) -> Self {
         self.with_header(header::RETRY_AFTER, seconds.max(1))
     }
@@ -147,6 +157,9 @@ impl From<AppError> for ApiError {
                     .with_retry_after(UNAVAILABLE_RETRY_S);
                 answer.fault = Some(Box::new(error));
                 answer
+            }
+            AppError::Later { retry_after_s, .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message).with_retry_after(retry_after_s)
             }
             AppError::Internal { .. } => {
                 let mut answer = internal();

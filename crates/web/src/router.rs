@@ -28,6 +28,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .merge(oauth::pages())
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(state.clone(), api::challenge::name_metadata))
         .layer(middleware::from_fn_with_state(door, door::pass))
         .with_state(state)
 }

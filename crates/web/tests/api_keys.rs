@@ -70,7 +70,7 @@ async fn a_key_is_shown_once_and_opens_the_door_until_it_is_deleted(pool: PgPool
       "request_id": "[id]"
     }
     "#);
-    assert_eq!(after.header("www-authenticate"), "Bearer realm=\"toolwright\", error=\"invalid_token\"");
+    assert!(after.header("www-authenticate").starts_with("Bearer realm=\"toolwright\", error=\"invalid_token\""));
     assert_eq!(doors.admin().get(&path).await.status, StatusCode::NOT_FOUND);
 }
 

@@ -27,7 +27,10 @@ async fn nobody_gets_in_without_a_key(pool: PgPool) {
         for answer in [anonymous, wrong] {
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{operation}: {answer}");
             assert_eq!(answer.json()["error_code"], "unauthenticated", "{operation}");
-            assert!(answer.header("www-authenticate").starts_with("Bearer"), "{operation}");
+            let challenge = answer.header("www-authenticate");
+            assert!(challenge.starts_with("Bearer"), "{operation}");
+            let metadata = "resource_metadata=\"http://127.0.0.1:8080/.well-known/oauth-protected-resource/api/v1\"";
+            assert_eq!(challenge.contains(metadata), operation.path.starts_with("/api/v1"), "{operation}: {challenge}");
         }
     }
 }

@@ -77,5 +77,5 @@ async fn answers_are_neither_guessed_at_nor_kept(pool: PgPool) {
 
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"toolwright\"");
+    assert!(answer.header("www-authenticate").starts_with("Bearer realm=\"toolwright\""));
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Client;
 use crate::{
-    App,
+    App, AppError,
     limits::{RateExceeded, Rates},
     tokens::TokenFault,
 };
@@ -55,9 +55,8 @@ pub(super) async fn check(app: &App, client: &Client, assertion: &Secret) -> Res
     // Only what the client signed itself is counted: nobody else can use up what it has.
     app.assertion_rates.0.take(Digest::of(id.as_bytes()), AssertionRates::PER_MINUTE_MAX).map_err(
         |RateExceeded { retry_after_s }| {
-            let said =
-                format!("the client signs too many statements: its tokens are good for longer; try again in {retry_after_s} s");
-            TokenFault::new(TokenErrorCode::TemporarilyUnavailable, &said)
+            let message = "the client signs too many statements: its tokens are good for longer".to_owned();
+            TokenFault::App(AppError::Later { message, retry_after_s })
         },
     )?;
     // Whose it is belongs to it: two clients may choose the same id.

@@ -59,6 +59,9 @@ pub enum DeviceFault {
     App(#[from] AppError),
 }
 
+/// Devices stop waiting all the time, each after ten minutes at most.
+const FULL_RETRY_S: u32 = 60;
+
 /// What people look for: codes are guessed once in millions of tries, and nobody has that many.
 #[derive(Debug)]
 pub(crate) struct CodeTries(Rates<domain::UserId>);
@@ -104,7 +107,8 @@ pub async fn begin(app: &App, client: &Authenticated, request: DeviceRequest) ->
         authorization: None,
     };
     if !device_grants::insert(&mut *app.pool.acquire().await?, &kept, &digest_of(&user_code)).await? {
-        return Err(TokenFault::new(TokenErrorCode::TemporarilyUnavailable, "too many devices wait already; try again later"));
+        let message = "too many devices wait already".to_owned();
+        return Err(AppError::Later { message, retry_after_s: FULL_RETRY_S }.into());
     }
     Ok(DeviceAnswer::new(&app.issuer, &device_code, &user_code, &wish, now))
 }

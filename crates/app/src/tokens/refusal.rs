@@ -35,9 +35,9 @@ impl From<StoreError> for TokenFault {
 impl From<ClientDocumentError> for TokenFault {
     /// A client whose host is away for now is told to come back, and not that it is none.
     fn from(error: ClientDocumentError) -> Self {
-        if error.is_passing() {
-            return Self::App(AppError::Unavailable { message: error.to_string() });
+        match error.passing() {
+            Ok(error) => Self::App(error),
+            Err(error) => Self::new(TokenErrorCode::InvalidClient, &error.to_string()),
         }
-        Self::new(TokenErrorCode::InvalidClient, &error.to_string())
     }
 }

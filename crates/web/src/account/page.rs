@@ -60,6 +60,8 @@ pub(crate) struct HtmlPage<T> {
 struct ErrorPage {
     frame: Frame,
     message: String,
+    /// Whether it passes by itself.
+    is_passing: bool,
     request_id: RequestId,
 }
 
@@ -153,7 +155,8 @@ fn error_page(error: &ApiError, request_id: RequestId) -> Response {
         status if status.is_server_error() => "Something went wrong",
         _ => "This did not work",
     });
-    let mut page = HtmlPage::new(ErrorPage { frame, message: error.message().to_owned(), request_id })
+    let is_passing = error.status() == StatusCode::SERVICE_UNAVAILABLE;
+    let mut page = HtmlPage::new(ErrorPage { frame, message: error.message().to_owned(), is_passing, request_id })
         .with_status(error.status())
         .into_response();
     page.headers_mut().extend(error.headers().iter().cloned());

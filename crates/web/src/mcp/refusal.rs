@@ -180,6 +180,9 @@ impl Refusal {
                 tracing::warn!(error = chain(error), "something is away: {}", chain(error));
                 server_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", Map::new()).with_retry_after(UNAVAILABLE_RETRY_S)
             }
+            AppError::Later { retry_after_s, .. } => {
+                server_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", Map::new()).with_retry_after(*retry_after_s)
+            }
             AppError::Internal { .. } => {
                 tracing::error!(error = chain(error), "a fault of ours: {}", chain(error));
                 Self::internal(request_id)

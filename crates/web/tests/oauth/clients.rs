@@ -133,7 +133,7 @@ async fn a_client_that_describes_itself_needs_no_registration(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../../migrations")]
-async fn a_document_that_is_wrong_or_out_of_reach_is_told_to_the_person_alone(pool: PgPool) {
+async fn a_document_that_is_wrong_is_told_to_the_person_alone(pool: PgPool) {
     let (mut world, host) = world_with_document(pool, |mut document| {
         document["client_id"] = json!("https://other.test/client.json");
         document
@@ -141,13 +141,7 @@ async fn a_document_that_is_wrong_or_out_of_reach_is_told_to_the_person_alone(po
     .await;
     let asked = world.app().await;
 
-    for id in [
-        host.url("/client.json"),
-        "https://169.254.169.254/client.json".to_owned(),
-        "https://localhost/client.json".to_owned(),
-        "http://upstream.localhost/client.json".to_owned(),
-        "https://nowhere.invalid/client.json".to_owned(),
-    ] {
+    for id in [host.url("/client.json"), "http://upstream.localhost/client.json".to_owned()] {
         let answer = world.ada.get(&format!("/oauth/authorize?{}", form(&with(&asked.request(), "client_id", &id)))).await;
 
         assert_eq!((answer.status, answer.header("location")), (StatusCode::BAD_REQUEST, ""), "{id}: {answer}");

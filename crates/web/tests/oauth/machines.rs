@@ -93,6 +93,7 @@ async fn a_client_for_the_management_does_what_its_role_and_its_scopes_allow_and
     assert_eq!(narrow.status, StatusCode::FORBIDDEN);
     let challenge = narrow.header("www-authenticate");
     assert!(challenge.contains("scope=\"servers:read servers:write"), "what it has, and what it lacks: {challenge}");
+    assert!(challenge.contains("/.well-known/oauth-protected-resource/api/v1\""), "{challenge}");
     assert_eq!(editor.post("/api/v1/servers", server).await.status, StatusCode::CREATED);
     assert_eq!(editor.delete("/api/v1/servers/weather").await.status, StatusCode::FORBIDDEN, "that is for owners");
     assert_eq!(editor.post("/api/v1/clients", for_server()).await.status, StatusCode::FORBIDDEN, "no client makes clients");

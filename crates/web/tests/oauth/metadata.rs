@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::json;
 use sqlx::PgPool;
 
+use super::world::World;
 use crate::client::Doors;
 
 const ISSUER: &str = "http://127.0.0.1:8080";
@@ -67,6 +68,27 @@ async fn rfc_9728_a_server_is_described_by_exactly_its_address(pool: PgPool) {
         (malformed.status, malformed.json()["error"].as_str()),
         (StatusCode::UNPROCESSABLE_ENTITY, Some("invalid_request"))
     );
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn rfc_9728_section_5_1_whoever_has_no_token_for_the_management_api_is_told_where_it_is_described(pool: PgPool) {
+    let world = World::open(pool).await;
+    let app = world.app().await;
+    let for_the_server = world.tokens(&app).await;
+
+    let unknown = world.doors.anyone().get("/api/v1/servers").await;
+    let refused = world.doors.with_key(for_the_server["access_token"].as_str().unwrap()).get("/api/v1/servers").await;
+
+    for answer in [unknown, refused] {
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer}");
+        let challenge = answer.header("www-authenticate");
+        let address = challenge.split("resource_metadata=\"").nth(1).unwrap_or_else(|| panic!("{challenge}"));
+        let path = address.split('"').next().unwrap().strip_prefix(ISSUER).unwrap();
+        let described = world.doors.anyone().get(path).await;
+        assert_eq!(described.status, StatusCode::OK, "{path}");
+        assert_eq!(described.json()["resource"], format!("{ISSUER}/api/v1"));
+    }
+    assert_eq!(world.doors.anyone().get("/admin/v1/tiers").await.header("www-authenticate"), "Bearer realm=\"toolwright\"");
 }
 
 #[sqlx::test(migrations = "../../migrations")]

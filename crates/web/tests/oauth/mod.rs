@@ -2,6 +2,7 @@
 
 mod attacks;
 mod authorize;
+mod away;
 mod clients;
 mod consent;
 mod devices;

@@ -65,6 +65,11 @@ impl World {
         Self { doors, owner, ada }
     }
 
+    /// The same world, with the database taken away from it.
+    pub(super) async fn lose_database(&self) {
+        self.doors.lose_database().await;
+    }
+
     /// Somebody else, who belongs to another customer.
     pub(super) async fn stranger(&self) -> Browser {
         sign_up(&self.doors, "bob@example.com").await.0
@@ -109,6 +114,11 @@ impl World {
 }
 
 impl Browser {
+    /// The same browser, at the doors of another node.
+    pub(super) fn at(&self, doors: &Doors) -> Self {
+        Self { client: doors.anyone(), cookies: self.cookies.clone() }
+    }
+
     pub(super) async fn get(&mut self, path: &str) -> Answer {
         let request = Request::get(path_of(path)).header("sec-fetch-site", "none");
         self.send(request.body(Body::empty()).unwrap()).await
@@ -171,6 +181,11 @@ impl Browser {
 }
 
 impl App {
+    /// The same request by a client of another name.
+    pub(super) fn request_of<'a>(&'a self, id: &'a str) -> Vec<(&'a str, &'a str)> {
+        with(&self.request(), "client_id", id)
+    }
+
     /// A request for a code for the server.
     pub(super) fn request(&self) -> Vec<(&str, &str)> {
         self.request_for(SERVER, "mcp:tools")
