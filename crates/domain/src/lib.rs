@@ -55,7 +55,8 @@ pub use limits::{LibraryModules, LimitExceeded, LimitName, Limits};
 pub use log_line::{LogLevel, LogLine};
 pub use member_role::MemberRole;
 pub use names::{
-    ApiKeyName, CustomerName, EnvName, EnvValue, ModuleName, NameError, PersonName, ServerTitle, Slug, ToolName, UpstreamId,
+    ApiKeyName, CustomerName, EnvName, EnvValue, ModuleName, NameError, PasskeyName, PersonName, ServerTitle, Slug, ToolName,
+    UpstreamId,
 };
 pub use offer::{Offer, PromptArgument, PromptOffer, ResourceOffer};
 pub use outcome::{Answer, Outcome, Status, ToolFailure};

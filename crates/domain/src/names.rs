@@ -127,6 +127,12 @@ checked_name! {
 }
 
 checked_name! {
+    /// What a person calls a passkey of theirs: 1 to 120 printable characters on one line.
+    PasskeyName, "passkey name", 120, is_title,
+    "1 to 120 characters on one line, without spaces at its ends"
+}
+
+checked_name! {
     /// The name of a library module, imported as `toolwright:NAME`: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter.
     ModuleName, "module name", 32, is_lower_identifier,
     "1 to 32 of a-z, 0-9, _ and -, beginning with a letter"

@@ -31,6 +31,7 @@ pub mod members;
 pub mod migrate;
 pub mod monthly_calls;
 mod number;
+pub mod passkeys;
 pub mod pins;
 mod pool;
 pub mod question_answers;

@@ -87,6 +87,22 @@ pub async fn list(
     Ok(rows.into_iter().map(SignIn::from).collect())
 }
 
+/// When one of a person's sign-ins was made; `None` if it has ended. In a transaction it does not end before that does.
+pub async fn hold(
+    connection: &mut PgConnection,
+    user: UserId,
+    sign_in: SignInId,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    sqlx::query_scalar!(
+        "SELECT created_at FROM sign_ins WHERE user_id = $1 AND sign_in_id = $2 FOR SHARE",
+        user.as_uuid(),
+        sign_in.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("hold a sign-in"))
+}
+
 /// Writes down that a sign-in was used.
 pub async fn set_used(connection: &mut PgConnection, sign_in: SignInId, at: DateTime<Utc>) -> Result<(), StoreError> {
     sqlx::query!("UPDATE sign_ins SET used_at = $2 WHERE sign_in_id = $1 AND used_at < $2", sign_in.as_uuid(), at)

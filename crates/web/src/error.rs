@@ -178,12 +178,14 @@ impl From<AccountError> for ApiError {
             AccountError::TooMany { retry_after_s } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, message).with_retry_after(retry_after_s)
             }
-            AccountError::EmailTaken => Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message),
-            AccountError::SignUpClosed => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
-            AccountError::InvitationGone => Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message),
+            AccountError::EmailTaken | AccountError::TooManyPasskeys => Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message),
+            AccountError::SignUpClosed | AccountError::ProofNeeded => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
+            AccountError::InvitationGone | AccountError::NoPasskeys => Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message),
             AccountError::Refused
             | AccountError::WrongPassword
             | AccountError::Password(_)
+            | AccountError::PasskeyRefused
+            | AccountError::CeremonyOver
             | AccountError::InvitationForAnother(_) => Self::invalid(message),
         }
     }

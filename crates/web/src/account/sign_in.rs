@@ -154,13 +154,17 @@ pub(super) fn answer(error: AccountError, again: impl FnOnce(StatusCode) -> Resp
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(2));
             Ok(response)
         }
-        AccountError::App(AppError::Conflict { .. }) | AccountError::EmailTaken => Ok(again(StatusCode::CONFLICT)),
+        AccountError::App(AppError::Conflict { .. }) | AccountError::EmailTaken | AccountError::TooManyPasskeys => {
+            Ok(again(StatusCode::CONFLICT))
+        }
         AccountError::App(error) => Err(error.into()),
-        AccountError::SignUpClosed => Ok(again(StatusCode::FORBIDDEN)),
-        AccountError::InvitationGone => Ok(again(StatusCode::NOT_FOUND)),
+        AccountError::SignUpClosed | AccountError::ProofNeeded => Ok(again(StatusCode::FORBIDDEN)),
+        AccountError::InvitationGone | AccountError::NoPasskeys => Ok(again(StatusCode::NOT_FOUND)),
         AccountError::Refused
         | AccountError::WrongPassword
         | AccountError::Password(_)
+        | AccountError::PasskeyRefused
+        | AccountError::CeremonyOver
         | AccountError::InvitationForAnother(_) => Ok(again(StatusCode::UNPROCESSABLE_ENTITY)),
     }
 }
