@@ -56,10 +56,11 @@ operations! {
         ListBreakers, ForceBreaker, LoadEgress,
         InviteToCustomer, ListUsers, ChangeUser;
     Nothing:
-        SignUp, SignIn, FindInvitation;
+        SignUp, SignIn, BeginPasskeySignIn, SignInByPasskey, FindInvitation;
     Person:
         LoadAccount, ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation,
-        ListConsents, RevokeConsent, LeaveCustomer;
+        ListConsents, RevokeConsent, LeaveCustomer,
+        ListPasskeys, BeginPasskeyProof, BeginPasskey, AddPasskey, RenamePasskey, RemovePasskey;
     Owner:
         CreateClient, ListClients, LoadClient, DeleteClient,
         ListServerAccess, EndServerAccess;

@@ -3,12 +3,14 @@
 mod attempts;
 mod authentication;
 mod own;
+pub mod passkeys;
 mod password_rules;
 mod passwords;
 mod people;
 mod secret_token;
 mod sign_in;
 mod sign_up;
+mod step_up;
 mod users;
 
 use std::{net::IpAddr, time::Duration};
@@ -21,6 +23,7 @@ pub(crate) use self::{
     attempts::Attempts,
     authentication::KnownSignIn,
     passwords::Passwords,
+    passkeys::RelyingParty,
     people::{Person, find as find_person},
     secret_token::random_token,
 };
@@ -30,9 +33,11 @@ pub use self::{
         Account, LetIn, Membership, PasswordChange, SignInView, change_password, end_sign_in, load, sign_out, sign_out_everywhere,
     },
     password_rules::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PasswordFault},
+    passkeys::PasskeyAnswer,
     secret_token::SecretToken,
     sign_in::{SignIn, sign_in},
     sign_up::{SignUp, sign_up},
+    step_up::Proof,
     users::{IsDisabled, UserView, change_user, list_users},
 };
 use crate::{App, AppError, PersonCaller};
@@ -97,6 +102,21 @@ pub enum AccountError {
         /// Seconds until the next may begin, 1 at least.
         retry_after_s: u32,
     },
+    /// Whoever is signed in has to show once more who they are.
+    #[error("show first that it is you: by your password, or by a passkey that you have")]
+    ProofNeeded,
+    /// Nobody can have passkeys here.
+    #[error("there are no passkeys here: they need https and a host with a name")]
+    NoPasskeys,
+    /// The passkey's answer is not right, or nobody has it here: which, is not told.
+    #[error("this passkey was not accepted")]
+    PasskeyRefused,
+    /// What was begun is too old, or ended, or was begun elsewhere.
+    #[error("this took too long, or was answered already: try again")]
+    CeremonyOver,
+    /// The person has as many as there may be.
+    #[error("you have {} passkeys, as many as one can have: remove one first", passkeys::PASSKEYS_MAX)]
+    TooManyPasskeys,
     /// The password that is to be is not taken.
     #[error(transparent)]
     Password(#[from] PasswordFault),
@@ -153,7 +173,7 @@ pub(crate) async fn sweep(app: &App, batch: i64) -> Result<(), AppError> {
     while store::sign_ins::delete_expired(&mut *app.pool.acquire().await?, now, idle_since, batch).await? >= batch.unsigned_abs()
     {
     }
-    Ok(())
+    passkeys::sweep(app, batch).await
 }
 
 /// Ends what this node remembers of sign-ins; the others hear of it from the database.

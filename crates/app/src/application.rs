@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     AppError, OauthSettings,
-    accounts::{AccountSettings, Attempts, Passwords},
+    accounts::{AccountSettings, Attempts, Passwords, RelyingParty},
     background,
     client_documents::ClientDocuments,
     clients::{AssertionRates, RegistrationRates},
@@ -123,6 +123,8 @@ pub struct App {
     pub(crate) records: Records,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
+    /// Whom passkeys are made for; none where browsers have none.
+    pub(crate) relying_party: Option<RelyingParty>,
     pub(crate) code_tries: CodeTries,
     /// Calls and builds that run.
     work: TaskTracker,
@@ -179,6 +181,7 @@ impl App {
             registration_rates: RegistrationRates::new(),
             passwords: Passwords::new(settings.accounts.password_threads),
             attempts: Attempts::new(),
+            relying_party: RelyingParty::of(&settings.public_url),
             code_tries: CodeTries::new(),
             records,
             work: TaskTracker::new(),

@@ -40,17 +40,11 @@ pub async fn sign_in(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
     if !store::users::hold_password(&mut transaction, user, &digest).await? {
         return Err(refused());
     }
-    let replaced = match new.cookie.as_deref().and_then(SecretToken::digest_of) {
-        Some(digest) => store::sign_ins::find_by_sha256(&mut transaction, &digest).await?,
-        None => None,
-    };
-    if let Some(replaced) = &replaced {
-        store::sign_ins::delete(&mut transaction, replaced.user, replaced.id).await?;
-    }
+    let replaced = replace(&mut transaction, new.cookie.as_deref()).await?;
     let made = begin(app, &mut transaction, user, whereabouts.device).await?;
     transaction.commit().await?;
     app.attempts.succeeded(attempt);
-    forget_sign_ins(app, replaced.into_iter().map(|replaced| replaced.id).collect());
+    forget_sign_ins(app, replaced.into_iter().collect());
     tracing::info!(%user, "somebody signed in");
     Ok(made)
 }
@@ -58,6 +52,14 @@ pub async fn sign_in(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
 fn refused() -> AccountError {
     tracing::info!("a sign-in was refused");
     AccountError::Refused
+}
+
+/// Ends the sign-in that a browser's cookie stands for, whose place another takes; says which.
+pub(super) async fn replace(connection: &mut PgConnection, cookie: Option<&str>) -> Result<Option<SignInId>, AppError> {
+    let Some(digest) = cookie.and_then(SecretToken::digest_of) else { return Ok(None) };
+    let Some(replaced) = store::sign_ins::find_by_sha256(connection, &digest).await? else { return Ok(None) };
+    store::sign_ins::delete(connection, replaced.user, replaced.id).await?;
+    Ok(Some(replaced.id))
 }
 
 /// Begins a sign-in of somebody who has shown who they are.

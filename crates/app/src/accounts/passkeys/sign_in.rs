@@ -1,0 +1,55 @@
+//! Signing in with a passkey.
+
+use super::{
+    assertion,
+    ceremony::{Ceremony, PasskeyAnswer, Purpose},
+};
+use crate::{
+    App, Caller,
+    access::{self, Operation},
+    accounts::{AccountError, NewSignIn, Whereabouts, forget_sign_ins, sign_in},
+};
+
+/// What somebody signs in with.
+#[derive(Debug, Clone)]
+pub struct PasskeySignIn {
+    /// What stands for the browser: the same as when it was begun, and nobody else's.
+    pub browser: String,
+    /// What the passkey answered.
+    pub answer: PasskeyAnswer,
+    /// The cookie that the browser has, whose sign-in this one takes the place of.
+    pub cookie: Option<String>,
+}
+
+/// Asks whoever is there for one of their passkeys: nobody says who they are, so nobody learns who has an account. Nothing is kept of it.
+pub fn begin_sign_in(app: &App, caller: &Caller, browser: &str) -> Result<Ceremony, AccountError> {
+    access::require(caller, Operation::BeginPasskeySignIn)?;
+    assertion::begin(app, Purpose::SignIn(browser), Vec::new())
+}
+
+/// Signs in whose passkey answered: with a new token, whatever the browser had before (session fixation). Whatever is wrong with an answer is
+/// refused in the same words.
+pub async fn finish_sign_in(
+    app: &App,
+    caller: &Caller,
+    whereabouts: Whereabouts,
+    new: PasskeySignIn,
+) -> Result<NewSignIn, AccountError> {
+    access::require(caller, Operation::SignInByPasskey)?;
+    let attempt = app.attempts.begin_from(whereabouts.address, app.clock.now());
+    let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
+    let mut transaction = app.pool.begin().await?;
+    let user = assertion::verify(app, &mut transaction, Purpose::SignIn(&new.browser), &new.answer).await?;
+    // Whoever disables the person from here on ends this sign-in, too.
+    if !store::users::hold(&mut transaction, user).await? {
+        tracing::info!(%user, "a passkey of somebody who is disabled was refused");
+        return Err(AccountError::PasskeyRefused);
+    }
+    let replaced = sign_in::replace(&mut transaction, new.cookie.as_deref()).await?;
+    let made = sign_in::begin(app, &mut transaction, user, whereabouts.device).await?;
+    transaction.commit().await?;
+    app.attempts.succeeded(attempt);
+    forget_sign_ins(app, replaced.into_iter().collect());
+    tracing::info!(%user, "somebody signed in with a passkey");
+    Ok(made)
+}
