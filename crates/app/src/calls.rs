@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::passage::{Baggage, Call, admit, run};
 use crate::{
-    App, AppError, Caller, Report,
+    App, AppError, Caller, CallerSecrets, Report,
     access::{self, Operation},
     catalogue::{self, ServedServer, ServedTool, ToolParts},
     pins,
@@ -38,6 +38,8 @@ pub struct CallRequest {
     pub cancelled: CancellationToken,
     /// How its client can be asked what the tool wants to know.
     pub asking: Asking,
+    /// What its caller brings for it; a try takes nothing.
+    pub secrets: CallerSecrets,
 }
 
 /// How a call ended, or what it waits for.
@@ -85,13 +87,13 @@ pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallReq
     caller.check_scope(&Scope::McpTool(request.tool.clone()))?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
-    let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking } = request;
+    let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "tools/call", name: name.as_str(), arguments: &arguments };
     let means = Means::of(app, caller, &server, asking, subject)?;
     let tier = admit(app, server.customer, &means).await?;
     let tool = server.offers.tools.get(&name).ok_or_else(|| AppError::not_found("tool", &name))?;
     pins::check(app, caller, &server, tool).await?;
-    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
+    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };
     let baggage = Baggage { entry: Entry::Call, given: arguments, request_id, reports, cancelled, means };
     run(app, &call, baggage).await.map(|(answer, _)| answer)
 }
@@ -100,7 +102,7 @@ pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallReq
 pub async fn try_tool(app: &App, caller: &Caller, slug: &Slug, request: TryRequest) -> Result<TryAnswer, AppError> {
     let customer = access::require_customer(caller, Operation::TryTool)?;
     let _work = app.begin_work()?;
-    let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking } = request.call;
+    let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking, .. } = request.call;
     // What it asks, it asks of the version, whichever that is: a state would have to be bound to it.
     let means = match asking {
         Asking::Rounds(_) => Means::Nobody("a try cannot be gone on with"),
@@ -110,7 +112,7 @@ pub async fn try_tool(app: &App, caller: &Caller, slug: &Slug, request: TryReque
     let tier = admit(app, customer, &means).await?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = load_version(app, customer, &server, &name, request.version).await?;
-    let call = Call { caller, customer, tier: &tier, server: &server, tool: &tool };
+    let call = Call { caller, customer, tier: &tier, server: &server, tool: &tool, secrets: &CallerSecrets::default() };
     let baggage = Baggage { entry: Entry::Call, given: arguments, request_id, reports, cancelled, means };
     let (answer, log) = run(app, &call, baggage).await?;
     Ok(TryAnswer { version_id: tool.version_id, answer, log })

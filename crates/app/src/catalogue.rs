@@ -1,11 +1,14 @@
 //! What each server serves, as snapshots in memory: nothing on the way of a call grows with the number of servers (RUN-4).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use compiler::LibraryModule;
 use domain::{
-    AccessPolicy, CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerWords, Slug,
-    ToolInterface, VersionId,
+    AccessPolicy, CustomerId, Digest, EnvName, EnvValue, Grants, HostPattern, KeepContents, Language, ReleaseId, ServerId,
+    ServerWords, Slug, ToolInterface, VersionId,
 };
 use egress::Permission;
 use sandbox::ToolForm;
@@ -48,6 +51,8 @@ pub struct ServedServer {
     pub(crate) customer: CustomerId,
     /// All its environment values.
     pub(crate) environment: BTreeMap<EnvName, EnvValue>,
+    /// The names of the secrets that callers may bring for anything of it.
+    pub names_from_callers: BTreeSet<EnvName>,
 }
 
 /// A version that is ready to be called.
@@ -77,6 +82,8 @@ pub struct ServedTool {
     pub(crate) granted_hosts: usize,
     /// What it may do outside.
     pub(crate) permission: Arc<Permission>,
+    /// Secrets of the caller that count, with the hosts that may receive them.
+    pub(crate) from_callers: BTreeMap<EnvName, Vec<HostPattern>>,
 }
 
 /// What a [`ServedTool`] is made of.
@@ -216,7 +223,9 @@ impl ServedServer {
             ..
         } = server;
         let mut ready = BTreeMap::new();
+        let mut names_from_callers = BTreeSet::new();
         for (name, tool) in tools {
+            names_from_callers.extend(tool.grants.from_caller.keys().cloned());
             let parts = ToolParts {
                 version_id: tool.version,
                 digest: tool.digest,
@@ -246,6 +255,7 @@ impl ServedServer {
             keep_contents,
             customer,
             environment,
+            names_from_callers,
         })
     }
 }
@@ -274,6 +284,7 @@ impl ServedTool {
             richer_module: modules::find_richer(&parts.grants.modules),
             granted_hosts: parts.grants.hosts.len(),
             permission: Arc::new(outside::permission(parts.customer, parts.grants, parts.secrets)),
+            from_callers: outside::from_callers(parts.grants, parts.secrets),
         })
     }
 

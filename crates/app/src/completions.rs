@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Answered, App, AppError, Caller,
+    Answered, App, AppError, Caller, CallerSecrets,
     access::{self, Operation},
     calls::{self, Baggage, Call},
     catalogue::{self, ServedServer, ServedTool},
@@ -40,6 +40,8 @@ pub struct CompleteRequest {
     pub request_id: RequestId,
     /// Cancelled when the caller takes the request back. Dropping the future does the same.
     pub cancelled: CancellationToken,
+    /// What its caller brings for it.
+    pub secrets: CallerSecrets,
 }
 
 /// Asks a prompt or a resource of the server's current release which values an argument can have. It is counted, limited and recorded as a
@@ -54,7 +56,7 @@ pub async fn complete(
     caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
-    let CompleteRequest { subject, argument, value, context, request_id, cancelled } = request;
+    let CompleteRequest { subject, argument, value, context, request_id, cancelled, secrets } = request;
     let tool = find(&server, &subject)?;
     pins::check(app, caller, &server, tool).await?;
     check_argument(tool, &argument)?;
@@ -64,7 +66,7 @@ pub async fn complete(
     let means = Means::Nobody("what completes an argument cannot ask anything");
     let tier = calls::admit(app, server.customer, &means).await?;
     let given = json!({ "argument": { "name": argument, "value": value }, "context": { "arguments": context } });
-    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
+    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };
     let baggage = Baggage { entry: Entry::Complete, given, request_id, reports: None, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer).map(Some)

@@ -1,5 +1,7 @@
 //! The examples of a tool run before it becomes a version: what shows how a tool is used must work.
 
+use std::sync::Arc;
+
 use domain::{Answer, CustomerId, Diagnostic, Example, JsonText, LimitExceeded, LimitName, Limits, Outcome, Tier};
 use sandbox::{Entry, Questions};
 use serde_json::Value;
@@ -71,6 +73,7 @@ async fn run(
     };
     let place = guests::take_place(app, customer, tier).await?;
     let run = guests::Run {
+        permission: Arc::clone(&tool.permission),
         tier,
         entry: Entry::Call,
         arguments,

@@ -10,6 +10,7 @@ use domain::{
     Abilities, Answer, Completion, ContentError, CustomerId, Journal, LimitExceeded, LimitName, LogLine, Offer, Outcome,
     PromptAnswer, Receipt, ResourceAnswer, Status, Tier, ToolFailure,
 };
+use egress::Permission;
 use sandbox::{CallLimits, Entry, Invocation, InvokeError, Invoked, Questions, Report};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -121,7 +122,7 @@ pub(crate) async fn run(
     mut run: Run<'_>,
     mut report: impl FnMut(Report),
 ) -> Result<Finished, Unfinished> {
-    let outbound = match outside::open(app, tool, run.tier) {
+    let outbound = match outside::open(app, tool, &run.permission, run.tier) {
         Ok(outbound) => outbound,
         Err(limit) => return Ok(Finished::beyond(limit)),
     };
@@ -160,6 +161,8 @@ pub(crate) async fn run(
 
 /// What a run is given.
 pub(crate) struct Run<'a> {
+    /// What it may do outside.
+    pub(crate) permission: Arc<Permission>,
     pub(crate) tier: &'a Tier,
     pub(crate) entry: Entry,
     pub(crate) arguments: Arguments,

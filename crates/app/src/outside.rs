@@ -1,15 +1,15 @@
 //! What a version may do outside: the hosts it was granted, the secrets it may use there, as much as its customer's tier allows (SEC-11).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use domain::{CustomerId, EnvName, Grants, HostPattern, LimitExceeded, LimitName, Tier};
+use domain::{CustomerId, EnvName, Grants, HostPattern, LimitExceeded, LimitName, Precedence, Tier};
 use egress::{Bounds, GrantedSecret, Outbound, Permission};
 
-use crate::{App, catalogue::ServedTool, secrets::OpenSecret};
+use crate::{App, CallerSecrets, catalogue::ServedTool, secrets::OpenSecret};
 
 /// What `grants` let a version of `customer` do, with the secrets that there are. One that has no value yet is missing here, and the tool is
 /// told so when it asks for it.
@@ -19,11 +19,43 @@ pub(crate) fn permission(customer: CustomerId, grants: &Grants, secrets: &BTreeM
         Some((name.clone(), GrantedSecret { value: secret.value.clone(), hosts: narrow(hosts, &secret.hosts) }))
     });
     Permission::new(customer.as_uuid().as_u128(), grants.hosts.clone(), granted.collect())
+        .with_names_from_caller(grants.from_caller.keys().cloned().collect())
+}
+
+/// The secrets that callers may bring for a version, each with the hosts that may receive it: not those that its owner has set, unless the version
+/// says that the caller's counts before the owner's.
+pub(crate) fn from_callers(grants: &Grants, secrets: &BTreeMap<EnvName, OpenSecret>) -> BTreeMap<EnvName, Vec<HostPattern>> {
+    let counts = |name: &EnvName, precedence: Precedence| precedence == Precedence::Caller || !secrets.contains_key(name);
+    let counting = grants.from_caller.iter().filter(|(name, precedence)| counts(name, **precedence));
+    counting.filter_map(|(name, _)| Some((name.clone(), grants.secrets.get(name)?.clone()))).collect()
+}
+
+/// What one call of a version may do outside: with what its caller brought, it is the call's own, and goes with it.
+pub(crate) fn of_call(tool: &ServedTool, secrets: &CallerSecrets) -> Arc<Permission> {
+    if secrets.is_empty() {
+        return Arc::clone(&tool.permission);
+    }
+    let brought = tool.from_callers.iter().filter_map(|(name, hosts)| {
+        let value = secrets.find(name)?.clone();
+        Some((name.clone(), GrantedSecret { value, hosts: hosts.clone() }))
+    });
+    let brought: BTreeMap<_, _> = brought.collect();
+    if brought.is_empty() { Arc::clone(&tool.permission) } else { Arc::new(tool.permission.for_caller(brought)) }
+}
+
+/// The names of what a call uses of what its caller brought.
+pub(crate) fn names_brought(tool: &ServedTool, secrets: &CallerSecrets) -> BTreeSet<EnvName> {
+    tool.from_callers.keys().filter(|name| secrets.find(name).is_some()).cloned().collect()
 }
 
 /// One call's way out; none for a version that was granted nothing of the outside. A tier that allows fewer hosts than it did when the version
 /// was put is believed now (TIER-1).
-pub(crate) fn open(app: &App, tool: &ServedTool, tier: &Tier) -> Result<Option<Outbound>, LimitExceeded> {
+pub(crate) fn open(
+    app: &App,
+    tool: &ServedTool,
+    permission: &Arc<Permission>,
+    tier: &Tier,
+) -> Result<Option<Outbound>, LimitExceeded> {
     let limits = &tier.limits;
     if tool.granted_hosts == 0 {
         // There is no secret without a host.
@@ -37,7 +69,7 @@ pub(crate) fn open(app: &App, tool: &ServedTool, tier: &Tier) -> Result<Option<O
     let longest_ms = u64::from(limits.wall_ms_max) + u64::from(limits.queue_wait_ms_max);
     let deadline = Instant::now() + Duration::from_millis(longest_ms);
     let bounds = Bounds { egress_bytes_max: limits.egress_bytes_max, deadline };
-    Ok(Some(app.egress.open(Arc::clone(&tool.permission), bounds)))
+    Ok(Some(app.egress.open(Arc::clone(permission), bounds)))
 }
 
 /// The hosts that both the grant and the secret's own bound mean; a secret without a bound goes wherever the grant says.

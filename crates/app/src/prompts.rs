@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Answered, App, AppError, Caller, Report,
+    Answered, App, AppError, Caller, CallerSecrets, Report,
     access::{self, Operation},
     calls::{self, Baggage, Call},
     catalogue, pins,
@@ -29,6 +29,8 @@ pub struct GetRequest {
     pub cancelled: CancellationToken,
     /// How its client can be asked what the code wants to know.
     pub asking: Asking,
+    /// What its caller brings for it.
+    pub secrets: CallerSecrets,
 }
 
 /// Gets a prompt of the server's current release. It is counted, limited and recorded as a call.
@@ -37,14 +39,14 @@ pub async fn get(app: &App, caller: &Caller, slug: &Slug, request: GetRequest) -
     caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
-    let GetRequest { prompt, arguments, request_id, reports, cancelled, asking } = request;
+    let GetRequest { prompt, arguments, request_id, reports, cancelled, asking, secrets } = request;
     let given = Value::Object(arguments);
     let subject = Subject { method: "prompts/get", name: prompt.as_str(), arguments: &given };
     let means = Means::of(app, caller, &server, asking, subject)?;
     let tier = calls::admit(app, server.customer, &means).await?;
     let tool = server.offers.prompts.get(&prompt).ok_or_else(|| AppError::not_found("prompt", &prompt))?;
     pins::check(app, caller, &server, tool).await?;
-    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
+    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };
     let baggage = Baggage { entry: Entry::Call, given, request_id, reports, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer)

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Answered, App, AppError, Caller, Report,
+    Answered, App, AppError, Caller, CallerSecrets, Report,
     access::{self, Operation},
     calls::{self, Baggage, Call},
     catalogue, pins,
@@ -27,6 +27,8 @@ pub struct ReadRequest {
     pub cancelled: CancellationToken,
     /// How its client can be asked what the code wants to know.
     pub asking: Asking,
+    /// What its caller brings for it.
+    pub secrets: CallerSecrets,
 }
 
 /// Reads a resource of the server's current release. It is counted, limited and recorded as a call.
@@ -35,7 +37,7 @@ pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest)
     caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
     let server = catalogue::find_usable(app, caller, slug).await?;
-    let ReadRequest { uri, request_id, reports, cancelled, asking } = request;
+    let ReadRequest { uri, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "resources/read", name: &uri, arguments: &Value::Null };
     let means = Means::of(app, caller, &server, asking, subject)?;
     let tier = calls::admit(app, server.customer, &means).await?;
@@ -43,7 +45,7 @@ pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest)
     let (tool, variables) = server.offers.find_resource(&uri).ok_or_else(unknown)?;
     pins::check(app, caller, &server, tool).await?;
     let given = variables.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool };
+    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };
     let baggage = Baggage { entry: Entry::Call, given: Value::Object(given), request_id, reports, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use app::{
-    Answered, AppError, Caller, Who, api_keys, catalogue,
+    Answered, AppError, Caller, CallerSecrets, Who, api_keys, catalogue,
     completions::{self, CompleteRequest, Subject},
     offers::Changes,
     prompts::{self, GetRequest},
@@ -258,6 +258,7 @@ async fn read(test: &TestApp, customer: &TestCustomer, uri: &str) -> Result<Answ
         reports: None,
         cancelled: CancellationToken::new(),
         asking: Asking::Nobody("nobody is there"),
+        secrets: CallerSecrets::default(),
     };
     resources::read(test.app(), &customer.caller, &slug("trips"), request).await
 }
@@ -269,8 +270,8 @@ async fn get(
     arguments: Value,
 ) -> Result<Answered<domain::PromptAnswer>, AppError> {
     let arguments: Map<String, Value> = serde_json::from_value(arguments).unwrap();
-    let app::calls::CallRequest { request_id, reports, cancelled, asking, .. } = request(prompt, Value::Null);
-    let request = GetRequest { prompt: tool_name(prompt), arguments, request_id, reports, cancelled, asking };
+    let app::calls::CallRequest { request_id, reports, cancelled, asking, secrets, .. } = request(prompt, Value::Null);
+    let request = GetRequest { prompt: tool_name(prompt), arguments, request_id, reports, cancelled, asking, secrets };
     prompts::get(test.app(), &customer.caller, &slug("trips"), request).await
 }
 
@@ -288,6 +289,7 @@ async fn complete(
         context: BTreeMap::new(),
         request_id: RequestId::new(),
         cancelled: CancellationToken::new(),
+        secrets: CallerSecrets::default(),
     };
     completions::complete(test.app(), &customer.caller, &slug("trips"), request).await
 }

@@ -16,8 +16,21 @@ pub struct Grants {
     pub env: BTreeSet<EnvName>,
     /// Secrets it may use, each with the hosts that may receive it.
     pub secrets: BTreeMap<EnvName, Vec<HostPattern>>,
+    /// Those of `secrets` whose value a caller may bring with a request (SEC-7), each with whose value counts where the owner has set one, too.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub from_caller: BTreeMap<EnvName, Precedence>,
     /// Library modules it imports. Asked for, they bound what the source may import; kept, they are what it does import.
     pub modules: BTreeSet<ModuleName>,
+}
+
+/// Whose value of a secret counts where its owner has set one and the caller brings one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precedence {
+    /// The owner's: the caller's fills a gap and overrides nothing.
+    Owner,
+    /// The caller's.
+    Caller,
 }
 
 /// One host that a tool may reach.
@@ -191,6 +204,9 @@ pub enum GrantError {
     /// A secret without hosts, or with too many.
     #[error("the secret `{0}` must name 1 to {max} hosts that may receive it", max = Grants::SECRET_HOSTS_MAX)]
     SecretHosts(EnvName),
+    /// What callers may bring is no secret of the tool, so nothing says where it may go.
+    #[error("`from_caller` names `{0}`, which `secrets` does not name with the hosts that may receive it")]
+    FromCaller(EnvName),
     /// A secret is to go where the tool may not.
     #[error("the secret `{secret}` is to go to `{host}`, which `hosts` does not grant")]
     SecretHost {
@@ -224,6 +240,9 @@ impl Grants {
         }
         if self.secrets.len() > Self::SECRETS_MAX {
             return Err(GrantError::Secrets);
+        }
+        if let Some(name) = self.from_caller.keys().find(|name| !self.secrets.contains_key(*name)) {
+            return Err(GrantError::FromCaller(name.clone()));
         }
         self.secrets.iter().try_for_each(|(secret, hosts)| self.check_secret(secret, hosts))
     }
@@ -301,6 +320,17 @@ mod tests {
         assert_eq!(check(&grants(r#"["b.a.test", "*.a.test", "*.c.a.test"]"#)), Ok(()));
         assert!(matches!(check(&grants("[]")), Err(GrantError::SecretHosts(_))));
         assert!(matches!(check(&grants(r#"["a.test"]"#)), Err(GrantError::SecretHost { .. })));
+    }
+
+    #[test]
+    fn grants_that_take_nothing_from_callers_are_written_as_before() {
+        let text = serde_json::to_string(&Grants::default()).unwrap();
+
+        assert_eq!(text, r#"{"hosts":[],"env":[],"secrets":{},"modules":[]}"#, "digests and signatures are over this text");
+        assert_eq!(
+            serde_json::from_str::<Grants>(r#"{"from_caller": {"KEY": "caller", "TOKEN": "owner"}}"#).unwrap().from_caller,
+            [("KEY".parse().unwrap(), Precedence::Caller), ("TOKEN".parse().unwrap(), Precedence::Owner)].into()
+        );
     }
 
     #[test]

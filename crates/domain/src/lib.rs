@@ -38,7 +38,7 @@ pub use content::{
 pub use diagnostic::Diagnostic;
 pub use digest::{Digest, ParseDigestError};
 pub use email::EmailAddress;
-pub use grants::{Destination, GrantError, GrantedHost, Grants, HostPattern, HttpMethod, Scheme};
+pub use grants::{Destination, GrantError, GrantedHost, Grants, HostPattern, HttpMethod, Precedence, Scheme};
 pub use icon::{Icon, IconError, Theme};
 pub use ids::{
     AccessId, ApiKeyId, AuthorizationId, CallId, ClientKey, ConsentId, CustomerId, IdentityId, InvitationId, JournalId,

@@ -171,6 +171,9 @@ async fn dialogue(
 }
 
 async fn reuse(call: &Call, origin: &Origin) -> Option<Connection> {
+    if !call.permission.shares_connections() {
+        return None;
+    }
     let owner = call.permission.owner();
     while let Some(mut connection) = call.egress.pool.take(owner, origin, Instant::now()) {
         if let Ok(Ok(())) = tokio::time::timeout(READY_MAX, connection.sender.ready()).await {

@@ -57,7 +57,7 @@ impl Outbound {
 
     /// HMAC of `data` with the secret as its key; `algorithm` is SHA-1, SHA-256, SHA-384 or SHA-512.
     pub fn hmac(&self, algorithm: &str, name: &EnvName, data: &[u8]) -> Result<Vec<u8>, SecretError> {
-        let secret = self.call().permission.secret(name).ok_or_else(|| SecretError::Unknown(name.clone()))?;
+        let secret = self.call().permission.secret(name)?;
         hmac(algorithm, secret.value.expose_secret().as_bytes(), data)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, OnceLock},
     time::Instant,
@@ -11,7 +11,7 @@ use std::{
 use domain::{EnvName, GrantedHost, HostPattern};
 use secrecy::SecretString;
 
-use crate::secrets::Masker;
+use crate::{SecretError, secrets::Masker};
 
 /// What a version was granted, with the values of its secrets. Made once per served version and shared by its calls.
 pub struct Permission {
@@ -20,6 +20,10 @@ pub struct Permission {
     secrets: BTreeMap<EnvName, GrantedSecret>,
     masker: OnceLock<Option<Arc<Masker>>>,
     has_breaker: bool,
+    /// Names of secrets that callers may bring, for the text of an error.
+    from_caller: BTreeSet<EnvName>,
+    /// Whether connections that it used may be used by others of the owner.
+    shares_connections: bool,
 }
 
 /// One secret of a version.
@@ -44,7 +48,38 @@ impl Permission {
     /// `owner` is the customer, as any number that is no other's: breakers, connections and places are kept apart by it.
     #[must_use]
     pub const fn new(owner: u128, hosts: Vec<GrantedHost>, secrets: BTreeMap<EnvName, GrantedSecret>) -> Self {
-        Self { owner, hosts, secrets, masker: OnceLock::new(), has_breaker: true }
+        Self {
+            owner,
+            hosts,
+            secrets,
+            masker: OnceLock::new(),
+            has_breaker: true,
+            from_caller: BTreeSet::new(),
+            shares_connections: true,
+        }
+    }
+
+    /// Callers may bring the secrets of these names: whoever asks for one that nobody has set is told so.
+    #[must_use]
+    pub fn with_names_from_caller(self, names: BTreeSet<EnvName>) -> Self {
+        Self { from_caller: names, ..self }
+    }
+
+    /// The same for one call, with secrets that its caller brought; they count before those of their names. What was connected for it is used by
+    /// no other call: a host may take a connection for the one whose credential came over it.
+    #[must_use]
+    pub fn for_caller(&self, brought: BTreeMap<EnvName, GrantedSecret>) -> Self {
+        let mut secrets = self.secrets.clone();
+        secrets.extend(brought);
+        Self {
+            owner: self.owner,
+            hosts: self.hosts.clone(),
+            secrets,
+            masker: OnceLock::new(),
+            has_breaker: self.has_breaker,
+            from_caller: self.from_caller.clone(),
+            shares_connections: false,
+        }
     }
 
     /// Nothing may be reached, no secret is there.
@@ -70,6 +105,10 @@ impl Permission {
         self.has_breaker
     }
 
+    pub(crate) const fn shares_connections(&self) -> bool {
+        self.shares_connections
+    }
+
     pub(crate) const fn owner(&self) -> u128 {
         self.owner
     }
@@ -78,8 +117,15 @@ impl Permission {
         &self.hosts
     }
 
-    pub(crate) fn secret(&self, name: &EnvName) -> Option<&GrantedSecret> {
-        self.secrets.get(name)
+    /// The secret of a name that the tool was granted and that has a value.
+    pub(crate) fn secret(&self, name: &EnvName) -> Result<&GrantedSecret, SecretError> {
+        self.secrets.get(name).ok_or_else(|| {
+            if self.from_caller.contains(name) {
+                SecretError::NotBrought(name.clone())
+            } else {
+                SecretError::Unknown(name.clone())
+            }
+        })
     }
 
     /// What finds the values of all secrets; made at the first use, since many versions never answer with anything.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::{
-    App, AppError, Caller, Who,
+    App, AppError, Caller, CallerSecrets, Who,
     api_keys::{self, NewApiKey},
     calls::{self, CallAnswer, CallRequest},
     customers::{self, NewCustomer},
@@ -91,6 +91,7 @@ pub fn request(name: &str, arguments: Value) -> CallRequest {
         reports: None,
         cancelled: CancellationToken::new(),
         asking: Asking::Nobody("nobody is there"),
+        secrets: CallerSecrets::default(),
     }
 }
 

@@ -11,6 +11,7 @@ mod caller;
 mod client_address;
 mod documents;
 mod door;
+mod env_headers;
 mod envelope;
 mod error;
 mod extract;

@@ -7,6 +7,7 @@ use domain::{
     Abilities, Answer, CallId, CustomerId, Digest, KeepContents, LimitExceeded, LimitName, LogLine, Outcome, Receipt, RequestId,
     Status, Tier,
 };
+use egress::Permission;
 use sandbox::{Entry, Replay, Report};
 use serde_json::{Value, json};
 use store::{executions::CONTENT_BYTES_MAX, journals::KeptJournal};
@@ -16,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CallAnswer, open_call::OpenCall};
 use crate::{
-    App, AppError, Caller, artifacts,
+    App, AppError, Caller, CallerSecrets, artifacts,
     catalogue::{ServedServer, ServedTool},
     guests::{self, Arguments, Finished, Unfinished},
     limits::{QuotaError, RateExceeded},
-    modules,
+    modules, outside,
     questions::{self, Beginning, Channel, Means, Resumed, Seat, Unanswered},
     records::{CallFacts, Ending, redaction},
     tiers,
@@ -34,6 +35,8 @@ pub(crate) struct Call<'a> {
     pub(crate) tier: &'a Tier,
     pub(crate) server: &'a ServedServer,
     pub(crate) tool: &'a ServedTool,
+    /// What the caller brought.
+    pub(crate) secrets: &'a CallerSecrets,
 }
 
 /// What a call brings along.
@@ -86,7 +89,7 @@ pub(crate) async fn admit(app: &App, customer: CustomerId, means: &Means) -> Res
 pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<(CallAnswer, Vec<LogLine>), AppError> {
     let beginning = match &baggage.means {
         // On the heap, as all that few calls need.
-        Means::Round(round) if !round.is_first() => Box::pin(round.begin(app, call.server)).await?,
+        Means::Round(round) if !round.is_first() => Box::pin(round.begin(app, call.server, call.secrets)).await?,
         _ => Beginning::First,
     };
     match beginning {
@@ -164,6 +167,7 @@ async fn go(
         Means::Round(round) => Some(round.bound_to()),
         Means::Nobody(_) | Means::Live(_) => None,
     };
+    let permission = outside::of_call(call.tool, call.secrets);
     let (replay, before) = again.map(|Again { used, replay, row }| (replay, (used, row))).unzip();
     let used = before.as_ref().map(|(used, _)| used.clone());
     let open = match OpenCall::begin(app, facts.clone(), used) {
@@ -176,13 +180,13 @@ async fn go(
         }
     };
     let attempted = tokio::select! {
-        attempted = attempt(app, call, baggage, replay, &open) => attempted,
+        attempted = attempt(app, call, Arc::clone(&permission), baggage, replay, &open) => attempted,
         () = app.interrupted() => {
             Err(Unfinished { error: AppError::Unavailable { message: "this node is shutting down".to_owned() }, began: true })
         }
     };
     match (attempted, before) {
-        (Ok(finished), _) => settle(app, call, open, finished, &Settling { facts, bound_to, given }).await,
+        (Ok(finished), _) => settle(app, call, open, finished, &Settling { facts, bound_to, given, permission }).await,
         (Err(Unfinished { error, began: false }), Some((_, row))) if questions::give_back(app, &row).await => {
             open.wait();
             Err(error)
@@ -199,6 +203,8 @@ struct Settling {
     facts: CallFacts,
     bound_to: Option<Digest>,
     given: Option<Value>,
+    /// Whose secrets are masked in what is kept.
+    permission: Arc<Permission>,
 }
 
 /// Records how a run ended; of one that ended with questions, keeps what the next goes on with.
@@ -209,11 +215,12 @@ async fn settle(
     mut finished: Finished,
     settling: &Settling,
 ) -> Result<(CallAnswer, Vec<LogLine>), AppError> {
-    let Settling { facts, bound_to, given } = settling;
+    let Settling { facts, bound_to, given, permission } = settling;
     let receipt = finished.receipt.take().or_else(|| open.used().cloned());
     let shown = receipt.clone().unwrap_or_else(|| Receipt::empty(call.tool.digest));
     let state = if let (Some(journal), Some(bound_to)) = (finished.journal.take(), bound_to) {
-        match Box::pin(questions::keep(app, bound_to, facts, *journal)).await {
+        let brought = outside::names_brought(call.tool, call.secrets);
+        match Box::pin(questions::keep(app, bound_to, facts, &brought, *journal)).await {
             Ok(state) => {
                 open.wait_with(shown.clone());
                 Some(state)
@@ -231,7 +238,7 @@ async fn settle(
         let contents = given
             .as_ref()
             .filter(|_| call.server.keep_contents.covers(finished.status))
-            .map(|given| redaction::redact(given, result_of(&finished.outcome).as_ref(), &call.tool.permission));
+            .map(|given| redaction::redact(given, result_of(&finished.outcome).as_ref(), permission));
         open.end(&shown, Ending { status: finished.status, error: finished.error(), receipt, contents });
         None
     };
@@ -255,6 +262,7 @@ fn result_of(outcome: &Outcome) -> Option<Value> {
 async fn attempt(
     app: &App,
     call: &Call<'_>,
+    permission: Arc<Permission>,
     baggage: Baggage,
     replay: Option<Replay>,
     open: &OpenCall<'_>,
@@ -283,7 +291,8 @@ async fn attempt(
     let queue_us = place.queue_us;
     let seat = Seat::of(place);
     let Channel { questions, dialogue } = questions::channel(app, call, means, replay, &seat);
-    let run = guests::Run { tier: call.tier, entry, arguments, seat, queue_us, questions, dialogue, receipts, cancelled };
+    let run =
+        guests::Run { permission, tier: call.tier, entry, arguments, seat, queue_us, questions, dialogue, receipts, cancelled };
     let report = |reported: Report| {
         if let Report::Progress(progress) = &reported {
             open.set_progress(progress);

@@ -3,11 +3,12 @@
 //! Between two rounds there is a row with the journal, sealed, and a text that the client carries: sealed as well, and bound to the caller, the
 //! server and the request, so that it is good for making that same request again and for nothing else. The row is taken once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    CallId, Digest, Journal, JournalId, OpenQuestion, QuestionAnswer, QuestionKey, Receipt, RequestId, ServerId, VersionId,
+    CallId, Digest, EnvName, Journal, JournalId, OpenQuestion, QuestionAnswer, QuestionKey, Receipt, RequestId, ServerId,
+    VersionId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use super::RoundsClient;
 use crate::{
-    App, AppError, Caller,
+    App, AppError, Caller, CallerSecrets,
     catalogue::ServedServer,
     records::CallFacts,
     seals::{self, SealedFor},
@@ -82,6 +83,9 @@ pub(crate) struct KeptCall {
     pub(crate) request: RequestId,
     pub(crate) queued_at: DateTime<Utc>,
     pub(crate) journal: Journal,
+    /// What its caller brought for it, by name: what the journal says was made with it, and it is kept nowhere.
+    #[serde(default)]
+    pub(crate) brought: BTreeSet<EnvName>,
 }
 
 impl Subject<'_> {
@@ -139,7 +143,7 @@ impl Round {
     }
 
     /// What it begins with. A journal is taken only when there are answers, and all that there are fit.
-    pub(crate) async fn begin(&self, app: &App, server: &ServedServer) -> Result<Beginning, AppError> {
+    pub(crate) async fn begin(&self, app: &App, server: &ServedServer, secrets: &CallerSecrets) -> Result<Beginning, AppError> {
         let Some(id) = self.journal else { return Ok(Beginning::First) };
         let (now, customer) = (app.clock.now(), server.customer);
         let row = journals::find(&mut *app.pool.acquire().await?, customer, id, now).await?.ok_or_else(state_refused)?;
@@ -150,6 +154,11 @@ impl Round {
             let state = self.client.state.clone().unwrap_or_default();
             let unanswered = Unanswered { call, questions: journal.suspended.questions, used: journal.used, state };
             return Ok(Beginning::Unanswered(Box::new(unanswered)));
+        }
+        if let Some(name) = secrets.find_missing(&kept.brought) {
+            return Err(AppError::invalid(format!(
+                "this call began with the header X-Env-{name}, which is kept nowhere: send it with the answers as well"
+            )));
         }
         if !journals::take(&mut *app.pool.acquire().await?, customer, id, now).await? {
             return Err(state_refused());
@@ -169,11 +178,18 @@ pub(crate) async fn give_back(app: &App, row: &KeptJournal) -> bool {
 
 /// Keeps the journal of a call for its next round; gives the state that the client brings back. Refused with [`AppError::Busy`] if as many calls of the customer
 /// wait as may.
-pub(crate) async fn keep(app: &App, bound_to: &Digest, facts: &CallFacts, journal: Journal) -> Result<String, AppError> {
+pub(crate) async fn keep(
+    app: &App,
+    bound_to: &Digest,
+    facts: &CallFacts,
+    brought: &BTreeSet<EnvName>,
+    journal: Journal,
+) -> Result<String, AppError> {
     let id = JournalId::new();
     let now = app.clock.now();
     let expires_at = now + journals::TTL;
-    let kept = KeptCall { call: facts.call, request: facts.request, queued_at: facts.queued_at, journal };
+    let kept =
+        KeptCall { call: facts.call, request: facts.request, queued_at: facts.queued_at, journal, brought: brought.clone() };
     let sealed = seal(app, facts, id, &kept)?;
     let row = KeptJournal { id, customer: facts.customer, call: facts.call, sealed, expires_at };
     if !journals::insert(&mut *app.pool.acquire().await?, &row, now).await? {

@@ -11,6 +11,11 @@ pub enum SecretError {
          PUT /api/v1/servers/{{server}}/env/{0} with {{\"value\": \"...\", \"secret\": true}}"
     )]
     Unknown(EnvName),
+    /// It is its caller's to bring, who did not, and its owner has set none.
+    #[error(
+        "the tool takes the secret `{0}` from whoever calls it, with the header X-Env-{0} of the request: this request has none"
+    )]
+    NotBrought(EnvName),
     /// The host may not receive it.
     #[error("the secret `{name}` may not be sent to `{host}`: the tool's grant for it does not name that host")]
     Host {

@@ -137,9 +137,7 @@ impl Placeholders {
     }
 
     fn give(&mut self, permission: &Permission, name: &EnvName, user: Option<&str>) -> Result<String, SecretError> {
-        if permission.secret(name).is_none() {
-            return Err(SecretError::Unknown(name.clone()));
-        }
+        permission.secret(name)?;
         let known = self.given.iter().find(|given| given.name == *name && given.user.as_deref() == user);
         if let Some(known) = known {
             return Ok(known.word.clone());
@@ -157,9 +155,7 @@ impl Placeholders {
         user: Option<&str>,
         word: &str,
     ) -> Result<(), SecretError> {
-        if permission.secret(name).is_none() {
-            return Err(SecretError::Unknown(name.clone()));
-        }
+        permission.secret(name)?;
         if self.given.iter().any(|given| given.word == word) {
             return Ok(());
         }
@@ -214,7 +210,7 @@ impl BodyForm {
 }
 
 fn value_for<'p>(permission: &'p Permission, name: &EnvName, host: &str) -> Result<&'p str, SecretError> {
-    let secret = permission.secret(name).ok_or_else(|| SecretError::Unknown(name.clone()))?;
+    let secret = permission.secret(name)?;
     if secret.may_go_to(host) {
         Ok(secret.value.expose_secret())
     } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{GrantedHost, Grants, HttpMethod, Scheme};
+use domain::{GrantedHost, Grants, HttpMethod, Precedence, Scheme};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,9 +19,23 @@ pub(crate) struct GrantsView {
     /// Names of secrets it may use, each with the granted hosts that may receive it.
     #[schema(required = false)]
     secrets: BTreeMap<String, Vec<String>>,
+    /// Those of `secrets` whose value a caller may bring, with the header `X-Env-` and the name, in a request to `/mcp`: with `owner`, where the server
+    /// has no such secret of its own; with `caller`, also instead of it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false)]
+    from_caller: BTreeMap<String, PrecedenceView>,
     /// Library modules it imports. Given and not empty, they bound what the source may import.
     #[schema(required = false)]
     modules: Vec<String>,
+}
+
+/// Whose value of a secret counts where its owner has set one and the caller brings one.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Precedence)]
+enum PrecedenceView {
+    Owner,
+    Caller,
 }
 
 /// A host that a tool may reach.
@@ -68,13 +82,23 @@ enum MethodView {
 }
 
 impl From<Grants> for GrantsView {
-    fn from(Grants { hosts, env, secrets, modules }: Grants) -> Self {
+    fn from(Grants { hosts, env, secrets, from_caller, modules }: Grants) -> Self {
         let secrets = secrets.into_iter().map(|(name, hosts)| (name.into(), hosts.into_iter().map(String::from).collect()));
         Self {
             hosts: hosts.into_iter().map(HostView::from).collect(),
             env: env.into_iter().map(String::from).collect(),
             secrets: secrets.collect(),
+            from_caller: from_caller.into_iter().map(|(name, precedence)| (name.into(), precedence.into())).collect(),
             modules: modules.into_iter().map(String::from).collect(),
+        }
+    }
+}
+
+impl From<Precedence> for PrecedenceView {
+    fn from(precedence: Precedence) -> Self {
+        match precedence {
+            Precedence::Owner => Self::Owner,
+            Precedence::Caller => Self::Caller,
         }
     }
 }

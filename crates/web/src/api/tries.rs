@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::{
-    App,
+    App, CallerSecrets,
     calls::{self, CallAnswer, CallRequest, TryAnswer, TryRequest},
     questions::Asking,
 };
@@ -199,6 +199,7 @@ pub(crate) async fn try_tool(
         reports: None,
         cancelled: CancellationToken::new(),
         asking: Asking::Nobody("a try has no client that could be asked"),
+        secrets: CallerSecrets::default(),
     };
     let answer = calls::try_tool(&app, &caller, &slug, TryRequest { version: version_id, call }).await?;
     Ok(Answer(answer.into()))

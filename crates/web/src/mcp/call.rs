@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::{
-    App, AppError, Caller, Report,
+    App, AppError, Caller, CallerSecrets, Report,
     calls::{self, CallRequest},
     questions::Asking,
 };
@@ -48,6 +48,8 @@ pub(super) struct Carriage {
     pub(super) cancelled: CancellationToken,
     /// How the client can be asked.
     pub(super) asking: Asking,
+    /// What the caller brought.
+    pub(super) secrets: CallerSecrets,
 }
 
 /// The tool that is called, and with what.
@@ -85,9 +87,9 @@ pub(super) async fn call_tool(
     }
     let logger = tool.clone();
     run(visit, question, wanted, logger.as_str(), async move |carriage: Carriage| {
-        let Carriage { app, caller, server, presentation, question, reports, cancelled, asking } = carriage;
+        let Carriage { app, caller, server, presentation, question, reports, cancelled, asking, secrets } = carriage;
         let arguments = Value::Object(arguments);
-        let request = CallRequest { tool, arguments, request_id: question.request_id, reports, cancelled, asking };
+        let request = CallRequest { tool, arguments, request_id: question.request_id, reports, cancelled, asking, secrets };
         let answered = calls::call_tool(&app, &caller, &server, request).await;
         let answered = answered.map_err(|error| Refusal::from_app(&error, question.request_id))?;
         call_result::message(&question, &presentation, &answered)
@@ -120,6 +122,7 @@ where
         reports,
         cancelled: in_flight.cancelled().clone(),
         asking,
+        secrets: visit.secrets.clone(),
     };
     if has_stream {
         let (sender, reports) = mpsc::channel(reports::WAITING_MAX);

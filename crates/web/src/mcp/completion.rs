@@ -89,6 +89,7 @@ pub(super) async fn complete(visit: &Visit, question: Question, given: Given<'_>
             context: context.arguments,
             request_id: carriage.question.request_id,
             cancelled: carriage.cancelled.clone(),
+            secrets: carriage.secrets.clone(),
         };
         let answered = completions::complete(&carriage.app, &carriage.caller, &carriage.server, request).await;
         let refused = |error: AppError| Refusal::from_app(&error, carriage.question.request_id);

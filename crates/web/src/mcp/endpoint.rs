@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use app::{
-    AppError, Caller, Who, catalogue,
+    AppError, Caller, CallerSecrets, Who, catalogue,
     catalogue::ServedServer,
     pins,
     tokens::{self, Wanted},
@@ -22,6 +22,7 @@ use rmcp::model::{ErrorCode, RequestId as MessageId};
 use super::{
     Door,
     accept::{Accepted, accepted, names_events},
+    caller_secrets,
     challenge::{self, TokenFault},
     changes, dispatch, era,
     in_flight::CallKey,
@@ -48,6 +49,8 @@ pub(super) struct Visit {
     pub(super) headers: HeaderMap,
     pub(super) accepted: Accepted,
     pub(super) caller: Caller,
+    /// What the caller brought for the tools.
+    pub(super) secrets: CallerSecrets,
     pub(super) server: Arc<ServedServer>,
     pub(super) presentation: Arc<Presentation>,
 }
@@ -119,7 +122,7 @@ pub(super) async fn refuse_method(State(state): State<WebState>, request: Reques
 /// Lets a request in whose page, token and server are right, before any byte of its body is read.
 async fn admit(state: WebState, door: Arc<Door>, request_id: RequestId, server: &str, parts: Parts) -> Result<Visit, Refusal> {
     let from = whence::of(&parts, &state.settings);
-    let Parts { headers, uri, .. } = parts;
+    let Parts { mut headers, uri, .. } = parts;
     origin::check(&state.settings, &headers, &uri)?;
     let refused = |error: AppError| Refusal::from_app(&error, request_id);
     let not_found = || refused(AppError::NotFound { what: "server", name: server.chars().take(64).collect() });
@@ -137,13 +140,14 @@ async fn admit(state: WebState, door: Arc<Door>, request_id: RequestId, server: 
     };
     let caller = who.at(from);
     let server = catalogue::find(&state.app, &caller, &slug).await.map_err(refused)?;
+    let secrets = caller_secrets::take(&mut headers, &server.names_from_callers)?;
     let accepted = accepted(&headers);
     let pinned = pins::read_words(&state.app, &caller, &server).await.map_err(refused)?;
     let presentation = door.presentations.of(&server, pinned.as_ref()).map_err(|error| {
         tracing::error!(error = %error, "a server cannot be presented: {error}");
         Refusal::internal(request_id)
     })?;
-    Ok(Visit { state, door, request_id, headers, accepted, caller, server, presentation })
+    Ok(Visit { state, door, request_id, headers, accepted, caller, secrets, server, presentation })
 }
 
 /// Reads the body, bounded in bytes and time.

@@ -9,6 +9,7 @@ mod answer;
 mod arguments;
 mod call;
 mod call_result;
+mod caller_secrets;
 mod challenge;
 mod changes;
 mod completion;

@@ -63,9 +63,9 @@ pub(super) async fn read_resource(visit: &Visit, question: Question, wanted: Wan
     visit.check_scope(&Scope::McpTools)?;
     let logger = uri.clone();
     call::run(visit, question, wanted, &logger, async move |carriage: Carriage| {
-        let Carriage { app, caller, server, presentation, question, reports, cancelled, asking } = carriage;
+        let Carriage { app, caller, server, presentation, question, reports, cancelled, asking, secrets } = carriage;
         let era = question.era;
-        let request = ReadRequest { uri: uri.clone(), request_id: question.request_id, reports, cancelled, asking };
+        let request = ReadRequest { uri: uri.clone(), request_id: question.request_id, reports, cancelled, asking, secrets };
         let answered = resources::read(&app, &caller, &server, request).await.map_err(|error| match error {
             AppError::NotFound { what: "resource", .. } => Refusal::resource_not_found(era, &uri),
             error => Refusal::from_app(&error, question.request_id),
@@ -103,8 +103,8 @@ pub(super) async fn get_prompt(
     let prompt: ToolName = name.parse().map_err(|_| Refusal::from_app(&unknown(), visit.request_id))?;
     let arguments = arguments::read(arguments)?;
     call::run(visit, question, wanted, name, async move |carriage: Carriage| {
-        let Carriage { app, caller, server, presentation, question, reports, cancelled, asking } = carriage;
-        let request = GetRequest { prompt, arguments, request_id: question.request_id, reports, cancelled, asking };
+        let Carriage { app, caller, server, presentation, question, reports, cancelled, asking, secrets } = carriage;
+        let request = GetRequest { prompt, arguments, request_id: question.request_id, reports, cancelled, asking, secrets };
         let answered = prompts::get(&app, &caller, &server, request).await;
         let answered = answered.map_err(|error| Refusal::from_app(&error, question.request_id))?;
         let answer = match answered.result {
