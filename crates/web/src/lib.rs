@@ -9,6 +9,7 @@ mod admin;
 mod api;
 mod caller;
 mod client_address;
+mod consent_words;
 mod documents;
 mod door;
 mod env_headers;

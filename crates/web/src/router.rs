@@ -67,13 +67,15 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 
 fn api_routes() -> OpenApiRouter<WebState> {
     use api::{
-        account, clients, components, environment, executions, invitations, members, modules, pins, releases, servers, tools,
-        tries, versions,
+        account, clients, components, consents, environment, executions, invitations, members, memberships, modules, pins,
+        releases, server_access, servers, tools, tries, versions,
     };
 
     OpenApiRouter::new()
         .routes(routes!(servers::list_servers, servers::create_server))
         .routes(routes!(servers::get_server, servers::change_server, servers::delete_server))
+        .routes(routes!(server_access::list_server_access))
+        .routes(routes!(server_access::end_server_access))
         .routes(routes!(tools::list_tools, components::put_tools))
         .routes(routes!(tools::get_tool, tools::put_tool, tools::delete_tool))
         .routes(routes!(components::get_component))
@@ -101,6 +103,9 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(account::change_password))
         .routes(routes!(account::delete_sign_ins))
         .routes(routes!(account::delete_sign_in))
+        .routes(routes!(consents::list_consents))
+        .routes(routes!(consents::revoke_consent))
+        .routes(routes!(memberships::leave_customer))
         .routes(routes!(members::list_members))
         .routes(routes!(members::change_member, members::remove_member))
         .routes(routes!(invitations::list_invitations, invitations::create_invitation))

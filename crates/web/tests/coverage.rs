@@ -130,6 +130,8 @@ impl Names {
             ("{user_id}", id),
             ("{invitation_id}", id),
             ("{sign_in_id}", id),
+            ("{consent_id}", id),
+            ("{access_id}", &self.client_id),
             ("{tier}", &"free".to_owned()),
             ("{host}", &"api.example.com".to_owned()),
         ]

@@ -1,11 +1,15 @@
 //! The pages where people sign in and look after their account: plain HTML forms, which work without JavaScript.
 
+mod access;
+mod asked_page;
 mod assets;
 pub(crate) mod cookies;
 pub(crate) mod csrf;
 pub(crate) mod fields;
 pub(crate) mod form;
 mod invitation;
+mod members;
+mod moment;
 mod overview;
 pub(crate) mod page;
 pub(crate) mod return_to;
@@ -34,7 +38,20 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/account/password", post(overview::change_password))
         .route("/account/sign-ins/{sign_in_id}/end", post(overview::end_sign_in))
         .route("/account/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .route("/account/access", get(access::show))
+        .route("/account/access/{consent_id}/end", post(access::take_back))
+        .merge(customer_routes())
         .route("/invitations/{token}", get(invitation::show).post(invitation::accept))
         .layer(middleware::from_fn(page::guard));
     Router::new().route("/assets/style.css", get(assets::style)).route("/assets/icon.svg", get(assets::icon)).merge(pages)
+}
+
+fn customer_routes() -> Router<WebState> {
+    Router::new()
+        .route("/account/customers/{customer_id}/members", get(members::show))
+        .route("/account/customers/{customer_id}/members/{user_id}/role", post(members::set_role))
+        .route("/account/customers/{customer_id}/members/{user_id}/remove", post(members::remove))
+        .route("/account/customers/{customer_id}/invitations", post(members::invite))
+        .route("/account/customers/{customer_id}/invitations/{invitation_id}/end", post(members::revoke_invitation))
+        .route("/account/customers/{customer_id}/leave", post(members::leave))
 }

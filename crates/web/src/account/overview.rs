@@ -110,6 +110,7 @@ fn notice(uri: &Uri) -> Option<&'static str> {
         "password" => Some("Your password is changed. Everywhere else you are signed out."),
         "ended" => Some("That sign-in has ended."),
         "joined" => Some("Welcome: you have joined."),
+        "left" => Some("You have left, and may do nothing there any more."),
         _ => None,
     }
 }

@@ -1,6 +1,8 @@
 //! What the paths of `/api/v1` carry.
 
-use domain::{CallId, EnvName, InvitationId, ReleaseId, SignInId, Slug, ToolName, UserId, VersionId};
+use domain::{
+    AccessId, CallId, ConsentId, CustomerId, EnvName, InvitationId, ReleaseId, SignInId, Slug, ToolName, UserId, VersionId,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -98,4 +100,34 @@ pub(crate) struct SignInPath {
     /// The sign-in.
     #[param(value_type = String, format = Uuid)]
     pub(crate) sign_in_id: SignInId,
+}
+
+/// The path of what somebody let a client do.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ConsentPath {
+    /// The consent.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) consent_id: ConsentId,
+}
+
+/// The path of a customer that somebody belongs to.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct MembershipPath {
+    /// The customer.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) customer_id: CustomerId,
+}
+
+/// The path of an access to a server.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct AccessPath {
+    /// The server's public name.
+    #[param(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", example = "weather")]
+    pub(crate) slug: Slug,
+    /// The access.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) access_id: AccessId,
 }

@@ -23,12 +23,15 @@ use super::{
     consent_page::{self, ConsentPage, CustomerChoice, ServerShown},
     refusal::Refused,
 };
-use crate::account::{
-    fields::Faults,
-    form::PostedForm,
-    page::{Frame, HtmlPage, see_other},
-    return_to::ReturnTo,
-    signed_in::{MaybeSignedIn, SignedIn},
+use crate::{
+    account::{
+        fields::Faults,
+        form::PostedForm,
+        page::{Frame, HtmlPage, see_other},
+        return_to::ReturnTo,
+        signed_in::{MaybeSignedIn, SignedIn},
+    },
+    consent_words,
 };
 
 const PATH: &str = "/oauth/consent";
@@ -132,7 +135,7 @@ impl Question {
             lead,
             faults,
             client_name: asked.client.name(),
-            client_origin: consent_page::origin_of(asked.client.id()),
+            client_origin: consent_words::origin_of(asked.client.host().as_deref()),
             redirect_shown: redirect_uri.shown().to_owned(),
             warnings: consent_page::warnings(asked.client.id(), redirect_uri),
             server,

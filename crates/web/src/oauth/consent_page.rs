@@ -5,7 +5,10 @@ use askama::Template;
 use domain::{CustomerId, MemberRole, Scope, Scopes};
 use oauth::{ClientId, RedirectUri};
 
-use crate::account::{csrf::CsrfToken, fields::Faults, page::Frame};
+use crate::{
+    account::{csrf::CsrfToken, fields::Faults, page::Frame},
+    consent_words::in_words,
+};
 
 /// The page.
 #[derive(Template)]
@@ -74,14 +77,6 @@ pub(super) fn choices(asked: &Scopes, is_ticked: impl Fn(&Scope) -> bool) -> Vec
     asked.iter().map(choice).collect()
 }
 
-/// What is known of where a client comes from.
-pub(super) fn origin_of(client: &ClientId) -> String {
-    match client {
-        ClientId::Document(url) => format!("It comes from {}.", url.host()),
-        ClientId::Registered(_) => "It registered itself: nobody has checked its name.".to_owned(),
-    }
-}
-
 /// What a person should know of this client and of where it sends them.
 pub(super) fn warnings(client: &ClientId, redirect_uri: &RedirectUri) -> Vec<Warning> {
     let shown = redirect_uri.shown();
@@ -117,23 +112,6 @@ pub(super) fn form_origin(redirect_uri: &RedirectUri) -> String {
         format!("{scheme}:")
     } else {
         format!("{scheme}://{}", redirect_uri.shown())
-    }
-}
-
-fn in_words(scope: &Scope) -> (String, Option<&'static str>) {
-    match scope {
-        Scope::McpTools => (
-            "use everything on this server".to_owned(),
-            Some("All of its tools, resources and prompts, also those that are added later."),
-        ),
-        Scope::McpTool(tool) => (format!("use the tool {tool}"), None),
-        Scope::ServersRead => ("see your servers, tools and releases".to_owned(), None),
-        Scope::ServersWrite => (
-            "build, change, release and delete tools and servers".to_owned(),
-            Some("Also see them, and the names of their secrets."),
-        ),
-        Scope::ExecutionsRead => ("see what calls of your tools did".to_owned(), None),
-        Scope::MembersWrite => ("invite, change and remove members".to_owned(), None),
     }
 }
 

@@ -34,6 +34,7 @@ use crate::{
         page::{Frame, FramePerson, HtmlPage},
         signed_in::SignedIn,
     },
+    consent_words,
     error::ApiError,
 };
 
@@ -137,7 +138,7 @@ async fn consent_page(
         faults,
         user_code: user_code.to_string(),
         client_name: asked.client.name(),
-        client_origin: consent_page::origin_of(asked.client.id()),
+        client_origin: consent_words::origin_of(asked.client.host().as_deref()),
         server,
         email: person.email.clone(),
         customers,
