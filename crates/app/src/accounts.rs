@@ -22,8 +22,8 @@ pub(crate) use self::people::MEMBERSHIPS_MAX;
 pub(crate) use self::{
     attempts::Attempts,
     authentication::KnownSignIn,
-    passwords::Passwords,
     passkeys::RelyingParty,
+    passwords::Passwords,
     people::{Person, find as find_person},
     secret_token::random_token,
 };
@@ -32,8 +32,8 @@ pub use self::{
     own::{
         Account, LetIn, Membership, PasswordChange, SignInView, change_password, end_sign_in, load, sign_out, sign_out_everywhere,
     },
-    password_rules::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PasswordFault},
     passkeys::PasskeyAnswer,
+    password_rules::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PasswordFault},
     secret_token::SecretToken,
     sign_in::{SignIn, sign_in},
     sign_up::{SignUp, sign_up},

@@ -73,6 +73,7 @@ async fn run(
     };
     let place = guests::take_place(app, customer, tier).await?;
     let run = guests::Run {
+        customer,
         permission: Arc::clone(&tool.permission),
         tier,
         entry: Entry::Call,

@@ -128,6 +128,7 @@ pub(crate) async fn run(
     };
     let (sender, mut reports) = mpsc::channel(REPORTS_MAX);
     let invocation = Invocation {
+        customer: run.customer,
         arguments: run.arguments.text,
         environment: Arc::clone(&tool.environment),
         limits: CallLimits::from(run.tier),
@@ -161,6 +162,7 @@ pub(crate) async fn run(
 
 /// What a run is given.
 pub(crate) struct Run<'a> {
+    pub(crate) customer: CustomerId,
     /// What it may do outside.
     pub(crate) permission: Arc<Permission>,
     pub(crate) tier: &'a Tier,

@@ -9,7 +9,7 @@ use std::{
 
 use child::Launcher;
 use compiler::{BuildRequest, ModuleBounds, Workers, WorkersConfig};
-use domain::{Abilities, Digest, Language, VersionId};
+use domain::{Abilities, CustomerId, Digest, Language, VersionId};
 use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Questions, Recording, Sandbox, SandboxConfig, ToolForm};
 use tokio_util::sync::CancellationToken;
 
@@ -107,6 +107,7 @@ async fn measure(
         cache_key: key(),
         slots_max: 64,
         memory_bytes_max: 4 << 30,
+        customer_share_percent: 100,
         cached_tools_max: 16,
         cached_bytes_max: 64 << 20,
         disk_bytes_max: 256 << 20,
@@ -176,6 +177,7 @@ fn recorded() -> Questions {
 
 fn invocation(digest: Digest, questions: Questions) -> Invocation {
     Invocation {
+        customer: CustomerId::new(),
         arguments: r#"{"a":2,"b":40}"#.to_owned(),
         environment: Arc::default(),
         limits: limits(),

@@ -462,6 +462,7 @@ async fn call(artifact: &[u8], native: Vec<u8>, arguments: &Value) -> Outcome {
         cache_key: cache_key(),
         slots_max: 2,
         memory_bytes_max: 128 * 1024 * 1024,
+        customer_share_percent: 100,
         cached_tools_max: 10,
         cached_bytes_max: 64 * 1024 * 1024,
         disk_bytes_max: 512 * 1024 * 1024,
@@ -483,6 +484,7 @@ async fn call(artifact: &[u8], native: Vec<u8>, arguments: &Value) -> Outcome {
         queue_wait_ms_max: 1_000,
     };
     let call = Invocation {
+        customer: CustomerId::new(),
         arguments: arguments.to_string(),
         environment: Arc::new(BTreeMap::new()),
         limits,

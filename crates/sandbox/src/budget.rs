@@ -1,24 +1,41 @@
 //! The node's memory for guests, above every customer's own limit.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// How many bytes all guests together have and may have.
+use domain::CustomerId;
+
+use crate::share::Share;
+
+/// How many bytes all guests together have and may have, and those of one customer of what the others leave.
 #[derive(Debug)]
 pub(crate) struct MemoryBudget {
     bytes_max: u64,
-    bytes: AtomicU64,
+    share: Share,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: u64,
+    /// A customer is here while it has something.
+    by_customer: HashMap<CustomerId, u64>,
 }
 
 impl MemoryBudget {
-    pub(crate) fn new(bytes_max: u64) -> Arc<Self> {
-        Arc::new(Self { bytes_max, bytes: AtomicU64::new(0) })
+    pub(crate) fn new(bytes_max: u64, share: Share) -> Arc<Self> {
+        Arc::new(Self { bytes_max, share, taken: Mutex::default() })
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.taken().bytes
+    }
+
+    /// Nothing panics while it holds the lock; were it so, the sums would still be right.
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -26,16 +43,17 @@ impl MemoryBudget {
 #[derive(Debug)]
 pub(crate) struct Reservation {
     budget: Arc<MemoryBudget>,
+    customer: CustomerId,
     bytes: u64,
 }
 
-/// The node has no more memory for guests.
+/// The node has no more memory for this customer's guests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BudgetExhausted;
 
 impl Reservation {
-    pub(crate) fn empty(budget: Arc<MemoryBudget>) -> Self {
-        Self { budget, bytes: 0 }
+    pub(crate) fn empty(budget: Arc<MemoryBudget>, customer: CustomerId) -> Self {
+        Self { budget, customer, bytes: 0 }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -43,8 +61,16 @@ impl Reservation {
     }
 
     pub(crate) fn grow(&mut self, more: u64) -> Result<(), BudgetExhausted> {
-        let fits = |bytes: u64| bytes.checked_add(more).filter(|bytes| *bytes <= self.budget.bytes_max);
-        self.budget.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).map_err(|_| BudgetExhausted)?;
+        if more == 0 {
+            return Ok(());
+        }
+        let MemoryBudget { bytes_max, share, .. } = *self.budget;
+        let mut taken = self.budget.taken();
+        let own = taken.by_customer.get(&self.customer).copied().unwrap_or_default();
+        let own_max = share.of(bytes_max, taken.bytes - own);
+        let fits = own.checked_add(more).filter(|own| *own <= own_max).ok_or(BudgetExhausted)?;
+        taken.by_customer.insert(self.customer, fits);
+        taken.bytes += more;
         self.bytes += more;
         Ok(())
     }
@@ -52,7 +78,17 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        if self.bytes == 0 {
+            return;
+        }
+        let mut taken = self.budget.taken();
+        taken.bytes -= self.bytes;
+        if let Some(own) = taken.by_customer.get_mut(&self.customer) {
+            *own -= self.bytes;
+            if *own == 0 {
+                taken.by_customer.remove(&self.customer);
+            }
+        }
     }
 }
 
@@ -62,9 +98,9 @@ mod tests {
 
     #[test]
     fn guests_share_the_budget_and_give_it_back() {
-        let budget = MemoryBudget::new(100);
-        let mut one = Reservation::empty(budget.clone());
-        let mut other = Reservation::empty(budget.clone());
+        let budget = MemoryBudget::new(100, Share::of_percent(100));
+        let mut one = Reservation::empty(budget.clone(), CustomerId::new());
+        let mut other = Reservation::empty(budget.clone(), CustomerId::new());
 
         assert_eq!(one.grow(60), Ok(()));
         assert_eq!(other.grow(41), Err(BudgetExhausted));
@@ -75,5 +111,25 @@ mod tests {
         assert_eq!(other.grow(u64::MAX), Err(BudgetExhausted), "a sum beyond 64 bits does not wrap");
         drop(other);
         assert_eq!(budget.bytes(), 0);
+        assert!(budget.taken().by_customer.is_empty());
+    }
+
+    #[test]
+    fn a_customer_has_its_share_of_what_others_leave_over_all_its_guests() {
+        let budget = MemoryBudget::new(120, Share::of_percent(50));
+        let (greedy, also_greedy) = (CustomerId::new(), CustomerId::new());
+        let mut first = Reservation::empty(budget.clone(), greedy);
+        let mut second = Reservation::empty(budget.clone(), greedy);
+
+        assert_eq!(first.grow(40), Ok(()));
+        assert_eq!(second.grow(21), Err(BudgetExhausted), "a half is 60");
+        assert_eq!(second.grow(20), Ok(()));
+        let mut third = Reservation::empty(budget.clone(), also_greedy);
+        assert_eq!(third.grow(31), Err(BudgetExhausted), "a half of what is left is 30");
+        assert_eq!(third.grow(30), Ok(()));
+        assert_eq!(Reservation::empty(budget.clone(), CustomerId::new()).grow(15), Ok(()), "a third one finds something");
+        drop((first, second));
+
+        assert_eq!(third.grow(30), Ok(()), "what one gives back is there for the other");
     }
 }

@@ -13,7 +13,7 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::{
     Entry, Invocable, Invocation, InvokeError, Invoked, Questions,
-    budget::MemoryBudget,
+    budget::{MemoryBudget, Reservation},
     host::{Client, Fault},
     invocable::{Answered, Broken},
     invocation::CallLimit,
@@ -22,6 +22,7 @@ use crate::{
     outcome,
     outside::Outside,
     state::{GuestState, Surroundings},
+    turns::{InTurn, Turn},
     wall::Wall,
 };
 
@@ -49,11 +50,12 @@ pub(crate) struct House {
     pub(crate) io: Handle,
 }
 
-/// Runs a call that has had its slot since `begun`.
+/// Runs a call that has had its slot since `begun`, and asked for its first `turn`.
 pub(crate) async fn run(
     house: House,
     tool: Arc<Invocable>,
     mut call: Invocation,
+    turn: Turn,
     begun: Instant,
 ) -> Result<Invoked, InvokeError> {
     let tape = start_tape(&house, &mut call)?;
@@ -70,10 +72,12 @@ pub(crate) async fn run(
         tape,
         wall: wall.clone(),
     };
-    let state = GuestState::new(call.limits, around, house.budget, begun);
+    let memory = Reservation::empty(house.budget, call.customer);
+    let state = GuestState::new(call.limits, around, memory, begun);
     let mut store = prepare(&house.engine, state, fuel_left).map_err(InvokeError::Internal)?;
 
-    let (end, cpu_us) = drive(&mut store, &tool, (call.entry, &call.arguments), &call.cancelled, &wall).await;
+    let guest = (call.entry, call.arguments.as_str(), turn);
+    let (end, cpu_us) = drive(&mut store, &tool, guest, &call.cancelled, &wall).await;
 
     let ended = judge(&mut store, end)?;
     // wasmtime writes down what a function used when it calls another or ends: a loop that the clock stopped is charged up to the
@@ -116,7 +120,7 @@ fn start_tape(house: &House, call: &mut Invocation) -> Result<Option<Box<Tape>>,
         arguments: Digest::of(call.arguments.as_bytes()),
     };
     let bytes_max = call.limits.output_bytes_max.saturating_add(call.limits.egress_bytes_max);
-    let tape = Tape::new(pins, recording.replay.take(), bytes_max, house.budget.clone())?;
+    let tape = Tape::new(pins, recording.replay.take(), bytes_max, Reservation::empty(house.budget.clone(), call.customer))?;
     Ok(Some(Box::new(tape)))
 }
 
@@ -167,16 +171,16 @@ fn pay_for_wasi(store: &mut Store<GuestState>) -> bool {
 }
 
 /// Runs the guest until it ends or must end; with its CPU time in microseconds. The guest comes first, so that a call which ends
-/// within one tick never touches a timer. It yields at every tick, and then whoever wants it to end is heard.
+/// within one tick never touches a timer. It yields at every tick, and then whoever wants it to end is heard, as while it waits for its turn.
 async fn drive(
     store: &mut Store<GuestState>,
     tool: &Invocable,
-    (entry, arguments): (Entry, &str),
+    (entry, arguments, turn): (Entry, &str, Turn),
     cancelled: &CancellationToken,
     wall: &Wall,
 ) -> (End, u64) {
     let guest = pin!(tool.call(store, entry, arguments));
-    let mut guest = Metered::new(guest);
+    let mut guest = InTurn::new(Metered::new(guest), turn);
     let end = tokio::select! {
         biased;
         answer = &mut guest => End::Guest(answer),

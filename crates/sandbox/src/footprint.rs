@@ -1,11 +1,9 @@
 //! What a guest takes of the machine's memory, and the bounds on it.
 
-use std::sync::Arc;
-
 use wasmtime::ResourceLimiter;
 
 use crate::{
-    budget::{MemoryBudget, Reservation},
+    budget::Reservation,
     engine::{CORE_INSTANCES_PER_GUEST, MEMORIES_PER_GUEST, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, TABLES_PER_GUEST},
 };
 
@@ -28,9 +26,9 @@ pub(crate) struct Footprint {
 }
 
 impl Footprint {
-    pub(crate) fn new(memory_bytes_max: u64, budget: Arc<MemoryBudget>) -> Self {
+    pub(crate) fn new(memory_bytes_max: u64, memory: Reservation) -> Self {
         let memory_bytes_max = memory_bytes_max.min(MEMORY_BYTES_MAX as u64);
-        Self { memory_bytes_max, memory: Reservation::empty(budget), table_elements: 0, refusal: None }
+        Self { memory_bytes_max, memory, table_elements: 0, refusal: None }
     }
 
     /// Bytes of linear memory. It never shrinks, so this is its peak as well.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::TierName;
+use domain::{CustomerId, TierName};
 use tokio::{runtime::Handle, sync::Semaphore};
 use wasmtime::{
     Engine, Store, Trap,
@@ -17,11 +17,12 @@ use wasmtime::{
 
 use crate::{
     CallLimits, MEMORY_BYTES_MAX, Questions,
-    budget::MemoryBudget,
+    budget::{MemoryBudget, Reservation},
     component::{self, ComponentRuntime, World},
     host::{Client, Fault},
     invocable::Broken,
     outside::Outside,
+    share::Share,
     state::{GuestState, Surroundings},
     wall::Wall,
 };
@@ -127,7 +128,8 @@ fn state() -> Result<GuestState, TrialError> {
         egress_bytes_max: 0,
         queue_wait_ms_max: 0,
     };
-    let budget = MemoryBudget::new(MEMORY_BYTES_MAX as u64);
+    let budget = MemoryBudget::new(MEMORY_BYTES_MAX as u64, Share::of_percent(100));
+    let memory = Reservation::empty(budget, CustomerId::new());
     let outside = Outside::new(None, Handle::current());
     let begun = Instant::now();
     let around = Surroundings {
@@ -138,7 +140,7 @@ fn state() -> Result<GuestState, TrialError> {
         tape: None,
         wall: Wall::new(begun),
     };
-    Ok(GuestState::new(limits, around, budget, begun))
+    Ok(GuestState::new(limits, around, memory, begun))
 }
 
 /// Interrupts what runs under `engine` when the time is up.

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
-    Abilities, Digest, Entry, EnvName, EnvValue, Journal, JournalMismatch, LimitExceeded, LimitName, LogLine, Outcome, Receipt,
-    Tier, TierName,
+    Abilities, CustomerId, Digest, Entry, EnvName, EnvValue, Journal, JournalMismatch, LimitExceeded, LimitName, LogLine,
+    Outcome, Receipt, Tier, TierName,
 };
 use egress::Outbound;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,8 @@ use crate::{Questions, Report};
 /// One call of a tool.
 #[derive(Debug, Clone)]
 pub struct Invocation {
+    /// Whose call it is: customers have equal parts of what the node's guests share.
+    pub customer: CustomerId,
     /// What is asked of the tool.
     pub entry: Entry,
     /// A JSON object. For [`Entry::Call`] the arguments, already checked against the tool's input schema; for [`Entry::Complete`] the
@@ -123,16 +125,16 @@ pub struct Invoked {
 /// Why a call did not run, or was not run to its end: the node's state or fault, not the tool's.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
-    /// Every slot of the node stayed taken for as long as the call may wait.
-    #[error("every one of the node's {slots_max} places for guests stayed taken for {waited_ms} ms")]
+    /// Every slot of the node, or of the customer's share of them, stayed taken for as long as the call may wait.
+    #[error("of the node's {slots_max} places for guests none became free for this customer in {waited_ms} ms")]
     Busy {
         /// The node's slots.
         slots_max: u32,
-        /// How long the call waited, in milliseconds.
+        /// How long a call waits, in milliseconds.
         waited_ms: u32,
     },
-    /// The call needed memory that its tier allows and the node does not have.
-    #[error("the memory that this node gives to guests is used up")]
+    /// The call needed memory that its tier allows and the node does not have, or not for this customer.
+    #[error("the memory that this node gives to guests is used up, or the customer's share of it")]
     NodeMemory,
     /// The sandbox is being shut down.
     #[error("the sandbox is shutting down")]

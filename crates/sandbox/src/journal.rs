@@ -17,12 +17,7 @@ use wasmtime::StoreContextMut;
 pub(crate) use suspension::{resume, suspend, why_unsuspendable};
 pub(crate) use told::{Told, Waited};
 
-use crate::{
-    InvokeError, Replay,
-    budget::{MemoryBudget, Reservation},
-    host::Fault,
-    state::GuestState,
-};
+use crate::{InvokeError, Replay, budget::Reservation, host::Fault, state::GuestState};
 
 /// What a journal takes of the node's memory at a time.
 const PORTION_BYTES: u64 = 64 * 1024;
@@ -64,10 +59,10 @@ impl Tape {
         pins: JournalPins,
         replay: Option<Replay>,
         bytes_max: u64,
-        budget: std::sync::Arc<MemoryBudget>,
+        reserved: Reservation,
     ) -> Result<Self, InvokeError> {
         let bytes_max = bytes_max.min(Journal::BYTES_MAX);
-        let mut room = Room { bytes: 0, bytes_max, reserved: Reservation::empty(budget), is_full: false };
+        let mut room = Room { bytes: 0, bytes_max, reserved, is_full: false };
         let Some(Replay { journal, answers }) = replay else {
             return Ok(Self { pins, entries: Vec::new(), told: 0, ahead: None, suspended: None, used: None, room });
         };

@@ -25,8 +25,11 @@ mod preparation;
 mod questions;
 mod report;
 mod sandbox;
+mod share;
+mod slots;
 mod state;
 mod ticker;
+mod turns;
 mod wall;
 
 pub use artifacts::LoadError;

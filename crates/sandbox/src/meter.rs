@@ -20,7 +20,12 @@ impl<F: Future + Unpin> Metered<F> {
         Self { future, cpu: Duration::ZERO }
     }
 
-    /// CPU time of all polls so far, in microseconds.
+    /// CPU time of all polls so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.cpu
+    }
+
+    /// As [`Metered::cpu`], in microseconds.
     pub(crate) fn cpu_us(&self) -> u64 {
         u64::try_from(self.cpu.as_micros()).unwrap_or(u64::MAX)
     }

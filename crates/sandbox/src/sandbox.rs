@@ -10,7 +10,7 @@ use std::{
 use domain::Digest;
 use tokio::{
     runtime::{Handle, Runtime},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
 };
 use tracing::Instrument as _;
 use wasmtime::Engine;
@@ -23,7 +23,10 @@ use crate::{
     call::{self, House, micros},
     engine, invocable,
     preparation::{self, PreparationError},
+    share::Share,
+    slots::{NoSlot, Slot, Slots},
     ticker::Ticker,
+    turns::Turns,
 };
 
 /// Tasks that a thread polls before it looks at timers and at new calls. Each poll of a guest may last a tick, and calls that
@@ -46,6 +49,9 @@ pub struct SandboxConfig {
     pub slots_max: u32,
     /// Bytes of linear memory of all guests together.
     pub memory_bytes_max: u64,
+    /// Of the slots and the memory that other customers leave, what one customer may have; in hundredths, 1 to 100. With less than
+    /// 100, something is left for whoever comes next, however many customers take what they may.
+    pub customer_share_percent: u8,
     /// Tools whose native code is in memory, at most. Each holds one descriptor.
     pub cached_tools_max: u64,
     /// Bytes of native code in memory, at most.
@@ -114,7 +120,8 @@ pub struct Sandbox {
     config: SandboxConfig,
     artifacts: Artifacts,
     disk: Arc<NativeCache>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
+    turns: Turns,
     budget: Arc<MemoryBudget>,
     /// Questions that wait for their clients while their guests do.
     waiting: Arc<Semaphore>,
@@ -141,11 +148,13 @@ impl Sandbox {
 
         let artifacts =
             Artifacts::new(config.cached_tools_max, config.cached_bytes_max, disk.clone(), runtime_of_tools, js_engine.digest);
+        let share = Share::of_percent(config.customer_share_percent);
         Ok(Arc::new(Self {
             artifacts,
             disk,
-            slots: Arc::new(Semaphore::new(config.slots_max as usize)),
-            budget: MemoryBudget::new(config.memory_bytes_max),
+            slots: Slots::new(config.slots_max, share),
+            turns: Turns::new(config.guest_threads, engine.weak()),
+            budget: MemoryBudget::new(config.memory_bytes_max, share),
             waiting: Arc::new(Semaphore::new((config.slots_max / SLOTS_PER_WAITING).max(1) as usize)),
             js_engine: js_engine.digest,
             ticker,
@@ -176,7 +185,8 @@ impl Sandbox {
         self.disk.keep(&self.artifacts.label(artifact, form), native)
     }
 
-    /// Runs one call in a fresh instance. Waits for a slot of the node for as long as the tier lets a call wait. Dropping the future
+    /// Runs one call in a fresh instance. Waits for a slot of the node, in turn with other customers, for as long as the tier lets
+    /// a call wait. Dropping the future
     /// ends the guest at its next tick.
     pub async fn invoke(&self, tool: &Arc<Invocable>, mut call: Invocation) -> Result<Invoked, InvokeError> {
         let waiting = Instant::now();
@@ -193,7 +203,9 @@ impl Sandbox {
             js_engine: self.js_engine,
             io: Handle::current(),
         };
-        let guest = call::run(house, tool.clone(), call, begun);
+        // Asked for here, and not in the guest's task: that one would not run before a guest has yielded.
+        let turn = self.turns.ask(call.customer);
+        let guest = call::run(house, tool.clone(), call, turn, begun);
         let task = async move {
             let invoked = guest.await;
             // The slot of the pool is free before another call is let in.
@@ -213,10 +225,9 @@ impl Sandbox {
     #[must_use]
     pub fn usage(&self) -> Usage {
         let counts = self.artifacts.counts();
-        let slots_free = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
         Usage {
             slots_max: self.config.slots_max,
-            slots_taken: self.config.slots_max.saturating_sub(slots_free),
+            slots_taken: self.slots.taken(),
             memory_bytes_max: self.config.memory_bytes_max,
             memory_bytes: self.budget.bytes(),
             cached_tools: self.artifacts.len(),
@@ -241,15 +252,12 @@ impl Sandbox {
         self.ticker.stop();
     }
 
-    async fn take_slot(&self, call: &Invocation) -> Result<OwnedSemaphorePermit, InvokeError> {
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            return Ok(slot);
-        }
-        let waited = tokio::time::timeout(call.limits.queue_wait_max(), self.slots.clone().acquire_owned()).await;
-        match waited {
-            Ok(slot) => slot.map_err(|_| InvokeError::ShutDown),
-            Err(_) => Err(InvokeError::Busy { slots_max: self.config.slots_max, waited_ms: call.limits.queue_wait_ms_max }),
-        }
+    async fn take_slot(&self, call: &Invocation) -> Result<Slot, InvokeError> {
+        let taken = self.slots.take(call.customer, call.limits.queue_wait_max()).await;
+        taken.map_err(|refused| match refused {
+            NoSlot::Busy => InvokeError::Busy { slots_max: self.config.slots_max, waited_ms: call.limits.queue_wait_ms_max },
+            NoSlot::Closed => InvokeError::ShutDown,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     CallLimits, Report,
-    budget::MemoryBudget,
+    budget::Reservation,
     component::Wasi,
     footprint::Footprint,
     host::{Client, Log, Operations},
@@ -48,11 +48,11 @@ pub(crate) struct Surroundings {
 }
 
 impl GuestState {
-    pub(crate) fn new(limits: CallLimits, around: Surroundings, budget: Arc<MemoryBudget>, begun: Instant) -> Self {
+    pub(crate) fn new(limits: CallLimits, around: Surroundings, memory: Reservation, begun: Instant) -> Self {
         let Surroundings { environment, reports, outside, client, tape, wall } = around;
         let lines_earlier = tape.as_ref().and_then(|tape| tape.used()).map_or(0, |used| used.log_lines);
         Self {
-            footprint: Footprint::new(limits.memory_bytes_max, budget),
+            footprint: Footprint::new(limits.memory_bytes_max, memory),
             log: Log::new(limits.log_lines_max.saturating_sub(lines_earlier), begun),
             limits,
             environment,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, convert::Infallible, path::Path, sync::Arc, time::Duration};
 
-use domain::{Digest, LimitExceeded, LimitName, Outcome};
+use domain::{CustomerId, Digest, LimitExceeded, LimitName, Outcome};
 use sandbox::{
     CacheKey, CallLimits, Entry, Invocable, Invocation, InvokeError, Invoked, JsEngine, Questions, Sandbox, SandboxConfig,
     ToolForm, native,
@@ -127,6 +127,7 @@ pub(crate) fn config(dir: &Path) -> SandboxConfig {
         cache_key: CacheKey::new([7; 32]),
         slots_max: 16,
         memory_bytes_max: 64 * 1024 * 1024,
+        customer_share_percent: 100,
         cached_tools_max: 100,
         cached_bytes_max: 64 * 1024 * 1024,
         disk_bytes_max: 64 * 1024 * 1024,
@@ -169,6 +170,7 @@ pub(crate) async fn load(sandbox: &Sandbox, data_module: &[u8]) -> Arc<Invocable
 /// A call with limits that no ordinary guest meets.
 pub(crate) fn invocation() -> Invocation {
     Invocation {
+        customer: CustomerId::new(),
         arguments: "{}".into(),
         environment: Arc::new(BTreeMap::new()),
         limits: CallLimits {

@@ -48,6 +48,8 @@ pub struct TestOptions {
     pub slots_max: u32,
     /// Bytes of linear memory of all guests together.
     pub guest_memory_bytes_max: u64,
+    /// Of the slots and the memory that other customers leave, what one may have, in hundredths.
+    pub customer_share_percent: u8,
     /// Records that may wait for the database.
     pub records_waiting_max: usize,
     /// How long a call waits for its client.
@@ -88,6 +90,7 @@ impl Default for TestOptions {
             node: Uuid::now_v7(),
             slots_max: 32,
             guest_memory_bytes_max: 4096 * MIB,
+            customer_share_percent: 100,
             records_waiting_max: Settings::RECORDS_WAITING_MAX,
             question_wait_max: Settings::QUESTION_WAIT_MAX,
             drain_max: Duration::from_secs(10),
@@ -236,6 +239,7 @@ async fn start_compiling(options: &TestOptions, launcher: Launcher) -> (Arc<Sand
         cache_key: cache_key.clone(),
         slots_max: options.slots_max,
         memory_bytes_max: options.guest_memory_bytes_max,
+        customer_share_percent: options.customer_share_percent,
         cached_tools_max: 100,
         cached_bytes_max: 64 * MIB,
         disk_bytes_max: 512 * MIB,

@@ -222,6 +222,7 @@ async fn start_compiling(
         cache_key: key.clone(),
         slots_max: settings.slots_max,
         memory_bytes_max: settings.memory_bytes_max,
+        customer_share_percent: settings.customer_share_percent,
         cached_tools_max: settings.cached_tools_max,
         cached_bytes_max: settings.cached_bytes_max,
         disk_bytes_max: settings.disk_bytes_max,

@@ -14,13 +14,13 @@ use domain::{PasskeyId, PasskeyName};
 use store::passkeys::Passkey;
 
 pub(crate) use self::relying_party::RelyingParty;
-pub(super) use self::{assertion::verify, ceremony::Purpose};
 pub use self::{
     assertion::begin_proof,
     ceremony::{Ceremony, PasskeyAnswer},
     registration::{begin_registration, finish_registration},
     sign_in::{PasskeySignIn, begin_sign_in, finish_sign_in},
 };
+pub(super) use self::{assertion::verify, ceremony::Purpose};
 use super::step_up;
 use crate::{
     App, AppError, Caller,

@@ -26,12 +26,7 @@ pub enum Proof {
 }
 
 /// Passes if it is the person. Tries are counted with those of signing in.
-pub(super) async fn prove(
-    app: &App,
-    person: PersonCaller,
-    whereabouts: &Whereabouts,
-    proof: Proof,
-) -> Result<(), AccountError> {
+pub(super) async fn prove(app: &App, person: PersonCaller, whereabouts: &Whereabouts, proof: Proof) -> Result<(), AccountError> {
     let email = find_person(app, person.user).await?.email.clone();
     let attempt = app.attempts.begin(&email, whereabouts.address, app.clock.now());
     let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;

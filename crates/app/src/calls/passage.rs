@@ -291,8 +291,19 @@ async fn attempt(
     let queue_us = place.queue_us;
     let seat = Seat::of(place);
     let Channel { questions, dialogue } = questions::channel(app, call, means, replay, &seat);
-    let run =
-        guests::Run { permission, tier: call.tier, entry, arguments, seat, queue_us, questions, dialogue, receipts, cancelled };
+    let run = guests::Run {
+        customer: call.customer,
+        permission,
+        tier: call.tier,
+        entry,
+        arguments,
+        seat,
+        queue_us,
+        questions,
+        dialogue,
+        receipts,
+        cancelled,
+    };
     let report = |reported: Report| {
         if let Report::Progress(progress) = &reported {
             open.set_progress(progress);

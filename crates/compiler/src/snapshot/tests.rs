@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Answer, Digest, Language, LimitName, Outcome, ToolFailure};
+use domain::{Answer, CustomerId, Digest, Language, LimitName, Outcome, ToolFailure};
 use sandbox::{
     CacheKey, CallLimits, Invocation, Invoked, NativeCache, NativeCacheConfig, Questions, Sandbox, SandboxConfig, ToolForm,
     native,
@@ -324,6 +324,7 @@ fn call(artifact: &[u8], arguments: &Value) -> Invoked {
         let make = async { native::precompile_module(&native::compile_engine().unwrap(), artifact) };
         let tool = sandbox.load(digest, &ToolForm::JavaScript, make).await.unwrap();
         let call = Invocation {
+            customer: CustomerId::new(),
             arguments: arguments.to_string(),
             environment: Arc::new(BTreeMap::new()),
             limits: CallLimits {
@@ -374,6 +375,7 @@ fn sandbox_config() -> SandboxConfig {
         cache_key: CacheKey::new([7; 32]),
         slots_max: 2,
         memory_bytes_max: 128 * 1024 * 1024,
+        customer_share_percent: 100,
         cached_tools_max: 10,
         cached_bytes_max: 64 * 1024 * 1024,
         disk_bytes_max: 512 * 1024 * 1024,

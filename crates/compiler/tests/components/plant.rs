@@ -42,6 +42,7 @@ impl Plant {
             cache_key: CacheKey::new(CACHE_KEY),
             slots_max: 4,
             memory_bytes_max: 1 << 30,
+            customer_share_percent: 100,
             cached_tools_max: 100,
             cached_bytes_max: 1 << 30,
             disk_bytes_max: 1 << 30,
@@ -121,6 +122,7 @@ impl Uploaded {
 /// A call within [`limits`], without anything of the outside.
 pub(crate) fn invocation(digest: Digest, arguments: &Value) -> Invocation {
     Invocation {
+        customer: CustomerId::new(),
         arguments: arguments.to_string(),
         environment: Arc::new(BTreeMap::new()),
         limits: limits(),

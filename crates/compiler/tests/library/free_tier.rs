@@ -35,6 +35,7 @@ impl FreeTier {
             cache_key,
             slots_max: 2,
             memory_bytes_max: 128 * MIB,
+            customer_share_percent: 100,
             cached_tools_max: 10,
             cached_bytes_max: 64 * MIB,
             disk_bytes_max: 512 * MIB,
@@ -83,6 +84,7 @@ impl FreeTier {
         let made = async { Ok::<_, std::io::Error>(native) };
         let tool = self.sandbox.load(digest, &ToolForm::JavaScript, made).await.unwrap();
         let call = Invocation {
+            customer: CustomerId::new(),
             arguments: "{}".to_owned(),
             environment: Arc::new(BTreeMap::new()),
             limits: CallLimits {

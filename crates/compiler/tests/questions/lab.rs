@@ -53,6 +53,7 @@ impl Lab {
             cache_key,
             slots_max: 4,
             memory_bytes_max: 256 * MIB,
+            customer_share_percent: 100,
             cached_tools_max: 10,
             cached_bytes_max: 64 * MIB,
             disk_bytes_max: 512 * MIB,
@@ -149,6 +150,7 @@ impl Lab {
         let permission = Permission::new(1, vec![upstream.granted()], [("KEY".parse().unwrap(), secret)].into());
         let bounds = Bounds { egress_bytes_max: MIB, deadline: Instant::now() + wall_max };
         let call = Invocation {
+            customer: CustomerId::new(),
             arguments: "{}".to_owned(),
             environment: Arc::new([("CITY".parse().unwrap(), "Oslo".parse().unwrap())].into()),
             limits: CallLimits {

@@ -62,8 +62,7 @@ pub async fn finish_registration(
         tracing::info!(user = %person.user, %reason, "a new passkey was refused");
         AccountError::PasskeyRefused
     };
-    let credential: RegisterPublicKeyCredential =
-        serde_json::from_str(&answer.credential).map_err(|error| refused(&error))?;
+    let credential: RegisterPublicKeyCredential = serde_json::from_str(&answer.credential).map_err(|error| refused(&error))?;
     if credential.extensions.cred_props.as_ref().and_then(|properties| properties.rk) == Some(false) {
         return Err(refused(&"it cannot be found without a name"));
     }

@@ -36,10 +36,13 @@ mod tests {
 
     #[test]
     fn passkeys_need_a_name_and_that_nobody_listens() {
-        for url in ["https://tools.example.com", "https://tools.example.com:8443", "http://localhost:8080", "http://a.localhost"] {
+        for url in ["https://tools.example.com", "https://tools.example.com:8443", "http://localhost:8080", "http://a.localhost"]
+        {
             assert!(RelyingParty::of(url).is_some(), "{url}");
         }
-        for url in ["http://127.0.0.1:8080", "https://192.0.2.1", "https://[::1]", "http://tools.example.com", "ftp://localhost", ""] {
+        for url in
+            ["http://127.0.0.1:8080", "https://192.0.2.1", "https://[::1]", "http://tools.example.com", "ftp://localhost", ""]
+        {
             assert!(RelyingParty::of(url).is_none(), "{url}");
         }
     }

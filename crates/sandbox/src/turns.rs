@@ -1,0 +1,338 @@
+//! Whose guest runs next. There are as many turns at one time as threads for guests; customers have equal parts of them, in time on
+//! the processor, however many guests each of them has.
+//!
+//! A guest that is woken asks for a turn, and its task is woken when it has one; it gives the turn back when it yields, waits or ends.
+//! The customer that has had the least goes first. One that comes anew is not owed what it did not use: it begins where the others are.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use domain::CustomerId;
+use futures_util::task::AtomicWaker;
+use wasmtime::{Engine, EngineWeak};
+
+use crate::meter::Metered;
+
+/// What a turn counts as until it is known how long it took, in nanoseconds. It makes guests of one customer on several threads count at
+/// once. A customer that is not ahead by more has the turn of another ended early: most calls take less than this.
+const EXPECTED_NS: u64 = 200_000;
+
+/// Customers without a guest that are remembered, before those are looked for that need not be.
+const IDLE_CUSTOMERS_MAX: usize = 64;
+
+/// The turns of a node.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns(Arc<Board>);
+
+struct Board {
+    rota: Mutex<Rota>,
+    /// All guests that run yield when its epoch is raised.
+    engine: EngineWeak,
+}
+
+#[derive(Debug)]
+struct Rota {
+    free: usize,
+    /// The customers of the turns that are taken.
+    running: Vec<CustomerId>,
+    customers: HashMap<CustomerId, Standing>,
+    /// Customers of which a guest waits, those that have had the least first.
+    line: BTreeSet<(u64, CustomerId)>,
+    /// What the customer that went last had had. Nobody begins below it.
+    floor_ns: u64,
+    customers_max: usize,
+}
+
+/// What a customer has had and wants.
+#[derive(Debug, Default)]
+struct Standing {
+    served_ns: u64,
+    running: usize,
+    waiting: VecDeque<Arc<Seat>>,
+}
+
+/// A guest's state. All but the changes between `GRANTED`, `RUNNING` and `WOKEN` are made under the lock of the rota.
+mod state {
+    /// It waits for something else than a turn.
+    pub(super) const IDLE: u8 = 0;
+    /// It waits for a turn.
+    pub(super) const QUEUED: u8 = 1;
+    /// It has a turn and its task was woken.
+    pub(super) const GRANTED: u8 = 2;
+    /// It runs.
+    pub(super) const RUNNING: u8 = 3;
+    /// It runs, and wants another turn after this one.
+    pub(super) const WOKEN: u8 = 4;
+    /// It is gone.
+    pub(super) const GONE: u8 = 5;
+}
+
+/// What became of asking for a turn.
+#[derive(Debug)]
+enum Asked {
+    /// There was one.
+    Granted(Arc<Seat>),
+    /// There is none yet.
+    Waits,
+    /// There is none, and a customer has one that has had more.
+    Hurries,
+}
+
+/// What a guest wants when its turn ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    Nothing,
+    Another,
+}
+
+/// One guest. To wake it is to ask for a turn.
+#[derive(Debug)]
+struct Seat {
+    board: Arc<Board>,
+    customer: CustomerId,
+    state: AtomicU8,
+    task: AtomicWaker,
+}
+
+/// A guest's place in the rota, which it leaves when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    seat: Arc<Seat>,
+    waker: Waker,
+}
+
+/// A guest that runs when it is its customer's turn.
+#[derive(Debug)]
+pub(crate) struct InTurn<F> {
+    guest: Metered<F>,
+    turn: Turn,
+}
+
+impl Turns {
+    /// As many at one time as `threads`.
+    pub(crate) fn new(threads: usize, engine: EngineWeak) -> Self {
+        let rota = Rota {
+            free: threads.max(1),
+            running: Vec::with_capacity(threads),
+            customers: HashMap::new(),
+            line: BTreeSet::new(),
+            floor_ns: 0,
+            customers_max: IDLE_CUSTOMERS_MAX,
+        };
+        Self(Arc::new(Board { rota: Mutex::new(rota), engine }))
+    }
+
+    /// Asks for the first turn of a new guest.
+    pub(crate) fn ask(&self, customer: CustomerId) -> Turn {
+        let seat =
+            Arc::new(Seat { board: Arc::clone(&self.0), customer, state: AtomicU8::new(state::IDLE), task: AtomicWaker::new() });
+        let waker = Waker::from(Arc::clone(&seat));
+        seat.wake_by_ref();
+        Turn { seat, waker }
+    }
+}
+
+impl std::fmt::Debug for Board {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Board")
+    }
+}
+
+impl Board {
+    /// Nothing panics while it holds the lock.
+    fn rota(&self) -> MutexGuard<'_, Rota> {
+        self.rota.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rota {
+    /// The guest wants a turn.
+    fn ask(&mut self, seat: &Arc<Seat>) -> Asked {
+        self.enter(seat.customer);
+        self.queue(seat);
+        if self.free > 0 {
+            // Nobody else waits, or that one would have the turn.
+            return self.grant_next().map_or(Asked::Waits, Asked::Granted);
+        }
+        let served = |customer: &CustomerId| self.customers.get(customer).map_or(0, |standing| standing.served_ns);
+        let own = served(&seat.customer);
+        let is_behind = |customer: &CustomerId| *customer != seat.customer && served(customer) > own;
+        if self.running.iter().any(is_behind) { Asked::Hurries } else { Asked::Waits }
+    }
+
+    /// Lets a customer begin where the others are, if it comes anew.
+    fn enter(&mut self, customer: CustomerId) {
+        if self.customers.len() >= self.customers_max {
+            let floor_ns = self.floor_ns;
+            self.customers.retain(|_, standing| standing.is_here() || standing.served_ns > floor_ns);
+            self.customers_max = self.customers.len().saturating_mul(2).max(IDLE_CUSTOMERS_MAX);
+        }
+        let floor_ns = self.floor_ns;
+        let standing = self.customers.entry(customer).or_default();
+        if !standing.is_here() {
+            standing.served_ns = standing.served_ns.max(floor_ns);
+        }
+    }
+
+    fn queue(&mut self, seat: &Arc<Seat>) {
+        let Some(standing) = self.customers.get_mut(&seat.customer) else { return };
+        seat.state.store(state::QUEUED, Ordering::Release);
+        if standing.waiting.is_empty() {
+            self.line.insert((standing.served_ns, seat.customer));
+        }
+        standing.waiting.push_back(Arc::clone(seat));
+    }
+
+    /// Gives a turn that is free to the customer that has had the least. Whose it is, is woken when the lock is free again.
+    fn grant_next(&mut self) -> Option<Arc<Seat>> {
+        let (served_ns, customer) = self.line.pop_first()?;
+        let standing = self.customers.get_mut(&customer)?;
+        let seat = standing.waiting.pop_front()?;
+        self.floor_ns = self.floor_ns.max(served_ns);
+        standing.served_ns += EXPECTED_NS;
+        standing.running += 1;
+        if !standing.waiting.is_empty() {
+            self.line.insert((standing.served_ns, customer));
+        }
+        self.free -= 1;
+        self.running.push(customer);
+        seat.state.store(state::GRANTED, Ordering::Release);
+        Some(seat)
+    }
+
+    /// A turn ended that took so long. The guest asks for the next one, if it `wants` that. Whoever has a turn now is to be woken.
+    fn give_back(&mut self, seat: &Arc<Seat>, used: Duration, wants: Wants) -> Option<Arc<Seat>> {
+        let customer = seat.customer;
+        self.free += 1;
+        if let Some(ended) = self.running.iter().position(|running| *running == customer) {
+            self.running.swap_remove(ended);
+        }
+        if let Some(standing) = self.customers.get_mut(&customer) {
+            let was = standing.served_ns;
+            let used_ns = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);
+            standing.served_ns = was.saturating_sub(EXPECTED_NS).saturating_add(used_ns);
+            standing.running -= 1;
+            if !standing.waiting.is_empty() {
+                self.line.remove(&(was, customer));
+                self.line.insert((standing.served_ns, customer));
+            }
+        }
+        if wants == Wants::Another {
+            self.queue(seat);
+        }
+        let next = self.grant_next();
+        self.forget_if_gone(customer);
+        next
+    }
+
+    fn leave_line(&mut self, seat: &Arc<Seat>) -> Option<Arc<Seat>> {
+        if let Some(standing) = self.customers.get_mut(&seat.customer) {
+            standing.waiting.retain(|waiting| !Arc::ptr_eq(waiting, seat));
+            if standing.waiting.is_empty() {
+                self.line.remove(&(standing.served_ns, seat.customer));
+            }
+        }
+        self.forget_if_gone(seat.customer);
+        None
+    }
+
+    /// Who has had more than others is remembered, so that it gains nothing by going away and coming back.
+    fn forget_if_gone(&mut self, customer: CustomerId) {
+        if self.running.is_empty() && self.line.is_empty() {
+            self.customers.clear();
+            self.floor_ns = 0;
+        } else if self.customers.get(&customer).is_some_and(|own| !own.is_here() && own.served_ns <= self.floor_ns) {
+            self.customers.remove(&customer);
+        }
+    }
+}
+
+impl Standing {
+    fn is_here(&self) -> bool {
+        self.running > 0 || !self.waiting.is_empty()
+    }
+}
+
+impl Wake for Seat {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // A guest that yields wakes itself while it runs: that takes no lock.
+        match self.state.compare_exchange(state::RUNNING, state::WOKEN, Ordering::AcqRel, Ordering::Acquire) {
+            Err(state::IDLE) => {}
+            Ok(_) | Err(_) => return,
+        }
+        let asked = {
+            let mut rota = self.board.rota();
+            // Somebody else may have woken it meanwhile.
+            if self.state.load(Ordering::Acquire) == state::IDLE { rota.ask(self) } else { Asked::Waits }
+        };
+        match asked {
+            Asked::Granted(seat) => seat.task.wake(),
+            Asked::Hurries => self.board.engine.upgrade().iter().for_each(Engine::increment_epoch),
+            Asked::Waits => {}
+        }
+    }
+}
+
+impl<F: Future + Unpin> InTurn<F> {
+    pub(crate) fn new(guest: Metered<F>, turn: Turn) -> Self {
+        Self { guest, turn }
+    }
+
+    /// CPU time of all turns so far, in microseconds.
+    pub(crate) fn cpu_us(&self) -> u64 {
+        self.guest.cpu_us()
+    }
+}
+
+impl<F: Future + Unpin> Future for InTurn<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { guest, turn: Turn { seat, waker } } = &mut *self;
+        seat.task.register(context.waker());
+        if seat.state.compare_exchange(state::GRANTED, state::RUNNING, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            return Poll::Pending;
+        }
+        let before = guest.cpu();
+        let polled = Pin::new(&mut *guest).poll(&mut Context::from_waker(waker));
+        let used = guest.cpu().saturating_sub(before);
+
+        let next = {
+            let mut rota = seat.board.rota();
+            let ended_as = if polled.is_ready() { state::GONE } else { state::IDLE };
+            let was = seat.state.swap(ended_as, Ordering::AcqRel);
+            let wants = if was == state::WOKEN && polled.is_pending() { Wants::Another } else { Wants::Nothing };
+            rota.give_back(seat, used, wants)
+        };
+        next.iter().for_each(|next| next.task.wake());
+        polled
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let seat = &self.seat;
+        let next = {
+            let mut rota = seat.board.rota();
+            match seat.state.swap(state::GONE, Ordering::AcqRel) {
+                state::QUEUED => rota.leave_line(seat),
+                // Never taken up, or broken off in the middle.
+                state::GRANTED | state::RUNNING | state::WOKEN => rota.give_back(seat, Duration::ZERO, Wants::Nothing),
+                _ => None,
+            }
+        };
+        next.iter().for_each(|next| next.task.wake());
+    }
+}
