@@ -22,9 +22,9 @@ use crate::{
     accounts::{AccountSettings, Attempts, Passwords, RelyingParty},
     background,
     client_documents::ClientDocuments,
-    clients::{AssertionRates, RegistrationRates},
+    clients::AssertionRates,
     components::Uploads,
-    limits::{Permits, Quotas, Rates},
+    limits::{Arrivals, LimitSettings, Permits, Quotas, Rates, Requests},
     memory::Memory,
     questions::Pauses,
     records::Records,
@@ -82,6 +82,8 @@ pub struct Settings {
     pub accounts: AccountSettings,
     /// The authorization server.
     pub oauth: OauthSettings,
+    /// How often something may be asked.
+    pub limits: LimitSettings,
 }
 
 /// The application.
@@ -110,6 +112,8 @@ pub struct App {
     /// The JavaScript engine that artifacts must be of.
     pub(crate) engine: Digest,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) requests: Requests,
     pub(crate) call_rates: Rates,
     pub(crate) build_rates: Rates,
     pub(crate) permits: Permits,
@@ -117,7 +121,6 @@ pub struct App {
     pub(crate) uploads: Uploads,
     pub(crate) client_documents: ClientDocuments,
     pub(crate) assertion_rates: AssertionRates,
-    pub(crate) registration_rates: RegistrationRates,
     pub(crate) quotas: Quotas,
     pub(crate) uses: Uses,
     pub(crate) records: Records,
@@ -171,6 +174,8 @@ impl App {
             admin_key: Digest::of(settings.admin_key.expose_secret().as_bytes()),
             engine: compiler::engine::digest(),
             memory: Arc::new(Memory::new()),
+            arrivals: Arrivals::new(),
+            requests: Requests::new(),
             call_rates: Rates::per(Duration::from_mins(1)),
             build_rates: Rates::per(Duration::from_hours(1)),
             permits: Permits::default(),
@@ -178,7 +183,6 @@ impl App {
             uploads: Uploads::new(),
             client_documents: ClientDocuments::new(),
             assertion_rates: AssertionRates::new(),
-            registration_rates: RegistrationRates::new(),
             passwords: Passwords::new(settings.accounts.password_threads),
             attempts: Attempts::new(),
             relying_party: RelyingParty::of(&settings.public_url),

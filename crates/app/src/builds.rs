@@ -127,7 +127,7 @@ pub(crate) fn grant_error(error: GrantError) -> AppError {
 /// Takes one of the builds of the hour.
 pub(crate) fn take_build(app: &App, customer: CustomerId, tier: &Tier) -> Result<(), AppError> {
     let value = tier.limits.builds_per_hour_max;
-    app.build_rates.take(customer, value).map_err(|RateExceeded { retry_after_s }| AppError::RateLimited {
+    app.build_rates.take(customer, value).map(drop).map_err(|RateExceeded { retry_after_s }| AppError::RateLimited {
         limit: LimitExceeded { limit: LimitName::BuildsPerHourMax, value: value.into(), tier: tier.name.clone() },
         retry_after_s,
     })

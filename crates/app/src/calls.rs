@@ -10,6 +10,7 @@ use domain::{
 };
 use sandbox::Entry;
 use serde_json::Value;
+use telemetry::CallRefusal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,7 @@ use crate::{
     App, AppError, Caller, CallerSecrets, Report,
     access::{self, Operation},
     catalogue::{self, ServedServer, ServedTool, ToolParts},
-    pins,
+    limits, pins,
     questions::{Asking, Means, Subject},
     secrets, signing,
 };
@@ -90,7 +91,7 @@ pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallReq
     let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "tools/call", name: name.as_str(), arguments: &arguments };
     let means = Means::of(app, caller, &server, asking, subject)?;
-    let tier = admit(app, server.customer, &means).await?;
+    let tier = admit(app, caller, server.customer, &means).await?;
     let tool = server.offers.tools.get(&name).ok_or_else(|| AppError::not_found("tool", &name))?;
     pins::check(app, caller, &server, tool).await?;
     let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };
@@ -109,7 +110,8 @@ pub async fn try_tool(app: &App, caller: &Caller, slug: &Slug, request: TryReque
         Asking::Nobody(reason) => Means::Nobody(reason),
         Asking::Live(client) => Means::Live(client),
     };
-    let tier = admit(app, customer, &means).await?;
+    limits::admit_try(app, caller).inspect_err(|_| app.metrics.observe_refusal(CallRefusal::Rate))?;
+    let tier = admit(app, caller, customer, &means).await?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = load_version(app, customer, &server, &name, request.version).await?;
     let call = Call { caller, customer, tier: &tier, server: &server, tool: &tool, secrets: &CallerSecrets::default() };

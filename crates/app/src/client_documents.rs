@@ -168,6 +168,7 @@ pub fn admit(app: &App, id: &ClientId, from: IpAddr) -> Result<(), ClientDocumen
     match id {
         ClientId::Document(url) if !kept.contains_key(url) => askers
             .take(Network::of(from), ClientDocuments::PER_NETWORK_AND_MINUTE_MAX)
+            .map(drop)
             .map_err(|RateExceeded { retry_after_s }| ClientDocumentError::Busy { retry_after_s }),
         _ => Ok(()),
     }

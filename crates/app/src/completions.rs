@@ -64,7 +64,7 @@ pub async fn complete(
         return Ok(None);
     }
     let means = Means::Nobody("what completes an argument cannot ask anything");
-    let tier = calls::admit(app, server.customer, &means).await?;
+    let tier = calls::admit(app, caller, server.customer, &means).await?;
     let given = json!({ "argument": { "name": argument, "value": value }, "context": { "arguments": context } });
     let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };
     let baggage = Baggage { entry: Entry::Complete, given, request_id, reports: None, cancelled, means };

@@ -4,6 +4,8 @@ use domain::{Diagnostic, Digest, LimitExceeded, MemberRole, Scopes, Slug, ToolNa
 use serde_json::Value;
 use store::StoreError;
 
+use crate::limits::TooMany;
+
 /// Why a use case could not be done. The text of every variant but [`AppError::Internal`] is safe to show to whoever asked.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -82,6 +84,9 @@ pub enum AppError {
         /// Seconds until it is worth trying again, 1 at least.
         retry_after_s: u32,
     },
+    /// The platform allows no more of something in a span of time.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// All places were taken for as long as the request was allowed to wait.
     #[error("{}", busy_text(limit.as_ref(), *retry_after_s))]
     Busy {

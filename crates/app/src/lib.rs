@@ -28,7 +28,7 @@ pub mod executions;
 mod guests;
 pub mod health;
 pub mod invitations;
-mod limits;
+pub mod limits;
 pub mod machine_clients;
 pub mod members;
 mod memory;

@@ -43,7 +43,7 @@ pub async fn get(app: &App, caller: &Caller, slug: &Slug, request: GetRequest) -
     let given = Value::Object(arguments);
     let subject = Subject { method: "prompts/get", name: prompt.as_str(), arguments: &given };
     let means = Means::of(app, caller, &server, asking, subject)?;
-    let tier = calls::admit(app, server.customer, &means).await?;
+    let tier = calls::admit(app, caller, server.customer, &means).await?;
     let tool = server.offers.prompts.get(&prompt).ok_or_else(|| AppError::not_found("prompt", &prompt))?;
     pins::check(app, caller, &server, tool).await?;
     let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };

@@ -40,7 +40,7 @@ pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest)
     let ReadRequest { uri, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "resources/read", name: &uri, arguments: &Value::Null };
     let means = Means::of(app, caller, &server, asking, subject)?;
-    let tier = calls::admit(app, server.customer, &means).await?;
+    let tier = calls::admit(app, caller, server.customer, &means).await?;
     let unknown = || AppError::not_found("resource", uri.chars().take(catalogue::URI_CHARS_SHOWN).collect::<String>());
     let (tool, variables) = server.offers.find_resource(&uri).ok_or_else(unknown)?;
     pins::check(app, caller, &server, tool).await?;

@@ -89,6 +89,11 @@ where
         self.kept.get(key).filter(|entry| self.is_good(entry)).map(|entry| entry.value.clone())
     }
 
+    /// Whether a value of `key` is kept, however doubtful.
+    pub(crate) fn keeps(&self, key: &K) -> bool {
+        self.kept.contains_key(key)
+    }
+
     async fn load(
         &self,
         key: &K,

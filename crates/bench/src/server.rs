@@ -16,6 +16,9 @@ use crate::connection::{BenchError, Connection};
 /// How long a start may take before the benchmark gives up.
 const START_MAX: Duration = Duration::from_mins(1);
 
+/// What the settings of the section `limits` may be at most: none of them is reached.
+const RATE_MAX: &str = "100000000";
+
 /// A running server; it is stopped when this is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -44,6 +47,13 @@ impl Server {
             .env("TOOLWRIGHT_DATA_DIR", data)
             .env("TOOLWRIGHT_LISTEN", address.to_string())
             .env("TOOLWRIGHT_ADMIN_KEY", &admin_key)
+            // All of the load comes from one address.
+            .env("TOOLWRIGHT_REQUESTS_PER_MINUTE_MAX", RATE_MAX)
+            .env("TOOLWRIGHT_TOKENS_PER_MINUTE_MAX", RATE_MAX)
+            .env("TOOLWRIGHT_LOGINS_PER_MINUTE_MAX", RATE_MAX)
+            .env("TOOLWRIGHT_READS_PER_MINUTE_MAX", RATE_MAX)
+            .env("TOOLWRIGHT_WRITES_PER_MINUTE_MAX", RATE_MAX)
+            .env("TOOLWRIGHT_TRIES_PER_MINUTE_MAX", RATE_MAX)
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

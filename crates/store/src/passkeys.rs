@@ -87,13 +87,11 @@ pub async fn list_credential_ids(connection: &mut PgConnection, user: UserId, li
 /// The passkey with this credential id. In a transaction nobody else changes it until the end, so that of two signatures with one counter one
 /// is refused.
 pub async fn hold(connection: &mut PgConnection, credential_id: &[u8]) -> Result<Option<Held>, StoreError> {
-    let row = sqlx::query!(
-        "SELECT passkey_id, user_id, credential FROM passkeys WHERE credential_id = $1 FOR UPDATE",
-        credential_id
-    )
-    .fetch_optional(connection)
-    .await
-    .map_err(StoreError::during("hold a passkey"))?;
+    let row =
+        sqlx::query!("SELECT passkey_id, user_id, credential FROM passkeys WHERE credential_id = $1 FOR UPDATE", credential_id)
+            .fetch_optional(connection)
+            .await
+            .map_err(StoreError::during("hold a passkey"))?;
     Ok(row.map(|row| Held {
         id: PasskeyId::from_uuid(row.passkey_id),
         user: UserId::from_uuid(row.user_id),

@@ -88,11 +88,7 @@ pub async fn list(
 }
 
 /// When one of a person's sign-ins was made; `None` if it has ended. In a transaction it does not end before that does.
-pub async fn hold(
-    connection: &mut PgConnection,
-    user: UserId,
-    sign_in: SignInId,
-) -> Result<Option<DateTime<Utc>>, StoreError> {
+pub async fn hold(connection: &mut PgConnection, user: UserId, sign_in: SignInId) -> Result<Option<DateTime<Utc>>, StoreError> {
     sqlx::query_scalar!(
         "SELECT created_at FROM sign_ins WHERE user_id = $1 AND sign_in_id = $2 FOR SHARE",
         user.as_uuid(),

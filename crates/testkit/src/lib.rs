@@ -16,5 +16,5 @@ pub use compiler::TYPES;
 pub use customer::{TestCustomer, request};
 pub use program::program;
 pub use request::TestAnswer;
-pub use test_app::{TestApp, TestOptions, cache_without_tools};
+pub use test_app::{TestApp, TestOptions, cache_without_tools, unlimited};
 pub use upstream::{SeenRequest, Upstream, UpstreamAnswer};

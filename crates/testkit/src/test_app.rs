@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use app::{App, AppError, AppParts, Caller, MasterKeys, OauthSettings, Settings, Who, accounts::AccountSettings};
+use app::{
+    App, AppError, AppParts, Caller, MasterKeys, OauthSettings, Settings, Who, accounts::AccountSettings, limits::LimitSettings,
+};
 use axum::{Extension, Router};
 use child::Launcher;
 use compiler::{Workers, WorkersConfig};
@@ -62,6 +64,8 @@ pub struct TestOptions {
     pub masters: MasterKeys,
     /// The authorization server.
     pub oauth: OauthSettings,
+    /// How often something may be asked.
+    pub limits: LimitSettings,
     /// Where artifacts are kept; without it, in a folder of the test's own.
     pub artifacts: Option<Arc<TempDir>>,
     /// How people sign up and in.
@@ -97,6 +101,7 @@ impl Default for TestOptions {
             egress: EgressConfig::default(),
             masters: MasterKeys::new([[9; 32]]).expect("one key"),
             oauth: OauthSettings::default(),
+            limits: unlimited(),
             artifacts: None,
             accounts: AccountSettings { password_threads: 2, ..AccountSettings::default() },
             cache: None,
@@ -143,6 +148,7 @@ impl TestApp {
                 drain_max: options.drain_max,
                 accounts: options.accounts,
                 oauth: options.oauth,
+                limits: options.limits,
             },
         };
         let app = App::start(parts).await?;
@@ -258,6 +264,22 @@ async fn start_compiling(options: &TestOptions, launcher: Launcher) -> (Arc<Sand
     let sandbox = tokio::task::spawn_blocking(move || Sandbox::start(sandbox, &compiler::engine::shared())).await;
     let sandbox = sandbox.expect("the start does not panic").expect("the sandbox starts");
     (sandbox, Workers::start(workers, launcher).expect("the workers start"))
+}
+
+/// Tests send from one address what many would, so that none of this is reached by a test that does not mean to; the rest is as usual.
+#[must_use]
+pub fn unlimited() -> LimitSettings {
+    let most = 1_000_000;
+    LimitSettings {
+        requests_per_minute_max: most,
+        failures_per_minute_max: most,
+        logins_per_minute_max: most,
+        tokens_per_minute_max: most,
+        reads_per_minute_max: most,
+        writes_per_minute_max: most,
+        tries_per_minute_max: most,
+        ..LimitSettings::default()
+    }
 }
 
 /// A cache that has the engine, as every machine's has after its first start, and no tool.

@@ -9,6 +9,7 @@ mod egress;
 mod file;
 mod http;
 mod keys;
+mod limits;
 mod log;
 mod machine;
 mod mcp;
@@ -26,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use app::{OauthSettings, accounts::AccountSettings};
+use app::{OauthSettings, accounts::AccountSettings, limits::LimitSettings};
 
 pub(crate) use self::{
     builds::Builds,
@@ -79,6 +80,8 @@ pub(crate) struct Configuration {
     pub(crate) accounts: AccountSettings,
     /// The authorization server.
     pub(crate) oauth: OauthSettings,
+    /// How often something may be asked.
+    pub(crate) limits: LimitSettings,
     /// Where the keys come from.
     pub(crate) keys: KeysSource,
     /// Postgres.
@@ -161,6 +164,7 @@ impl Configuration {
             mcp: Mcp::read(reader),
             accounts: accounts::read(reader, profile, machine),
             oauth: oauth::read(reader, profile),
+            limits: limits::read(reader),
             keys: KeysSource::read(reader, profile, &data_dir),
             database: Database::read(reader, surroundings, profile),
             sandbox: Sandbox::read(reader, machine, &data_dir),

@@ -151,6 +151,7 @@ impl Node {
                 drain_max: configuration.stop_timeout,
                 accounts: configuration.accounts,
                 oauth: configuration.oauth.clone(),
+                limits: configuration.limits,
             },
         };
         let app = App::start(parts).await.map_err(NodeError::App)?;

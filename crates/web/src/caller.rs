@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::{
-    App, AppError, Caller, PersonCaller, Who, accounts,
+    App, AppError, Caller, PersonCaller, Who, accounts, limits,
     tokens::{self, Wanted},
 };
 use axum::extract::{FromRef, FromRequestParts};
@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 use crate::{
     WebSettings,
     account::{cookies, csrf::CsrfToken, same_origin::Initiator},
+    arrival::Stands,
     envelope::ErrorCode,
     error::ApiError,
     whence,
@@ -67,10 +68,11 @@ where
         let (app, settings) = (Arc::<App>::from_ref(state), Arc::<WebSettings>::from_ref(state));
         let from = whence::of(parts, &settings);
         if let Some((person, _)) = signed_in(parts, &app, &settings).await? {
-            return Ok(Self(accounts::act_for(&app, person, named_customer(&parts.headers)?).await?.at(from)));
+            let member = accounts::act_for(&app, person, named_customer(&parts.headers)?).await?;
+            return Ok(Self(counted(parts, &app, member.at(from))?));
         }
         match authenticate(&parts.headers, &app, Wanted::Management).await? {
-            who @ (Who::Key(_) | Who::Member(_) | Who::Token(_)) => Ok(Self(who.at(from))),
+            who @ (Who::Key(_) | Who::Member(_) | Who::Token(_)) => Ok(Self(counted(parts, &app, who.at(from))?)),
             Who::Admin | Who::Person(_) | Who::Anyone => Err(AppError::Forbidden { needed: "a customer's API key" }.into()),
         }
     }
@@ -87,11 +89,18 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let (app, settings) = (Arc::<App>::from_ref(state), Arc::<WebSettings>::from_ref(state));
         if let Some((person, csrf)) = signed_in(parts, &app, &settings).await? {
-            return Ok(Self { caller: Who::Person(person).at(whence::of(parts, &settings)), csrf });
+            return Ok(Self { caller: counted(parts, &app, Who::Person(person).at(whence::of(parts, &settings)))?, csrf });
         }
         authenticate(&parts.headers, &app, Wanted::Management).await?;
         Err(AppError::Forbidden { needed: "a person who is signed in" }.into())
     }
+}
+
+/// The caller, counted: by what it may read or write in a minute.
+pub(crate) fn counted(parts: &Parts, app: &App, caller: Caller) -> Result<Caller, AppError> {
+    let request = if parts.method.is_safe() { limits::Request::Read } else { limits::Request::Write };
+    Stands::tell(parts, limits::admit_request(app, &caller, request)?);
+    Ok(caller)
 }
 
 /// Who shows the cookie of a sign-in, if there is one and no bearer token: what was put into a request by hand counts before what a browser

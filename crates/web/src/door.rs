@@ -20,6 +20,7 @@ use tracing::{Instrument, debug, error, field, info, info_span, warn};
 use crate::{
     WebSettings,
     error::{self, ApiError},
+    rate_fields,
 };
 
 /// The header that names a request, in both directions.
@@ -88,11 +89,17 @@ fn client_request_id(headers: &HeaderMap) -> Option<&str> {
 fn finish(mut answer: Response, request_id: RequestId, door: &Door) -> Response {
     if let Some(error) = answer.extensions_mut().remove::<Arc<ApiError>>() {
         log_fault(&error);
-        let allow = answer.headers_mut().remove(header::ALLOW);
+        let before = std::mem::take(answer.headers_mut());
         answer = error.to_answer(request_id);
-        answer.headers_mut().extend(allow.map(|methods| (header::ALLOW, methods)));
+        for name in [header::ALLOW, rate_fields::RATE_LIMIT_POLICY, rate_fields::RATE_LIMIT] {
+            if let (Some(value), false) = (before.get(&name), answer.headers().contains_key(&name)) {
+                answer.headers_mut().insert(name, value.clone());
+            }
+        }
     }
+    let status = answer.status();
     let headers = answer.headers_mut();
+    rate_fields::complete(status, headers);
     if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
         headers.insert(X_REQUEST_ID, id);
     }

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use app::{AppError, accounts::AccountError};
+use app::{AppError, accounts::AccountError, limits::TooMany};
 use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use domain::{LimitExceeded, LimitName, RequestId};
+use domain::{LimitExceeded, RequestId};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::envelope::{Envelope, ErrorCode};
+use crate::{
+    envelope::{Envelope, ErrorCode},
+    rate_fields,
+};
 
 /// Seconds after which it is worth trying again when something that Toolwright stands on is away: a database that restarts is back
 /// within seconds, and the pool waits for it by itself.
@@ -63,6 +66,11 @@ impl ApiError {
                 *challenge = named;
             }
         }
+    }
+
+    fn with_headers(mut self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
+        self.headers.extend(headers);
+        self
     }
 
     fn with_retry_after(self, seconds: u32) -> Self {
@@ -145,11 +153,10 @@ impl From<AppError> for ApiError {
             AppError::Limit(limit) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::LimitReached, message).with_details(limit_details(&limit))
             }
-            AppError::RateLimited { limit, retry_after_s } => rate_limited(message, &limit, retry_after_s),
-            AppError::Busy { limit, retry_after_s } => Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::Busy, message)
-                .with_details(limit.as_ref().map_or_else(|| json!({}), limit_details))
-                .with_retry_after(retry_after_s),
-            AppError::TooManyWaiting { retry_after_s, .. } => {
+            AppError::RateLimited { limit, retry_after_s } => passing(ErrorCode::RateLimited, message, &limit, retry_after_s),
+            AppError::TooMany(too_many) => too_many.into(),
+            AppError::Busy { limit: Some(limit), retry_after_s } => passing(ErrorCode::Busy, message, &limit, retry_after_s),
+            AppError::Busy { limit: None, retry_after_s } | AppError::TooManyWaiting { retry_after_s, .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::Busy, message).with_retry_after(retry_after_s)
             }
             AppError::Unavailable { .. } => {
@@ -170,6 +177,15 @@ impl From<AppError> for ApiError {
     }
 }
 
+impl From<TooMany> for ApiError {
+    fn from(too_many: TooMany) -> Self {
+        let policy = too_many.policy;
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, too_many.to_string())
+            .with_details(json!({ "limit": policy.rate.as_str(), "value": policy.quota, "of": policy.counted.to_string() }))
+            .with_headers(rate_fields::of_too_many(&too_many))
+    }
+}
+
 impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         let message = error.to_string();
@@ -178,9 +194,15 @@ impl From<AccountError> for ApiError {
             AccountError::TooMany { retry_after_s } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, message).with_retry_after(retry_after_s)
             }
-            AccountError::EmailTaken | AccountError::TooManyPasskeys => Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message),
-            AccountError::SignUpClosed | AccountError::ProofNeeded => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
-            AccountError::InvitationGone | AccountError::NoPasskeys => Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message),
+            AccountError::EmailTaken | AccountError::TooManyPasskeys => {
+                Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message)
+            }
+            AccountError::SignUpClosed | AccountError::ProofNeeded => {
+                Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message)
+            }
+            AccountError::InvitationGone | AccountError::NoPasskeys => {
+                Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+            }
             AccountError::Refused
             | AccountError::WrongPassword
             | AccountError::Password(_)
@@ -216,25 +238,10 @@ pub(crate) fn internal() -> ApiError {
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal, message)
 }
 
-/// The `RateLimit` fields are those of draft-ietf-httpapi-ratelimit-headers: the policy with its quota and window, what is left of it
-/// and when it is whole again.
-fn rate_limited(message: String, limit: &LimitExceeded, retry_after_s: u32) -> ApiError {
-    let LimitExceeded { limit: name, value, .. } = limit;
-    let window = window_s(*name).map(|seconds| format!(";w={seconds}")).unwrap_or_default();
-    ApiError::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, message)
-        .with_details(limit_details(limit))
-        .with_header(HeaderName::from_static("ratelimit-policy"), format!("\"{name}\";q={value}{window}"))
-        .with_header(HeaderName::from_static("ratelimit"), format!("\"{name}\";r=0;t={}", retry_after_s.max(1)))
-        .with_retry_after(retry_after_s)
-}
-
-/// The span of time that a limit counts over, in seconds, where it is always the same: a calendar month is not.
-const fn window_s(limit: LimitName) -> Option<u32> {
-    match limit {
-        LimitName::CallsPerMinuteMax => Some(60),
-        LimitName::BuildsPerHourMax => Some(3600),
-        _ => None,
-    }
+/// A limit of a tier that passes with time.
+fn passing(code: ErrorCode, message: String, limit: &LimitExceeded, retry_after_s: u32) -> ApiError {
+    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, code, message).with_details(limit_details(limit));
+    error.with_headers(rate_fields::of_limit(limit, retry_after_s))
 }
 
 fn limit_details(limit: &LimitExceeded) -> Value {
@@ -243,6 +250,8 @@ fn limit_details(limit: &LimitExceeded) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use domain::LimitName;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@
 mod account;
 mod admin;
 mod api;
+mod arrival;
 mod caller;
 mod client_address;
 mod consent_words;
@@ -22,6 +23,7 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod page;
+mod rate_fields;
 mod router;
 mod settings;
 mod state;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    WebSettings, account, admin, api, documents,
+    WebSettings, account, admin, api, arrival, documents,
     door::{self, Door},
     env_headers,
     error::{method_not_allowed, unknown_route},
@@ -31,6 +31,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(state.clone(), api::challenge::name_metadata))
         .layer(middleware::from_fn(env_headers::refuse_elsewhere))
+        .layer(middleware::from_fn_with_state(state.clone(), arrival::pass))
         .layer(middleware::from_fn_with_state(door, door::pass))
         .with_state(state)
 }

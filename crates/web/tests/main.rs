@@ -4,6 +4,7 @@
 
 mod accounts;
 mod api_keys;
+mod arrivals;
 mod bad_input;
 mod breakers;
 mod client;

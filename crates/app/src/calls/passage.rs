@@ -20,7 +20,7 @@ use crate::{
     App, AppError, Caller, CallerSecrets, artifacts,
     catalogue::{ServedServer, ServedTool},
     guests::{self, Arguments, Finished, Unfinished},
-    limits::{QuotaError, RateExceeded},
+    limits::{self, QuotaError, RateExceeded},
     modules, outside,
     questions::{self, Beginning, Channel, Means, Resumed, Seat, Unanswered},
     records::{CallFacts, Ending, redaction},
@@ -60,13 +60,14 @@ struct Again {
 }
 
 /// The customer's tier, if it allows one more request now. What goes on with a call counts against the minute, but not as another call of the month.
-pub(crate) async fn admit(app: &App, customer: CustomerId, means: &Means) -> Result<Arc<Tier>, AppError> {
+pub(crate) async fn admit(app: &App, caller: &Caller, customer: CustomerId, means: &Means) -> Result<Arc<Tier>, AppError> {
     let tier = tiers::of_customer(app, customer).await?;
     let refuse = |refusal, limit, value, retry_after_s| {
         app.metrics.observe_refusal(refusal);
         AppError::RateLimited { limit: LimitExceeded { limit, value, tier: tier.name.clone() }, retry_after_s }
     };
     let per_minute = tier.limits.calls_per_minute_max;
+    limits::admit_call(app, caller, per_minute).inspect_err(|_| app.metrics.observe_refusal(CallRefusal::Rate))?;
     if let Err(RateExceeded { retry_after_s }) = app.call_rates.take(customer, per_minute) {
         return Err(refuse(CallRefusal::Rate, LimitName::CallsPerMinuteMax, per_minute.into(), retry_after_s));
     }

@@ -53,7 +53,7 @@ pub(super) async fn check(app: &App, client: &Client, assertion: &Secret) -> Res
     claims.check(&client.id, &app.issuer, &Endpoint::Token.url(&app.issuer), now).map_err(|error| refused(&error.to_string()))?;
     let id = client.id.to_string();
     // Only what the client signed itself is counted: nobody else can use up what it has.
-    app.assertion_rates.0.take(Digest::of(id.as_bytes()), AssertionRates::PER_MINUTE_MAX).map_err(
+    app.assertion_rates.0.take(Digest::of(id.as_bytes()), AssertionRates::PER_MINUTE_MAX).map(drop).map_err(
         |RateExceeded { retry_after_s }| {
             let message = "the client signs too many statements: its tokens are good for longer".to_owned();
             TokenFault::App(AppError::Later { message, retry_after_s })

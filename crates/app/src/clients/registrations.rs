@@ -1,20 +1,13 @@
 //! Clients register (RFC 7591), and change or delete what they registered (RFC 7592). Anybody may, so it is bounded in number and rate, and what
 //! nobody uses is forgotten.
 
-use std::{net::IpAddr, time::Duration};
-
 use domain::{ClientKey, Digest};
 use oauth::{ClientInformation, ClientMetadata, RegistrationUpdate, Secret};
 use store::clients::Registered;
 use subtle::ConstantTimeEq as _;
 
 use super::Client;
-use crate::{
-    App, AppError, Registration,
-    limits::{RateExceeded, Rates},
-    network::Network,
-    tokens::random,
-};
+use crate::{App, AppError, Registration, tokens::random};
 
 /// Why a client is not registered, or not changed.
 #[derive(Debug, thiserror::Error)]
@@ -42,25 +35,6 @@ pub enum RegisterError {
 /// When registrations are refused, it is worth trying again after this: a part of the hour that they are counted in, or of the day that
 /// unused ones stay.
 const RETRY_AFTER_S: u32 = 600;
-
-/// How often clients register, by where from.
-#[derive(Debug)]
-pub(crate) struct RegistrationRates(Rates<Network>);
-
-impl RegistrationRates {
-    /// From one network in an hour, on one node: far below what all together may, so that nobody alone keeps others out.
-    const PER_NETWORK_AND_HOUR_MAX: u32 = 20;
-
-    pub(crate) fn new() -> Self {
-        Self(Rates::per(Duration::from_hours(1)))
-    }
-}
-
-/// Counts a registration against whoever it comes from, before anything is asked of the database.
-pub fn admit(app: &App, from: IpAddr) -> Result<(), RegisterError> {
-    let counted = app.registration_rates.0.take(Network::of(from), RegistrationRates::PER_NETWORK_AND_HOUR_MAX);
-    counted.map_err(|RateExceeded { retry_after_s }| RegisterError::TooMany { retry_after_s })
-}
 
 /// Makes a client known. What it is told holds its secret, if it needs one, and the token by which it changes its registration: never again.
 pub async fn register(app: &App, asked: oauth::Registration) -> Result<ClientInformation, RegisterError> {

@@ -77,7 +77,7 @@ impl CodeTries {
 
     fn take(&self, person: &PersonCaller) -> Result<(), DeviceFault> {
         let too_many = |RateExceeded { retry_after_s }| DeviceFault::TooMany { retry_after_s };
-        self.0.take(person.user, Self::TRIES_MAX).map_err(too_many)
+        self.0.take(person.user, Self::TRIES_MAX).map(drop).map_err(too_many)
     }
 }
 

@@ -146,6 +146,13 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     answer
 }
 
+/// What somebody is told on a page before it was drawn.
+pub(crate) fn refusal(error: &ApiError, request_id: RequestId) -> Response {
+    let mut answer = error_page(error, request_id);
+    set_headers(answer.headers_mut());
+    answer
+}
+
 fn error_page(error: &ApiError, request_id: RequestId) -> Response {
     let frame = Frame::narrow(match error.status() {
         StatusCode::NOT_FOUND => "There is nothing here",

@@ -11,7 +11,7 @@ use domain::CustomerId;
 use http::{Method, request::Parts};
 
 use super::{cookies, csrf::CsrfToken, page, return_to::ReturnTo};
-use crate::{WebSettings, error::ApiError, whence};
+use crate::{WebSettings, caller::counted, error::ApiError, whence};
 
 /// Somebody who is signed in. Everybody else is sent to the page where one signs in, and comes back afterwards.
 #[derive(Debug, Clone)]
@@ -63,8 +63,13 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let settings = Arc::<WebSettings>::from_ref(state);
         let Some(cookie) = cookies::sign_in(&settings, &parts.headers) else { return Ok(Self(None)) };
-        match accounts::authenticate(&Arc::<App>::from_ref(state), cookie).await {
-            Ok(person) => Ok(Self(Some(SignedIn { person, from: whence::of(parts, &settings), csrf: CsrfToken::of(cookie) }))),
+        let app = Arc::<App>::from_ref(state);
+        match accounts::authenticate(&app, cookie).await {
+            Ok(person) => {
+                let signed_in = SignedIn { person, from: whence::of(parts, &settings), csrf: CsrfToken::of(cookie) };
+                counted(parts, &app, signed_in.caller())?;
+                Ok(Self(Some(signed_in)))
+            }
             Err(AppError::Unauthenticated) => Ok(Self(None)),
             Err(error) => Err(error.into()),
         }

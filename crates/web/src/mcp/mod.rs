@@ -33,9 +33,15 @@ mod session;
 
 use std::sync::Arc;
 
-use axum::{Extension, Router, routing::post};
+use app::limits::TooMany;
+use axum::{
+    Extension, Router,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use domain::RequestId;
 
-use self::{changes::Places, in_flight::CallsInFlight, presentation::Presentations, session::Sessions};
+use self::{changes::Places, in_flight::CallsInFlight, presentation::Presentations, refusal::Refusal, session::Sessions};
 use crate::state::WebState;
 
 /// What the requests of this door share.
@@ -44,6 +50,11 @@ struct Door {
     presentations: Presentations,
     sessions: Sessions,
     streams: Places,
+}
+
+/// What somebody is told at this door who comes too often.
+pub(crate) fn too_many(too_many: &TooMany, request_id: RequestId) -> Response {
+    Refusal::too_many(too_many, request_id).into_response()
 }
 
 /// The routes below `/mcp`.

@@ -1,6 +1,6 @@
 //! Why a message got an error in place of a result, as JSON-RPC and HTTP have it.
 
-use app::AppError;
+use app::{AppError, limits::TooMany};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -11,6 +11,7 @@ use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId as MessageId};
 use serde_json::{Map, Value, json};
 
 use super::era::Era;
+use crate::rate_fields;
 
 /// JSON-RPC leaves -32000 to -32099 to servers; MCP has taken -32002 and -32020 to -32022 of them. What it was exactly is in
 /// `data.error_code`, with the words of the REST doors.
@@ -122,6 +123,19 @@ impl Refusal {
             .with_retry_after(retry_after_s)
     }
 
+    /// It was asked too often.
+    pub(super) fn too_many(too_many: &TooMany, request_id: RequestId) -> Self {
+        let policy = too_many.policy;
+        let details =
+            [("limit", json!(policy.rate.as_str())), ("value", json!(policy.quota)), ("of", json!(policy.counted.to_string()))];
+        let details = details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, SERVER_ERROR, too_many.to_string())
+            .with_data(data("rate_limited", request_id, details))
+            .with_retry_after(too_many.retry_after_s);
+        refusal.headers.extend(rate_fields::of_too_many(too_many));
+        refusal
+    }
+
     /// A resource or a prompt that was not brought: there is no result to say it in.
     pub(super) fn failed(word: Status, message: impl Into<String>) -> Self {
         let code = if word == Status::InvalidArguments { ErrorCode::INVALID_PARAMS } else { ErrorCode::INTERNAL_ERROR };
@@ -167,13 +181,14 @@ impl Refusal {
             }
             AppError::Limit(limit) => server_error(StatusCode::TOO_MANY_REQUESTS, "limit_reached", limit_details(limit)),
             AppError::RateLimited { limit, retry_after_s } => {
-                server_error(StatusCode::TOO_MANY_REQUESTS, "rate_limited", limit_details(limit)).with_retry_after(*retry_after_s)
+                server_error(StatusCode::TOO_MANY_REQUESTS, "rate_limited", limit_details(limit))
+                    .with_limit(limit, *retry_after_s)
             }
-            AppError::Busy { limit, retry_after_s } => {
-                let details = limit.as_ref().map(limit_details).unwrap_or_default();
-                server_error(StatusCode::TOO_MANY_REQUESTS, "busy", details).with_retry_after(*retry_after_s)
+            AppError::TooMany(too_many) => Self::too_many(too_many, request_id),
+            AppError::Busy { limit: Some(limit), retry_after_s } => {
+                server_error(StatusCode::TOO_MANY_REQUESTS, "busy", limit_details(limit)).with_limit(limit, *retry_after_s)
             }
-            AppError::TooManyWaiting { retry_after_s, .. } => {
+            AppError::Busy { limit: None, retry_after_s } | AppError::TooManyWaiting { retry_after_s, .. } => {
                 server_error(StatusCode::TOO_MANY_REQUESTS, "busy", Map::new()).with_retry_after(*retry_after_s)
             }
             AppError::Unavailable { .. } => {
@@ -204,6 +219,12 @@ impl Refusal {
         self
     }
 
+    fn with_limit(self, limit: &LimitExceeded, retry_after_s: u32) -> Self {
+        let mut refusal = self.with_retry_after(retry_after_s);
+        refusal.headers.extend(rate_fields::of_limit(limit, retry_after_s));
+        refusal
+    }
+
     fn with_retry_after(mut self, seconds: u32) -> Self {
         let seconds = seconds.max(1);
         if let Some(Value::Object(data)) = &mut self.error.data {
@@ -232,7 +253,9 @@ impl IntoResponse for Refusal {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response.headers_mut().extend(headers);
+        for (name, value) in headers {
+            response.headers_mut().insert(name, value);
+        }
         response
     }
 }

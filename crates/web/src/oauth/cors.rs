@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 /// What a page may send besides what every page may.
 const REQUEST_HEADERS: &str = "authorization, content-type, mcp-protocol-version";
 /// What a page may read of the answer's headers besides what every page may.
-const ANSWER_HEADERS: &str = "www-authenticate, retry-after, x-request-id";
+const ANSWER_HEADERS: &str = "www-authenticate, retry-after, ratelimit, ratelimit-policy, x-request-id";
 const METHODS: &str = "GET, POST, PUT, DELETE";
 /// Seconds for which a browser does not ask again: what is allowed does not depend on who asks.
 const KEPT_S: &str = "7200";
@@ -24,11 +24,16 @@ pub(super) async fn allow(request: Request, next: Next) -> Response {
     } else {
         next.run(request).await
     };
+    open(&mut answer);
+    answer
+}
+
+/// Lets every page read an answer.
+pub(super) fn open(answer: &mut Response) {
     let allow = |name: HeaderName, value| (name, HeaderValue::from_static(value));
     answer
         .headers_mut()
         .extend([allow(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"), allow(header::ACCESS_CONTROL_EXPOSE_HEADERS, ANSWER_HEADERS)]);
-    answer
 }
 
 fn is_preflight(request: &Request) -> bool {

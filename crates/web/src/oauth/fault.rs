@@ -38,11 +38,17 @@ pub(super) async fn reshape(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let Some(error) = answer.extensions_mut().remove::<Arc<ApiError>>() else { return answer };
     door::log_fault(&error);
+    let mut reshaped = told(&error);
+    reshaped.headers_mut().extend(answer.headers_mut().remove(header::ALLOW).map(|methods| (header::ALLOW, methods)));
+    reshaped
+}
+
+/// An error in OAuth's form.
+pub(super) fn told(error: &ApiError) -> Response {
     let fault = Fault::new(code_of(error.status()), error.message());
     let mut reshaped = (error.status(), Json(fault)).into_response();
     let headers = reshaped.headers_mut();
     headers.extend(error.headers().iter().cloned());
-    headers.extend(answer.headers_mut().remove(header::ALLOW).map(|methods| (header::ALLOW, methods)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reshaped
 }

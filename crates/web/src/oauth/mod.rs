@@ -26,6 +26,7 @@ mod token;
 
 use axum::{
     Router, middleware,
+    response::Response,
     routing::{any, get},
 };
 use utoipa_axum::{
@@ -35,9 +36,16 @@ use utoipa_axum::{
 
 use crate::{
     account::page,
-    error::{method_not_allowed, unknown_route},
+    error::{ApiError, method_not_allowed, unknown_route},
     state::WebState,
 };
+
+/// What somebody is told at an endpoint for programs before it was asked anything.
+pub(crate) fn refusal(error: &ApiError) -> Response {
+    let mut answer = fault::told(error);
+    cors::open(&mut answer);
+    answer
+}
 
 /// The endpoints for programs. Pages of every site may read what they answer: none looks at a cookie.
 pub(crate) fn endpoints() -> OpenApiRouter<WebState> {

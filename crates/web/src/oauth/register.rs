@@ -13,7 +13,6 @@ use oauth::{ClientInformation, Registration, RegistrationError};
 
 use super::fault::Fault;
 use crate::{
-    account::whereabouts,
     envelope::ErrorCode,
     error::ApiError,
     extract::body::{self, BodyBounds},
@@ -44,12 +43,10 @@ pub(crate) enum Refused {
     ))]
 pub(crate) async fn register_client(
     State(app): State<Arc<App>>,
-    whereabouts::From(from): whereabouts::From,
     request: Request,
 ) -> Result<(StatusCode, Json<ClientInformation>), Refused> {
     let bytes = read(request).await.map_err(Refused::Unreadable)?;
     let registration = Registration::parse(&bytes).map_err(Refused::Metadata)?;
-    clients::admit(&app, from.address).map_err(Refused::Register)?;
     let information = clients::register(&app, registration).await.map_err(Refused::Register)?;
     Ok((StatusCode::CREATED, Json(information)))
 }

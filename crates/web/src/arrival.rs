@@ -1,0 +1,139 @@
+//! What every request but a probe passes before anybody asks who sends it: how much comes from its network, and how much of that was refused.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
+
+use app::limits::{self, Arrival, Standing, TooMany};
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use domain::RequestId;
+use http::{HeaderMap, Method, StatusCode, header, request::Parts};
+
+use crate::{account::page, caller::bearer, client_address, error::ApiError, mcp, oauth, rate_fields, state::WebState};
+
+/// Where a request stands with the rates of whoever sent it, once that is known: the answer says so.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stands(Arc<OnceLock<Standing>>);
+
+impl Stands {
+    /// Writes down where a request stands, if its answer is to say so.
+    pub(crate) fn tell(parts: &Parts, standing: Option<Standing>) {
+        if let (Some(Self(place)), Some(standing)) = (parts.extensions.get(), standing) {
+            // The first is the door's; what comes later is a part of it.
+            let _ = place.set(standing);
+        }
+    }
+}
+
+/// How an answer of a door looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Envelope,
+    Page,
+    Oauth,
+    Mcp,
+}
+
+/// Lets a request in, or says when it is worth coming again, in the form of its door.
+pub(crate) async fn pass(State(state): State<WebState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let route = parts.extensions.get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("", MatchedPath::as_str);
+    if matches!(route, "/health/live" | "/health/ready") {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
+    let from = client_address::of(&parts, &state.settings.trusted_proxies);
+    let shape = shape_of(route, parts.uri.path());
+    let shows = parts.headers.contains_key(header::AUTHORIZATION);
+    let arrival = arrival_of(&parts.method, route);
+    let standing = match limits::arrive(&state.app, from, arrival, shown(&parts.headers)) {
+        Ok(standing) => standing,
+        Err(too_many) => return refuse(&too_many, shape, parts.extensions.get().copied()),
+    };
+    // A call has nothing to gain from it, and would pay for it.
+    let stands = (shape != Shape::Mcp).then(Stands::default);
+    if let Some(stands) = &stands {
+        parts.extensions.insert(stands.clone());
+    }
+    let mut answer = next.run(Request::from_parts(parts, body)).await;
+    count(&state, from, shows, answer.status());
+    let standing = standing.or_else(|| stands.and_then(|Stands(place)| place.get().copied()));
+    if let Some(standing) = standing.filter(|_| !answer.status().is_server_error()) {
+        tell(&mut answer, &standing);
+    }
+    answer
+}
+
+/// Guessing is slow: who shows what is not accepted may do so a few times a minute. Who shows nothing is only told what to show.
+fn count(state: &WebState, from: IpAddr, shows: bool, status: StatusCode) {
+    if shows && status == StatusCode::UNAUTHORIZED {
+        limits::count_failure(&state.app, from);
+    }
+}
+
+fn tell(answer: &mut Response, standing: &Standing) {
+    // An error is written by the door, outside of this: it has its own fields where it is about a rate.
+    if answer.status() != StatusCode::TOO_MANY_REQUESTS && !answer.headers().contains_key(rate_fields::RATE_LIMIT) {
+        answer.headers_mut().extend(rate_fields::of_standing(standing));
+    }
+}
+
+/// What says who sends a request; of another scheme than Bearer, nothing that could be known.
+fn shown(headers: &HeaderMap) -> Option<&str> {
+    headers.contains_key(header::AUTHORIZATION).then(|| bearer(headers).unwrap_or_default())
+}
+
+fn arrival_of(method: &Method, route: &str) -> Arrival {
+    if method != Method::POST {
+        return Arrival::Other;
+    }
+    match route {
+        route if route.starts_with("/sign-in") || route.starts_with("/sign-up") => Arrival::Login,
+        "/oauth/token" | "/oauth/introspect" | "/oauth/revoke" | "/oauth/device_authorization" => Arrival::Token,
+        "/oauth/register" => Arrival::Registration,
+        _ => Arrival::Other,
+    }
+}
+
+fn shape_of(route: &str, path: &str) -> Shape {
+    match route {
+        "/mcp/{server}" => Shape::Mcp,
+        "/oauth/authorize" | "/oauth/consent" | "/device" => Shape::Page,
+        route if ["/sign-", "/account", "/invitations"].iter().any(|pages| route.starts_with(pages)) => Shape::Page,
+        _ if path.starts_with("/oauth/") || path.starts_with("/.well-known/") => Shape::Oauth,
+        _ => Shape::Envelope,
+    }
+}
+
+fn refuse(too_many: &TooMany, shape: Shape, request_id: Option<RequestId>) -> Response {
+    let error = ApiError::from(*too_many);
+    match (shape, request_id) {
+        (Shape::Mcp, Some(request_id)) => mcp::too_many(too_many, request_id),
+        (Shape::Page, Some(request_id)) => page::refusal(&error, request_id),
+        (Shape::Oauth, _) => oauth::refusal(&error),
+        _ => error.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_guessed_at_is_counted_apart() {
+        for (method, route, arrival) in [
+            (Method::POST, "/sign-in", Arrival::Login),
+            (Method::GET, "/sign-in", Arrival::Other),
+            (Method::POST, "/oauth/token", Arrival::Token),
+            (Method::POST, "/oauth/register", Arrival::Registration),
+            (Method::POST, "/mcp/{server}", Arrival::Other),
+        ] {
+            assert_eq!(arrival_of(&method, route), arrival, "{method} {route}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! How much comes from one network, before anybody asks who sends it; and how much from whoever it is.
+
+use std::time::Duration;
+
+use app::limits::LimitSettings;
+use http::{Method, Request, StatusCode, header};
+use serde_json::json;
+use sqlx::PgPool;
+use testkit::{TestOptions, unlimited};
+use web::PeerAddress;
+
+use crate::{
+    accounts::browser::csrf,
+    client::{Answer, Doors},
+};
+
+async fn open(pool: &PgPool, limits: LimitSettings) -> Doors {
+    Doors::open_with(pool, TestOptions { limits, ..TestOptions::default() }).await
+}
+
+/// What is sent from an address.
+async fn send(doors: &Doors, address: &str, method: Method, path: &str, key: Option<&str>) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).extension(PeerAddress(address.parse().unwrap()));
+    if let Some(key) = key {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+    }
+    doors.anyone().send_request(request.header(header::CONTENT_TYPE, "application/json").body("{}".into()).unwrap()).await
+}
+
+fn assert_tells_its_pace(answer: &Answer, rate: &str, policy: &str) {
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{answer}");
+    let seconds: u32 = answer.header("retry-after").parse().unwrap();
+    assert!(seconds >= 1);
+    assert_eq!(answer.header("ratelimit"), format!("\"{rate}\";r=0;t={seconds}"));
+    assert_eq!(answer.header("ratelimit-policy"), format!("\"{rate}\";{policy}"));
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_network_that_asks_too_often_is_told_so_in_the_form_of_each_door_and_probes_are_not_counted(pool: PgPool) {
+    let doors = open(&pool, LimitSettings { requests_per_minute_max: 3, ..unlimited() }).await;
+    for _ in 0..3 {
+        assert_eq!(send(&doors, "192.0.2.1", Method::GET, "/", None).await.status, StatusCode::OK);
+    }
+
+    let api = send(&doors, "192.0.2.1", Method::GET, "/api/v1/servers", None).await;
+    let mcp = send(&doors, "192.0.2.1", Method::POST, "/mcp/weather", None).await;
+    let oauth = send(&doors, "192.0.2.1", Method::POST, "/oauth/token", None).await;
+    let page = send(&doors, "192.0.2.1", Method::GET, "/sign-in", None).await;
+
+    for answer in [&api, &mcp, &oauth, &page] {
+        assert_tells_its_pace(answer, "requests_per_minute_max", "q=3;w=60");
+    }
+    assert_eq!(api.json()["error_code"], "rate_limited");
+    assert_eq!(api.json()["details"], json!({ "limit": "requests_per_minute_max", "of": "network", "value": 3 }));
+    assert_eq!((&mcp.json()["jsonrpc"], &mcp.json()["error"]["code"]), (&json!("2.0"), &json!(-32000)));
+    assert_eq!(oauth.json()["error"], "temporarily_unavailable");
+    assert_eq!(oauth.header("access-control-allow-origin"), "*");
+    assert!(page.header("content-type").starts_with("text/html") && page.text.contains("Too many attempts"), "{page}");
+    assert_eq!(send(&doors, "192.0.2.1", Method::GET, "/health/live", None).await.status, StatusCode::OK);
+    assert_eq!(send(&doors, "192.0.2.2", Method::GET, "/", None).await.status, StatusCode::OK, "others are");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_subscriber_of_ipv6_is_one_network(pool: PgPool) {
+    let doors = open(&pool, LimitSettings { requests_per_minute_max: 2, ..unlimited() }).await;
+
+    for (address, status) in [("2001:db8::1", 200), ("2001:db8::2", 200), ("2001:db8::3", 429), ("2001:db8:0:1::1", 200)] {
+        assert_eq!(send(&doors, address, Method::GET, "/", None).await.status.as_u16(), status, "{address}");
+    }
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn who_guesses_keys_is_slowed_and_who_has_one_behind_the_same_address_is_not(pool: PgPool) {
+    let doors = open(&pool, LimitSettings { failures_per_minute_max: 5, ..unlimited() }).await;
+    let customer = doors.customer("free").await;
+    let known = customer.key().unwrap();
+    let fresh = doors.another_key().await;
+    let get = async |key: &str| send(&doors, "192.0.2.1", Method::GET, "/api/v1/servers", Some(key)).await;
+    // The notice of the other key makes the node forget what it reads in that moment.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(get(known).await.status, StatusCode::OK);
+
+    for guess in 0..5 {
+        assert_eq!(get(&format!("guess-{guess}")).await.status, StatusCode::UNAUTHORIZED);
+    }
+    // One more than are allowed at once is what makes it wait.
+    get("guess-5").await;
+    let slowed = get("guess-6").await;
+    let right_guess = get(fresh.key().unwrap()).await;
+    let admin = send(&doors, "192.0.2.1", Method::GET, "/admin/v1/tiers", doors.admin().key()).await;
+
+    assert_tells_its_pace(&slowed, "failures_per_minute_max", "q=5;w=60");
+    assert_eq!(right_guess.status, StatusCode::TOO_MANY_REQUESTS, "nothing is learnt from it");
+    assert_eq!(admin.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(get(known).await.status, StatusCode::OK);
+    assert_eq!(
+        send(&doors, "192.0.2.1", Method::POST, "/mcp/weather", None).await.status,
+        StatusCode::UNAUTHORIZED,
+        "who shows nothing is told what to show"
+    );
+    assert_eq!(send(&doors, "192.0.2.2", Method::GET, "/api/v1/servers", fresh.key()).await.status, StatusCode::OK);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn signing_in_tokens_and_registrations_are_counted_apart(pool: PgPool) {
+    let limits =
+        LimitSettings { logins_per_minute_max: 1, tokens_per_minute_max: 2, registrations_per_hour_max: 1, ..unlimited() };
+    let doors = open(&pool, limits).await;
+    for (path, allowed, rate, policy) in [
+        ("/sign-in", 1, "logins_per_minute_max", "q=1;w=60"),
+        ("/oauth/token", 2, "tokens_per_minute_max", "q=2;w=60"),
+        ("/oauth/register", 1, "registrations_per_hour_max", "q=1;w=3600"),
+    ] {
+        for _ in 0..allowed {
+            let answer = send(&doors, "192.0.2.1", Method::POST, path, None).await;
+            assert!(answer.status.is_client_error() && answer.status != StatusCode::TOO_MANY_REQUESTS, "{path}: {answer}");
+            assert!(answer.header("ratelimit").starts_with(&format!("\"{rate}\";r=")), "{path}: {answer}");
+        }
+        assert_tells_its_pace(&send(&doors, "192.0.2.1", Method::POST, path, None).await, rate, policy);
+        assert_ne!(send(&doors, "192.0.2.1", Method::GET, path, None).await.status, StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_customer_has_its_reads_and_writes_and_is_told_how_many_are_left(pool: PgPool) {
+    let limits = LimitSettings { reads_per_minute_max: 2, writes_per_minute_max: 1, ..unlimited() };
+    let doors = open(&pool, limits).await;
+    let (customer, other) = (doors.customer("free").await, doors.customer("free").await);
+    let server = |slug: &str| json!({ "slug": slug, "title": "Weather", "description": "" });
+
+    let first = customer.get("/api/v1/servers").await;
+    customer.get("/api/v1/servers").await;
+    let third = customer.get("/api/v1/servers").await;
+    let made = customer.post("/api/v1/servers", server("one")).await;
+    let refused = customer.post("/api/v1/servers", server("two")).await;
+
+    assert_eq!((first.status, first.header("ratelimit")), (StatusCode::OK, "\"reads_per_minute_max\";r=1"));
+    assert_eq!(first.header("ratelimit-policy"), "\"reads_per_minute_max\";q=2;w=60");
+    assert_tells_its_pace(&third, "reads_per_minute_max", "q=2;w=60");
+    assert_eq!((made.status, made.header("ratelimit")), (StatusCode::CREATED, "\"writes_per_minute_max\";r=0"));
+    assert_tells_its_pace(&refused, "writes_per_minute_max", "q=1;w=60");
+    assert_eq!(refused.json()["details"]["of"], "customer");
+    assert_eq!(other.get("/api/v1/servers").await.status, StatusCode::OK);
+    assert_eq!(doors.admin().get("/admin/v1/tiers").await.status, StatusCode::OK, "the admin is not counted");
+}
+
+/// Every way in which something is refused for being too often says how often it may be.
+#[sqlx::test(migrations = "../../migrations")]
+async fn whatever_is_refused_for_its_pace_says_what_the_pace_is(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let mut browser = doors.browser();
+    let page = csrf(&browser.get("/sign-in").await);
+    let wrong = [("csrf", page.as_str()), ("email", "nobody@example.com"), ("password", "another password")];
+    let mut last = browser.post("/sign-in", &wrong).await;
+    for _ in 0..5 {
+        last = browser.post("/sign-in", &wrong).await;
+    }
+
+    assert_eq!(last.status, StatusCode::TOO_MANY_REQUESTS);
+    let seconds = last.header("retry-after").to_owned();
+    assert_eq!(last.header("ratelimit"), format!("\"pace\";r=0;t={seconds}"));
+    assert_eq!(last.header("ratelimit-policy"), format!("\"pace\";q=1;w={seconds}"));
+}
