@@ -5,7 +5,7 @@ mod caller;
 use domain::{CustomerId, MemberRole, Scope, Scopes};
 
 pub use self::caller::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, PersonCaller, TokenCaller, Whence, Who};
-use crate::{AppError, catalogue::ServedServer};
+use crate::{AppError, audit::Intent, catalogue::ServedServer};
 
 /// What it takes to do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,74 +26,142 @@ pub(crate) enum Needs {
 }
 
 macro_rules! operations {
-    ($($needs:ident $(($role:ident, $scope:ident))?: $($operation:ident),+;)+) => {
+    ($($needs:expr => { changes: [$($change:ident),*], reads: [$($other:ident),*] })+) => {
         /// Everything that can be asked of the application.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub(crate) enum Operation {
-            $($($operation,)+)+
+            $($($change,)* $($other,)*)+
         }
 
         impl Operation {
             /// What it takes. An operation for a customer touches that customer's own things only; an admin has none.
             pub(crate) const fn needs(self) -> Needs {
                 match self {
-                    $($(Self::$operation)|+ => Needs::$needs $((MemberRole::$role, Scope::$scope))?,)+
+                    $($(| Self::$change)* $(| Self::$other)* => $needs,)+
                 }
             }
 
+            /// Those that change something that stays: each leaves one entry in the audit log (SEC-14).
+            pub(crate) const CHANGES: &'static [Self] = &[$($(Self::$change,)*)+];
+
             #[cfg(test)]
-            pub(crate) const ALL: &'static [Self] = &[$($(Self::$operation,)+)+];
+            pub(crate) const ALL: &'static [Self] = &[$($(Self::$change,)* $(Self::$other,)*)+];
         }
     };
 }
 
-// The table. An operation stands in it once, under the one thing that it takes; a new one does not compile without a place.
+// The table. An operation stands in it once, under the one thing that it takes, and as one that changes something or one that only reads; a new
+// one does not compile without a place. What runs a version leaves a record of its own instead; `BeginUpload` takes no more than a place in memory, and
+// what a key reads first is pinned for it without anybody deciding so.
 operations! {
-    Admin:
-        CreateCustomer, ListCustomers, LoadCustomer, SetTier,
-        CreateApiKey, ListApiKeys, LoadApiKey, ChangeApiKey, DeleteApiKey,
-        ListTiers, LoadTier, PutTier,
-        ListBreakers, ForceBreaker, LoadEgress,
-        InviteToCustomer, ListUsers, ChangeUser;
-    Nothing:
-        SignUp, SignIn, BeginPasskeySignIn, SignInByPasskey, FindInvitation;
-    Person:
-        LoadAccount, ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation,
-        ListConsents, RevokeConsent, LeaveCustomer,
-        ListPasskeys, BeginPasskeyProof, BeginPasskey, AddPasskey, RenamePasskey, RemovePasskey;
-    Owner:
-        CreateClient, ListClients, LoadClient, DeleteClient,
-        ListServerAccess, EndServerAccess;
-    Member(Viewer, MembersWrite):
-        ListMembers;
-    Member(Owner, MembersWrite):
-        ChangeMember, RemoveMember,
-        CreateInvitation, ListInvitations, RevokeInvitation;
-    Member(Viewer, ServersRead):
-        ListServers, LoadServer,
-        ListTools, LoadTool, DownloadComponent,
-        ListVersions, LoadVersion,
-        ListModules,
-        ListReleases, LoadRelease,
-        ListPins;
-    Member(Viewer, ExecutionsRead):
-        ListExecutions, LoadExecution, SummariseExecutions;
-    Member(Editor, ServersWrite):
-        PutTool, DeleteTool,
-        BeginUpload, PutComponent, PutComponents, ReviseComponent,
-        TryTool,
-        PutEnvironment, ListEnvironment, LoadEnvironment, DeleteEnvironment,
-        CreateRelease, RollBack,
-        AcceptDefinition, AcceptWords,
-        CreateServer, ChangeServer;
-    Member(Owner, ServersWrite):
-        DeleteServer;
-    Use:
-        FindServed, WatchServed, ComparePinned, ReadWords, CallTool, ReadResource, GetPrompt, Complete, AnswerQuestion;
+    Needs::Admin => {
+        changes: [
+            CreateCustomer, SetTier, CreateApiKey, ChangeApiKey, DeleteApiKey, PutTier, ForceBreaker, InviteToCustomer, ChangeUser
+        ],
+        reads: [
+            ListCustomers, LoadCustomer, ListApiKeys, LoadApiKey, ListTiers, LoadTier, ListBreakers, LoadEgress, ListUsers, ListAudit
+        ]
+    }
+    Needs::Nothing => {
+        changes: [SignUp, SignIn, SignInByPasskey],
+        reads: [BeginPasskeySignIn, FindInvitation]
+    }
+    Needs::Person => {
+        changes: [
+            ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation, RevokeConsent, LeaveCustomer, AddPasskey,
+            RenamePasskey, RemovePasskey
+        ],
+        reads: [LoadAccount, ListConsents, ListPasskeys, BeginPasskeyProof, BeginPasskey]
+    }
+    Needs::Owner => {
+        changes: [CreateClient, DeleteClient, EndServerAccess],
+        reads: [ListClients, LoadClient, ListServerAccess, ListOwnAudit]
+    }
+    Needs::Member(MemberRole::Viewer, Scope::MembersWrite) => {
+        changes: [],
+        reads: [ListMembers]
+    }
+    Needs::Member(MemberRole::Owner, Scope::MembersWrite) => {
+        changes: [ChangeMember, RemoveMember, CreateInvitation, RevokeInvitation],
+        reads: [ListInvitations]
+    }
+    Needs::Member(MemberRole::Viewer, Scope::ServersRead) => {
+        changes: [],
+        reads: [
+            ListServers, LoadServer, ListTools, LoadTool, DownloadComponent, ListVersions, LoadVersion, ListModules, ListReleases,
+            LoadRelease, ListPins
+        ]
+    }
+    Needs::Member(MemberRole::Viewer, Scope::ExecutionsRead) => {
+        changes: [],
+        reads: [ListExecutions, LoadExecution, SummariseExecutions]
+    }
+    Needs::Member(MemberRole::Editor, Scope::ServersWrite) => {
+        changes: [
+            PutTool, DeleteTool, PutComponent, PutComponents, ReviseComponent, PutEnvironment, DeleteEnvironment, CreateRelease,
+            RollBack, AcceptDefinition, AcceptWords, CreateServer, ChangeServer
+        ],
+        reads: [BeginUpload, TryTool, ListEnvironment, LoadEnvironment]
+    }
+    Needs::Member(MemberRole::Owner, Scope::ServersWrite) => {
+        changes: [DeleteServer],
+        reads: []
+    }
+    Needs::Use => {
+        changes: [],
+        reads: [
+            FindServed, WatchServed, ComparePinned, ReadWords, CallTool, ReadResource, GetPrompt, Complete, AnswerQuestion
+        ]
+    }
+}
+
+impl Operation {
+    /// Whether it changes something that stays.
+    pub(crate) fn changes(self) -> bool {
+        Self::CHANGES.contains(&self)
+    }
+
+    /// Its name in snake case, as the audit log has it.
+    pub(crate) fn name(self) -> String {
+        let mut name = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
+}
+
+/// As [`require`], for an operation that changes something: that it is written down what, is part of what is let through.
+pub(crate) fn require_change(caller: &Caller, operation: Operation) -> Result<Intent, AppError> {
+    check_changes(operation)?;
+    check(caller, operation)?;
+    Ok(Intent::asked(caller, operation))
+}
+
+/// As [`require_customer`], likewise.
+pub(crate) fn require_customer_change(caller: &Caller, operation: Operation) -> Result<(CustomerId, Intent), AppError> {
+    check_changes(operation)?;
+    let customer = check_customer(caller, operation)?;
+    Ok((customer, Intent::asked(caller, operation).of(customer)))
+}
+
+/// As [`require_person`], likewise.
+pub(crate) fn require_person_change(caller: &Caller, operation: Operation) -> Result<(PersonCaller, Intent), AppError> {
+    check_changes(operation)?;
+    let person = check_person(caller, operation)?;
+    Ok((person, Intent::asked(caller, operation)))
 }
 
 /// Lets the caller through if the table gives `operation` to the admin, and the admin asks, or to anybody.
 pub(crate) fn require(caller: &Caller, operation: Operation) -> Result<(), AppError> {
+    check_reads(operation)?;
+    check(caller, operation)
+}
+
+fn check(caller: &Caller, operation: Operation) -> Result<(), AppError> {
     match (operation.needs(), &caller.who) {
         (Needs::Admin, Who::Admin) | (Needs::Nothing, _) => Ok(()),
         (Needs::Admin, _) => Err(AppError::Forbidden { needed: "the admin key" }),
@@ -105,6 +173,11 @@ pub(crate) fn require(caller: &Caller, operation: Operation) -> Result<(), AppEr
 /// Lets the caller through if the table gives `operation` to whom it acts for, and says whom. Every use case about a customer's own things
 /// begins with this.
 pub(crate) fn require_customer(caller: &Caller, operation: Operation) -> Result<CustomerId, AppError> {
+    check_reads(operation)?;
+    check_customer(caller, operation)
+}
+
+fn check_customer(caller: &Caller, operation: Operation) -> Result<CustomerId, AppError> {
     let (least, scope) = match operation.needs() {
         Needs::Member(least, scope) => (least, scope),
         Needs::Owner => return require_owner(caller, operation),
@@ -141,6 +214,11 @@ fn require_owner(caller: &Caller, operation: Operation) -> Result<CustomerId, Ap
 
 /// Lets a person through who is signed in, and says who: for what is theirs alone.
 pub(crate) fn require_person(caller: &Caller, operation: Operation) -> Result<PersonCaller, AppError> {
+    check_reads(operation)?;
+    check_person(caller, operation)
+}
+
+fn check_person(caller: &Caller, operation: Operation) -> Result<PersonCaller, AppError> {
     match (operation.needs(), &caller.who) {
         (Needs::Person, Who::Person(person)) => Ok(*person),
         (Needs::Person, Who::Member(MemberCaller { user, sign_in, .. })) => Ok(PersonCaller { user: *user, sign_in: *sign_in }),
@@ -164,6 +242,22 @@ pub(crate) fn may_use(caller: &Caller, server: &ServedServer) -> bool {
         Who::Token(token) => token.audience == Audience::Server(server.server_id),
         Who::Admin | Who::Member(_) | Who::Person(_) | Who::Anyone => false,
     }
+}
+
+/// Refuses what changes something to a use case that would leave no entry: it lets nobody through, so that no test of it passes.
+fn check_reads(operation: Operation) -> Result<(), AppError> {
+    if operation.changes() {
+        return Err(AppError::internal("a change was begun as if it were none", format!("{operation:?}")));
+    }
+    Ok(())
+}
+
+/// Refuses what the table has as reading to a use case that would leave an entry.
+fn check_changes(operation: Operation) -> Result<(), AppError> {
+    if operation.changes() {
+        return Ok(());
+    }
+    Err(AppError::internal("something was begun as a change that is none", format!("{operation:?}")))
 }
 
 fn refusal(operation: Operation) -> AppError {

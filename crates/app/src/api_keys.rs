@@ -11,6 +11,7 @@ pub use store::api_keys::ApiKeyChange;
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
     tokens,
 };
 
@@ -70,15 +71,15 @@ pub async fn create(
     customer: CustomerId,
     new: NewApiKey,
 ) -> Result<(ApiKeyView, ApiKeyText), AppError> {
-    access::require(caller, Operation::CreateApiKey)?;
+    let intent = access::require_change(caller, Operation::CreateApiKey)?;
     let text = ApiKeyText::random()?;
     let NewApiKey { name, pins_definitions } = new;
     let key = ApiKey { id: ApiKeyId::new(), name, pins_definitions, created_at: app.clock.now() };
-    let inserted =
-        store::api_keys::insert(&mut *app.pool.acquire().await?, customer, &key, &Digest::of(text.expose().as_bytes())).await?;
-    if !inserted {
+    let mut deed = intent.of(customer).begin(app).await?;
+    if !store::api_keys::insert(&mut deed, customer, &key, &Digest::of(text.expose().as_bytes())).await? {
         return Err(AppError::not_found("customer", customer));
     }
+    deed.commit(about(key.id).named(&key.name).detail("pins_definitions", pins_definitions)).await?;
     Ok((view(customer, key), text))
 }
 
@@ -102,18 +103,29 @@ pub async fn load(app: &App, caller: &Caller, customer: CustomerId, key: ApiKeyI
 
 /// Changes a key of `customer`. Its pins stay, whether or not they are looked at.
 pub async fn change(app: &App, caller: &Caller, customer: CustomerId, change: ApiKeyChange) -> Result<ApiKeyView, AppError> {
-    access::require(caller, Operation::ChangeApiKey)?;
-    let changed = store::api_keys::update(&mut *app.pool.acquire().await?, customer, &change).await?;
+    let intent = access::require_change(caller, Operation::ChangeApiKey)?;
+    let mut deed = intent.of(customer).begin(app).await?;
+    let changed = store::api_keys::update(&mut deed, customer, &change).await?;
+    let key = changed.ok_or_else(|| AppError::not_found("API key", change.id))?;
+    deed.commit(about(key.id).named(&key.name).detail("pins_definitions", key.pins_definitions)).await?;
     app.memory.forget_api_key(change.id);
-    changed.map(|key| view(customer, key)).ok_or_else(|| AppError::not_found("API key", change.id))
+    Ok(view(customer, key))
 }
 
 /// Deletes a key: it opens nothing from then on.
 pub async fn delete(app: &App, caller: &Caller, customer: CustomerId, key: ApiKeyId) -> Result<(), AppError> {
-    access::require(caller, Operation::DeleteApiKey)?;
-    let revoked = store::api_keys::revoke(&mut *app.pool.acquire().await?, customer, key, app.clock.now()).await?;
+    let intent = access::require_change(caller, Operation::DeleteApiKey)?;
+    let mut deed = intent.of(customer).begin(app).await?;
+    if !store::api_keys::revoke(&mut deed, customer, key, app.clock.now()).await? {
+        return Err(AppError::not_found("API key", key));
+    }
+    deed.commit(about(key)).await?;
     app.memory.forget_api_key(key);
-    if revoked { Ok(()) } else { Err(AppError::not_found("API key", key)) }
+    Ok(())
+}
+
+fn about(key: ApiKeyId) -> About {
+    About::a("api_key").id(key.as_uuid())
 }
 
 fn view(customer: CustomerId, key: ApiKey) -> ApiKeyView {

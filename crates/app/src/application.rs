@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     AppError, OauthSettings,
     accounts::{AccountSettings, Attempts, Passwords, RelyingParty},
+    audit::RefusedSignIns,
     background,
     client_documents::ClientDocuments,
     clients::AssertionRates,
@@ -121,6 +122,7 @@ pub struct App {
     pub(crate) uploads: Uploads,
     pub(crate) client_documents: ClientDocuments,
     pub(crate) assertion_rates: AssertionRates,
+    pub(crate) refused_sign_ins: RefusedSignIns,
     pub(crate) quotas: Quotas,
     pub(crate) uses: Uses,
     pub(crate) records: Records,
@@ -183,6 +185,7 @@ impl App {
             uploads: Uploads::new(),
             client_documents: ClientDocuments::new(),
             assertion_rates: AssertionRates::new(),
+            refused_sign_ins: RefusedSignIns::new(),
             passwords: Passwords::new(settings.accounts.password_threads),
             attempts: Attempts::new(),
             relying_party: RelyingParty::of(&settings.public_url),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
 };
 
 pub use egress::{BreakerState, Usage};
@@ -63,18 +64,25 @@ pub fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<Break
 }
 
 /// Says for all customers of this node what becomes of requests to `host`. Refused if more hosts are forced than the node keeps.
-pub fn force(app: &App, caller: &Caller, host: &HostPattern, force: Force) -> Result<(), AppError> {
-    access::require(caller, Operation::ForceBreaker)?;
+pub async fn force(app: &App, caller: &Caller, host: &HostPattern, force: Force) -> Result<(), AppError> {
+    let intent = access::require_change(caller, Operation::ForceBreaker)?;
     if host.as_str().starts_with('*') {
         return Err(AppError::invalid("a breaker is of one host: name it without `*.`"));
     }
+    let deed = intent.begin(app).await?;
+    let before = forced(app, host);
     app.egress.force(host.as_str(), force.into());
-    tracing::warn!(host = %host, force = ?force, "an operator decided on a breaker");
-    let is_there = |breaker: &egress::BreakerView| breaker.owner.is_none() && breaker.host == host.as_str();
-    if force != Force::Automatic && !app.egress.breakers().iter().any(is_there) {
+    if force != Force::Automatic && forced(app, host) == Force::Automatic {
         let message = "more hosts are forced already than a node keeps: set some of them to `automatic` first";
         return Err(AppError::Conflict { message: message.to_owned() });
     }
+    let about = About::a("breaker").named(host).detail("force", force.as_str()).detail("before", before.as_str());
+    if let Err(error) = deed.commit(about).await {
+        // Nothing is decided that is not written down.
+        app.egress.force(host.as_str(), before.into());
+        return Err(error);
+    }
+    tracing::warn!(host = %host, force = ?force, "an operator decided on a breaker");
     Ok(())
 }
 
@@ -82,6 +90,26 @@ pub fn force(app: &App, caller: &Caller, host: &HostPattern, force: Force) -> Re
 pub fn load_egress(app: &App, caller: &Caller) -> Result<Usage, AppError> {
     access::require(caller, Operation::LoadEgress)?;
     Ok(app.egress.usage())
+}
+
+/// What is forced on a host at this moment.
+fn forced(app: &App, host: &HostPattern) -> Force {
+    let of_host = |breaker: &egress::BreakerView| breaker.owner.is_none() && breaker.host == host.as_str();
+    match app.egress.breakers().into_iter().find(of_host).map(|breaker| breaker.state) {
+        None => Force::Automatic,
+        Some(BreakerState::ForcedOpen) => Force::Open,
+        Some(_) => Force::Closed,
+    }
+}
+
+impl Force {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Automatic => "automatic",
+        }
+    }
 }
 
 impl From<egress::BreakerView> for BreakerView {

@@ -9,6 +9,7 @@ use telemetry::BuildResult;
 
 use crate::{
     App, AppError, artifacts,
+    audit::Intent,
     candidates::{self, Candidate, Surroundings, Tried, rejected},
     limits::RateExceeded,
     modules, servers, signing, tiers,
@@ -25,13 +26,14 @@ struct Built {
 /// Builds, checks and keeps a version.
 pub(crate) async fn put(
     app: &App,
+    intent: Intent,
     customer: CustomerId,
     slug: &Slug,
     name: &ToolName,
     new: NewVersion,
 ) -> Result<VersionBuilt, AppError> {
     let began = Instant::now();
-    let tried = observe(app, began, build_version(app, customer, slug, name, new).await)?;
+    let tried = observe(app, began, build_version(app, intent, customer, slug, name, new).await)?;
     Ok(tell(slug, began, tried))
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn tell(slug: &Slug, began: Instant, Tried { tool, .. }: Tried) -> Ve
 
 async fn build_version(
     app: &App,
+    intent: Intent,
     customer: CustomerId,
     slug: &Slug,
     name: &ToolName,
@@ -98,7 +101,7 @@ async fn build_version(
         grants,
     };
     let tried = candidates::try_out(app, customer, &tier, &around, candidate).await?;
-    candidates::keep(app, customer, server.id, std::slice::from_ref(&tried)).await?;
+    candidates::keep(app, intent, customer, &around, std::slice::from_ref(&tried)).await?;
     Ok(tried)
 }
 

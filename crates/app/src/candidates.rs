@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    CustomerId, Diagnostic, Digest, EnvName, EnvValue, Grants, Language, ServerId, Slug, Tier, ToolInterface, VersionId,
+    CustomerId, Diagnostic, Digest, EnvName, EnvValue, Grants, Language, ServerId, Slug, Tier, ToolId, ToolInterface, VersionId,
 };
 use store::servers::Server;
 use store::versions::{Version, VersionSummary};
 
 use crate::{
     App, AppError,
+    audit::{About, Intent},
     catalogue::{ServedTool, ToolParts},
     examples, secrets,
 };
@@ -101,15 +102,22 @@ pub(crate) async fn try_out(
 }
 
 /// Keeps versions, and the tools of those that are the first of theirs: all of them or none.
-pub(crate) async fn keep(app: &App, customer: CustomerId, server: ServerId, tried: &[Tried]) -> Result<(), AppError> {
-    let created_at = app.clock.now();
-    let mut transaction = app.pool.begin().await?;
+pub(crate) async fn keep(
+    app: &App,
+    intent: Intent,
+    customer: CustomerId,
+    around: &Surroundings,
+    tried: &[Tried],
+) -> Result<(), AppError> {
+    let (server, created_at) = (around.server, app.clock.now());
+    let mut deed = intent.begin(app).await?;
+    let mut last = None;
     for Tried { tool, source, grants } in tried {
         let name = &tool.interface.name;
-        let tool_id = store::tools::upsert(&mut transaction, customer, server, name, created_at).await?;
+        let tool_id = store::tools::upsert(&mut deed, customer, server, name, created_at).await?;
         let summary = VersionSummary {
             id: tool.version_id,
-            tool: tool_id.ok_or_else(|| AppError::not_found("server", server))?,
+            tool: *last.insert(tool_id.ok_or_else(|| AppError::not_found("server", server))?),
             language: tool.language,
             export: tool.export().map(str::to_owned),
             digest: tool.digest,
@@ -120,18 +128,32 @@ pub(crate) async fn keep(app: &App, customer: CustomerId, server: ServerId, trie
         };
         let version = Version { summary, source: source.clone() };
         let signature = app.signer.sign_version(&store::signatures::before_insert(server, &version.summary)?);
-        if !store::versions::insert(&mut transaction, customer, &version).await? {
+        if !store::versions::insert(&mut deed, customer, &version).await? {
             return Err(AppError::not_found("server", server));
         }
-        store::signatures::insert(&mut transaction, version.summary.id, &signature).await?;
+        store::signatures::insert(&mut deed, version.summary.id, &signature).await?;
     }
-    transaction.commit().await?;
-    Ok(())
+    deed.commit(about(around, tried, last)).await
 }
 
 /// What is wrong with a whole source or component.
 pub(crate) fn rejected(message: impl Into<String>) -> AppError {
     AppError::Build { diagnostics: vec![Diagnostic::without_place(message)] }
+}
+
+/// What was put: one tool, or all those of a component.
+fn about(around: &Surroundings, tried: &[Tried], last: Option<ToolId>) -> About {
+    let slug = &around.slug;
+    match (tried, last) {
+        ([Tried { tool, .. }], Some(id)) => {
+            let about = About::a("tool").id(id.as_uuid()).named(format!("{slug}/{}", tool.interface.name));
+            about.version(tool.version_id, tool.digest).detail("language", tool.language.as_str())
+        }
+        _ => {
+            let names = tried.iter().map(|tried| format!("{} {}", tried.tool.interface.name, tried.tool.digest));
+            About::a("server").id(around.server.as_uuid()).named(slug).list("tools", names)
+        }
+    }
 }
 
 fn version_digest(candidate: &Candidate) -> Result<Digest, AppError> {

@@ -90,10 +90,10 @@ pub async fn put(
     ticket: Ticket,
     new: NewComponent,
 ) -> Result<VersionBuilt, AppError> {
-    let customer = access::require_customer(caller, Operation::PutComponent)?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::PutComponent)?;
     let _work = app.begin_work()?;
     let began = ticket.began;
-    let tried = builds::observe(app, began, upload::put_one(app, customer, slug, name, &ticket, new).await)?;
+    let tried = builds::observe(app, began, upload::put_one(app, intent, customer, slug, name, &ticket, new).await)?;
     Ok(builds::tell(slug, began, tried))
 }
 
@@ -105,10 +105,10 @@ pub async fn put_all(
     ticket: Ticket,
     new: NewComponents,
 ) -> Result<Vec<VersionBuilt>, AppError> {
-    let customer = access::require_customer(caller, Operation::PutComponents)?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::PutComponents)?;
     let _work = app.begin_work()?;
     let began = ticket.began;
-    let tried = builds::observe(app, began, upload::put_all(app, customer, slug, &ticket, new).await)?;
+    let tried = builds::observe(app, began, upload::put_all(app, intent, customer, slug, &ticket, new).await)?;
     Ok(tried.into_iter().map(|tried| builds::tell(slug, began, tried)).collect())
 }
 
@@ -120,10 +120,10 @@ pub async fn revise(
     name: &ToolName,
     revision: Revision,
 ) -> Result<VersionBuilt, AppError> {
-    let customer = access::require_customer(caller, Operation::ReviseComponent)?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::ReviseComponent)?;
     let _work = app.begin_work()?;
     let began = std::time::Instant::now();
-    let tried = builds::observe(app, began, upload::revise(app, customer, slug, name, revision).await)?;
+    let tried = builds::observe(app, began, upload::revise(app, intent, customer, slug, name, revision).await)?;
     Ok(builds::tell(slug, began, tried))
 }
 

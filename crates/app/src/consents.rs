@@ -8,6 +8,7 @@ pub use store::consents::{Place, Subject};
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
     uses,
 };
 
@@ -50,15 +51,17 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
 
 /// Takes a consent back: everything that came of it ends, on every node.
 pub async fn revoke(app: &App, caller: &Caller, consent: ConsentId) -> Result<(), AppError> {
-    let person = access::require_person(caller, Operation::RevokeConsent)?;
-    let mut transaction = app.pool.begin().await?;
-    let ended = store::authorizations::list_of_consent(&mut transaction, person.user, consent).await?;
-    let deleted = store::consents::delete(&mut transaction, person.user, consent).await?;
-    transaction.commit().await?;
+    let (person, intent) = access::require_person_change(caller, Operation::RevokeConsent)?;
+    let mut deed = intent.begin(app).await?;
+    let ended = store::authorizations::list_of_consent(&mut deed, person.user, consent).await?;
+    if !store::consents::delete(&mut deed, person.user, consent).await? {
+        return Err(AppError::not_found("consent", consent));
+    }
+    deed.commit(About::a("consent").id(consent.as_uuid()).detail("authorizations_ended", ended.len())).await?;
     for authorization in ended {
         app.memory.forget_authorization(authorization);
     }
-    if deleted { Ok(()) } else { Err(AppError::not_found("consent", consent)) }
+    Ok(())
 }
 
 impl From<store::consents::ConsentUse> for ConsentView {

@@ -7,6 +7,7 @@ use store::customers::Customer;
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
 };
 
 /// A customer that is to be.
@@ -33,9 +34,11 @@ pub struct CustomerView {
 
 /// Makes a customer.
 pub async fn create(app: &App, caller: &Caller, new: NewCustomer) -> Result<CustomerView, AppError> {
-    access::require(caller, Operation::CreateCustomer)?;
+    let intent = access::require_change(caller, Operation::CreateCustomer)?;
     let customer = Customer { id: CustomerId::new(), name: new.name, tier: new.tier, created_at: app.clock.now() };
-    store::customers::insert(&mut *app.pool.acquire().await?, &customer).await?;
+    let mut deed = intent.of(customer.id).begin(app).await?;
+    store::customers::insert(&mut deed, &customer).await?;
+    deed.commit(about(&customer).detail("tier", customer.tier.as_str())).await?;
     Ok(customer.into())
 }
 
@@ -55,10 +58,18 @@ pub async fn load(app: &App, caller: &Caller, customer: CustomerId) -> Result<Cu
 
 /// Moves a customer to another tier. It counts on the next call on this node, and within a second on others (TIER-3).
 pub async fn set_tier(app: &App, caller: &Caller, customer: CustomerId, tier: TierName) -> Result<CustomerView, AppError> {
-    access::require(caller, Operation::SetTier)?;
-    let found = store::customers::set_tier(&mut *app.pool.acquire().await?, customer, &tier).await?;
+    let intent = access::require_change(caller, Operation::SetTier)?;
+    let mut deed = intent.of(customer).begin(app).await?;
+    let missing = || AppError::not_found("customer", customer);
+    let before = store::customers::lock(&mut deed, customer).await?.ok_or_else(missing)?;
+    let found = store::customers::set_tier(&mut deed, customer, &tier).await?.ok_or_else(missing)?;
+    deed.commit(about(&found).detail("before", before.tier.as_str()).detail("tier", tier.as_str())).await?;
     app.memory.customer_tiers.drop_one(&customer);
-    found.map(CustomerView::from).ok_or_else(|| AppError::not_found("customer", customer))
+    Ok(found.into())
+}
+
+fn about(customer: &Customer) -> About {
+    About::a("customer").id(customer.id.as_uuid()).named(&customer.name)
 }
 
 impl From<Customer> for CustomerView {

@@ -12,6 +12,7 @@ pub use store::environment::Kept;
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
     secrets,
     servers::find_own,
 };
@@ -48,23 +49,28 @@ pub struct EnvView {
 
 /// Sets a name to a value or a secret; the next call uses it. A server can have [`store::environment::VALUES_MAX`] of them.
 pub async fn put(app: &App, caller: &Caller, slug: &Slug, name: EnvName, new: NewEnvValue) -> Result<EnvView, AppError> {
-    let customer = access::require_customer(caller, Operation::PutEnvironment)?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::PutEnvironment)?;
     let updated_at = app.clock.now();
-    let kept = match new {
+    let mut deed = intent.begin(app).await?;
+    let server = find_own(&mut deed, customer, slug).await?.id;
+    // The name alone: values may be private as well.
+    let about = About::a("environment").id(server.as_uuid()).named(format!("{slug}/{name}"));
+    let (kept, about) = match new {
         NewEnvValue::Plain(value) => {
-            let mut connection = app.pool.acquire().await?;
-            let server = find_own(&mut connection, customer, slug).await?;
             let written = EnvironmentValue { name: name.clone(), value: value.clone(), updated_at };
-            if !store::environment::upsert(&mut connection, customer, server.id, &written).await? {
+            if !store::environment::upsert(&mut deed, customer, server, &written).await? {
                 return Err(AppError::not_found("server", slug));
             }
-            Kept::Plain(value)
+            (Kept::Plain(value), about.detail("secret", false))
         }
         NewEnvValue::Secret { value, hosts } => {
-            secrets::put(app, customer, slug, secrets::NewSecret { name: &name, value, hosts: &hosts, updated_at }).await?;
-            Kept::Secret { hosts }
+            let new = secrets::NewSecret { name: &name, value, hosts: &hosts, updated_at };
+            secrets::put(app, &mut deed, customer, server, new).await?;
+            let about = about.detail("secret", true).list("hosts", hosts.iter().map(ToString::to_string));
+            (Kept::Secret { hosts }, about)
         }
     };
+    deed.commit(about).await?;
     app.memory.forget_server(slug);
     Ok(EnvView { name, kept, updated_at })
 }
@@ -90,12 +96,15 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> Re
 
 /// Deletes a value or a secret.
 pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> Result<(), AppError> {
-    let customer = access::require_customer(caller, Operation::DeleteEnvironment)?;
-    let mut connection = app.pool.acquire().await?;
-    let server = find_own(&mut connection, customer, slug).await?;
-    let deleted = store::environment::delete(&mut connection, customer, server.id, name).await?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::DeleteEnvironment)?;
+    let mut deed = intent.begin(app).await?;
+    let server = find_own(&mut deed, customer, slug).await?.id;
+    if !store::environment::delete(&mut deed, customer, server, name).await? {
+        return Err(AppError::not_found("environment value", name));
+    }
+    deed.commit(About::a("environment").id(server.as_uuid()).named(format!("{slug}/{name}"))).await?;
     app.memory.forget_server(slug);
-    if deleted { Ok(()) } else { Err(AppError::not_found("environment value", name)) }
+    Ok(())
 }
 
 impl From<EnvironmentEntry> for EnvView {

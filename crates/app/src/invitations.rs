@@ -8,6 +8,7 @@ use crate::{
     App, AppError, Caller, Page, PageRequest, Who,
     access::{self, Operation},
     accounts::{self, AccountError, SecretToken},
+    audit::{About, Intent},
     members,
 };
 
@@ -57,8 +58,8 @@ pub struct OpenInvitation {
 
 /// Invites somebody to the caller's customer. The link is given back here and never again.
 pub async fn create(app: &App, caller: &Caller, new: NewInvitation) -> Result<(InvitationView, String), AppError> {
-    let customer = access::require_customer(caller, Operation::CreateInvitation)?;
-    insert(app, customer, caller.user(), new).await
+    let (customer, intent) = access::require_customer_change(caller, Operation::CreateInvitation)?;
+    insert(app, intent, customer, caller.user(), new).await
 }
 
 /// Invites somebody to any customer, for whoever runs the installation: where sign-up is closed, the first owner comes so.
@@ -68,8 +69,8 @@ pub async fn create_for(
     customer: CustomerId,
     new: NewInvitation,
 ) -> Result<(InvitationView, String), AppError> {
-    access::require(caller, Operation::InviteToCustomer)?;
-    insert(app, customer, None, new).await
+    let intent = access::require_change(caller, Operation::InviteToCustomer)?;
+    insert(app, intent.of(customer), customer, None, new).await
 }
 
 /// The open invitations of the caller's customer, newest first.
@@ -82,9 +83,12 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
 
 /// Takes an open invitation of the caller's customer back.
 pub async fn revoke(app: &App, caller: &Caller, invitation: InvitationId) -> Result<(), AppError> {
-    let customer = access::require_customer(caller, Operation::RevokeInvitation)?;
-    let revoked = store::invitations::revoke(&mut *app.pool.acquire().await?, customer, invitation, app.clock.now()).await?;
-    if revoked { Ok(()) } else { Err(AppError::not_found("invitation", invitation)) }
+    let (customer, intent) = access::require_customer_change(caller, Operation::RevokeInvitation)?;
+    let mut deed = intent.begin(app).await?;
+    if !store::invitations::revoke(&mut deed, customer, invitation, app.clock.now()).await? {
+        return Err(AppError::not_found("invitation", invitation));
+    }
+    deed.commit(About::a("invitation").id(invitation.as_uuid())).await
 }
 
 /// The invitation that a link's token is of. One that was used, taken back or has expired is none.
@@ -98,12 +102,14 @@ pub async fn find(app: &App, token: &str) -> Result<OpenInvitation, AccountError
 
 /// Makes whoever is signed in a member, as the link says.
 pub async fn accept(app: &App, caller: &Caller, token: &str) -> Result<OpenInvitation, AccountError> {
-    let person = access::require_person(caller, Operation::AcceptInvitation)?;
+    let (person, intent) = access::require_person_change(caller, Operation::AcceptInvitation)?;
     let known = accounts::find_person(app, person.user).await?;
     let invitation = find_for(app, token, &known.email).await?;
-    let mut transaction = app.pool.begin().await?;
-    use_up(&mut transaction, &invitation, person.user, app.clock.now()).await?;
-    transaction.commit().await?;
+    let mut deed = intent.begin(app).await?;
+    use_up(&mut deed, &invitation, person.user, app.clock.now()).await?;
+    let InvitationView { invitation_id, customer_id, role, .. } = &invitation.invitation;
+    let about = About::a("invitation").id(invitation_id.as_uuid()).of(*customer_id);
+    deed.commit(about.detail("role", role.as_str())).await?;
     app.memory.people.drop_one(&person.user);
     Ok(invitation)
 }
@@ -154,6 +160,7 @@ pub(crate) async fn sweep(app: &App, batch: i64) -> Result<(), AppError> {
 
 async fn insert(
     app: &App,
+    intent: Intent,
     customer: CustomerId,
     invited_by: Option<UserId>,
     new: NewInvitation,
@@ -162,8 +169,8 @@ async fn insert(
     let NewInvitation { role, email } = new;
     let id = InvitationId::new();
     let invitation = Invitation { id, customer, role, email, invited_by, created_at: now, expires_at: now + LIFETIME };
-    let mut transaction = app.pool.begin().await?;
-    let before = store::invitations::count(&mut transaction, customer, now, now - TimeDelta::days(1)).await?;
+    let mut deed = intent.begin(app).await?;
+    let before = store::invitations::count(&mut deed, customer, now, now - TimeDelta::days(1)).await?;
     if before.open >= OPEN_MAX {
         let message = format!("{OPEN_MAX} invitations of this customer are open: take some back first");
         return Err(AppError::Conflict { message });
@@ -172,10 +179,11 @@ async fn insert(
         let message = format!("{MADE_A_DAY_MAX} invitations of this customer were made within a day: make others tomorrow");
         return Err(AppError::Conflict { message });
     }
-    if !store::invitations::insert(&mut transaction, &invitation, &token.digest()).await? {
+    if !store::invitations::insert(&mut deed, &invitation, &token.digest()).await? {
         return Err(AppError::not_found("customer", customer));
     }
-    transaction.commit().await?;
+    // For whom, is said to the members of the customer; the log has no need of addresses.
+    deed.commit(About::a("invitation").id(id.as_uuid()).detail("role", role.as_str())).await?;
     let link = format!("{}/invitations/{}", app.settings.public_url, token.expose());
     Ok((invitation.into(), link))
 }

@@ -8,6 +8,7 @@ mod answers;
 pub mod api_keys;
 mod application;
 mod artifacts;
+pub mod audit;
 mod background;
 pub mod breakers;
 mod builds;

@@ -11,6 +11,7 @@ use store::{PgConnection, clients::Machine, machine_clients};
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
     clients::Client,
     servers,
     tokens::random,
@@ -59,13 +60,13 @@ pub struct MachineClientView {
 
 /// Makes a client for the caller's customer; its secret, if it has one, is given back here and never again.
 pub async fn create(app: &App, caller: &Caller, new: NewMachineClient) -> Result<(MachineClientView, Option<Secret>), AppError> {
-    let customer = access::require_customer(caller, Operation::CreateClient)?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::CreateClient)?;
     let NewMachineClient { name, audience, scope, keys } = new;
     let metadata = ClientMetadata::of_machine(&name, keys).map_err(|error| AppError::invalid(error.to_string()))?;
     let scopes = scopes_for(scope.as_deref(), &audience)?;
     let secret = if metadata.needs_secret() { Some(Secret::from_random(random()?)) } else { None };
-    let mut connection = app.pool.acquire().await?;
-    let audience = find_audience(&mut connection, customer, audience).await?;
+    let mut deed = intent.begin(app).await?;
+    let audience = find_audience(&mut deed, customer, audience).await?;
     let machine = Machine { customer, audience, scopes };
     let client = store::clients::Client {
         key: ClientKey::new(),
@@ -77,10 +78,12 @@ pub async fn create(app: &App, caller: &Caller, new: NewMachineClient) -> Result
         expires_at: None,
         machine: Some(machine.clone()),
     };
-    if !machine_clients::insert(&mut connection, &client, &machine).await? {
+    if !machine_clients::insert(&mut deed, &client, &machine).await? {
         let message = format!("a customer has {} clients at most: delete one first", machine_clients::OF_CUSTOMER_MAX);
         return Err(AppError::Conflict { message });
     }
+    let about = About::a("client").id(client.key.as_uuid()).named(&name).detail("scopes", machine.scopes.to_string());
+    deed.commit(about.detail("audience", audience_of(&machine.audience))).await?;
     tracing::info!(%customer, client = %client.key, "made a client that acts for itself");
     Ok((view(client)?, secret))
 }
@@ -102,13 +105,14 @@ pub async fn load(app: &App, caller: &Caller, key: ClientKey) -> Result<MachineC
 
 /// Deletes a client: it gets no tokens any more, and those that it has open nothing, on every node.
 pub async fn delete(app: &App, caller: &Caller, key: ClientKey) -> Result<(), AppError> {
-    let customer = access::require_customer(caller, Operation::DeleteClient)?;
-    let mut connection = app.pool.acquire().await?;
-    if machine_clients::find(&mut connection, customer, key).await?.is_none() {
+    let (customer, intent) = access::require_customer_change(caller, Operation::DeleteClient)?;
+    let mut deed = intent.begin(app).await?;
+    if machine_clients::find(&mut deed, customer, key).await?.is_none() {
         return Err(AppError::not_found("client", key));
     }
-    let ended = store::authorizations::list_of_client(&mut connection, key).await?;
-    machine_clients::delete(&mut connection, customer, key).await?;
+    let ended = store::authorizations::list_of_client(&mut deed, key).await?;
+    machine_clients::delete(&mut deed, customer, key).await?;
+    deed.commit(About::a("client").id(key.as_uuid()).detail("authorizations_ended", ended.len())).await?;
     app.memory.clients.drop_one(&key);
     for authorization in ended {
         app.memory.forget_authorization(authorization);
@@ -139,6 +143,13 @@ fn scopes_for(asked: Option<&str>, audience: &NewAudience) -> Result<Scopes, App
         return Err(AppError::invalid("a client that acts for itself has nothing to do with members: leave `members:write` out"));
     }
     Ok(given)
+}
+
+fn audience_of(audience: &MachineAudience) -> String {
+    match audience {
+        MachineAudience::Server { slug, .. } => format!("server {slug}"),
+        MachineAudience::Management(role) => format!("management as {}", role.as_str()),
+    }
 }
 
 async fn find_audience(

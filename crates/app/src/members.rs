@@ -10,6 +10,7 @@ use store::{
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::{About, Intent},
 };
 
 /// People that one customer can have.
@@ -39,47 +40,47 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
 
 /// Gives a member another role. It counts on the next request, on every node. The last owner stays one.
 pub async fn set_role(app: &App, caller: &Caller, user: UserId, role: MemberRole) -> Result<MemberView, AppError> {
-    let customer = access::require_customer(caller, Operation::ChangeMember)?;
-    let mut transaction = app.pool.begin().await?;
-    let change = store::members::set_role(&mut transaction, customer, user, role).await?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::ChangeMember)?;
+    let mut deed = intent.begin(app).await?;
+    let change = store::members::set_role(&mut deed, customer, user, role).await?;
+    let member = done(change, customer, user)?;
     if role != MemberRole::Owner {
-        revoke_invitations(app, &mut transaction, customer, &change).await?;
+        revoke_invitations(app, &mut deed, customer, user).await?;
     }
-    transaction.commit().await?;
+    deed.commit(About::a("member").id(user.as_uuid()).detail("role", role.as_str())).await?;
     app.memory.people.drop_one(&user);
-    done(change, customer, user).map(MemberView::from)
+    Ok(member.into())
 }
 
 /// Removes a member, who may do nothing for the customer from then on. The last owner stays.
 pub async fn remove(app: &App, caller: &Caller, user: UserId) -> Result<(), AppError> {
-    let customer = access::require_customer(caller, Operation::RemoveMember)?;
-    done(end(app, customer, user).await?, customer, user).map(drop)
+    let (customer, intent) = access::require_customer_change(caller, Operation::RemoveMember)?;
+    end(app, intent, customer, user).await
 }
 
 /// Ends the membership of whoever asks. The last owner stays.
 pub async fn leave(app: &App, caller: &Caller, customer: CustomerId) -> Result<(), AppError> {
-    let person = access::require_person(caller, Operation::LeaveCustomer)?;
-    match end(app, customer, person.user).await? {
-        MemberChange::Missing => Err(AppError::not_found("customer", customer)),
-        change => done(change, customer, person.user).map(drop),
+    let (person, intent) = access::require_person_change(caller, Operation::LeaveCustomer)?;
+    match end(app, intent.of(customer), customer, person.user).await {
+        Err(AppError::NotFound { .. }) => Err(AppError::not_found("customer", customer)),
+        done => done,
     }
 }
 
 /// Ends a membership, and what the person let clients do for the customer: were they to come back one day, those would not come with them.
-async fn end(app: &App, customer: CustomerId, user: UserId) -> Result<MemberChange, AppError> {
-    let mut transaction = app.pool.begin().await?;
-    let change = store::members::delete(&mut transaction, customer, user).await?;
-    revoke_invitations(app, &mut transaction, customer, &change).await?;
-    let ended = match &change {
-        MemberChange::Done(_) => store::consents::delete_of_member(&mut transaction, user, customer).await?,
-        MemberChange::Missing | MemberChange::LastOwner => Vec::new(),
-    };
-    transaction.commit().await?;
+async fn end(app: &App, intent: Intent, customer: CustomerId, user: UserId) -> Result<(), AppError> {
+    let mut deed = intent.begin(app).await?;
+    let change = store::members::delete(&mut deed, customer, user).await?;
+    let member = done(change, customer, user)?;
+    revoke_invitations(app, &mut deed, customer, user).await?;
+    let ended = store::consents::delete_of_member(&mut deed, user, customer).await?;
+    let about = About::a("member").id(user.as_uuid()).detail("role", member.role.as_str());
+    deed.commit(about.detail("authorizations_ended", ended.len())).await?;
     app.memory.people.drop_one(&user);
     for authorization in ended {
         app.memory.forget_authorization(authorization);
     }
-    Ok(change)
+    Ok(())
 }
 
 /// Whoever is an owner no more lets nobody in any more, and does not come back themselves by a link that they made before.
@@ -87,11 +88,9 @@ async fn revoke_invitations(
     app: &App,
     transaction: &mut Transaction,
     customer: CustomerId,
-    change: &MemberChange,
+    user: UserId,
 ) -> Result<(), AppError> {
-    if let MemberChange::Done(member) = change {
-        store::invitations::revoke_of_inviter(transaction, member.user, Some(customer), app.clock.now()).await?;
-    }
+    store::invitations::revoke_of_inviter(transaction, user, Some(customer), app.clock.now()).await?;
     Ok(())
 }
 

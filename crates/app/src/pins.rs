@@ -20,6 +20,7 @@ pub use self::{
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
     catalogue::{self, ServedServer, ServedTool},
 };
 
@@ -140,7 +141,7 @@ pub async fn accept(
     name: &ToolName,
     acceptance: Acceptance,
 ) -> Result<PinView, AppError> {
-    let customer = access::require_customer(caller, Operation::AcceptDefinition)?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::AcceptDefinition)?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = server.offers.find(name).ok_or_else(|| AppError::not_found("tool", name))?;
     let api_key = find_key(app, customer, acceptance.api_key, caller).await?;
@@ -154,12 +155,13 @@ pub async fn accept(
     }
     let new = NewPin { name: name.clone(), digest: tool.definition_digest, version: tool.version_id };
     let at = app.clock.now();
-    let mut connection = app.pool.acquire().await?;
-    let accepted = store::pins::accept(&mut connection, customer, api_key, server.server_id, &new, at).await?;
-    app.memory.pins.drop_one(&(api_key, server.server_id));
-    if !accepted {
+    let mut deed = intent.begin(app).await?;
+    if !store::pins::accept(&mut deed, customer, api_key, server.server_id, &new, at).await? {
         return Err(AppError::not_found("pin", name));
     }
+    let about = About::a("pin").id(api_key.as_uuid()).named(format!("{slug}/{name}"));
+    deed.commit(about.version(new.version, new.digest)).await?;
+    app.memory.pins.drop_one(&(api_key, server.server_id));
     let pin = Pin { digest: new.digest, version: new.version, pinned_at: at };
     Ok(view(&server, name.clone(), &pin, None))
 }

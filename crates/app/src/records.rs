@@ -183,6 +183,8 @@ impl Desk {
             api_key: facts.api_key,
             authorization: facts.authorization,
             user: facts.user,
+            sign_in: facts.sign_in,
+            client: facts.client.clone(),
             server: facts.server,
             server_slug: facts.slug.clone(),
             tool: facts.tool.clone(),

@@ -9,11 +9,13 @@ use domain::{CustomerId, ReleaseId, Slug, ToolInterface, ToolName, VersionId};
 use store::{
     PgConnection,
     releases::{NewRelease, Release},
+    servers::Server,
 };
 
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
     servers::{self, find_own},
 };
 
@@ -40,19 +42,19 @@ pub async fn create(
     slug: &Slug,
     tools: Option<BTreeMap<ToolName, VersionId>>,
 ) -> Result<ReleaseView, AppError> {
-    let customer = access::require_customer(caller, Operation::CreateRelease)?;
-    let mut transaction = app.pool.begin().await?;
-    let server = find_own(&mut transaction, customer, slug).await?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::CreateRelease)?;
+    let mut deed = intent.begin(app).await?;
+    let server = find_own(&mut deed, customer, slug).await?;
     let tools = match tools {
         Some(tools) => tools,
-        None => store::versions::list_newest_of_server(&mut transaction, customer, server.id).await?,
+        None => store::versions::list_newest_of_server(&mut deed, customer, server.id).await?,
     };
-    check_uris(&mut transaction, customer, &tools).await?;
+    check_uris(&mut deed, customer, &tools).await?;
     let release = NewRelease { id: ReleaseId::new(), tools, created_at: app.clock.now() };
-    if !store::releases::insert(&mut transaction, customer, server.id, &release).await? {
+    if !store::releases::insert(&mut deed, customer, server.id, &release).await? {
         return Err(AppError::not_found("server", slug));
     }
-    transaction.commit().await?;
+    deed.commit(about(&server, release.id, &release.tools)).await?;
     app.memory.forget_server(slug);
     Ok(ReleaseView {
         release_id: release.id,
@@ -83,15 +85,24 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug, release: ReleaseId) -
 
 /// Serves an earlier release again; or a later one, after that.
 pub async fn roll_back(app: &App, caller: &Caller, slug: &Slug, release: ReleaseId) -> Result<ReleaseView, AppError> {
-    let customer = access::require_customer(caller, Operation::RollBack)?;
-    let mut connection = app.pool.acquire().await?;
-    let server = find_own(&mut connection, customer, slug).await?;
-    if !store::releases::set_current(&mut connection, customer, server.id, release).await? {
-        return Err(AppError::not_found("release", release));
+    let (customer, intent) = access::require_customer_change(caller, Operation::RollBack)?;
+    let mut deed = intent.begin(app).await?;
+    let server = find_own(&mut deed, customer, slug).await?;
+    let missing = || AppError::not_found("release", release);
+    if !store::releases::set_current(&mut deed, customer, server.id, release).await? {
+        return Err(missing());
     }
+    let found = store::releases::find(&mut deed, customer, server.id, release).await?.ok_or_else(missing)?;
+    let about = about(&server, release, &found.tools);
+    deed.commit(about.detail_if("before", server.current_release.map(|before| before.to_string()))).await?;
     app.memory.forget_server(slug);
-    let found = store::releases::find(&mut connection, customer, server.id, release).await?;
-    found.map(|release| view(app, slug, release)).ok_or_else(|| AppError::not_found("release", release))
+    Ok(view(app, slug, found))
+}
+
+/// Which versions are served from now on.
+fn about(server: &Server, release: ReleaseId, tools: &BTreeMap<ToolName, VersionId>) -> About {
+    let tools = tools.iter().map(|(name, version)| format!("{name} {version}"));
+    About::a("release").id(release.as_uuid()).named(&server.slug).list("tools", tools)
 }
 
 /// A version that the customer does not have is found out when the release is written.

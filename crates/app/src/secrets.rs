@@ -5,7 +5,7 @@ pub mod rotation;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::{CustomerId, EnvName, HostPattern, ServerId, Slug};
+use domain::{CustomerId, EnvName, HostPattern, ServerId};
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{PgConnection, Transaction, data_keys, secrets::SealedSecret};
 
@@ -13,7 +13,6 @@ use crate::{
     App, AppError,
     environment::NewEnvValue,
     sealing::{DataKey, MasterKeys, Owner, SealError, SecretPlace},
-    servers,
 };
 
 /// Hosts that one secret can be bound to: as many as a grant can name for it.
@@ -36,14 +35,18 @@ pub(crate) struct OpenSecret {
 }
 
 /// Seals and keeps a secret of the customer's server.
-pub(crate) async fn put(app: &App, customer: CustomerId, slug: &Slug, new: NewSecret<'_>) -> Result<(), AppError> {
+pub(crate) async fn put(
+    app: &App,
+    transaction: &mut Transaction,
+    customer: CustomerId,
+    server: ServerId,
+    new: NewSecret<'_>,
+) -> Result<(), AppError> {
     check(&new)?;
-    let mut transaction = app.pool.begin().await?;
-    let server = servers::find_own(&mut transaction, customer, slug).await?;
-    let version = store::secrets::begin_write(&mut transaction, customer, server.id, new.name).await?;
-    let version = version.ok_or_else(|| AppError::not_found("server", slug))?;
-    let key = sealing_key(&mut transaction, &app.masters, customer, new.updated_at).await?;
-    let place = SecretPlace { customer, server: server.id, name: new.name, version };
+    let version = store::secrets::begin_write(transaction, customer, server, new.name).await?;
+    let version = version.ok_or_else(|| AppError::not_found("server", server))?;
+    let key = sealing_key(transaction, &app.masters, customer, new.updated_at).await?;
+    let place = SecretPlace { customer, server, name: new.name, version };
     let sealed = key.seal(&place, &new.value).map_err(|error| AppError::internal("cannot seal a secret", error))?;
     let secret = SealedSecret {
         name: new.name.clone(),
@@ -53,8 +56,7 @@ pub(crate) async fn put(app: &App, customer: CustomerId, slug: &Slug, new: NewSe
         hosts: new.hosts.to_vec(),
         updated_at: new.updated_at,
     };
-    store::secrets::upsert(&mut transaction, server.id, &secret).await?;
-    Ok(transaction.commit().await?)
+    Ok(store::secrets::upsert(transaction, server, &secret).await?)
 }
 
 /// The secrets of a server among `names`. One that does not open is left out, and told to the log: the tools that do not need it go on.

@@ -8,6 +8,7 @@ use store::server_access::{Access, Holder, Wanted};
 use crate::{
     App, AppError, Caller, Page, PageRequest, Who,
     access::{self, Operation},
+    audit::About,
     consents, servers, uses,
 };
 
@@ -64,12 +65,13 @@ pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -
 /// Ends an access to the caller's server: its tokens open nothing from then on, on every node. A person whom the server's policy lets in can let the client in
 /// again; a client that acts for itself is deleted.
 pub async fn end(app: &App, caller: &Caller, slug: &Slug, access: AccessId) -> Result<(), AppError> {
-    let customer = access::require_customer(caller, Operation::EndServerAccess)?;
-    let mut transaction = app.pool.begin().await?;
-    let server = servers::find_own(&mut transaction, customer, slug).await?.id;
-    let ended = store::server_access::delete(&mut transaction, customer, server, access).await?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::EndServerAccess)?;
+    let mut deed = intent.begin(app).await?;
+    let server = servers::find_own(&mut deed, customer, slug).await?.id;
+    let ended = store::server_access::delete(&mut deed, customer, server, access).await?;
     let ended = ended.ok_or_else(|| AppError::not_found("access", access))?;
-    transaction.commit().await?;
+    let about = About::a("access").id(access.as_uuid()).named(slug).detail("machine", ended.is_machine);
+    deed.commit(about.detail("authorizations_ended", ended.authorizations.len())).await?;
     if ended.is_machine {
         app.memory.clients.drop_one(&ClientKey::from_uuid(access.as_uuid()));
     }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{AccessPolicy, CustomerId, KeepContents, ReleaseId, ServerId, ServerTitle, Slug};
+use serde_json::json;
 pub use store::servers::ServerChange;
 use store::{PgConnection, servers::Server};
 
@@ -9,6 +10,7 @@ use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
     artifacts,
+    audit::About,
 };
 
 /// A server that is to be.
@@ -54,7 +56,7 @@ pub struct ServerView {
 
 /// Makes a server, which serves nothing until its first release.
 pub async fn create(app: &App, caller: &Caller, new: NewServer) -> Result<ServerView, AppError> {
-    let customer = access::require_customer(caller, Operation::CreateServer)?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::CreateServer)?;
     check_description(&new.description)?;
     let server = store::servers::NewServer {
         id: ServerId::new(),
@@ -64,9 +66,11 @@ pub async fn create(app: &App, caller: &Caller, new: NewServer) -> Result<Server
         access: new.access,
         created_at: app.clock.now(),
     };
-    if !store::servers::insert(&mut *app.pool.acquire().await?, customer, &server).await? {
+    let mut deed = intent.begin(app).await?;
+    if !store::servers::insert(&mut deed, customer, &server).await? {
         return Err(AppError::not_found("customer", customer));
     }
+    deed.commit(about(server.id, &server.slug).detail("access", server.access.as_str())).await?;
     app.memory.forget_server(&server.slug);
     Ok(ServerView {
         server_id: server.id,
@@ -98,14 +102,17 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug) -> Result<ServerView,
 /// Changes of which calls of a server inputs and results are kept, and who may use it. The first goes for calls that end from now on; what was
 /// kept stays for as long as the tier keeps records. The second goes for every call from now on, whatever was allowed before.
 pub async fn change(app: &App, caller: &Caller, slug: &Slug, change: ServerChange) -> Result<ServerView, AppError> {
-    let customer = access::require_customer(caller, Operation::ChangeServer)?;
-    let mut connection = app.pool.acquire().await?;
-    let changed = store::servers::update(&mut connection, customer, slug, change).await?;
-    app.memory.forget_server(slug);
-    if !changed {
+    let (customer, intent) = access::require_customer_change(caller, Operation::ChangeServer)?;
+    let mut deed = intent.begin(app).await?;
+    let before = find_own(&mut deed, customer, slug).await?;
+    if !store::servers::update(&mut deed, customer, slug, change).await? {
         return Err(AppError::not_found("server", slug));
     }
-    let server = find_own(&mut connection, customer, slug).await?;
+    let server = find_own(&mut deed, customer, slug).await?;
+    let access = json!([before.access.as_str(), server.access.as_str()]);
+    let kept = json!([before.keep_contents.as_str(), server.keep_contents.as_str()]);
+    deed.commit(about(server.id, slug).detail("access", access).detail("keep_contents", kept)).await?;
+    app.memory.forget_server(slug);
     Ok(view(app, server))
 }
 
@@ -113,12 +120,14 @@ pub async fn change(app: &App, caller: &Caller, slug: &Slug, change: ServerChang
 /// with the sweeper. Its slug stays taken, and records of its calls
 /// stay for as long as the tier keeps them.
 pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<(), AppError> {
-    let customer = access::require_customer(caller, Operation::DeleteServer)?;
-    let deleted = store::servers::delete(&mut *app.pool.acquire().await?, customer, slug).await?;
-    app.memory.forget_server(slug);
-    if !deleted {
+    let (customer, intent) = access::require_customer_change(caller, Operation::DeleteServer)?;
+    let mut deed = intent.begin(app).await?;
+    let server = find_own(&mut deed, customer, slug).await?;
+    if !store::servers::delete(&mut deed, customer, slug).await? {
         return Err(AppError::not_found("server", slug));
     }
+    deed.commit(about(server.id, slug)).await?;
+    app.memory.forget_server(slug);
     // The server is gone, whatever comes of its artifacts: the sweeper comes by again.
     if let Err(error) = artifacts::sweep(app, artifacts::Orphans::Replaceable).await {
         tracing::warn!(%error, "artifacts of a deleted server wait for the sweeper");
@@ -130,6 +139,10 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<(), AppEr
 pub(crate) async fn find_own(connection: &mut PgConnection, customer: CustomerId, slug: &Slug) -> Result<Server, AppError> {
     let found = store::servers::find_by_slug(connection, customer, slug).await?;
     found.ok_or_else(|| AppError::not_found("server", slug))
+}
+
+fn about(server: ServerId, slug: &Slug) -> About {
+    About::a("server").id(server.as_uuid()).named(slug)
 }
 
 /// Where MCP clients find the server `slug`.

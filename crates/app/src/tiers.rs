@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use domain::{CustomerId, Limits, Tier, TierName};
+use serde_json::{Map, Value, json};
 
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
+    audit::About,
 };
 
 /// Every tier, by name. There are few of them: no pages.
@@ -25,12 +27,28 @@ pub async fn load(app: &App, caller: &Caller, name: &TierName) -> Result<Tier, A
 /// Sets the limits of a tier, which is made if it is not there. They count on the next call on this node, and within a second
 /// on others (TIER-3). A promise that no node can keep is refused.
 pub async fn put(app: &App, caller: &Caller, name: TierName, limits: Limits) -> Result<Tier, AppError> {
-    access::require(caller, Operation::PutTier)?;
+    let intent = access::require_change(caller, Operation::PutTier)?;
     check(&limits)?;
     let tier = Tier { name, limits };
-    store::tiers::upsert(&mut *app.pool.acquire().await?, &tier).await?;
+    let mut deed = intent.begin(app).await?;
+    let before = store::tiers::lock(&mut deed, &tier.name).await?;
+    store::tiers::upsert(&mut deed, &tier).await?;
+    let changed = differences(before.as_ref().map(|before| &before.limits), &tier.limits)?;
+    deed.commit(About::a("tier").named(&tier.name).detail("limits", changed)).await?;
     app.memory.tiers.drop_one(&tier.name);
     Ok(tier)
+}
+
+/// The limits that are other than `before`, each with what it was and what it is.
+fn differences(before: Option<&Limits>, now: &Limits) -> Result<Map<String, Value>, AppError> {
+    let fields = |limits: &Limits| match serde_json::to_value(limits) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(other) => Err(AppError::internal("the limits of a tier are no object", other.to_string())),
+        Err(error) => Err(AppError::internal("the limits of a tier cannot be written", error)),
+    };
+    let before = before.map(fields).transpose()?.unwrap_or_default();
+    let changed = fields(now)?.into_iter().filter(|(name, value)| before.get(name) != Some(value));
+    Ok(changed.map(|(name, value)| (name.clone(), json!([before.get(&name), value]))).collect())
 }
 
 fn check(limits: &Limits) -> Result<(), AppError> {

@@ -9,6 +9,7 @@ use store::{PgConnection, servers::Server, tools::Tool, versions::VersionSummary
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
     builds, servers,
     versions::VersionView,
 };
@@ -57,9 +58,9 @@ pub struct ToolView {
 
 /// Builds `new` into the next version of the tool `name`, which is made if it is not there. Nothing is served before a release.
 pub async fn put(app: &App, caller: &Caller, slug: &Slug, name: &ToolName, new: NewVersion) -> Result<VersionBuilt, AppError> {
-    let customer = access::require_customer(caller, Operation::PutTool)?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::PutTool)?;
     let _work = app.begin_work()?;
-    builds::put(app, customer, slug, name, new).await
+    builds::put(app, intent, customer, slug, name, new).await
 }
 
 /// The tools of a server, by name.
@@ -90,11 +91,13 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug, name: &ToolName) -> R
 
 /// Takes a tool out of the next release. The release that is served keeps it until then.
 pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &ToolName) -> Result<(), AppError> {
-    let customer = access::require_customer(caller, Operation::DeleteTool)?;
-    let mut connection = app.pool.acquire().await?;
-    let server = servers::find_own(&mut connection, customer, slug).await?;
-    let removed = store::tools::remove(&mut connection, customer, server.id, name, app.clock.now()).await?;
-    if removed { Ok(()) } else { Err(AppError::not_found("tool", name)) }
+    let (customer, intent) = access::require_customer_change(caller, Operation::DeleteTool)?;
+    let mut deed = intent.begin(app).await?;
+    let (server, tool) = find_own(&mut deed, customer, slug, name).await?;
+    if !store::tools::remove(&mut deed, customer, server.id, name, app.clock.now()).await? {
+        return Err(AppError::not_found("tool", name));
+    }
+    deed.commit(About::a("tool").id(tool.id.as_uuid()).named(format!("{slug}/{name}"))).await
 }
 
 /// The customer's server and its tool of this name, for use cases on what belongs to it.

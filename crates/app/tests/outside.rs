@@ -250,13 +250,13 @@ async fn a_host_that_fails_is_left_alone_which_an_operator_sees_and_decides(pool
     let refused = ask().await;
     assert!(failure(&refused).contains("circuit breaker of `upstream.localhost` is open"), "{refused:?}");
 
-    breakers::force(app, &admin, &host, Force::Closed).unwrap();
+    breakers::force(app, &admin, &host, Force::Closed).await.unwrap();
     assert!(failure(&ask().await).contains("cannot connect"), "it is tried whatever fails");
-    breakers::force(app, &admin, &host, Force::Open).unwrap();
+    breakers::force(app, &admin, &host, Force::Open).await.unwrap();
     let refused = ask().await;
     assert!(failure(&refused).contains("circuit breaker of `upstream.localhost` is open"), "{refused:?}");
     assert_eq!((list()[0].state, list()[0].customer_id), (BreakerState::ForcedOpen, None));
-    breakers::force(app, &admin, &host, Force::Automatic).unwrap();
+    breakers::force(app, &admin, &host, Force::Automatic).await.unwrap();
     assert_eq!(list(), []);
 
     let usage = breakers::load_egress(app, &admin).unwrap();

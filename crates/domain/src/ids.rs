@@ -134,3 +134,7 @@ id! {
     /// A question to the client of a call that waits for the answer on a node.
     QuestionId
 }
+id! {
+    /// An entry of the audit log.
+    AuditEntryId
+}

@@ -41,8 +41,8 @@ pub use email::EmailAddress;
 pub use grants::{Destination, GrantError, GrantedHost, Grants, HostPattern, HttpMethod, Precedence, Scheme};
 pub use icon::{Icon, IconError, Theme};
 pub use ids::{
-    AccessId, ApiKeyId, AuthorizationId, CallId, ClientKey, ConsentId, CustomerId, IdentityId, InvitationId, JournalId,
-    PasskeyId, QuestionId, ReleaseId, RequestId, ServerId, SignInId, ToolId, UserId, VersionId,
+    AccessId, ApiKeyId, AuditEntryId, AuthorizationId, CallId, ClientKey, ConsentId, CustomerId, IdentityId, InvitationId,
+    JournalId, PasskeyId, QuestionId, ReleaseId, RequestId, ServerId, SignInId, ToolId, UserId, VersionId,
 };
 pub use interface::{Example, InterfaceError, ToolInterface};
 pub use journal::{

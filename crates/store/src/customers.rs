@@ -48,6 +48,19 @@ pub async fn find(connection: &mut PgConnection, customer: CustomerId) -> Result
     row.map(Customer::try_from).transpose()
 }
 
+/// One customer, held until the transaction ends: nobody else changes it meanwhile.
+pub async fn lock(connection: &mut PgConnection, customer: CustomerId) -> Result<Option<Customer>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT customer_id, name, tier, created_at FROM customers WHERE customer_id = $1 FOR UPDATE",
+        customer.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("lock a customer"))?;
+    row.map(Customer::try_from).transpose()
+}
+
 /// Customers, newest first.
 pub async fn list(connection: &mut PgConnection, after: Option<CustomerId>, limit: i64) -> Result<Vec<Customer>, StoreError> {
     let rows = sqlx::query_as!(

@@ -8,7 +8,8 @@ mod summary;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ApiKeyId, AuthorizationId, CallId, CustomerId, Receipt, RequestId, ServerId, Slug, Status, ToolName, UserId, VersionId,
+    ApiKeyId, AuthorizationId, CallId, CustomerId, Receipt, RequestId, ServerId, SignInId, Slug, Status, ToolName, UserId,
+    VersionId,
 };
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -40,6 +41,10 @@ pub struct Execution {
     pub authorization: Option<AuthorizationId>,
     /// Who gave that authorization, or called by themselves.
     pub user: Option<UserId>,
+    /// The sign-in of somebody who called by themselves.
+    pub sign_in: Option<SignInId>,
+    /// The client's `client_id`, if it came with a token. Whoever called without a key, a sign-in and a token is not known: the server is public.
+    pub client: Option<String>,
     /// The server.
     pub server: ServerId,
     /// The server's name, which stays with the record when the server goes.

@@ -183,6 +183,8 @@ pub(crate) fn execution(customer: CustomerId, seconds: i64) -> Execution {
         api_key: None,
         authorization: None,
         user: None,
+        sign_in: None,
+        client: None,
         server: ServerId::new(),
         server_slug: "some-server".parse::<Slug>().unwrap(),
         tool: "some_tool".parse::<ToolName>().unwrap(),

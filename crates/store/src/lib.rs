@@ -9,6 +9,7 @@
 
 pub mod api_keys;
 pub mod artifacts;
+pub mod audit;
 pub mod authorizations;
 pub mod blobs;
 pub mod changes;

@@ -26,6 +26,15 @@ pub async fn find(connection: &mut PgConnection, name: &TierName) -> Result<Opti
     row.map(Tier::try_from).transpose()
 }
 
+/// One tier, held until the transaction ends: nobody else changes it meanwhile.
+pub async fn lock(connection: &mut PgConnection, name: &TierName) -> Result<Option<Tier>, StoreError> {
+    let row = sqlx::query_as!(Row, "SELECT * FROM tiers WHERE name = $1 FOR UPDATE", name.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::during("lock a tier"))?;
+    row.map(Tier::try_from).transpose()
+}
+
 /// Writes a tier, whether it was there or not. Fails with [`StoreError::Number`] on a limit above 2^63 - 1.
 pub async fn upsert(connection: &mut PgConnection, tier: &Tier) -> Result<(), StoreError> {
     let limits = &tier.limits;

@@ -204,6 +204,25 @@ impl Caller {
         }
     }
 
+    /// The sign-in by which somebody asks.
+    #[must_use]
+    pub const fn sign_in(&self) -> Option<SignInId> {
+        match &self.who {
+            Who::Member(member) => Some(member.sign_in),
+            Who::Person(person) => Some(person.sign_in),
+            Who::Admin | Who::Key(_) | Who::Token(_) | Who::Anyone => None,
+        }
+    }
+
+    /// The `client_id` of the client that shows a token.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        match &self.who {
+            Who::Token(token) => Some(&token.client),
+            _ => None,
+        }
+    }
+
     /// Refuses a token that is not for this use of a server; whoever comes without one is not bound by scopes. The refusal names all that a token needs
     /// which does what this one did so far, and this (RFC 6750, section 3.1).
     pub fn check_scope(&self, scope: &Scope) -> Result<(), AppError> {

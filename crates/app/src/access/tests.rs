@@ -16,6 +16,7 @@ const USE_CASES: &[(&str, &str)] = &[
     ("accounts/sign_up", include_str!("../accounts/sign_up.rs")),
     ("accounts/users", include_str!("../accounts/users.rs")),
     ("api_keys", include_str!("../api_keys.rs")),
+    ("audit/listing", include_str!("../audit/listing.rs")),
     ("breakers", include_str!("../breakers.rs")),
     ("calls", include_str!("../calls.rs")),
     ("catalogue", include_str!("../catalogue.rs")),
@@ -63,10 +64,10 @@ fn token(audience: Audience, scopes: &str) -> Caller {
 
 fn may(caller: &Caller, operation: Operation) -> bool {
     match operation.needs() {
-        Needs::Admin | Needs::Nothing => require(caller, operation).is_ok(),
-        Needs::Member(..) | Needs::Owner => require_customer(caller, operation).is_ok(),
+        Needs::Admin | Needs::Nothing => check(caller, operation).is_ok(),
+        Needs::Member(..) | Needs::Owner => check_customer(caller, operation).is_ok(),
         Needs::Use => require_use(caller, operation).is_ok(),
-        Needs::Person => require_person(caller, operation).is_ok(),
+        Needs::Person => check_person(caller, operation).is_ok(),
     }
 }
 
@@ -145,6 +146,24 @@ fn a_token_for_a_server_uses_servers_and_nothing_else() {
     let caller = token(Audience::Server(ServerId::new()), "mcp:tools servers:write members:write");
     for operation in guarded() {
         assert_eq!(may(&caller, operation), operation.needs() == Needs::Use, "{operation:?}");
+    }
+}
+
+#[test]
+fn what_changes_something_lets_nobody_through_who_would_leave_no_entry() {
+    let person = Caller::of(Who::Person(PersonCaller { user: UserId::new(), sign_in: SignInId::new() }));
+    let admin = Caller::of(Who::Admin);
+    for operation in Operation::ALL.iter().copied().filter(|operation| operation.needs() != Needs::Use) {
+        let (read, changed) = match operation.needs() {
+            Needs::Person => (require_person(&person, operation).is_ok(), require_person_change(&person, operation).is_ok()),
+            Needs::Member(..) | Needs::Owner => {
+                let owner = member(MemberRole::Owner);
+                (require_customer(&owner, operation).is_ok(), require_customer_change(&owner, operation).is_ok())
+            }
+            _ => (require(&admin, operation).is_ok(), require_change(&admin, operation).is_ok()),
+        };
+
+        assert_eq!((read, changed), (!operation.changes(), operation.changes()), "{operation:?}");
     }
 }
 

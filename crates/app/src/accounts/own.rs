@@ -9,6 +9,7 @@ use super::{AccountError, NewSignIn, Whereabouts, find_person, forget_sign_ins, 
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
+    audit::About,
 };
 
 /// A person's account, as they see it themselves.
@@ -92,7 +93,7 @@ pub async fn change_password(
     whereabouts: Whereabouts,
     change: PasswordChange,
 ) -> Result<NewSignIn, AccountError> {
-    let person = access::require_person(caller, Operation::ChangePassword)?;
+    let (person, intent) = access::require_person_change(caller, Operation::ChangePassword)?;
     let PasswordChange { current, next, clients } = change;
     let known = find_person(app, person.user).await?;
     password_rules::check(next.expose_secret(), &known.email)?;
@@ -104,17 +105,18 @@ pub async fn change_password(
         return Err(AccountError::WrongPassword);
     }
     let digest = app.passwords.digest(next).await?;
-    let mut transaction = app.pool.begin().await?;
-    if !store::users::set_password(&mut transaction, person.user, before.as_deref(), &digest, app.clock.now()).await? {
+    let mut deed = intent.begin(app).await?;
+    if !store::users::set_password(&mut deed, person.user, before.as_deref(), &digest, app.clock.now()).await? {
         return Err(AccountError::WrongPassword);
     }
-    let ended = store::sign_ins::delete_all(&mut transaction, person.user, None).await?;
+    let ended = store::sign_ins::delete_all(&mut deed, person.user, None).await?;
     let out = match clients {
-        LetIn::End => store::consents::delete_all(&mut transaction, person.user).await?,
+        LetIn::End => store::consents::delete_all(&mut deed, person.user).await?,
         LetIn::Keep => Vec::new(),
     };
-    let made = sign_in::begin(app, &mut transaction, person.user, whereabouts.device).await?;
-    transaction.commit().await?;
+    let made = sign_in::begin(app, &mut deed, person.user, whereabouts.device).await?;
+    let about = About::a("user").id(person.user.as_uuid()).detail("sign_ins_ended", ended.len());
+    deed.commit(about.detail("authorizations_ended", out.len())).await?;
     app.attempts.succeeded(attempt);
     forget_sign_ins(app, ended);
     for authorization in out {
@@ -126,24 +128,34 @@ pub async fn change_password(
 
 /// Ends the sign-in by which it is asked.
 pub async fn sign_out(app: &App, caller: &Caller) -> Result<(), AppError> {
-    let person = access::require_person(caller, Operation::SignOut)?;
-    store::sign_ins::delete(&mut *app.pool.acquire().await?, person.user, person.sign_in).await?;
+    let (person, intent) = access::require_person_change(caller, Operation::SignOut)?;
+    let mut deed = intent.begin(app).await?;
+    // Of two who do it at one time, one does it.
+    if store::sign_ins::delete(&mut deed, person.user, person.sign_in).await? {
+        deed.commit(About::a("sign_in").id(person.sign_in.as_uuid())).await?;
+    }
     forget_sign_ins(app, vec![person.sign_in]);
     Ok(())
 }
 
 /// Ends every sign-in of whoever asks, this one included.
 pub async fn sign_out_everywhere(app: &App, caller: &Caller) -> Result<(), AppError> {
-    let person = access::require_person(caller, Operation::SignOutEverywhere)?;
-    let ended = store::sign_ins::delete_all(&mut *app.pool.acquire().await?, person.user, None).await?;
+    let (person, intent) = access::require_person_change(caller, Operation::SignOutEverywhere)?;
+    let mut deed = intent.begin(app).await?;
+    let ended = store::sign_ins::delete_all(&mut deed, person.user, None).await?;
+    deed.commit(About::a("user").id(person.user.as_uuid()).detail("sign_ins_ended", ended.len())).await?;
     forget_sign_ins(app, ended);
     Ok(())
 }
 
 /// Ends one of the sign-ins of whoever asks.
 pub async fn end_sign_in(app: &App, caller: &Caller, sign_in: SignInId) -> Result<(), AppError> {
-    let person = access::require_person(caller, Operation::EndSignIn)?;
-    let ended = store::sign_ins::delete(&mut *app.pool.acquire().await?, person.user, sign_in).await?;
+    let (person, intent) = access::require_person_change(caller, Operation::EndSignIn)?;
+    let mut deed = intent.begin(app).await?;
+    if !store::sign_ins::delete(&mut deed, person.user, sign_in).await? {
+        return Err(AppError::not_found("sign-in", sign_in));
+    }
+    deed.commit(About::a("sign_in").id(sign_in.as_uuid())).await?;
     forget_sign_ins(app, vec![sign_in]);
-    if ended { Ok(()) } else { Err(AppError::not_found("sign-in", sign_in)) }
+    Ok(())
 }

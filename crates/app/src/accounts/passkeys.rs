@@ -25,6 +25,7 @@ use super::step_up;
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
+    audit::About,
 };
 
 /// Passkeys of one person: more than people have devices.
@@ -70,16 +71,21 @@ pub async fn load(app: &App, caller: &Caller) -> Result<Passkeys, AppError> {
 
 /// Calls a passkey of whoever asks something else.
 pub async fn rename(app: &App, caller: &Caller, passkey: PasskeyId, name: PasskeyName) -> Result<PasskeyView, AppError> {
-    let person = access::require_person(caller, Operation::RenamePasskey)?;
-    let renamed = store::passkeys::rename(&mut *app.pool.acquire().await?, person.user, passkey, &name).await?;
-    renamed.map(PasskeyView::from).ok_or_else(|| AppError::not_found("passkey", passkey))
+    let (person, intent) = access::require_person_change(caller, Operation::RenamePasskey)?;
+    let mut deed = intent.begin(app).await?;
+    let renamed = store::passkeys::rename(&mut deed, person.user, passkey, &name).await?;
+    let renamed = renamed.ok_or_else(|| AppError::not_found("passkey", passkey))?;
+    deed.commit(About::a("passkey").id(passkey.as_uuid()).named(&name)).await?;
+    Ok(renamed.into())
 }
 
 /// Removes a passkey of whoever asks: nobody comes in by it from now on. Sign-ins that were made by it go on until they are ended.
 pub async fn remove(app: &App, caller: &Caller, passkey: PasskeyId) -> Result<(), AppError> {
-    let person = access::require_person(caller, Operation::RemovePasskey)?;
-    let removed = store::passkeys::delete(&mut *app.pool.acquire().await?, person.user, passkey).await?;
+    let (person, intent) = access::require_person_change(caller, Operation::RemovePasskey)?;
+    let mut deed = intent.begin(app).await?;
+    let removed = store::passkeys::delete(&mut deed, person.user, passkey).await?;
     removed.ok_or_else(|| AppError::not_found("passkey", passkey))?;
+    deed.commit(About::a("passkey").id(passkey.as_uuid())).await?;
     tracing::info!(user = %person.user, "somebody removed a passkey");
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::{AccountError, NewSignIn, SIGN_INS_MAX, Whereabouts, forget_sign_ins,
 use crate::{
     App, AppError, Caller, PersonCaller,
     access::{self, Operation},
+    audit::{self, About},
 };
 
 /// What somebody signs in with.
@@ -24,7 +25,7 @@ pub struct SignIn {
 /// Signs somebody in: with a new token, whatever the browser had before (session fixation). An address without an account is refused in the
 /// same words as a wrong password, and after the same work.
 pub async fn sign_in(app: &App, caller: &Caller, whereabouts: Whereabouts, new: SignIn) -> Result<NewSignIn, AccountError> {
-    access::require(caller, Operation::SignIn)?;
+    let intent = access::require_change(caller, Operation::SignIn)?;
     let email = EmailAddress::of(&new.email).map_err(|_| AccountError::Refused);
     // What is no address at all is nobody's, and is refused without a look.
     let email = email?;
@@ -33,24 +34,28 @@ pub async fn sign_in(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
     let found = store::users::find_credentials(&mut *app.pool.acquire().await?, &email).await?;
     let digest = found.as_ref().and_then(|found| found.password.clone());
     let is_right = app.passwords.is_right(new.password, digest.clone()).await?;
+    let account = found.as_ref().map(|found| found.user);
     let user = found.filter(|found| is_right && !found.is_disabled).map(|found| found.user);
-    let (Some(user), Some(digest)) = (user, digest) else { return Err(refused()) };
-    let mut transaction = app.pool.begin().await?;
+    let (Some(user), Some(digest)) = (user, digest) else { return Err(refused(app, caller, account).await) };
+    let mut deed = intent.begin(app).await?;
     // Some time has gone by: whoever changed the password or disabled the person meanwhile ended the sign-ins that there were.
-    if !store::users::hold_password(&mut transaction, user, &digest).await? {
-        return Err(refused());
+    if !store::users::hold_password(&mut deed, user, &digest).await? {
+        drop(deed);
+        return Err(refused(app, caller, account).await);
     }
-    let replaced = replace(&mut transaction, new.cookie.as_deref()).await?;
-    let made = begin(app, &mut transaction, user, whereabouts.device).await?;
-    transaction.commit().await?;
+    let replaced = replace(&mut deed, new.cookie.as_deref()).await?;
+    let made = begin(app, &mut deed, user, whereabouts.device).await?;
+    let about = About::a("sign_in").id(made.person.sign_in.as_uuid());
+    deed.by(user, made.person.sign_in).commit(about.detail("by", "password")).await?;
     app.attempts.succeeded(attempt);
     forget_sign_ins(app, replaced.into_iter().collect());
     tracing::info!(%user, "somebody signed in");
     Ok(made)
 }
 
-fn refused() -> AccountError {
+async fn refused(app: &App, caller: &Caller, account: Option<UserId>) -> AccountError {
     tracing::info!("a sign-in was refused");
+    audit::record_refused_sign_in(app, caller, account).await;
     AccountError::Refused
 }
 

@@ -8,6 +8,7 @@ use super::{AccountError, NewSignIn, SignUpPolicy, Whereabouts, password_rules, 
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
+    audit::About,
     invitations::{self, OpenInvitation},
 };
 
@@ -31,7 +32,7 @@ pub struct SignUp {
 ///
 /// That an address has an account already is told, since nothing else can be done with it; how often that can be asked is bounded.
 pub async fn sign_up(app: &App, caller: &Caller, whereabouts: Whereabouts, new: SignUp) -> Result<NewSignIn, AccountError> {
-    access::require(caller, Operation::SignUp)?;
+    let intent = access::require_change(caller, Operation::SignUp)?;
     let now = app.clock.now();
     let invitation = match &new.invitation {
         Some(token) => Some(invitations::find_for(app, token, &new.email).await?),
@@ -44,31 +45,34 @@ pub async fn sign_up(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
     begun.map(drop).map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
     let digest = app.passwords.digest(new.password).await?;
     let user = User { id: UserId::new(), email: new.email, name: new.name, created_at: now, disabled_at: None };
-    let mut transaction = app.pool.begin().await?;
-    if !store::users::insert(&mut transaction, &user, Some(&digest)).await? {
+    let mut deed = intent.begin(app).await?;
+    if !store::users::insert(&mut deed, &user, Some(&digest)).await? {
         return Err(AccountError::EmailTaken);
     }
-    match invitation {
-        Some(invitation) => join(&mut transaction, &invitation, &user).await?,
-        None => found(&mut transaction, &user).await?,
-    }
-    let made = sign_in::begin(app, &mut transaction, user.id, whereabouts.device).await?;
-    transaction.commit().await?;
+    let invited = invitation.as_ref().map(|invitation| invitation.invitation.invitation_id.to_string());
+    let customer = match invitation {
+        Some(invitation) => join(&mut deed, &invitation, &user).await?,
+        None => found(&mut deed, &user).await?,
+    };
+    let made = sign_in::begin(app, &mut deed, user.id, whereabouts.device).await?;
+    let about = About::a("user").id(user.id.as_uuid()).of(customer).detail_if("invitation", invited);
+    deed.by(user.id, made.person.sign_in).commit(about).await?;
     tracing::info!(user = %user.id, "somebody signed up");
     Ok(made)
 }
 
-async fn join(transaction: &mut Transaction, invitation: &OpenInvitation, user: &User) -> Result<(), AccountError> {
-    invitations::use_up(transaction, invitation, user.id, user.created_at).await
+async fn join(transaction: &mut Transaction, invitation: &OpenInvitation, user: &User) -> Result<CustomerId, AccountError> {
+    invitations::use_up(transaction, invitation, user.id, user.created_at).await?;
+    Ok(invitation.invitation.customer_id)
 }
 
 /// A customer of one's own, called as one is called.
-async fn found(transaction: &mut Transaction, user: &User) -> Result<(), AppError> {
+async fn found(transaction: &mut Transaction, user: &User) -> Result<CustomerId, AppError> {
     let internal = |error| AppError::internal("cannot name a customer after its owner", error);
     let name = user.name.as_str().parse().map_err(internal)?;
     let tier: TierName = TIER.parse().map_err(internal)?;
     let customer = Customer { id: CustomerId::new(), name, tier, created_at: user.created_at };
     store::customers::insert(transaction, &customer).await?;
     store::members::insert(transaction, customer.id, user.id, MemberRole::Owner, user.created_at).await?;
-    Ok(())
+    Ok(customer.id)
 }

@@ -8,6 +8,7 @@ use super::forget_sign_ins;
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
+    audit::About,
 };
 
 /// A person, as the admin sees them.
@@ -34,19 +35,20 @@ pub async fn list_users(app: &App, caller: &Caller, page: &PageRequest) -> Resul
 
 /// Disables a person, whose sign-ins end at once on every node and whose open invitations are taken back, or lets them in again.
 pub async fn change_user(app: &App, caller: &Caller, user: UserId, is_disabled: IsDisabled) -> Result<UserView, AppError> {
-    access::require(caller, Operation::ChangeUser)?;
+    let intent = access::require_change(caller, Operation::ChangeUser)?;
     let at = (is_disabled == IsDisabled::Yes).then(|| app.clock.now());
-    let mut transaction = app.pool.begin().await?;
-    let changed = store::users::set_disabled(&mut transaction, user, at).await?;
+    let mut deed = intent.begin(app).await?;
+    let changed = store::users::set_disabled(&mut deed, user, at).await?;
     let changed = changed.ok_or_else(|| AppError::not_found("user", user))?;
     let ended = match is_disabled {
         IsDisabled::Yes => {
-            store::invitations::revoke_of_inviter(&mut transaction, user, None, app.clock.now()).await?;
-            store::sign_ins::delete_all(&mut transaction, user, None).await?
+            store::invitations::revoke_of_inviter(&mut deed, user, None, app.clock.now()).await?;
+            store::sign_ins::delete_all(&mut deed, user, None).await?
         }
         IsDisabled::No => Vec::new(),
     };
-    transaction.commit().await?;
+    let about = About::a("user").id(user.as_uuid()).detail("disabled", is_disabled == IsDisabled::Yes);
+    deed.commit(about.detail("sign_ins_ended", ended.len())).await?;
     app.memory.people.drop_one(&user);
     forget_sign_ins(app, ended);
     Ok(changed.into())

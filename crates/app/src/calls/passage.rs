@@ -111,6 +111,8 @@ fn facts(call: &Call<'_>, id: CallId, request: RequestId, queued_at: DateTime<Ut
         api_key: call.caller.api_key(),
         authorization: call.caller.authorization(),
         user: call.caller.user(),
+        sign_in: call.caller.sign_in(),
+        client: call.caller.client().map(str::to_owned),
         server: call.server.server_id,
         slug: call.server.slug.clone(),
         tool: call.tool.interface.name.clone(),

@@ -13,7 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::{NewComponent, NewComponents, Revision};
 use crate::{
-    App, AppError, artifacts, builds,
+    App, AppError, artifacts,
+    audit::Intent,
+    builds,
     candidates::{self, Candidate, Surroundings, Tried, rejected},
     limits::{Permit, Permits},
     servers, signing, tiers,
@@ -106,6 +108,7 @@ pub(super) async fn begin(app: &App, customer: CustomerId, slug: &Slug, declared
 
 pub(super) async fn put_one(
     app: &App,
+    intent: Intent,
     customer: CustomerId,
     slug: &Slug,
     name: &ToolName,
@@ -131,12 +134,13 @@ pub(super) async fn put_one(
     let candidate = Candidate { language: Language::Component, source: None, export, source_digest, artifact, interface, grants };
     let around = Surroundings::load(app, customer, &ticket.server).await?;
     let tried = candidates::try_out(app, customer, &ticket.tier, &around, candidate).await?;
-    candidates::keep(app, customer, ticket.server.id, std::slice::from_ref(&tried)).await?;
+    candidates::keep(app, intent, customer, &around, std::slice::from_ref(&tried)).await?;
     Ok(tried)
 }
 
 pub(super) async fn put_all(
     app: &App,
+    intent: Intent,
     customer: CustomerId,
     slug: &Slug,
     ticket: &Ticket,
@@ -155,12 +159,13 @@ pub(super) async fn put_all(
             Candidate { language: Language::Component, source: None, export, source_digest, artifact, interface, grants };
         all.push(candidates::try_out(app, customer, &ticket.tier, &around, candidate).await?);
     }
-    candidates::keep(app, customer, ticket.server.id, &all).await?;
+    candidates::keep(app, intent, customer, &around, &all).await?;
     Ok(all)
 }
 
 pub(super) async fn revise(
     app: &App,
+    intent: Intent,
     customer: CustomerId,
     slug: &Slug,
     name: &ToolName,
@@ -198,7 +203,7 @@ pub(super) async fn revise(
     };
     let around = Surroundings::load(app, customer, &server).await?;
     let tried = candidates::try_out(app, customer, &tier, &around, candidate).await?;
-    candidates::keep(app, customer, server.id, std::slice::from_ref(&tried)).await?;
+    candidates::keep(app, intent, customer, &around, std::slice::from_ref(&tried)).await?;
     Ok(tried)
 }
 

@@ -8,6 +8,7 @@ use super::{Acceptance, Difference, difference, find_key, load};
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
+    audit::About,
     catalogue::{self, ServedServer},
 };
 
@@ -55,7 +56,7 @@ pub async fn read_words(app: &App, caller: &Caller, server: &ServedServer) -> Re
 
 /// Pins what a server says now in place of what was pinned. Refused if that is not what was looked at.
 pub async fn accept_words(app: &App, caller: &Caller, slug: &Slug, acceptance: Acceptance) -> Result<ServerPinView, AppError> {
-    let customer = access::require_customer(caller, Operation::AcceptWords)?;
+    let (customer, intent) = access::require_customer_change(caller, Operation::AcceptWords)?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let api_key = find_key(app, customer, acceptance.api_key, caller).await?;
     let now = server.words.digest();
@@ -67,11 +68,13 @@ pub async fn accept_words(app: &App, caller: &Caller, slug: &Slug, acceptance: A
         });
     }
     let pin = ServerPin { words: server.words.clone(), pinned_at: app.clock.now() };
-    let accepted = server_pins::accept(&mut *app.pool.acquire().await?, customer, api_key, server.server_id, &pin).await?;
-    app.memory.pins.drop_one(&(api_key, server.server_id));
-    if !accepted {
+    let mut deed = intent.begin(app).await?;
+    if !server_pins::accept(&mut deed, customer, api_key, server.server_id, &pin).await? {
         return Err(AppError::not_found("pin", slug));
     }
+    let about = About::a("pin").id(api_key.as_uuid()).named(slug);
+    deed.commit(about.detail("words_digest", now.to_string())).await?;
+    app.memory.pins.drop_one(&(api_key, server.server_id));
     Ok(view(&server, &pin))
 }
 

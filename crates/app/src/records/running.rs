@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKeyId, AuthorizationId, CallId, CustomerId, RequestId, ServerId, Slug, ToolName, UserId, VersionId};
+use domain::{ApiKeyId, AuthorizationId, CallId, CustomerId, RequestId, ServerId, SignInId, Slug, ToolName, UserId, VersionId};
 use sandbox::Progress;
 
 /// What is known of a call from its beginning.
@@ -19,6 +19,8 @@ pub(crate) struct CallFacts {
     pub(crate) api_key: Option<ApiKeyId>,
     pub(crate) authorization: Option<AuthorizationId>,
     pub(crate) user: Option<UserId>,
+    pub(crate) sign_in: Option<SignInId>,
+    pub(crate) client: Option<String>,
     pub(crate) server: ServerId,
     pub(crate) slug: Slug,
     pub(crate) tool: ToolName,

@@ -18,13 +18,15 @@ pub(super) async fn upsert(connection: &mut PgConnection, executions: &[Executio
         "INSERT INTO executions (
             call_id, request_id, node_id, customer_id, api_key_id, server_id, server_slug, tool_name, version_id, digest, status,
             stage, progress, progress_total, queued_at, started_at, completed_at, fuel, memory_bytes_peak, wall_us, cpu_us,
-            queue_us, host_calls, egress_bytes, output_bytes, log_lines, error_message, authorization_id, user_id
+            queue_us, host_calls, egress_bytes, output_bytes, log_lines, error_message, authorization_id, user_id,
+            sign_in_id, client_id
         )
         SELECT * FROM unnest(
             $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::uuid[],
             $10::bytea[], $11::text[], $12::text[], $13::float8[], $14::float8[], $15::timestamptz[], $16::timestamptz[],
             $17::timestamptz[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
-            $24::bigint[], $25::bigint[], $26::bigint[], $27::text[], $28::uuid[], $29::uuid[]
+            $24::bigint[], $25::bigint[], $26::bigint[], $27::text[], $28::uuid[], $29::uuid[],
+            $30::uuid[], $31::text[]
         )
         ON CONFLICT (call_id) DO UPDATE SET
             node_id = excluded.node_id,
@@ -76,6 +78,8 @@ pub(super) async fn upsert(connection: &mut PgConnection, executions: &[Executio
         &columns.error_message as &[Option<String>],
         &columns.authorization_id as &[Option<Uuid>],
         &columns.user_id as &[Option<Uuid>],
+        &columns.sign_in_id as &[Option<Uuid>],
+        &columns.client_id as &[Option<String>],
     )
     .execute(connection)
     .await?;
@@ -131,6 +135,8 @@ struct Columns {
     error_message: Vec<Option<String>>,
     authorization_id: Vec<Option<Uuid>>,
     user_id: Vec<Option<Uuid>>,
+    sign_in_id: Vec<Option<Uuid>>,
+    client_id: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -151,6 +157,8 @@ impl Columns {
         self.api_key_id.push(execution.api_key.map(domain::ApiKeyId::as_uuid));
         self.authorization_id.push(execution.authorization.map(domain::AuthorizationId::as_uuid));
         self.user_id.push(execution.user.map(domain::UserId::as_uuid));
+        self.sign_in_id.push(execution.sign_in.map(domain::SignInId::as_uuid));
+        self.client_id.push(execution.client.clone());
         self.server_id.push(execution.server.as_uuid());
         self.server_slug.push(execution.server_slug.to_string());
         self.tool_name.push(execution.tool.to_string());

@@ -1,7 +1,7 @@
 //! Reading records.
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKeyId, AuthorizationId, CallId, CustomerId, Receipt, RequestId, ServerId, Status, UserId, VersionId};
+use domain::{ApiKeyId, AuthorizationId, CallId, CustomerId, Receipt, RequestId, ServerId, SignInId, Status, UserId, VersionId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -38,6 +38,8 @@ pub(super) struct Row {
     error_message: Option<String>,
     authorization_id: Option<Uuid>,
     user_id: Option<Uuid>,
+    sign_in_id: Option<Uuid>,
+    client_id: Option<String>,
 }
 
 /// One customer's records; what narrows them further, and in which order, is added.
@@ -108,6 +110,8 @@ impl Row {
             api_key: self.api_key_id.map(ApiKeyId::from_uuid),
             authorization: self.authorization_id.map(AuthorizationId::from_uuid),
             user: self.user_id.map(UserId::from_uuid),
+            sign_in: self.sign_in_id.map(SignInId::from_uuid),
+            client: self.client_id,
             server: ServerId::from_uuid(self.server_id),
             server_slug: self.server_slug.parse().map_err(StoreError::corrupt("server slug"))?,
             tool: self.tool_name.parse().map_err(StoreError::corrupt("tool name"))?,

@@ -191,7 +191,7 @@ pub(crate) async fn put_breaker(
     Path(BreakerPath { host }): Path<BreakerPath>,
     Json(NewBreaker { state }): Json<NewBreaker>,
 ) -> Result<Answer<ForcedBreaker>, ApiError> {
-    breakers::force(&app, &caller, &host, state.into())?;
+    breakers::force(&app, &caller, &host, state.into()).await?;
     Ok(Answer(ForcedBreaker { host, state }))
 }
 

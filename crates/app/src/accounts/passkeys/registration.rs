@@ -13,6 +13,7 @@ use crate::{
     App, AppError, Caller,
     access::{self, Operation},
     accounts::{AccountError, Proof, Whereabouts, find_person, step_up},
+    audit::About,
 };
 
 /// Bytes of a public key as it is kept, with whatever the authenticator says of itself.
@@ -55,7 +56,7 @@ pub async fn finish_registration(
     answer: &PasskeyAnswer,
     name: PasskeyName,
 ) -> Result<PasskeyView, AccountError> {
-    let person = access::require_person(caller, Operation::AddPasskey)?;
+    let (person, intent) = access::require_person_change(caller, Operation::AddPasskey)?;
     let rules = app.relying_party.as_ref().ok_or(AccountError::NoPasskeys)?.rules();
     let state = ceremony::open::<PasskeyRegistration>(app, Purpose::Registration(&person), &answer.state)?;
     let refused = |reason: &dyn std::fmt::Display| {
@@ -73,21 +74,21 @@ pub async fn finish_registration(
         return Err(refused(&"it says too much of itself"));
     }
     let new = KeptPasskey { id: PasskeyId::new(), user: person.user, name, created_at: app.clock.now(), used_at: None };
-    let mut transaction = app.pool.begin().await?;
+    let mut deed = intent.begin(app).await?;
     // Whoever changed the password or signed out everywhere meanwhile ended this as well; and people add one after the other.
-    let is_still_there = store::users::lock_ways_in(&mut transaction, person.user).await?.is_some()
-        && store::sign_ins::hold(&mut transaction, person.user, person.sign_in).await?.is_some();
+    let is_still_there = store::users::lock_ways_in(&mut deed, person.user).await?.is_some()
+        && store::sign_ins::hold(&mut deed, person.user, person.sign_in).await?.is_some();
     if !is_still_there {
         return Err(AppError::Unauthenticated.into());
     }
-    if store::passkeys::list_credential_ids(&mut transaction, person.user, LISTED_MAX).await?.len() >= PASSKEYS_MAX {
+    if store::passkeys::list_credential_ids(&mut deed, person.user, LISTED_MAX).await?.len() >= PASSKEYS_MAX {
         return Err(AccountError::TooManyPasskeys);
     }
-    state.end(&mut transaction).await?;
-    if !store::passkeys::insert(&mut transaction, &new, passkey.cred_id(), &kept).await? {
+    state.end(&mut deed).await?;
+    if !store::passkeys::insert(&mut deed, &new, passkey.cred_id(), &kept).await? {
         return Err(refused(&"somebody has it"));
     }
-    transaction.commit().await?;
+    deed.commit(About::a("passkey").id(new.id.as_uuid()).named(&new.name)).await?;
     tracing::info!(user = %person.user, passkey = %new.id, "somebody added a passkey");
     Ok(new.into())
 }

@@ -8,6 +8,7 @@ use crate::{
     App, Caller,
     access::{self, Operation},
     accounts::{AccountError, NewSignIn, Whereabouts, forget_sign_ins, sign_in},
+    audit::{self, About},
 };
 
 /// What somebody signs in with.
@@ -35,19 +36,29 @@ pub async fn finish_sign_in(
     whereabouts: Whereabouts,
     new: PasskeySignIn,
 ) -> Result<NewSignIn, AccountError> {
-    access::require(caller, Operation::SignInByPasskey)?;
+    let intent = access::require_change(caller, Operation::SignInByPasskey)?;
     let attempt = app.attempts.begin_from(whereabouts.address, app.clock.now());
     let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
-    let mut transaction = app.pool.begin().await?;
-    let user = assertion::verify(app, &mut transaction, Purpose::SignIn(&new.browser), &new.answer).await?;
+    let mut deed = intent.begin(app).await?;
+    let user = match assertion::verify(app, &mut deed, Purpose::SignIn(&new.browser), &new.answer).await {
+        Err(AccountError::PasskeyRefused) => {
+            drop(deed);
+            audit::record_refused_sign_in(app, caller, None).await;
+            return Err(AccountError::PasskeyRefused);
+        }
+        verified => verified?,
+    };
     // Whoever disables the person from here on ends this sign-in, too.
-    if !store::users::hold(&mut transaction, user).await? {
+    if !store::users::hold(&mut deed, user).await? {
+        drop(deed);
+        audit::record_refused_sign_in(app, caller, Some(user)).await;
         tracing::info!(%user, "a passkey of somebody who is disabled was refused");
         return Err(AccountError::PasskeyRefused);
     }
-    let replaced = sign_in::replace(&mut transaction, new.cookie.as_deref()).await?;
-    let made = sign_in::begin(app, &mut transaction, user, whereabouts.device).await?;
-    transaction.commit().await?;
+    let replaced = sign_in::replace(&mut deed, new.cookie.as_deref()).await?;
+    let made = sign_in::begin(app, &mut deed, user, whereabouts.device).await?;
+    let about = About::a("sign_in").id(made.person.sign_in.as_uuid());
+    deed.by(user, made.person.sign_in).commit(about.detail("by", "passkey")).await?;
     app.attempts.succeeded(attempt);
     forget_sign_ins(app, replaced.into_iter().collect());
     tracing::info!(%user, "somebody signed in with a passkey");
