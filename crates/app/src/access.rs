@@ -63,15 +63,15 @@ operations! {
         ]
     }
     Needs::Nothing => {
-        changes: [SignUp, SignIn, SignInByPasskey],
-        reads: [BeginPasskeySignIn, FindInvitation]
+        changes: [SignUp, SignIn, SignInByPasskey, SignInUpstream],
+        reads: [BeginPasskeySignIn, BeginUpstreamSignIn, FindInvitation]
     }
     Needs::Person => {
         changes: [
             ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation, RevokeConsent, LeaveCustomer, AddPasskey,
-            RenamePasskey, RemovePasskey
+            RenamePasskey, RemovePasskey, ConnectIdentity, DisconnectIdentity
         ],
-        reads: [LoadAccount, ListConsents, ListPasskeys, BeginPasskeyProof, BeginPasskey]
+        reads: [LoadAccount, ListConsents, ListPasskeys, BeginPasskeyProof, BeginPasskey, ListIdentities, BeginIdentity]
     }
     Needs::Owner => {
         changes: [CreateClient, DeleteClient, EndServerAccess],

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod authentication;
+mod identities;
 mod own;
 pub mod passkeys;
 mod password_rules;
@@ -11,6 +12,7 @@ mod secret_token;
 mod sign_in;
 mod sign_up;
 mod step_up;
+pub mod upstream;
 mod users;
 
 use std::{net::IpAddr, time::Duration};
@@ -26,9 +28,11 @@ pub(crate) use self::{
     passwords::Passwords,
     people::{Person, find as find_person},
     secret_token::random_token,
+    upstream::Upstreams,
 };
 pub use self::{
     authentication::{act_for, authenticate},
+    identities::{IdentityView, disconnect, list as list_identities},
     own::{
         Account, LetIn, Membership, PasswordChange, SignInView, change_password, end_sign_in, load, sign_out, sign_out_everywhere,
     },
@@ -117,6 +121,9 @@ pub enum AccountError {
     /// The person has as many as there may be.
     #[error("you have {} passkeys, as many as one can have: remove one first", passkeys::PASSKEYS_MAX)]
     TooManyPasskeys,
+    /// They have no password, and signed in too long ago to go on without one.
+    #[error("you signed in too long ago for this: sign in once more, and do it within ten minutes")]
+    NotFresh,
     /// The password that is to be is not taken.
     #[error(transparent)]
     Password(#[from] PasswordFault),
@@ -166,13 +173,14 @@ impl Default for AccountSettings {
     }
 }
 
-/// Deletes sign-ins that stand for nobody any more.
+/// Deletes sign-ins that stand for nobody any more, and what is remembered of issuers' answers that nobody can bring again.
 pub(crate) async fn sweep(app: &App, batch: i64) -> Result<(), AppError> {
     let now = app.clock.now();
     let idle_since = app.settings.accounts.idle_since(now);
-    while store::sign_ins::delete_expired(&mut *app.pool.acquire().await?, now, idle_since, batch).await? >= batch.unsigned_abs()
-    {
-    }
+    let mut connection = app.pool.acquire().await?;
+    while store::sign_ins::delete_expired(&mut connection, now, idle_since, batch).await? >= batch.unsigned_abs() {}
+    while store::identities::delete_expired_answers(&mut connection, now, batch).await? >= batch.unsigned_abs() {}
+    drop(connection);
     passkeys::sweep(app, batch).await
 }
 

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     AppError, OauthSettings,
-    accounts::{AccountSettings, Attempts, Passwords, RelyingParty},
+    accounts::{AccountSettings, Attempts, Passwords, RelyingParty, Upstreams, upstream::UpstreamSettings},
     audit::RefusedSignIns,
     background,
     client_documents::ClientDocuments,
@@ -81,6 +81,8 @@ pub struct Settings {
     pub drain_max: Duration,
     /// How people sign up and in.
     pub accounts: AccountSettings,
+    /// The issuers elsewhere by which people sign in, in the order in which they are shown; no two of one id or of one issuer.
+    pub upstreams: Vec<UpstreamSettings>,
     /// The authorization server.
     pub oauth: OauthSettings,
     /// How often something may be asked.
@@ -130,6 +132,7 @@ pub struct App {
     pub(crate) attempts: Attempts,
     /// Whom passkeys are made for; none where browsers have none.
     pub(crate) relying_party: Option<RelyingParty>,
+    pub(crate) upstreams: Upstreams,
     pub(crate) code_tries: CodeTries,
     /// Calls and builds that run.
     work: TaskTracker,
@@ -189,6 +192,7 @@ impl App {
             passwords: Passwords::new(settings.accounts.password_threads),
             attempts: Attempts::new(),
             relying_party: RelyingParty::of(&settings.public_url),
+            upstreams: Upstreams::new(settings.upstreams.clone()),
             code_tries: CodeTries::new(),
             records,
             work: TaskTracker::new(),

@@ -10,7 +10,9 @@ use std::{
 };
 
 use app::{
-    App, AppError, AppParts, Caller, MasterKeys, OauthSettings, Settings, Who, accounts::AccountSettings, limits::LimitSettings,
+    App, AppError, AppParts, Caller, MasterKeys, OauthSettings, Settings, Who,
+    accounts::{AccountSettings, upstream::UpstreamSettings},
+    limits::LimitSettings,
 };
 use axum::{Extension, Router};
 use child::Launcher;
@@ -70,6 +72,8 @@ pub struct TestOptions {
     pub artifacts: Option<Arc<TempDir>>,
     /// How people sign up and in.
     pub accounts: AccountSettings,
+    /// The issuers elsewhere by which people sign in.
+    pub upstreams: Vec<UpstreamSettings>,
     /// Where native code is kept; without it, beside the program, so that the engine is compiled once for all tests.
     pub cache: Option<Arc<TempDir>>,
 }
@@ -104,6 +108,7 @@ impl Default for TestOptions {
             limits: unlimited(),
             artifacts: None,
             accounts: AccountSettings { password_threads: 2, ..AccountSettings::default() },
+            upstreams: Vec::new(),
             cache: None,
         }
     }
@@ -147,6 +152,7 @@ impl TestApp {
                 question_wait_max: options.question_wait_max,
                 drain_max: options.drain_max,
                 accounts: options.accounts,
+                upstreams: options.upstreams,
                 oauth: options.oauth,
                 limits: options.limits,
             },

@@ -19,6 +19,7 @@ mod reader;
 mod sandbox;
 mod setting;
 mod switch;
+mod upstream;
 mod value;
 
 use std::{
@@ -27,7 +28,11 @@ use std::{
     time::Duration,
 };
 
-use app::{OauthSettings, accounts::AccountSettings, limits::LimitSettings};
+use app::{
+    OauthSettings,
+    accounts::{AccountSettings, upstream::UpstreamSettings},
+    limits::LimitSettings,
+};
 
 pub(crate) use self::{
     builds::Builds,
@@ -78,6 +83,8 @@ pub(crate) struct Configuration {
     pub(crate) mcp: Mcp,
     /// How people sign up and in.
     pub(crate) accounts: AccountSettings,
+    /// The issuers elsewhere by which people sign in.
+    pub(crate) upstreams: Vec<UpstreamSettings>,
     /// The authorization server.
     pub(crate) oauth: OauthSettings,
     /// How often something may be asked.
@@ -145,6 +152,7 @@ impl Configuration {
         let surroundings = Surroundings { environment: BTreeMap::new(), root: true };
         let mut reader = Reader::new(&file, &surroundings.environment, &flags);
         Self::read(&mut reader, &surroundings);
+        upstream::describe(&mut reader);
         reader.into_effective()
     }
 
@@ -155,7 +163,7 @@ impl Configuration {
             Some(default) => reader.read(&DATA_DIR, || default),
             None => reader.require(&DATA_DIR, "this user has no home directory that could hold it").unwrap_or_default(),
         };
-        Self {
+        let mut configuration = Self {
             profile,
             start_timeout: Duration::from_secs(reader.number(&START_TIMEOUT_S, 1..=3_600, 120)),
             // Docker kills what is not gone after 10 s; the records want the rest.
@@ -163,6 +171,7 @@ impl Configuration {
             http: Http::read(reader, profile),
             mcp: Mcp::read(reader),
             accounts: accounts::read(reader, profile, machine),
+            upstreams: Vec::new(),
             oauth: oauth::read(reader, profile),
             limits: limits::read(reader),
             keys: KeysSource::read(reader, profile, &data_dir),
@@ -172,7 +181,10 @@ impl Configuration {
             builds: Builds::read(reader, machine),
             log: Log::read(reader, profile),
             data_dir,
-        }
+        };
+        // They follow what other sections say.
+        configuration.upstreams = upstream::read(reader, &configuration);
+        configuration
     }
 }
 

@@ -150,6 +150,7 @@ impl Node {
                 question_wait_max: app::Settings::QUESTION_WAIT_MAX,
                 drain_max: configuration.stop_timeout,
                 accounts: configuration.accounts,
+                upstreams: configuration.upstreams.clone(),
                 oauth: configuration.oauth.clone(),
                 limits: configuration.limits,
             },

@@ -197,7 +197,7 @@ impl From<AccountError> for ApiError {
             AccountError::EmailTaken | AccountError::TooManyPasskeys => {
                 Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message)
             }
-            AccountError::SignUpClosed | AccountError::ProofNeeded => {
+            AccountError::SignUpClosed | AccountError::ProofNeeded | AccountError::NotFresh => {
                 Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message)
             }
             AccountError::InvitationGone | AccountError::NoPasskeys => {

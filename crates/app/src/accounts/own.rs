@@ -5,7 +5,9 @@ use domain::{EmailAddress, PersonName, SignInId, UserId};
 use secrecy::{ExposeSecret as _, SecretString};
 pub use store::members::Membership;
 
-use super::{AccountError, NewSignIn, Whereabouts, find_person, forget_sign_ins, password_rules, sign_in};
+use super::{
+    AccountError, NewSignIn, Whereabouts, find_person, forget_sign_ins, password_rules, sign_in, step_up, step_up::Proof,
+};
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
@@ -21,6 +23,8 @@ pub struct Account {
     pub email: EmailAddress,
     /// What they are called.
     pub name: PersonName,
+    /// Whether they have a password. Who has none signs in another way, and may give themselves one.
+    pub has_password: bool,
     /// The customers that they belong to, by name.
     pub memberships: Vec<Membership>,
     /// Their sign-ins, newest first.
@@ -48,7 +52,10 @@ pub async fn load(app: &App, caller: &Caller) -> Result<Account, AppError> {
     let known = find_person(app, person.user).await?;
     let now = app.clock.now();
     let idle_since = app.settings.accounts.idle_since(now);
-    let sign_ins = store::sign_ins::list(&mut *app.pool.acquire().await?, person.user, now, idle_since).await?;
+    let mut connection = app.pool.acquire().await?;
+    let sign_ins = store::sign_ins::list(&mut connection, person.user, now, idle_since).await?;
+    let credentials = store::users::find_credentials(&mut connection, &known.email).await?;
+    drop(connection);
     let sign_ins = sign_ins.into_iter().map(|sign_in| SignInView {
         sign_in_id: sign_in.id,
         device: sign_in.device,
@@ -60,6 +67,7 @@ pub async fn load(app: &App, caller: &Caller) -> Result<Account, AppError> {
         user_id: person.user,
         email: known.email.clone(),
         name: known.name.clone(),
+        has_password: credentials.is_some_and(|credentials| credentials.password.is_some()),
         memberships: known.memberships.clone(),
         sign_ins: sign_ins.collect(),
     })
@@ -68,7 +76,7 @@ pub async fn load(app: &App, caller: &Caller) -> Result<Account, AppError> {
 /// Another password that is to be.
 #[derive(Debug, Clone)]
 pub struct PasswordChange {
-    /// The one that the person has.
+    /// The one that the person has; not looked at if they have none.
     pub current: SecretString,
     /// The one that is to be.
     pub next: SecretString,
@@ -85,7 +93,7 @@ pub enum LetIn {
     Keep,
 }
 
-/// Gives whoever asks another password, if they know the one that they have. All their sign-ins end, this one too, whose cookie somebody else may
+/// Gives whoever asks another password, if they know the one that they have, or a first one, if they signed in just now. All their sign-ins end, this one too, whose cookie somebody else may
 /// have: whoever had the old password is out, and whoever asks goes on with a new sign-in.
 pub async fn change_password(
     app: &App,
@@ -97,13 +105,9 @@ pub async fn change_password(
     let PasswordChange { current, next, clients } = change;
     let known = find_person(app, person.user).await?;
     password_rules::check(next.expose_secret(), &known.email)?;
-    let attempt = app.attempts.begin(&known.email, whereabouts.address, app.clock.now());
-    let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
-    let found = store::users::find_credentials(&mut *app.pool.acquire().await?, &known.email).await?;
-    let before = found.and_then(|found| found.password);
-    if !app.passwords.is_right(current, before.clone()).await? {
-        return Err(AccountError::WrongPassword);
-    }
+    let before = step_up::find_password(app, person).await?;
+    let proof = if before.is_some() { Proof::Password(current) } else { Proof::NewSignIn };
+    step_up::prove(app, person, &whereabouts, proof).await?;
     let digest = app.passwords.digest(next).await?;
     let mut deed = intent.begin(app).await?;
     if !store::users::set_password(&mut deed, person.user, before.as_deref(), &digest, app.clock.now()).await? {
@@ -117,7 +121,6 @@ pub async fn change_password(
     let made = sign_in::begin(app, &mut deed, person.user, whereabouts.device).await?;
     let about = About::a("user").id(person.user.as_uuid()).detail("sign_ins_ended", ended.len());
     deed.commit(about.detail("authorizations_ended", out.len())).await?;
-    app.attempts.succeeded(attempt);
     forget_sign_ins(app, ended);
     for authorization in out {
         app.memory.forget_authorization(authorization);

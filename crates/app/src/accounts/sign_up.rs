@@ -50,10 +50,7 @@ pub async fn sign_up(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
         return Err(AccountError::EmailTaken);
     }
     let invited = invitation.as_ref().map(|invitation| invitation.invitation.invitation_id.to_string());
-    let customer = match invitation {
-        Some(invitation) => join(&mut deed, &invitation, &user).await?,
-        None => found(&mut deed, &user).await?,
-    };
+    let customer = settle(&mut deed, &user, invitation.as_ref()).await?;
     let made = sign_in::begin(app, &mut deed, user.id, whereabouts.device).await?;
     let about = About::a("user").id(user.id.as_uuid()).of(customer).detail_if("invitation", invited);
     deed.by(user.id, made.person.sign_in).commit(about).await?;
@@ -61,7 +58,13 @@ pub async fn sign_up(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
     Ok(made)
 }
 
-async fn join(transaction: &mut Transaction, invitation: &OpenInvitation, user: &User) -> Result<CustomerId, AccountError> {
+/// Gives somebody new a place, and says at which customer: the one that invites them, or one of their own.
+pub(super) async fn settle(
+    transaction: &mut Transaction,
+    user: &User,
+    invitation: Option<&OpenInvitation>,
+) -> Result<CustomerId, AccountError> {
+    let Some(invitation) = invitation else { return Ok(found(transaction, user).await?) };
     invitations::use_up(transaction, invitation, user.id, user.created_at).await?;
     Ok(invitation.invitation.customer_id)
 }

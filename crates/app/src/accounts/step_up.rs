@@ -72,5 +72,5 @@ async fn prove_by_sign_in(app: &App, person: PersonCaller) -> Result<(), Account
     }
     let signed_in_at = store::sign_ins::hold(&mut connection, person.user, person.sign_in).await?;
     let signed_in_at = signed_in_at.ok_or(AppError::Unauthenticated)?;
-    if app.clock.now() - signed_in_at < NEW_SIGN_IN { Ok(()) } else { Err(AccountError::ProofNeeded) }
+    if app.clock.now() - signed_in_at < NEW_SIGN_IN { Ok(()) } else { Err(AccountError::NotFresh) }
 }

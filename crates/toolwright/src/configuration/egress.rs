@@ -126,6 +126,11 @@ impl Egress {
         Ok(settings)
     }
 
+    /// Whether this private host may be reached.
+    pub(super) fn allows_private(&self, place: &HostAndPort) -> bool {
+        self.settings.allow_private.contains(place)
+    }
+
     /// Reads the file, if there is one.
     pub(crate) fn check(&self) -> Result<(), CaFileError> {
         self.read_authorities().map(drop)

@@ -1,11 +1,11 @@
-//! `toolwright.toml`, flattened: `listen` in the section `[http]` is `http.listen`.
+//! `toolwright.toml`, flattened: `listen` in the section `[http]` is `http.listen`; `[[upstream]]` is a section of several rows.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use super::{ConfigurationError, Flags, Surroundings};
+use super::{ConfigurationError, Flags, Surroundings, upstream};
 
 /// The file that is read, if it is there, when nobody names one.
 const DEFAULT_PATH: &str = "toolwright.toml";
@@ -20,6 +20,10 @@ pub(super) struct File {
     pub(super) path: PathBuf,
     /// Values by key.
     pub(super) values: BTreeMap<String, String>,
+    /// The names of the rows of the section that has several, in their order.
+    pub(super) row_names: Vec<String>,
+    /// Whether one of them has none.
+    pub(super) has_nameless_row: bool,
     /// Keys whose value is a list, a date or another thing that no setting is.
     pub(super) misshapen: Vec<String>,
 }
@@ -47,10 +51,32 @@ impl File {
                         file.keep(format!("{key}.{name}"), value);
                     }
                 }
+                toml::Value::Array(rows) if key == upstream::SECTION => file.keep_rows(rows),
                 value => file.keep(key, value),
             }
         }
         Ok(file)
+    }
+
+    /// `issuer` in the row whose `id` is `google` is `upstream.google.issuer`.
+    fn keep_rows(&mut self, rows: Vec<toml::Value>) {
+        for row in rows {
+            let toml::Value::Table(mut row) = row else {
+                self.misshapen.push(upstream::SECTION.to_owned());
+                continue;
+            };
+            let Some(toml::Value::String(id)) = row.remove("id") else {
+                self.has_nameless_row = true;
+                continue;
+            };
+            // The second of one name is told of, and does not mix with the first.
+            if !self.row_names.contains(&id) {
+                for (name, value) in row {
+                    self.keep(format!("{}.{id}.{name}", upstream::SECTION), value);
+                }
+            }
+            self.row_names.push(id);
+        }
     }
 
     fn keep(&mut self, key: String, value: toml::Value) {

@@ -24,14 +24,14 @@ pub(crate) struct Flags {
     /// The file to read.
     pub(crate) file: Option<PathBuf>,
     /// Values by key.
-    pub(crate) values: BTreeMap<&'static str, String>,
+    pub(crate) values: BTreeMap<String, String>,
 }
 
 impl Flags {
     /// Sets what was given.
     pub(crate) fn set(&mut self, setting: &Setting, value: Option<String>) {
         if let Some(value) = value {
-            self.values.insert(setting.key, value);
+            self.values.insert(setting.key.to_string(), value);
         }
     }
 }
@@ -131,6 +131,21 @@ impl<'a> Reader<'a> {
         self.problems.push(problem);
     }
 
+    /// The names of the rows that the file has, in their order.
+    pub(super) fn row_names(&self) -> &'a [String] {
+        &self.file.row_names
+    }
+
+    /// The names of the environment's variables that are not empty.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &'a str> {
+        self.environment.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str())
+    }
+
+    /// Lists a setting that is in no layer.
+    pub(super) fn describe(&mut self, setting: &Setting) {
+        self.keep(setting, Shown::Unset, Origin::Default);
+    }
+
     /// Whether anybody set it.
     pub(super) fn is_set(&self, setting: &Setting) -> bool {
         self.find(setting).is_some()
@@ -156,13 +171,13 @@ impl<'a> Reader<'a> {
     /// The strongest layer that has it. An empty variable counts as none: that is how compose files and unit files leave one out. Only a
     /// secret must not be left out so: more likely, the place that it comes from had none.
     fn find(&self, setting: &Setting) -> Option<(String, Origin)> {
-        if let Some(text) = self.flags.values.get(setting.key) {
+        if let Some(text) = self.flags.values.get(setting.key.as_ref()) {
             return Some((text.clone(), Origin::Flag));
         }
-        if let Some(text) = self.environment.get(setting.variable).filter(|text| !text.is_empty()) {
-            return Some((text.clone(), Origin::Environment(setting.variable)));
+        if let Some(text) = self.environment.get(setting.variable.as_ref()).filter(|text| !text.is_empty()) {
+            return Some((text.clone(), Origin::Environment(setting.variable.clone())));
         }
-        let text = self.file.values.get(setting.key)?;
+        let text = self.file.values.get(setting.key.as_ref())?;
         Some((text.clone(), Origin::File(self.file.path.clone())))
     }
 
@@ -179,18 +194,21 @@ impl<'a> Reader<'a> {
     }
 
     fn keep(&mut self, setting: &Setting, value: Shown, origin: Origin) {
-        if setting.is_secret() && self.environment.get(setting.variable).is_some_and(String::is_empty) {
+        if setting.is_secret() && self.environment.get(setting.variable.as_ref()).is_some_and(String::is_empty) {
             self.refuse(format!("the environment's {} is set and empty: give it a value, or unset it", setting.variable));
         }
-        self.effective.push(Effective { setting: *setting, value, origin });
+        self.effective.push(Effective { setting: setting.clone(), value, origin });
     }
 
     fn refuse_unknown_keys(&mut self) {
-        let known: BTreeSet<_> = self.effective.iter().map(|effective| effective.setting.key).collect();
+        let known: BTreeSet<_> = self.effective.iter().map(|effective| effective.setting.key.as_ref()).collect();
         let path = self.file.path.display();
         let mut problems = Vec::new();
         for key in self.file.values.keys().filter(|key| !known.contains(key.as_str())) {
             problems.push(format!("`{key}` in {path} is not a setting{}", suggestion(key, &known)));
+        }
+        if self.file.has_nameless_row {
+            problems.push(format!("an [[upstream]] in {path} has no `id`: each needs one, such as `id = \"google\"`"));
         }
         for key in &self.file.misshapen {
             problems.push(format!(
@@ -202,17 +220,17 @@ impl<'a> Reader<'a> {
 
     fn refuse_unknown_variables(&mut self) {
         let known: BTreeSet<_> =
-            self.effective.iter().map(|effective| effective.setting.variable).chain([FILE_VARIABLE]).collect();
+            self.effective.iter().map(|effective| effective.setting.variable.as_ref()).chain([FILE_VARIABLE]).collect();
         let ours = self.environment.keys().filter(|name| name.starts_with(PREFIX));
         let unknown: Vec<_> = ours.filter(|name| !known.contains(name.as_str())).collect();
-        for name in unknown {
-            self.problems.push(format!("the environment's {name} is not a setting{}", suggestion(name, &known)));
-        }
+        let mut problems: Vec<_> =
+            unknown.iter().map(|name| format!("the environment's {name} is not a setting{}", suggestion(name, &known))).collect();
+        self.problems.append(&mut problems);
     }
 }
 
 /// The known name that looks most like it.
-fn suggestion(name: &str, known: &BTreeSet<&'static str>) -> String {
+fn suggestion(name: &str, known: &BTreeSet<&str>) -> String {
     // What all variables begin with would make them all alike.
     let bare = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
     let likeness = |other: &&str| strsim::normalized_damerau_levenshtein(&bare(name), &bare(other));

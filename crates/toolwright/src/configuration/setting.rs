@@ -1,14 +1,14 @@
 //! One setting: its names, and the value it ended with.
 
-use std::{fmt, path::PathBuf};
+use std::{borrow::Cow, fmt, path::PathBuf};
 
 /// The names of a setting and what it is for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Setting {
     /// Its place in the file: `http.listen` is `listen` in the section `[http]`.
-    pub(crate) key: &'static str,
+    pub(crate) key: Cow<'static, str>,
     /// Its name in the environment.
-    pub(crate) variable: &'static str,
+    pub(crate) variable: Cow<'static, str>,
     /// What it decides.
     pub(crate) about: &'static str,
     secret: bool,
@@ -16,12 +16,17 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) const fn new(key: &'static str, variable: &'static str, about: &'static str) -> Self {
-        Self { key, variable, about, secret: false }
+        Self { key: Cow::Borrowed(key), variable: Cow::Borrowed(variable), about, secret: false }
     }
 
     /// A setting whose value is never shown.
     pub(crate) const fn secret(key: &'static str, variable: &'static str, about: &'static str) -> Self {
-        Self { key, variable, about, secret: true }
+        Self { key: Cow::Borrowed(key), variable: Cow::Borrowed(variable), about, secret: true }
+    }
+
+    /// A setting of one row of a section that has several.
+    pub(crate) const fn of_row(key: String, variable: String, about: &'static str, secret: bool) -> Self {
+        Self { key: Cow::Owned(key), variable: Cow::Owned(variable), about, secret }
     }
 
     /// Whether its value is never shown.
@@ -43,7 +48,7 @@ pub(crate) enum Origin {
     /// The file.
     File(PathBuf),
     /// A variable of the environment.
-    Environment(&'static str),
+    Environment(Cow<'static, str>),
     /// The command line.
     Flag,
 }

@@ -69,7 +69,7 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
     assert_eq!(configuration.http.idle_timeout.as_secs(), 11);
     let origin = |key: &str| effective.iter().find(|effective| effective.setting.key == key).unwrap().origin.clone();
     assert_eq!(origin("http.listen"), Origin::Flag);
-    assert_eq!(origin("http.streams_max"), Origin::Environment("TOOLWRIGHT_STREAMS_MAX"));
+    assert_eq!(origin("http.streams_max"), Origin::Environment("TOOLWRIGHT_STREAMS_MAX".into()));
     assert_eq!(origin("http.idle_timeout_s"), Origin::File(folder.path().join("settings.toml")));
     assert_eq!(origin("http.header_timeout_ms"), Origin::Default);
 }
@@ -393,8 +393,8 @@ fn a_file_that_is_named_must_be_there_and_be_toml() {
 fn every_setting_has_names_of_its_own() {
     let settings = Configuration::defaults();
 
-    let keys: std::collections::BTreeSet<_> = settings.iter().map(|effective| effective.setting.key).collect();
-    let variables: std::collections::BTreeSet<_> = settings.iter().map(|effective| effective.setting.variable).collect();
+    let keys: std::collections::BTreeSet<_> = settings.iter().map(|effective| &effective.setting.key).collect();
+    let variables: std::collections::BTreeSet<_> = settings.iter().map(|effective| &effective.setting.variable).collect();
 
     assert_eq!(keys.len(), settings.len());
     assert_eq!(variables.len(), settings.len());

@@ -158,7 +158,7 @@ pub(super) fn answer(error: AccountError, again: impl FnOnce(StatusCode) -> Resp
             Ok(again(StatusCode::CONFLICT))
         }
         AccountError::App(error) => Err(error.into()),
-        AccountError::SignUpClosed | AccountError::ProofNeeded => Ok(again(StatusCode::FORBIDDEN)),
+        AccountError::SignUpClosed | AccountError::ProofNeeded | AccountError::NotFresh => Ok(again(StatusCode::FORBIDDEN)),
         AccountError::InvitationGone | AccountError::NoPasskeys => Ok(again(StatusCode::NOT_FOUND)),
         AccountError::Refused
         | AccountError::WrongPassword
