@@ -68,8 +68,8 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 
 fn api_routes() -> OpenApiRouter<WebState> {
     use api::{
-        account, clients, components, consents, environment, executions, invitations, members, memberships, modules, pins,
-        releases, server_access, servers, tools, tries, versions,
+        account, clients, components, consents, environment, executions, identities, invitations, members, memberships, modules,
+        pins, releases, server_access, servers, tools, tries, versions,
     };
 
     OpenApiRouter::new()
@@ -102,6 +102,8 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(modules::list_modules))
         .routes(routes!(account::get_account))
         .routes(routes!(account::change_password))
+        .routes(routes!(identities::list_identities))
+        .routes(routes!(identities::delete_identity))
         .routes(routes!(account::delete_sign_ins))
         .routes(routes!(account::delete_sign_in))
         .routes(routes!(consents::list_consents))

@@ -93,8 +93,8 @@ pub enum LetIn {
     Keep,
 }
 
-/// Gives whoever asks another password, if they know the one that they have, or a first one, if they signed in just now. All their sign-ins end, this one too, whose cookie somebody else may
-/// have: whoever had the old password is out, and whoever asks goes on with a new sign-in.
+/// Gives whoever asks another password, if they know the one that they have, or a first one, if they signed in just now. All their sign-ins end,
+/// this one too, whose cookie somebody else may have: whoever had the old password is out, and whoever asks goes on with a new sign-in.
 pub async fn change_password(
     app: &App,
     caller: &Caller,

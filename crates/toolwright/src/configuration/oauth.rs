@@ -58,7 +58,8 @@ const LONG_S_MAX: u64 = 3650 * DAY_S;
 
 pub(super) fn read(reader: &mut Reader<'_>, profile: Profile) -> OauthSettings {
     let defaults = OauthSettings::default();
-    let mut seconds = |setting, bounds, default: Duration| Duration::from_secs(reader.number(setting, bounds, default.as_secs()));
+    let mut seconds =
+        |setting: &Setting, bounds, default: Duration| Duration::from_secs(reader.number(setting, bounds, default.as_secs()));
     // What a replaced signing key verifies lives as long as an access token: a day at most.
     let access_token = seconds(&ACCESS_TOKEN_S, 5..=DAY_S, defaults.access_token);
     let refresh_token = seconds(&REFRESH_TOKEN_S, 300..=LONG_S_MAX, defaults.refresh_token);

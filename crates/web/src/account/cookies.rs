@@ -4,7 +4,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use cookie::{Cookie, SameSite, time::Duration};
 use http::{HeaderMap, HeaderValue, header};
 
-use super::csrf::CsrfToken;
+use super::{csrf::CsrfToken, return_to::ReturnTo};
 use crate::{
     CookieForm, WebSettings,
     error::{self, ApiError},
@@ -16,6 +16,10 @@ const SIGN_IN: &str = "toolwright";
 const FORM: &str = "toolwright-form";
 /// What says to browsers that a cookie is of this host alone, and came over https.
 const HOST_PREFIX: &str = "__Host-";
+/// The beginning of the cookies of sign-ins by issuers elsewhere, one for each that was begun: several may be, in several windows.
+const FLOW: &str = "toolwright-upstream-";
+/// Characters of where somebody goes on to that such a cookie carries: browsers keep cookies of 4096 bytes at least (RFC 6265, section 6.1).
+const FLOW_RETURN_CHARS_MAX: usize = 3_400;
 
 /// The cookie that a sign-in's token came in; none if there are two.
 pub(crate) fn sign_in<'a>(settings: &WebSettings, headers: &'a HeaderMap) -> Option<&'a str> {
@@ -60,6 +64,44 @@ impl FormCookie {
     }
 }
 
+/// What a browser keeps while its person is at an issuer elsewhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Flow {
+    /// Its half of what the answer is sealed with.
+    pub(crate) secret: String,
+    /// Where its person goes on to.
+    pub(crate) return_to: ReturnTo,
+}
+
+impl Flow {
+    /// Whether a cookie has room for it.
+    pub(crate) fn carries(return_to: &ReturnTo) -> bool {
+        escape(return_to).len() <= FLOW_RETURN_CHARS_MAX
+    }
+
+    /// Hands it to the browser, for `seconds`. `flow` tells it from others.
+    pub(crate) fn set(&self, settings: &WebSettings, flow: &str, seconds: i64) -> Result<HeaderValue, ApiError> {
+        let value = format!("{}.{}", self.secret, escape(&self.return_to));
+        set(settings, &format!("{FLOW}{flow}"), &value, Some(Duration::seconds(seconds)))
+    }
+
+    /// What the browser has of it.
+    pub(crate) fn find(settings: &WebSettings, headers: &HeaderMap, flow: &str) -> Option<Self> {
+        let (secret, return_to) = find(settings, headers, &format!("{FLOW}{flow}"))?.split_once('.')?;
+        Some(Self { secret: secret.to_owned(), return_to: ReturnTo::parse(return_to)? })
+    }
+
+    /// Takes it away from the browser.
+    pub(crate) fn forget(settings: &WebSettings, flow: &str) -> Result<HeaderValue, ApiError> {
+        set(settings, &format!("{FLOW}{flow}"), "", Some(Duration::ZERO))
+    }
+}
+
+/// A path without the three of its characters that cookies have none of (RFC 6265, section 4.1.1); the same path to whoever reads it.
+fn escape(path: &ReturnTo) -> String {
+    path.as_str().replace('"', "%22").replace(',', "%2C").replace(';', "%3B")
+}
+
 fn name_of(settings: &WebSettings, name: &str) -> String {
     match settings.cookies {
         CookieForm::Secure => format!("{HOST_PREFIX}{name}"),
@@ -100,6 +142,26 @@ mod tests {
 
         assert_eq!(set, "__Host-toolwright=abc; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60");
         assert_eq!(find(&settings, &cookies("toolwright=abc"), SIGN_IN), None, "the plain one is not taken");
+    }
+
+    #[test]
+    fn what_waits_for_an_issuer_is_of_the_host_alone_and_short_lived_and_comes_back_as_it_was() {
+        let settings = test_settings("https://tools.example.com");
+        let return_to = ReturnTo::parse("/oauth/authorize?a=b;c,\"d=e").unwrap();
+        let flow = Flow { secret: "abc".to_owned(), return_to };
+
+        let set = flow.set(&settings, "12345678", 600).unwrap();
+        let (pair, about) = set.to_str().unwrap().split_once("; ").unwrap();
+        assert_eq!(pair, "__Host-toolwright-upstream-12345678=abc./oauth/authorize?a=b%3Bc%2C%22d=e");
+        assert_eq!(about, "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=600");
+
+        let found = Flow::find(&settings, &cookies(pair), "12345678").unwrap();
+        assert_eq!((found.secret.as_str(), found.return_to.as_str()), ("abc", "/oauth/authorize?a=b%3Bc%2C%22d=e"));
+        assert!(Flow::find(&settings, &cookies(pair), "87654321").is_none(), "that of another window");
+        let elsewhere = "__Host-toolwright-upstream-12345678=abc.//evil.test";
+        assert!(Flow::find(&settings, &cookies(elsewhere), "12345678").is_none());
+        assert!(Flow::carries(&ReturnTo::parse(&format!("/{}", "a".repeat(3_000))).unwrap()));
+        assert!(!Flow::carries(&ReturnTo::parse(&format!("/{}", ",".repeat(3_000))).unwrap()));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(crate) mod cookies;
 pub(crate) mod csrf;
 pub(crate) mod fields;
 pub(crate) mod form;
+mod identities;
 mod invitation;
 mod members;
 mod moment;
@@ -17,6 +18,7 @@ pub(crate) mod same_origin;
 mod sign_in;
 mod sign_up;
 pub(crate) mod signed_in;
+mod upstream;
 pub(crate) mod whereabouts;
 
 pub(crate) use self::sign_in::cookie_of;
@@ -34,10 +36,14 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-up", get(sign_up::show).post(sign_up::submit))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/sign-in/upstream/{upstream_id}", get(upstream::begin))
+        .route("/sign-in/upstream/{upstream_id}/callback", get(upstream::callback))
         .route("/account", get(overview::show))
         .route("/account/password", post(overview::change_password))
         .route("/account/sign-ins/{sign_in_id}/end", post(overview::end_sign_in))
         .route("/account/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .route("/account/upstreams/{upstream_id}/connect", post(identities::connect))
+        .route("/account/identities/{identity_id}/disconnect", post(identities::disconnect))
         .route("/account/access", get(access::show))
         .route("/account/access/{consent_id}/end", post(access::take_back))
         .merge(customer_routes())

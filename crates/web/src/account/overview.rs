@@ -21,6 +21,7 @@ use super::{
     csrf::CsrfToken,
     fields::{Faults, Field, FieldKind},
     form::PostedForm,
+    identities::Identities,
     page::{self, Frame, FramePerson, HtmlPage},
     sign_in::{answer, cookie_of, sentence, with_cookies},
     signed_in::SignedIn,
@@ -37,6 +38,7 @@ struct AccountPage {
     faults: Faults,
     account: Account,
     sign_ins: Vec<ShownSignIn>,
+    identities: Identities,
     current: Field,
     next: Field,
 }
@@ -60,8 +62,7 @@ pub(super) struct SignInPath {
 
 /// The page.
 pub(super) async fn show(State(app): State<Arc<App>>, signed_in: SignedIn, uri: Uri) -> Result<Response, ApiError> {
-    let account = accounts::load(&app, &signed_in.caller()).await?;
-    Ok(draw(signed_in.csrf, account, notice(&uri), Faults::default()).into_response())
+    Ok(draw(&app, signed_in, notice(&uri), Faults::default()).await?.into_response())
 }
 
 /// The form for another password.
@@ -87,8 +88,8 @@ pub(super) async fn change_password(
         AccountError::Password(_) => Faults::of_field("next", text),
         _ => Faults::general(text),
     };
-    let account = accounts::load(&app, &signed_in.caller()).await?;
-    answer(error, |status| draw(signed_in.csrf, account, None, faults).with_status(status).into_response())
+    let page = with_faults(&app, signed_in, faults).await?;
+    answer(error, |status| page.with_status(status).into_response())
 }
 
 /// The form that ends one sign-in.
@@ -102,12 +103,19 @@ pub(super) async fn end_sign_in(
     Ok(page::see_other("/account?done=ended"))
 }
 
+/// The page again, with what was wrong in one of its forms.
+pub(super) async fn with_faults(app: &App, signed_in: SignedIn, faults: Faults) -> Result<HtmlPage<impl Template>, ApiError> {
+    draw(app, signed_in, None, faults).await
+}
+
 /// What was done before this page: one of a few words, so that a link cannot make the page say anything else.
 fn notice(uri: &Uri) -> Option<&'static str> {
     let query = uri.query().unwrap_or_default().as_bytes();
     let (_, done) = form_urlencoded::parse(query).find(|(name, _)| name == "done")?;
     match done.as_ref() {
         "password" => Some("Your password is changed. Everywhere else you are signed out."),
+        "connected" => Some("The account is connected: sign in with it from now on."),
+        "disconnected" => Some("The account is disconnected."),
         "ended" => Some("That sign-in has ended."),
         "joined" => Some("Welcome: you have joined."),
         "left" => Some("You have left, and may do nothing there any more."),
@@ -115,9 +123,19 @@ fn notice(uri: &Uri) -> Option<&'static str> {
     }
 }
 
-fn draw(csrf: CsrfToken, account: Account, notice: Option<&'static str>, faults: Faults) -> HtmlPage<AccountPage> {
+async fn draw(
+    app: &App,
+    signed_in: SignedIn,
+    notice: Option<&'static str>,
+    faults: Faults,
+) -> Result<HtmlPage<AccountPage>, ApiError> {
+    let caller = signed_in.caller();
+    let csrf = signed_in.csrf;
+    let account = accounts::load(app, &caller).await?;
+    let identities = Identities::of(app, &caller, csrf.clone(), account.has_password).await?;
     let person = FramePerson { email: account.email.to_string(), csrf: csrf.clone() };
-    HtmlPage::new(AccountPage {
+    Ok(HtmlPage::new(AccountPage {
+        identities,
         frame: Frame::narrow("Your account").wide().of(person),
         csrf,
         notice,
@@ -128,7 +146,7 @@ fn draw(csrf: CsrfToken, account: Account, notice: Option<&'static str>, faults:
             .with_hint("12 characters or more. Some words that have nothing to do with each other are best.")
             .judged(&faults),
         faults,
-    })
+    }))
 }
 
 impl ShownSignIn {

@@ -22,6 +22,7 @@ use super::{
     page::{self, Frame, HtmlPage},
     return_to::ReturnTo,
     signed_in::{MaybeSignedIn, SignedIn},
+    upstream::Buttons,
     whereabouts,
 };
 use crate::{WebSettings, error::ApiError, whence::Stranger};
@@ -36,6 +37,7 @@ struct SignInPage {
     faults: Faults,
     email: Field,
     password: Field,
+    upstreams: Buttons,
 }
 
 /// What the address of a page says. What it does not know it leaves aside, since people come by links of others.
@@ -46,6 +48,12 @@ pub(super) struct Asked {
     pub(super) invitation: Option<String>,
     /// Whether somebody who is signed in wants to sign in once more, or as somebody else.
     pub(super) is_again: bool,
+}
+
+impl Asked {
+    const fn of(return_to: ReturnTo) -> Self {
+        Self { return_to, invitation: None, is_again: false }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Asked {
@@ -74,7 +82,7 @@ pub(super) async fn show(
         return Ok(page::see_other(asked.return_to.as_str()));
     }
     let cookie = FormCookie::for_page(&settings, &headers)?;
-    let shown = draw(&app, cookie.csrf, asked.return_to, "", Faults::default());
+    let shown = draw(&app, cookie.csrf, asked, "", Faults::default());
     Ok(with_cookies(shown.into_response(), cookie.new))
 }
 
@@ -98,7 +106,7 @@ pub(super) async fn submit(
         Err(error) => {
             let faults = Faults::general(sentence(&error));
             let again = |status| {
-                let page = draw(&app, form.csrf().clone(), return_to, form.text("email"), faults);
+                let page = draw(&app, form.csrf().clone(), Asked::of(return_to), form.text("email"), faults);
                 page.with_status(status).into_response()
             };
             answer(error, again)
@@ -189,11 +197,12 @@ fn signed_out(settings: &WebSettings) -> Result<Response, ApiError> {
     Ok(with_cookies(page::see_other("/sign-in"), [cookies::forget_sign_in(settings)?]))
 }
 
-fn draw(app: &App, csrf: CsrfToken, return_to: ReturnTo, email: &str, faults: Faults) -> HtmlPage<SignInPage> {
+fn draw(app: &App, csrf: CsrfToken, asked: Asked, email: &str, faults: Faults) -> HtmlPage<SignInPage> {
     HtmlPage::new(SignInPage {
         frame: Frame::narrow("Sign in"),
         csrf,
-        return_to,
+        upstreams: Buttons::for_sign_in(app, &asked.return_to, asked.is_again),
+        return_to: asked.return_to,
         is_sign_up_open: app.settings().accounts.sign_up == SignUpPolicy::Open,
         email: Field::new("email", "E-mail", FieldKind::Email).with_value(email),
         password: Field::new("password", "Password", FieldKind::CurrentPassword),

@@ -24,6 +24,7 @@ use super::{
     return_to::ReturnTo,
     sign_in::{self, Asked, answer, sentence},
     signed_in::MaybeSignedIn,
+    upstream::Buttons,
     whereabouts,
 };
 use crate::{WebSettings, error::ApiError, whence::Stranger};
@@ -41,6 +42,7 @@ struct SignUpPage {
     name: Field,
     email: Field,
     password: Field,
+    upstreams: Buttons,
 }
 
 /// What was typed, to be shown again.
@@ -149,6 +151,7 @@ fn draw(
     HtmlPage::new(SignUpPage {
         frame: Frame::narrow("Create an account"),
         csrf,
+        upstreams: Buttons::for_sign_up(app, &return_to, invitation.as_ref().map(|invitation| invitation.token.as_str())),
         return_to,
         sign_in: sign_in.unwrap_or_else(|| "/sign-in".to_owned()),
         may_sign_up: invitation.is_some() || app.settings().accounts.sign_up == SignUpPolicy::Open,

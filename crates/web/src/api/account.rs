@@ -41,6 +41,8 @@ pub(crate) struct AccountView {
     /// What you are called.
     #[schema(value_type = String, example = "Ada Lovelace")]
     name: PersonName,
+    /// Whether you have a password. Who has none signs in another way, and may set one.
+    has_password: bool,
     /// The customers that you belong to, by name. Who belongs to several names one in the header `Toolwright-Customer` of other requests.
     customers: Vec<MembershipView>,
     /// Where you are signed in, newest first.
@@ -86,7 +88,8 @@ pub(crate) struct SignInView {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasswordChange {
-    /// The one that you have.
+    /// The one that you have. Who has none leaves it out, and has signed in within the last ten minutes.
+    #[serde(default)]
     #[schema(value_type = String, format = Password, max_length = 256)]
     current_password: SecretString,
     /// The one that is to be.
@@ -99,7 +102,7 @@ pub(crate) struct PasswordChange {
 
 impl From<accounts::Account> for AccountView {
     fn from(account: accounts::Account) -> Self {
-        let accounts::Account { user_id, email, name, memberships, sign_ins } = account;
+        let accounts::Account { user_id, email, name, has_password, memberships, sign_ins } = account;
         let customers = memberships.into_iter().map(|membership| MembershipView {
             customer_id: membership.customer,
             name: membership.customer_name,
@@ -109,7 +112,15 @@ impl From<accounts::Account> for AccountView {
             let accounts::SignInView { sign_in_id, device, created_at, used_at, is_current } = sign_in;
             SignInView { sign_in_id, device, is_current, used_at, created_at }
         });
-        Self { user_id, email, name, customers: customers.collect(), sign_ins: sign_ins.collect(), csrf_token: String::new() }
+        Self {
+            user_id,
+            email,
+            name,
+            has_password,
+            customers: customers.collect(),
+            sign_ins: sign_ins.collect(),
+            csrf_token: String::new(),
+        }
     }
 }
 

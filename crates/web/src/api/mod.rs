@@ -9,6 +9,7 @@ pub(crate) mod consents;
 pub(crate) mod environment;
 pub(crate) mod executions;
 mod grants;
+pub(crate) mod identities;
 mod interface;
 pub(crate) mod invitations;
 pub(crate) mod members;

@@ -1,7 +1,8 @@
 //! What the paths of `/api/v1` carry.
 
 use domain::{
-    AccessId, CallId, ConsentId, CustomerId, EnvName, InvitationId, ReleaseId, SignInId, Slug, ToolName, UserId, VersionId,
+    AccessId, CallId, ConsentId, CustomerId, EnvName, IdentityId, InvitationId, ReleaseId, SignInId, Slug, ToolName, UserId,
+    VersionId,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -91,6 +92,15 @@ pub(crate) struct InvitationPath {
     /// The invitation.
     #[param(value_type = String, format = Uuid)]
     pub(crate) invitation_id: InvitationId,
+}
+
+/// The path of an account elsewhere.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct IdentityPath {
+    /// The account.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) identity_id: IdentityId,
 }
 
 /// The path of a sign-in.
