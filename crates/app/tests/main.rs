@@ -21,6 +21,7 @@ mod limits;
 mod other_base;
 mod outside;
 mod outside_examples;
+mod passkeys;
 mod pins;
 mod releases;
 mod secrets;

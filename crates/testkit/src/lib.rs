@@ -4,6 +4,7 @@
 //! A test's database is that of `#[sqlx::test(migrations = "../../migrations")]`; `scripts/with-postgres` gives the cluster.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "what a test needs and does not get ends the test")]
 
+mod authenticator;
 mod customer;
 mod program;
 mod request;
@@ -11,6 +12,7 @@ mod secure_listener;
 mod test_app;
 mod upstream;
 
+pub use authenticator::SoftAuthenticator;
 /// What the program serves as the types of the tool API.
 pub use compiler::TYPES;
 pub use customer::{TestCustomer, request};

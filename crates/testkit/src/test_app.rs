@@ -76,6 +76,8 @@ pub struct TestOptions {
     pub upstreams: Vec<UpstreamSettings>,
     /// Where native code is kept; without it, beside the program, so that the engine is compiled once for all tests.
     pub cache: Option<Arc<TempDir>>,
+    /// Where clients reach it.
+    pub public_url: String,
 }
 
 /// What must outlive every clone of the router, too.
@@ -110,6 +112,7 @@ impl Default for TestOptions {
             accounts: AccountSettings { password_threads: 2, ..AccountSettings::default() },
             upstreams: Vec::new(),
             cache: None,
+            public_url: PUBLIC_URL.to_owned(),
         }
     }
 }
@@ -146,7 +149,7 @@ impl TestApp {
             metrics: Arc::new(Metrics::new(ProcessFacts { version: "0.0.0-test", started_at_s: 0.0 })),
             settings: Settings {
                 node: options.node,
-                public_url: PUBLIC_URL.to_owned(),
+                public_url: options.public_url,
                 admin_key: ADMIN_KEY.into(),
                 records_waiting_max: options.records_waiting_max,
                 question_wait_max: options.question_wait_max,
@@ -190,7 +193,7 @@ impl TestApp {
     /// The doors.
     pub fn router(&self) -> Router {
         let settings = WebSettings {
-            public_url: Url::parse(PUBLIC_URL).expect("a URL"),
+            public_url: Url::parse(&self.app.settings().public_url).expect("a URL"),
             metrics: MetricsReaders::Anyone,
             types: compiler::TYPES,
             version: "0.0.0-test",

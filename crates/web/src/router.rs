@@ -69,6 +69,7 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 fn api_routes() -> OpenApiRouter<WebState> {
     use api::{
         account, clients, components, consents, environment, executions, identities, invitations, members, memberships, modules,
+        passkeys,
         pins, releases, server_access, servers, tools, tries, versions,
     };
 
@@ -109,6 +110,8 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(consents::list_consents))
         .routes(routes!(consents::revoke_consent))
         .routes(routes!(memberships::leave_customer))
+        .routes(routes!(passkeys::list_passkeys))
+        .routes(routes!(passkeys::change_passkey, passkeys::delete_passkey))
         .routes(routes!(members::list_members))
         .routes(routes!(members::change_member, members::remove_member))
         .routes(routes!(invitations::list_invitations, invitations::create_invitation))

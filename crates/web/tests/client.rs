@@ -58,9 +58,10 @@ impl Doors {
 
     /// The doors of an application with these options, opened with what `change` does to the usual settings.
     pub(crate) async fn open_changed(pool: &PgPool, options: TestOptions, change: impl FnOnce(&mut WebSettings)) -> Self {
+        let public_url = options.public_url.parse().unwrap();
         let app = TestApp::start_with(pool, options).await;
         let mut settings = WebSettings {
-            public_url: "http://127.0.0.1:8080".parse().unwrap(),
+            public_url,
             metrics: MetricsReaders::Admin,
             types: testkit::TYPES,
             version: "0.0.0-test",

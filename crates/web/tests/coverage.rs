@@ -132,6 +132,7 @@ impl Names {
             ("{sign_in_id}", id),
             ("{consent_id}", id),
             ("{access_id}", &self.client_id),
+            ("{passkey_id}", id),
             ("{tier}", &"free".to_owned()),
             ("{host}", &"api.example.com".to_owned()),
         ]
@@ -195,6 +196,7 @@ fn body(operation: &Operation, names: &Names) -> Value {
         }
         ("PATCH", "/admin/v1/users/{user_id}") => json!({ "disabled": true }),
         ("PATCH", "/api/v1/members/{user_id}") => json!({ "role": "viewer" }),
+        ("PATCH", "/api/v1/account/passkeys/{passkey_id}") => json!({ "name": "Desk" }),
         ("POST", "/api/v1/account/password") => json!({ "current_password": "a", "new_password": "b" }),
         ("POST", "/api/v1/servers") => json!({ "slug": "mine", "title": "Mine" }),
         ("PATCH", "/api/v1/servers/{slug}") => json!({ "keep_contents": "all" }),

@@ -5,6 +5,7 @@ use domain::Digest;
 use http::{HeaderMap, StatusCode, header};
 
 const STYLE: &str = include_str!("../../assets/style.css");
+const PASSKEYS: &str = include_str!("../../assets/passkeys.js");
 const ICON: &str = include_str!("../../assets/icon.svg");
 
 /// A new version of the program is seen within this: the path stays.
@@ -13,6 +14,11 @@ const CACHED: &str = "public, max-age=300";
 /// The one style sheet.
 pub(super) async fn style(headers: HeaderMap) -> Response {
     answer(&headers, "text/css; charset=utf-8", STYLE)
+}
+
+/// The one script, of the pages where one uses passkeys.
+pub(super) async fn passkeys(headers: HeaderMap) -> Response {
+    answer(&headers, "text/javascript; charset=utf-8", PASSKEYS)
 }
 
 /// What stands in a browser's tab.

@@ -1,4 +1,5 @@
 //! The pages where people sign in and look after their account: plain HTML forms, which work without JavaScript.
+//! Passkeys alone need a script, which is asked for where they are used and nowhere else.
 
 mod access;
 mod asked_page;
@@ -13,6 +14,7 @@ mod members;
 mod moment;
 mod overview;
 pub(crate) mod page;
+mod passkeys;
 pub(crate) mod return_to;
 pub(crate) mod same_origin;
 mod sign_in;
@@ -47,9 +49,22 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/account/access", get(access::show))
         .route("/account/access/{consent_id}/end", post(access::take_back))
         .merge(customer_routes())
+        .route("/sign-in/passkey", post(passkeys::sign_in))
+        .route("/account/passkeys", get(passkeys::show).post(passkeys::add))
+        .route("/account/passkeys/{passkey_id}/rename", post(passkeys::rename))
+        .route("/account/passkeys/{passkey_id}/remove", post(passkeys::remove))
         .route("/invitations/{token}", get(invitation::show).post(invitation::accept))
         .layer(middleware::from_fn(page::guard));
-    Router::new().route("/assets/style.css", get(assets::style)).route("/assets/icon.svg", get(assets::icon)).merge(pages)
+    // Answered with JSON, whatever comes of it.
+    let asked_by_script = Router::new()
+        .route("/sign-in/passkey/options", post(passkeys::ask_to_sign_in))
+        .route("/account/passkeys/options", post(passkeys::ask_for_new))
+        .route("/account/passkeys/proof", post(passkeys::ask_for_proof));
+    let assets = Router::new()
+        .route("/assets/style.css", get(assets::style))
+        .route("/assets/passkeys.js", get(assets::passkeys))
+        .route("/assets/icon.svg", get(assets::icon));
+    assets.merge(pages).merge(asked_by_script)
 }
 
 fn customer_routes() -> Router<WebState> {

@@ -50,8 +50,25 @@ pub(crate) enum Width {
 pub(crate) struct HtmlPage<T> {
     status: StatusCode,
     template: T,
+    policy: Policy,
+}
+
+/// What a page may do in a browser, beyond what all may.
+#[derive(Debug, Default)]
+struct Policy {
     /// An origin that a form of this page may end at.
     form_origin: Option<String>,
+    script: Script,
+}
+
+/// What runs on a page.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Script {
+    /// Nothing.
+    #[default]
+    None,
+    /// Our own script, which asks us for what it needs.
+    Own,
 }
 
 /// The page of something that went wrong.
@@ -97,7 +114,7 @@ impl Width {
 impl<T: Template> HtmlPage<T> {
     /// A page that is as it was asked for.
     pub(crate) const fn new(template: T) -> Self {
-        Self { status: StatusCode::OK, template, form_origin: None }
+        Self { status: StatusCode::OK, template, policy: Policy { form_origin: None, script: Script::None } }
     }
 
     /// The same with another status: 422 for a form that comes back with what was wrong in it.
@@ -109,8 +126,16 @@ impl<T: Template> HtmlPage<T> {
     /// Lets a form of this page end, by redirects, at `origin` (`https://client.example`, or a scheme of an application with its colon):
     /// browsers hold redirects after a form against the policy as well.
     #[must_use]
-    pub(crate) fn with_form_origin(self, origin: impl Into<String>) -> Self {
-        Self { form_origin: Some(origin.into()), ..self }
+    pub(crate) fn with_form_origin(mut self, origin: impl Into<String>) -> Self {
+        self.policy.form_origin = Some(origin.into());
+        self
+    }
+
+    /// Lets `script` run on this page. Nobody may depend on what it does.
+    #[must_use]
+    pub(crate) fn with_script(mut self, script: Script) -> Self {
+        self.policy.script = script;
+        self
     }
 }
 
@@ -119,7 +144,7 @@ impl<T: Template> IntoResponse for HtmlPage<T> {
         let Ok(html) = self.template.render() else { return error::internal().into_response() };
         let mut response = (self.status, Html(html)).into_response();
         // An origin that is no header's text would be one that the page has no use for.
-        if let Some(Ok(policy)) = self.form_origin.map(|origin| HeaderValue::try_from(policy(&format!("'self' {origin}")))) {
+        if let Ok(policy) = HeaderValue::try_from(self.policy.text()) {
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         response
@@ -177,9 +202,9 @@ fn keep_cookies(from: &HeaderMap, to: &mut HeaderMap) {
 }
 
 fn set_headers(headers: &mut HeaderMap) {
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert_with(|| HeaderValue::try_from(policy("'self'")).unwrap_or(HeaderValue::from_static("default-src 'none'")));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| {
+        HeaderValue::try_from(Policy::default().text()).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+    });
     for (name, value) in [
         (header::X_FRAME_OPTIONS, "DENY"),
         // `no-referrer` would make browsers send `Origin: null` with our own forms (Fetch, "append a request `Origin` header").
@@ -191,9 +216,16 @@ fn set_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// Nothing but our own style, icon and forms, and no frame around it (Content Security Policy Level 3).
-fn policy(form_action: &str) -> String {
-    format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
-    )
+impl Policy {
+    /// Nothing but our own style, icon and forms, and no frame around it (Content Security Policy Level 3).
+    fn text(&self) -> String {
+        let form_action = self.form_origin.as_ref().map_or_else(String::new, |origin| format!(" {origin}"));
+        let script = match self.script {
+            Script::None => "",
+            Script::Own => " script-src 'self'; connect-src 'self';",
+        };
+        format!(
+            "default-src 'none'; style-src 'self'; img-src 'self' data:;{script} form-action 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'"
+        )
+    }
 }

@@ -19,7 +19,8 @@ use super::{
     csrf::CsrfToken,
     fields::{Faults, Field, FieldKind},
     form::PostedForm,
-    page::{self, Frame, HtmlPage},
+    page::{self, Frame, HtmlPage, Script},
+    passkeys,
     return_to::ReturnTo,
     signed_in::{MaybeSignedIn, SignedIn},
     upstream::Buttons,
@@ -29,7 +30,7 @@ use crate::{WebSettings, error::ApiError, whence::Stranger};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-struct SignInPage {
+pub(super) struct SignInPage {
     frame: Frame,
     csrf: CsrfToken,
     return_to: ReturnTo,
@@ -38,6 +39,8 @@ struct SignInPage {
     email: Field,
     password: Field,
     upstreams: Buttons,
+    /// Where passkeys work; absent if nowhere.
+    passkey_origin: Option<String>,
 }
 
 /// What the address of a page says. What it does not know it leaves aside, since people come by links of others.
@@ -82,7 +85,7 @@ pub(super) async fn show(
         return Ok(page::see_other(asked.return_to.as_str()));
     }
     let cookie = FormCookie::for_page(&settings, &headers)?;
-    let shown = draw(&app, cookie.csrf, asked, "", Faults::default());
+    let shown = draw(&app, &settings, cookie.csrf, asked, "", Faults::default());
     Ok(with_cookies(shown.into_response(), cookie.new))
 }
 
@@ -106,7 +109,7 @@ pub(super) async fn submit(
         Err(error) => {
             let faults = Faults::general(sentence(&error));
             let again = |status| {
-                let page = draw(&app, form.csrf().clone(), Asked::of(return_to), form.text("email"), faults);
+                let page = draw(&app, &settings, form.csrf().clone(), Asked::of(return_to), form.text("email"), faults);
                 page.with_status(status).into_response()
             };
             answer(error, again)
@@ -197,8 +200,18 @@ fn signed_out(settings: &WebSettings) -> Result<Response, ApiError> {
     Ok(with_cookies(page::see_other("/sign-in"), [cookies::forget_sign_in(settings)?]))
 }
 
-fn draw(app: &App, csrf: CsrfToken, asked: Asked, email: &str, faults: Faults) -> HtmlPage<SignInPage> {
-    HtmlPage::new(SignInPage {
+/// The page where one signs in.
+pub(super) fn draw(
+    app: &App,
+    settings: &WebSettings,
+    csrf: CsrfToken,
+    asked: Asked,
+    email: &str,
+    faults: Faults,
+) -> HtmlPage<SignInPage> {
+    let passkey_origin = passkeys::origin(app, settings);
+    let script = if passkey_origin.is_some() { Script::Own } else { Script::None };
+    let page = HtmlPage::new(SignInPage {
         frame: Frame::narrow("Sign in"),
         csrf,
         upstreams: Buttons::for_sign_in(app, &asked.return_to, asked.is_again),
@@ -207,5 +220,7 @@ fn draw(app: &App, csrf: CsrfToken, asked: Asked, email: &str, faults: Faults) -
         email: Field::new("email", "E-mail", FieldKind::Email).with_value(email),
         password: Field::new("password", "Password", FieldKind::CurrentPassword),
         faults,
-    })
+        passkey_origin,
+    });
+    page.with_script(script)
 }

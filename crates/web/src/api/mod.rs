@@ -15,6 +15,7 @@ pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod memberships;
 pub(crate) mod modules;
+pub(crate) mod passkeys;
 mod paths;
 pub(crate) mod pins;
 mod receipt;

@@ -1,8 +1,8 @@
 //! What the paths of `/api/v1` carry.
 
 use domain::{
-    AccessId, CallId, ConsentId, CustomerId, EnvName, IdentityId, InvitationId, ReleaseId, SignInId, Slug, ToolName, UserId,
-    VersionId,
+    AccessId, CallId, ConsentId, CustomerId, EnvName, IdentityId, InvitationId, PasskeyId, ReleaseId, SignInId, Slug, ToolName,
+    UserId, VersionId,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -140,4 +140,13 @@ pub(crate) struct AccessPath {
     /// The access.
     #[param(value_type = String, format = Uuid)]
     pub(crate) access_id: AccessId,
+}
+
+/// The path of a passkey.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct PasskeyPath {
+    /// The passkey.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) passkey_id: PasskeyId,
 }

@@ -1,0 +1,82 @@
+//! What the script of the pages asks for: the options of a ceremony, as JSON, for a form of the same page. What goes wrong is the API's envelope.
+
+use std::sync::Arc;
+
+use app::{
+    App, AppError,
+    accounts::{
+        PasskeyAnswer, Proof,
+        passkeys::{self, Ceremony},
+    },
+};
+use axum::{Json as Answer, extract::State};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::name;
+use crate::{
+    account::{
+        form::PostedForm,
+        signed_in::{MaybeSignedIn, SignedIn},
+        whereabouts,
+    },
+    error::ApiError,
+    whence::Stranger,
+};
+
+/// What a ceremony begins with.
+#[derive(Debug, Serialize)]
+pub(in crate::account) struct CeremonyView {
+    options: Value,
+    state: String,
+}
+
+/// The options for signing in.
+pub(in crate::account) async fn ask_to_sign_in(
+    State(app): State<Arc<App>>,
+    Stranger(caller): Stranger,
+    form: PostedForm,
+) -> Result<Answer<CeremonyView>, ApiError> {
+    // What the browser's forms carry stands for the browser.
+    Ok(view(passkeys::begin_sign_in(&app, &caller, form.csrf().as_str())?))
+}
+
+/// The options for showing that one is still there.
+pub(in crate::account) async fn ask_for_proof(
+    State(app): State<Arc<App>>,
+    MaybeSignedIn(signed_in): MaybeSignedIn,
+    _form: PostedForm,
+) -> Result<Answer<CeremonyView>, ApiError> {
+    let signed_in = known(signed_in)?;
+    Ok(view(passkeys::begin_proof(&app, &signed_in.caller()).await?))
+}
+
+/// The options for another passkey, for somebody who shows who they are.
+pub(in crate::account) async fn ask_for_new(
+    State(app): State<Arc<App>>,
+    MaybeSignedIn(signed_in): MaybeSignedIn,
+    whereabouts::From(whereabouts): whereabouts::From,
+    form: PostedForm,
+) -> Result<Answer<CeremonyView>, ApiError> {
+    let signed_in = known(signed_in)?;
+    // Before the authenticator has made one that nobody could keep.
+    name(&form)?;
+    Ok(view(passkeys::begin_registration(&app, &signed_in.caller(), &whereabouts, proof(&form)).await?))
+}
+
+fn proof(form: &PostedForm) -> Proof {
+    let (state, credential) = (form.text("proof_state"), form.text("proof_credential"));
+    if !state.is_empty() {
+        return Proof::Passkey(PasskeyAnswer { state: state.to_owned(), credential: credential.to_owned() });
+    }
+    if form.text("password").is_empty() { Proof::NewSignIn } else { Proof::Password(form.secret("password")) }
+}
+
+fn known(signed_in: Option<SignedIn>) -> Result<SignedIn, ApiError> {
+    Ok(signed_in.ok_or(AppError::Unauthenticated)?)
+}
+
+fn view(ceremony: Ceremony) -> Answer<CeremonyView> {
+    let Ceremony { options, state } = ceremony;
+    Answer(CeremonyView { options, state })
+}
