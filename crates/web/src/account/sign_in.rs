@@ -54,7 +54,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    const fn of(return_to: ReturnTo) -> Self {
+    pub(super) const fn of(return_to: ReturnTo) -> Self {
         Self { return_to, invitation: None, is_again: false }
     }
 }
