@@ -6,6 +6,8 @@
 mod api;
 #[path = "end_to_end/authorization.rs"]
 mod authorization;
+#[path = "end_to_end/browser.rs"]
+mod browser;
 #[path = "end_to_end/clients.rs"]
 mod clients;
 #[path = "end_to_end/conformance.rs"]
@@ -16,10 +18,14 @@ mod durability;
 mod examples;
 #[path = "end_to_end/key_proxy.rs"]
 mod key_proxy;
+#[path = "end_to_end/keys.rs"]
+mod keys;
 #[path = "end_to_end/lifecycle.rs"]
 mod lifecycle;
 #[path = "end_to_end/logs.rs"]
 mod logs;
+#[path = "end_to_end/master_keys.rs"]
+mod master_keys;
 #[path = "end_to_end/mcp.rs"]
 mod mcp;
 #[path = "end_to_end/oauth_clients.rs"]

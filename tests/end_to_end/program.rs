@@ -52,6 +52,14 @@ impl Home {
         program
     }
 
+    /// A command that comes to the private cluster while a node runs on it, as one of another installation comes to its database.
+    pub(crate) fn beside(&self, command: &str) -> Command {
+        let mut program = self.command(command);
+        let folder = self.path().canonicalize().unwrap().join("postgres/run");
+        program.env("DATABASE_URL", format!("postgres:///postgres?host={}&user=app", folder.display()));
+        program
+    }
+
     /// Starts the program and waits until it is ready.
     pub(crate) async fn serve(&self) -> Program {
         self.serve_with(|_| ()).await

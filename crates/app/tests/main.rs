@@ -16,6 +16,7 @@ mod customers;
 mod deployments;
 mod environment;
 mod executions;
+mod invitations;
 mod kinds;
 mod limits;
 mod other_base;

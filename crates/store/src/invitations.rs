@@ -245,7 +245,10 @@ impl TryFrom<Row> for Invitation {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::PgPool;
+    use std::time::Duration;
+
+    use sqlx::{Connection as _, PgPool};
+    use tokio::time::timeout;
 
     use super::*;
     use crate::{
@@ -283,6 +286,22 @@ mod tests {
         assert_eq!(find_open(&mut connection, &sha256, at(1)).await.unwrap(), None);
         assert_eq!(count(&mut connection, customer, at(1), at(-1)).await.unwrap(), InvitationCounts { open: 0, made: 1 });
         assert_eq!(count(&mut connection, customer, at(1), at(0)).await.unwrap(), InvitationCounts { open: 0, made: 0 });
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn whoever_counts_waits_for_whoever_counted_before(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let mut other = connect(&pool).await;
+        let (mut first, mut second) = (connection.begin().await.unwrap(), other.begin().await.unwrap());
+        assert_eq!(count(&mut first, customer, at(1), at(-1)).await.unwrap().open, 0);
+
+        let mut counting = Box::pin(count(&mut second, customer, at(1), at(-1)));
+        assert!(timeout(Duration::from_millis(300), &mut counting).await.is_err(), "the first may still insert one");
+        insert(&mut first, &new(customer), &Digest::of(b"token")).await.unwrap();
+        first.commit().await.unwrap();
+
+        assert_eq!(counting.await.unwrap().open, 1, "what the first inserted is counted");
     }
 
     #[sqlx::test(migrations = "../../migrations")]

@@ -212,8 +212,11 @@ mod tests {
         assert_eq!(find_by_sha256(&mut connection, &sha256).await.unwrap(), None);
         users::set_disabled(&mut connection, ada, None).await.unwrap();
         assert!(!delete(&mut connection, eve, sign_in.id).await.unwrap(), "another's");
+        assert_eq!(hold(&mut connection, eve, sign_in.id).await.unwrap(), None, "another's");
+        assert_eq!(hold(&mut connection, ada, sign_in.id).await.unwrap(), Some(at(0)));
         assert!(delete(&mut connection, ada, sign_in.id).await.unwrap());
         assert_eq!(find_by_sha256(&mut connection, &sha256).await.unwrap(), None);
+        assert_eq!(hold(&mut connection, ada, sign_in.id).await.unwrap(), None);
     }
 
     #[sqlx::test(migrations = "../../migrations")]

@@ -245,7 +245,7 @@ async fn allow(app: &App, person: &PersonCaller, asked: &Asked, subject: Subject
     Ok(code)
 }
 
-/// Writes down that the person lets the client in, and gives the authorization that comes of it. It lives as long as a code and is not kept yet:
+/// Writes down that the person lets the client in, by a sign-in that has not ended, and gives the authorization that comes of it. It lives as long as a code and is not kept yet:
 /// both are for whoever has what it is shown by.
 pub(super) async fn approve(
     app: &App,
@@ -255,6 +255,10 @@ pub(super) async fn approve(
     now: DateTime<Utc>,
 ) -> Result<Authorization, AppError> {
     let Approval { client, resource, subject, scopes } = approval;
+    // Whoever changes the password, or signs out, ends the sign-in first and then what came of it: either they see this, or this sees that.
+    if store::sign_ins::hold(transaction, person.user, person.sign_in).await?.is_none() {
+        return Err(AppError::Unauthenticated);
+    }
     let consent = Consent {
         id: ConsentId::new(),
         user: person.user,

@@ -1,6 +1,7 @@
 //! Tokens: how clients get them, what they are worth, and when they end.
 
 mod access;
+mod changes;
 mod codes;
 mod consents;
 mod forgeries;
@@ -131,7 +132,19 @@ async fn person(pool: &PgPool, membership: Option<(&TestCustomer, MemberRole)>) 
     if let Some((customer, role)) = membership {
         join(pool, customer, user, role).await;
     }
-    PersonCaller { user, sign_in: SignInId::new() }
+    let sign_in = SignInId::new();
+    sqlx::query(
+        "INSERT INTO sign_ins (sign_in_id, user_id, sha256, device, created_at, used_at, expires_at)
+        VALUES ($1, $2, $3, 'a test', $4, $4, $4 + interval '30 days')",
+    )
+    .bind(sign_in.as_uuid())
+    .bind(user.as_uuid())
+    .bind(domain::Digest::of(sign_in.as_uuid().as_bytes()).as_bytes().as_slice())
+    .bind(start())
+    .execute(pool)
+    .await
+    .unwrap();
+    PersonCaller { user, sign_in }
 }
 
 async fn join(pool: &PgPool, customer: &TestCustomer, user: UserId, role: MemberRole) {

@@ -108,30 +108,17 @@ impl Http {
 }
 
 fn read_public_url(reader: &mut Reader<'_>, profile: Profile) -> Option<Url> {
-    let url: Url = match profile {
-        Profile::Local => reader.read_optional(&PUBLIC_URL)?,
-        Profile::Production => reader.require(&PUBLIC_URL, "production must know where clients reach it")?,
-    };
-    if !is_root(&url) {
-        reader.refuse(format!(
-            "`{}` is {url}: it must be scheme, host and port alone, because pages, cookies and the documents under /.well-known are at \
-             the root of their host; give Toolwright a host of its own",
-            PUBLIC_URL.key
-        ));
+    if profile == Profile::Local {
+        return reader.read_optional(&PUBLIC_URL);
     }
-    if profile == Profile::Production && url.scheme() == "http" && !is_loopback(&url) {
+    let url: Url = reader.require(&PUBLIC_URL, "production must know where clients reach it")?;
+    if url.scheme() == "http" && !is_loopback(&url) {
         reader.refuse(format!(
             "`{}` is {url}: in production it must be https, because keys and tokens cross the network",
             PUBLIC_URL.key
         ));
     }
     Some(url)
-}
-
-/// Whether it says where a host is and nothing below it.
-fn is_root(url: &Url) -> bool {
-    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    is_plain && url.has_host() && url.path() == "/" && matches!(url.scheme(), "http" | "https")
 }
 
 fn is_loopback(url: &Url) -> bool {

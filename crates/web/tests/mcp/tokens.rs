@@ -1,10 +1,12 @@
 //! Access tokens at the door: what they open, what they do not, and what a client is told then.
 
 use app::{
-    PersonCaller, clients,
+    Caller, Who,
+    accounts::{self, SignUp, Whereabouts},
+    clients,
     tokens::{self, authorize},
 };
-use domain::{SignInId, UserId};
+use domain::UserId;
 use http::StatusCode;
 use oauth::{AuthorizationRequest, ClientAuthentication, Parameters, Registration, TokenRequest};
 use serde_json::json;
@@ -24,15 +26,16 @@ fn form(pairs: &[(&str, &str)]) -> String {
 }
 
 /// A token for the server `checks` that somebody let a client have who is no member of its customer.
-async fn token(doors: &Doors, pool: &PgPool, scope: &str) -> String {
-    let (app, user) = (doors.app(), UserId::new());
-    sqlx::query("INSERT INTO users (user_id, email, name, created_at) VALUES ($1, $2, 'Somebody', now())")
-        .bind(user.as_uuid())
-        .bind(format!("{user}@example.com"))
-        .execute(pool)
-        .await
-        .unwrap();
-    let person = PersonCaller { user, sign_in: SignInId::new() };
+pub(super) async fn token(doors: &Doors, scope: &str) -> String {
+    let app = doors.app();
+    let whereabouts = Whereabouts { address: [127, 0, 0, 1].into(), device: "a test".to_owned() };
+    let new = SignUp {
+        email: format!("{}@example.com", UserId::new()).parse().unwrap(),
+        name: "Somebody".parse().unwrap(),
+        password: "seventeen green bicycles".into(),
+        invitation: None,
+    };
+    let person = accounts::sign_up(app, &Caller::of(Who::Anyone), whereabouts, new).await.unwrap().person;
     let metadata = json!({"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}).to_string();
     let told = clients::register(app, Registration::parse(metadata.as_bytes()).unwrap()).await.unwrap();
     let id = serde_json::to_value(told).unwrap()["client_id"].as_str().unwrap().to_owned();
@@ -57,7 +60,7 @@ async fn token(doors: &Doors, pool: &PgPool, scope: &str) -> String {
     serde_json::to_value(answer).unwrap()["access_token"].as_str().unwrap().to_owned()
 }
 
-async fn set_access(owner: &Mcp, access: &str) {
+pub(super) async fn set_access(owner: &Mcp, access: &str) {
     let changed = owner.client.patch("/api/v1/servers/checks", json!({ "access": access })).await;
     assert_eq!((changed.status, changed.json()["access"].as_str()), (StatusCode::OK, Some(access)));
 }
@@ -67,7 +70,7 @@ async fn a_token_of_one_tool_shows_and_calls_it_and_names_what_others_need(pool:
     let doors = Doors::open(pool.clone()).await;
     let owner = Mcp::serving(&doors, &[ADD, COUNT]).await;
     set_access(&owner, "consent").await;
-    let token = token(&doors, &pool, "mcp:tools:add").await;
+    let token = token(&doors, "mcp:tools:add").await;
     let client = Mcp { client: doors.with_key(&token), path: owner.path.clone() };
 
     for era in ERAS {
@@ -85,7 +88,7 @@ async fn a_token_of_one_tool_shows_and_calls_it_and_names_what_others_need(pool:
         assert!(challenge.contains("scope=\"mcp:tools:add mcp:tools:count\""), "{challenge}");
         assert!(challenge.contains("/.well-known/oauth-protected-resource/mcp/checks\""), "{challenge}");
     }
-    let all = Mcp { client: doors.with_key(&self::token(&doors, &pool, "mcp:tools").await), path: owner.path };
+    let all = Mcp { client: doors.with_key(&self::token(&doors, "mcp:tools").await), path: owner.path };
     assert_eq!(all.ask(Era::PerRequest, "tools/list", json!({})).await.json()["result"]["tools"].as_array().unwrap().len(), 2);
 }
 
@@ -102,7 +105,7 @@ async fn a_public_server_needs_no_token_and_takes_no_wrong_one(pool: PgPool) {
         let wrong = at(doors.with_key("eyJhbGciOiJub25lIn0.e30.")).call(era, "add", json!({"a": 1, "b": 2})).await;
         assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
     }
-    let token = token(&doors, &pool, "mcp:tools").await;
+    let token = token(&doors, "mcp:tools").await;
     assert_eq!(at(doors.with_key(&token)).ask(Era::PerRequest, "tools/list", json!({})).await.status, StatusCode::OK);
     set_access(&owner, "owner").await;
     for client in [doors.anyone(), doors.with_key(&token)] {
@@ -116,7 +119,7 @@ async fn a_token_opens_no_other_door_and_none_from_a_query(pool: PgPool) {
     let doors = Doors::open(pool.clone()).await;
     let owner = Mcp::serving(&doors, &[ADD]).await;
     set_access(&owner, "consent").await;
-    let token = token(&doors, &pool, "mcp:tools").await;
+    let token = token(&doors, "mcp:tools").await;
 
     for path in ["/api/v1/servers", "/api/v1/account", "/admin/v1/customers"] {
         assert_eq!(doors.with_key(&token).get(path).await.status, StatusCode::UNAUTHORIZED, "{path}");

@@ -1,5 +1,6 @@
 //! The page on which a person decides.
 
+use domain::Scopes;
 use http::StatusCode;
 use serde_json::json;
 use sqlx::PgPool;
@@ -83,6 +84,24 @@ async fn of_several_tools_a_person_ticks_some(pool: PgPool) {
     let tokens = app.redeem(&parameter(decided.header("location"), "code").unwrap()).await.json();
     assert_eq!(tokens["scope"], "mcp:tools:greet");
     assert_eq!(world.call(tokens["access_token"].as_str().unwrap()).await.status, StatusCode::OK);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn as_many_tools_can_be_ticked_as_can_be_asked_for(pool: PgPool) {
+    let mut world = World::open(pool).await;
+    let app = world.app().await;
+    let scopes: Vec<_> = (0..Scopes::COUNT_MAX).map(|number| format!("mcp:tools:tool_number_{number:02}")).collect();
+    let asked = scopes.join(" ");
+    let fields: Vec<_> = scopes.iter().map(|scope| format!("scope {scope}")).collect();
+    let ticked: Vec<_> = fields.iter().map(|field| (field.as_str(), "yes")).collect();
+
+    let page = world.ada.consent_page(&app.request_for(SERVER, &asked)).await;
+    assert_eq!(page.text.matches("type=\"checkbox\"").count(), Scopes::COUNT_MAX);
+    let decided = world.ada.decide(&page, "allow", &ticked).await;
+
+    assert_eq!(decided.status, StatusCode::SEE_OTHER, "{decided}");
+    let tokens = app.redeem(&parameter(decided.header("location"), "code").unwrap()).await.json();
+    assert_eq!(tokens["scope"], asked);
 }
 
 #[sqlx::test(migrations = "../../migrations")]
