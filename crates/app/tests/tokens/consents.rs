@@ -49,6 +49,55 @@ async fn a_person_sees_what_was_allowed_and_takes_it_back_on_every_node(pool: Pg
 }
 
 #[sqlx::test(migrations = "../../migrations")]
+async fn a_use_is_known_to_the_minute_and_other_nodes_write_down_theirs(pool: PgPool) {
+    let scene = Scene::set(&pool).await;
+    let there = scene.node().await;
+    let tokens = scene.tokens("mcp:tools").await;
+    let last_used = async || {
+        let listed = consents::list(scene.app(), &Caller::of(Who::Person(scene.owner)), &PageRequest::default()).await.unwrap();
+        listed.items[0].last_used_at.map(|at| (at - start()).num_seconds())
+    };
+    assert_eq!(last_used().await, Some(0), "when its tokens were given out");
+
+    scene.pass(65);
+    scene.use_server(&tokens.access).await.unwrap();
+    scene.pass(1);
+    scene.use_server(&tokens.access).await.unwrap();
+    assert_eq!(last_used().await, Some(65), "the second one is of the same minute");
+    scene.pass(65);
+    use_server(there.app(), &tokens.access).await.unwrap();
+    assert_eq!(last_used().await, Some(65), "it is in the other node's memory yet");
+    there.stop().await;
+    assert_eq!(last_used().await, Some(131));
+
+    let refused = tokens::authenticate(scene.app(), &tokens.access, Wanted::Management).await;
+    assert!(is_refused(&refused));
+    scene.test.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn whoever_leaves_takes_along_what_they_let_clients_look_after(pool: PgPool) {
+    let scene = Scene::set(&pool).await;
+    let other = person(&pool, Some((&scene.customer, MemberRole::Owner))).await;
+    let resource = format!("{ISSUER}/api/v1");
+    let asked = ask(scene.app(), &scene.client, &resource, "servers:read").await.unwrap();
+    let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: Some(scene.customer.id) };
+    authorize::decide(scene.app(), &other, &asked, decision).await.unwrap();
+    let caller = Caller::of(Who::Person(other));
+    let consents = async || consents::list(scene.app(), &caller, &PageRequest::default()).await.unwrap().items.len();
+    assert_eq!(consents().await, 1);
+
+    app::members::leave(scene.app(), &caller, scene.customer.id).await.unwrap();
+
+    assert_eq!(consents().await, 0, "were they to come back one day, no client would come with them");
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM authorizations").fetch_one(&pool).await.unwrap();
+    assert_eq!(left, 0);
+    let again = app::members::leave(scene.app(), &caller, scene.customer.id).await;
+    assert!(matches!(again, Err(AppError::NotFound { .. })));
+    scene.test.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
 async fn many_machines_with_one_client_are_bounded_and_the_oldest_makes_room(pool: PgPool) {
     let scene = Scene::set(&pool).await;
     let oldest = scene.tokens("mcp:tools").await;

@@ -11,7 +11,7 @@ use super::browser::{Browser, PASSWORD, csrf};
 use crate::client::Doors;
 
 /// Invites somebody; gives the path of the link.
-pub(super) async fn invite(owner: &mut Browser, body: Value) -> String {
+pub(crate) async fn invite(owner: &mut Browser, body: Value) -> String {
     let made = owner.fetch("POST", "/api/v1/invitations", Some(body)).await;
     assert_eq!(made.status, StatusCode::CREATED, "{made}");
     made.json()["link"].as_str().unwrap().strip_prefix("http://127.0.0.1:8080").unwrap().to_owned()

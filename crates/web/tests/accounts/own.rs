@@ -10,7 +10,7 @@ use crate::client::Doors;
 const OTHER: &str = "kettle orbit mantle fog";
 
 /// Other nodes hear of changes within milliseconds.
-pub(super) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
     for _ in 0..200 {
         if is_so().await {
             return;

@@ -25,6 +25,7 @@ async fn the_page_says_who_asks_for_what_and_where_the_answer_goes(pool: PgPool)
         "use everything on this server",
         "Allow",
         "Deny",
+        "in your account, under <a href=\"/account/access\">Access</a>, you can take it back",
     ] {
         assert!(page.text.contains(shown), "{shown}: {page}");
     }

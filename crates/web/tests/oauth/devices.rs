@@ -80,7 +80,8 @@ async fn rfc_8628_a_device_gets_tokens_once_when_its_user_says_yes(pool: PgPool)
     let decided = decide(&mut world.ada, &device, "allow", &[]).await;
     let tokens = device.poll().await;
 
-    for shown in ["Example TV", "Weather", "use everything on this server", "If somebody sent you", device.user_code()] {
+    let kept = "under <a href=\"/account/access\">Access</a>, you can take it back";
+    for shown in ["Example TV", "Weather", "use everything on this server", "If somebody sent you", kept, device.user_code()] {
         assert!(asked.text.contains(shown), "{shown}: {asked}");
     }
     assert!(asked.header("content-security-policy").contains("frame-ancestors 'none'"));
@@ -203,4 +204,24 @@ async fn only_clients_that_registered_for_it_begin_and_for_something_that_there_
         begin("01994c1e-5a6f-7c21-9f52-3b1d9a3f8a10", "&resource=http://127.0.0.1:8080/mcp/weather").await,
         "invalid_client"
     );
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_device_is_among_what_its_user_can_take_back(pool: PgPool) {
+    let mut world = World::open(pool).await;
+    let device = Device::begun(&world).await;
+    decide(&mut world.ada, &device, "allow", &[]).await;
+    let tokens = device.poll().await.json();
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(world.call(token).await.status, StatusCode::OK);
+
+    let page = world.ada.get("/account/access").await;
+    assert!(page.text.contains("Example TV") && page.text.contains("/mcp/weather"), "{page}");
+    let id = page.text.split("action=\"/account/access/").nth(1).unwrap().split('/').next().unwrap();
+    let csrf = hidden(&page, "csrf");
+    let taken = world.ada.post(&format!("/account/access/{id}/end"), &[("csrf", &csrf)]).await;
+
+    assert_eq!(taken.header("location"), "/account/access?done=taken-back", "{taken}");
+    assert_eq!(world.call(token).await.status, StatusCode::UNAUTHORIZED);
+    assert!(!world.ada.get("/account/access").await.text.contains("Example TV"));
 }

@@ -1,5 +1,6 @@
 //! The authorization server's doors: the flow as a whole, what it must do, and what is tried against it.
 
+mod access;
 mod attacks;
 mod authorize;
 mod away;
@@ -11,5 +12,6 @@ mod flow;
 mod machines;
 mod metadata;
 mod registrations;
+mod server_access;
 mod tokens;
 mod world;
