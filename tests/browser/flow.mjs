@@ -12,7 +12,7 @@ const [base, folder] = process.argv.slice(2);
 const adminKey = process.env.TOOLWRIGHT_ADMIN_KEY;
 if (!base || !folder || !adminKey) throw new Error("usage: TOOLWRIGHT_ADMIN_KEY=... node flow.mjs URL FOLDER");
 
-const SIZES = { desktop: { width: 1100, height: 900 }, phone: { width: 390, height: 844 } };
+const SIZES = { desktop: { width: 1100, height: 900 }, phone: { width: 360, height: 780 } };
 const email = `ada-${randomBytes(3).toString("hex")}@example.com`;
 const password = "seventeen green bicycles";
 
@@ -41,6 +41,13 @@ async function open(size, scheme, storageState) {
 
 async function picture(page, name) {
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
+// A picture of a page that fits into its window.
+async function look(page, name) {
+  await picture(page, name);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+  expect(!wide, `the page is wider than its window: ${name}`);
 }
 
 async function api(method, path, body) {
@@ -89,6 +96,27 @@ const client = await register("Notes Assistant");
 const whole = authorizeUrl(client, "mcp:tools", resource);
 const some = authorizeUrl(client, "mcp:tools:forecast mcp:tools:warnings", resource);
 const management = authorizeUrl(client, "servers:read servers:write executions:read", `${base}/api/v1`);
+await page.goto(`${base}/account/access`);
+expect((await page.textContent("main")).includes("No client may use anything"), "the empty page does not say that it is");
+await look(page, "access-empty-light-desktop");
+
+// Somebody whom they invite, and another link that stays open.
+await page.goto(`${base}/account/customers/${newest}/members`);
+await page.selectOption("#role", "viewer");
+await page.click("text=Make a link");
+const link = await page.textContent(".quoted");
+await look(page, "members-invited-light-desktop");
+const guest = await open("desktop", "light");
+await guest.goto(`${base}/sign-up?invitation=${link.split("/").at(-1)}`);
+await guest.fill("#name", "Grace Hopper");
+await guest.fill("#email", `grace-${randomBytes(3).toString("hex")}@example.com`);
+await guest.fill("#password", password);
+await guest.click("button[type=submit] >> nth=-1");
+await guest.waitForURL("**/account");
+await guest.context().close();
+await page.selectOption("#role", "editor");
+await page.fill("#email", "kay@example.com");
+await page.click("text=Make a link");
 await page.context().close();
 
 for (const scheme of ["light", "dark"]) {
@@ -105,9 +133,7 @@ for (const scheme of ["light", "dark"]) {
     await page.fill("#password", password);
     await page.keyboard.press("Enter");
     await page.waitForURL("**/oauth/consent?**");
-    await picture(page, `consent-${scheme}-${size}`);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
-    expect(!wide, `the page is wider than the ${size}`);
+    await look(page, `consent-${scheme}-${size}`);
     await page.click("button[value=allow]");
     await page.waitForURL(`${redirectUri}?code=**`);
     await page.goto(some);
@@ -116,6 +142,19 @@ for (const scheme of ["light", "dark"]) {
     await page.waitForURL(`${redirectUri}?error=access_denied**`);
     await page.goto(management);
     await picture(page, `consent-management-${scheme}-${size}`);
+    await page.click("button[value=allow]");
+    await page.waitForURL(`${redirectUri}?code=**`);
+    await page.goto(`${base}/account`);
+    await look(page, `account-${scheme}-${size}`);
+    await page.click("text=See who has access");
+    await page.waitForURL("**/account/access");
+    await look(page, `access-${scheme}-${size}`);
+    await page.goto(`${base}/account/customers/${newest}/members`);
+    await look(page, `members-${scheme}-${size}`);
+    await page.goto(`${base}/account/access`);
+    await page.click("text=Take back >> nth=0");
+    await page.waitForURL("**/account/access?done=taken-back");
+    await page.waitForSelector("[role=status]");
     await page.goto(authorizeUrl(client, "mcp:tools", `${base}/mcp/nowhere`));
     await picture(page, `not-yours-${scheme}-${size}`);
     const fault = await page.goto(`${base}/oauth/authorize?client_id=${client}&redirect_uri=https://elsewhere.example`);
