@@ -152,7 +152,7 @@ for (const scheme of ["light", "dark"]) {
     await page.goto(`${base}/account/customers/${newest}/members`);
     await look(page, `members-${scheme}-${size}`);
     await page.goto(`${base}/account/access`);
-    await page.click("text=Take back >> nth=0");
+    await page.click(".grant button >> nth=0");
     await page.waitForURL("**/account/access?done=taken-back");
     await page.waitForSelector("[role=status]");
     await page.goto(authorizeUrl(client, "mcp:tools", `${base}/mcp/nowhere`));

@@ -104,7 +104,7 @@ impl From<ConsentView> for ShownConsent {
     fn from(view: ConsentView) -> Self {
         let (place, place_detail, is_server) = match view.place {
             Place::Server { slug, title } => (title.to_string(), format!("/mcp/{slug}"), true),
-            Place::Customer(name) => ("your tools’ management".to_owned(), name.to_string(), false),
+            Place::Customer(name) => ("Your tools’ management".to_owned(), name.to_string(), false),
         };
         Self {
             id: view.consent_id,

@@ -136,7 +136,7 @@ async fn programs_of_ones_own_page_list_and_take_back_as_well(pool: PgPool) {
     assert_eq!((&listed[0]["customer"]["customer_id"], &listed[0]["server"]), (&json!(customer), &Value::Null));
     let page = ada.get("/account/access").await;
     let name = listed[0]["customer"]["name"].as_str().unwrap().replace('\'', "&#39;");
-    for shown in ["your tools’ management", "see your servers, tools and releases", name.as_str()] {
+    for shown in ["Your tools’ management", "see your servers, tools and releases", name.as_str()] {
         assert!(page.text.contains(shown), "{shown}: {page}");
     }
 }
