@@ -3,6 +3,8 @@
 
 #[path = "components/built.rs"]
 mod built;
+#[path = "components/configuration.rs"]
+mod configuration;
 #[path = "components/costs.rs"]
 mod costs;
 #[path = "components/imports.rs"]

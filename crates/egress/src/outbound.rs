@@ -42,6 +42,12 @@ impl Outbound {
         Self(Arc::new(Open { call: Arc::new(call) }))
     }
 
+    /// The names of the secrets that were granted and have a value, in order.
+    #[must_use]
+    pub fn secret_names(&self) -> Vec<EnvName> {
+        self.call().permission.secret_names()
+    }
+
     /// The placeholder of a secret: it stands for the value in header values, in values of the query, and between the quotes of JSON and in forms
     /// that are sent as a whole. It means something in this call alone.
     pub fn secret(&self, name: &EnvName) -> Result<String, SecretError> {

@@ -128,6 +128,10 @@ impl Permission {
         })
     }
 
+    pub(crate) fn secret_names(&self) -> Vec<EnvName> {
+        self.secrets.keys().cloned().collect()
+    }
+
     /// What finds the values of all secrets; made at the first use, since many versions never answer with anything.
     pub(crate) fn masker(&self) -> Option<Arc<Masker>> {
         self.masker.get_or_init(|| Masker::of_secrets(&self.secrets).map(Arc::new)).clone()

@@ -2,6 +2,7 @@
 
 mod answer;
 mod arguments;
+mod configuration;
 mod function;
 mod http;
 mod kind;

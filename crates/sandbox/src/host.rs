@@ -2,6 +2,7 @@
 //! are in the guest's memory, and copies no more of them than its bound.
 
 mod bodies;
+mod configuration;
 mod digest;
 mod log;
 mod operations;
@@ -10,13 +11,14 @@ mod requests;
 mod secrets;
 mod values;
 
-use domain::HostCall;
+use domain::{EnvName, HostCall};
 use wasmtime::{
     StoreContextMut, Trap,
     component::{Linker, WasmStr},
 };
 
 pub(crate) use bodies::{Bodies, OpenBody};
+pub(crate) use configuration::{configuration, configuration_names};
 pub(crate) use log::Log;
 pub(crate) use operations::Operations;
 pub(crate) use questions::Client;
@@ -122,6 +124,11 @@ fn take_text(guest: &mut StoreContextMut<'_, GuestState>, text: &WasmStr, bytes_
     let (bytes, taken) = (whole.len(), cut(&whole, bytes_max).to_owned());
     charge(guest, bytes, BYTE_FUEL)?;
     Ok(taken)
+}
+
+/// A name of the environment, or of a secret. One byte more than it may have is taken, so that a longer one is not taken for its beginning.
+pub(crate) fn take_name(guest: &mut StoreContextMut<'_, GuestState>, name: &WasmStr) -> wasmtime::Result<String> {
+    take_text(guest, name, EnvName::CHARS_MAX + 1)
 }
 
 /// As [`take_text`], for what others will read: values of secrets are masked.

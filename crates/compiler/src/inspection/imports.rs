@@ -9,7 +9,7 @@ const HOST: &str = "toolwright:tool/host@0.1.0";
 
 /// WASI 0.2: packages, and the interfaces of each that there are. Files, arguments and environment are there and empty, because most
 /// toolchains import them whether or not a tool uses them.
-const WASI: [(&str, &[&str]); 6] = [
+const WASI: [(&str, &[&str]); 7] = [
     ("io", &["error", "poll", "streams"]),
     ("clocks", &["wall-clock", "monotonic-clock"]),
     ("random", &["random", "insecure", "insecure-seed"]),
@@ -30,6 +30,7 @@ const WASI: [(&str, &[&str]); 6] = [
     ),
     ("filesystem", &["types", "preopens"]),
     ("http", &["types", "outgoing-handler"]),
+    ("config", &["store"]),
 ];
 
 /// Refuses a component that imports what there is not; every such import is named.

@@ -1,5 +1,5 @@
-//! WASI 0.2 for components: real clocks and random numbers, HTTP by the way out, standard output to the log; no arguments, environment,
-//! files, standard input or sockets.
+//! WASI 0.2 for components: real clocks and random numbers, HTTP by the way out, standard output to the log, the tool's environment as
+//! configuration; no arguments, environment of a process, files, standard input or sockets.
 
 use domain::LogLevel;
 use wasmtime::component::{Linker, ResourceTable};
@@ -11,6 +11,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmtime_wasi_io::bindings::wasi::io::poll;
 
 use super::{
+    configuration,
     http::Sender,
     poll::{HasPollables, Pollables},
     print::Print,
@@ -148,5 +149,6 @@ pub(super) fn link(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     cli::terminal_output::add_to_linker::<_, WasiCli>(linker, cli)?;
     cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, cli)?;
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, cli)?;
-    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, cli)
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, cli)?;
+    configuration::link(linker)
 }

@@ -7,7 +7,7 @@ use wasmtime::{
     component::{WasmList, WasmStr},
 };
 
-use super::{Fault, burn, charge_answer, count, digest::DIGEST_BYTE_FUEL, take_text};
+use super::{Fault, burn, charge_answer, count, digest::DIGEST_BYTE_FUEL, take_name, take_text};
 use crate::{journal, state::GuestState};
 
 /// Bytes of an algorithm's name, and of a user's: one more than is taken, so that a longer one is not taken for its beginning.
@@ -20,14 +20,18 @@ pub(super) fn secret(
     mut guest: StoreContextMut<'_, GuestState>,
     (name,): (WasmStr,),
 ) -> wasmtime::Result<(Result<String, String>,)> {
-    count(&mut guest)?;
     let name = take_name(&mut guest, &name)?;
+    Ok((tell(&mut guest, &name)?,))
+}
+
+/// The placeholder of the secret of this name, or why there is none.
+pub(super) fn tell(guest: &mut StoreContextMut<'_, GuestState>, name: &str) -> wasmtime::Result<Result<String, String>> {
+    count(guest)?;
     let parameters = |_: &_| Some(journal::parameters([name.as_bytes()]));
-    let placeholder =
-        journal::tell(&mut guest, HostCall::Secret, parameters, |guest| Ok(with_secret(guest, &name, Outbound::secret)))?;
-    restore(&guest, HostCall::Secret, &name, &placeholder, Outbound::restore_secret)?;
-    charge_answer(&mut guest, &placeholder)?;
-    Ok((placeholder,))
+    let placeholder = journal::tell(guest, HostCall::Secret, parameters, |guest| Ok(with_secret(guest, name, Outbound::secret)))?;
+    restore(guest, HostCall::Secret, name, &placeholder, Outbound::restore_secret)?;
+    charge_answer(guest, &placeholder)?;
+    Ok(placeholder)
 }
 
 /// `basic-auth: func(user: string, name: string) -> result<string, string>`
@@ -83,10 +87,6 @@ fn restore(
     let (true, Ok(word)) = (guest.data().is_replaying(), placeholder) else { return Ok(()) };
     let restored = with_secret(guest, name, |outbound, name| restore(outbound, name, word));
     restored.map_err(|_| Fault::Diverged(call))
-}
-
-fn take_name(guest: &mut StoreContextMut<'_, GuestState>, name: &WasmStr) -> wasmtime::Result<String> {
-    take_text(guest, name, EnvName::CHARS_MAX + 1)
 }
 
 fn with_secret<T>(

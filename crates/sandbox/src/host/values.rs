@@ -3,7 +3,7 @@
 use domain::{Clock as _, EnvName, HostCall, SystemClock};
 use wasmtime::{StoreContextMut, component::WasmStr};
 
-use super::{BYTE_FUEL, Fault, burn, charge, take_shown, take_text};
+use super::{BYTE_FUEL, Fault, burn, charge, take_name, take_shown};
 use crate::{Progress, Report, journal, state::GuestState};
 
 /// As many as Web Crypto's `getRandomValues` gives at once.
@@ -32,15 +32,19 @@ pub(super) fn progress(
 
 /// `config: func(name: string) -> option<string>`
 pub(super) fn config(mut guest: StoreContextMut<'_, GuestState>, (name,): (WasmStr,)) -> wasmtime::Result<(Option<String>,)> {
-    // One byte more than a name may have, so that a longer one is not taken for its own beginning.
-    let name = take_text(&mut guest, &name, EnvName::CHARS_MAX + 1)?;
+    let name = take_name(&mut guest, &name)?;
+    Ok((tell(&mut guest, &name)?,))
+}
+
+/// What the environment has of this name.
+pub(super) fn tell(guest: &mut StoreContextMut<'_, GuestState>, name: &str) -> wasmtime::Result<Option<String>> {
     let parameters = |_: &_| Some(journal::parameters([name.as_bytes()]));
-    let value = journal::tell(&mut guest, HostCall::Config, parameters, |guest| {
+    let value = journal::tell(guest, HostCall::Config, parameters, |guest| {
         let name = name.parse::<EnvName>().ok();
         Ok(name.and_then(|name| guest.data().environment.get(&name).cloned()).map(String::from))
     })?;
-    burn(&mut guest, value.as_ref().map_or(0, String::len), BYTE_FUEL)?;
-    Ok((value,))
+    burn(guest, value.as_ref().map_or(0, String::len), BYTE_FUEL)?;
+    Ok(value)
 }
 
 /// `now: func() -> u64`, in microseconds since the epoch
