@@ -25,7 +25,7 @@ use crate::{
     client_documents::ClientDocuments,
     clients::AssertionRates,
     components::Uploads,
-    limits::{Arrivals, LimitSettings, Permits, Quotas, Rates, Requests},
+    limits::{Arrivals, LimitSettings, Outage, Permits, Quotas, Rates, Requests},
     memory::Memory,
     questions::Pauses,
     records::Records,
@@ -126,6 +126,7 @@ pub struct App {
     pub(crate) assertion_rates: AssertionRates,
     pub(crate) refused_sign_ins: RefusedSignIns,
     pub(crate) quotas: Quotas,
+    pub(crate) outage: Arc<Outage>,
     pub(crate) uses: Uses,
     pub(crate) records: Records,
     pub(crate) passwords: Passwords,
@@ -173,12 +174,14 @@ impl App {
         let stop_records = CancellationToken::new();
         let (records, writing) =
             Records::start(pool.clone(), settings.node, Arc::clone(&clock), settings.records_waiting_max, stop_records.clone());
+        let outage = Arc::new(Outage::new(settings.limits.database_away_calls));
         let app = Arc::new(Self {
-            quotas: Quotas::new(pool.clone()),
+            quotas: Quotas::new(pool.clone(), Arc::clone(&outage)),
             uses: Uses::default(),
             admin_key: Digest::of(settings.admin_key.expose_secret().as_bytes()),
             engine: compiler::engine::digest(),
-            memory: Arc::new(Memory::new()),
+            memory: Arc::new(Memory::new(&outage)),
+            outage,
             arrivals: Arrivals::new(),
             requests: Requests::new(),
             call_rates: Rates::per(Duration::from_mins(1)),
@@ -219,6 +222,7 @@ impl App {
         });
         app.background.spawn(writing);
         app.spawn_until_stop(background::hear_of_changes(Arc::clone(&app.memory), changes));
+        app.spawn_until_stop(background::watch_database(Arc::clone(&app)));
         app.spawn_until_stop(background::sweep(Arc::clone(&app)));
         app.spawn_until_stop(uses::write_for_ever(Arc::clone(&app)));
         Ok(app)

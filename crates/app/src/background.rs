@@ -9,6 +9,7 @@ use crate::{
     App, AppError, accounts,
     artifacts::{self, Orphans},
     invitations,
+    limits::Look,
     memory::Memory,
 };
 
@@ -22,6 +23,21 @@ pub(crate) async fn hear_of_changes(memory: Arc<Memory>, mut changes: Listener) 
     loop {
         let change = changes.next().await;
         memory.forget(&change);
+    }
+}
+
+/// Looks whether the database is there, for ever, and charges what was called without it when it is back.
+pub(crate) async fn watch_database(app: Arc<App>) {
+    loop {
+        if app.outage.look(&app.pool).await == Look::Back
+            && let Err(error) = app.quotas.settle().await
+        {
+            // What is left is charged with the customer's next lease, or when the database is back for good.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "calls that were made without the database wait to be charged"
+            );
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! table, and each count is one number, so that a store that nodes share could keep them in the place of [`rates::Rates`].
 
 mod arrivals;
+mod debts;
+mod outage;
 mod permits;
 mod policy;
 mod quotas;
@@ -13,6 +15,7 @@ mod settings;
 
 pub(crate) use self::{
     arrivals::Arrivals,
+    outage::{Look, Outage},
     permits::{Permit, Permits},
     quotas::{QuotaError, Quotas},
     rates::{RateExceeded, Rates},

@@ -11,6 +11,7 @@ use crate::{
     accounts::{KnownSignIn, Person},
     catalogue::ServedServer,
     clients::Client,
+    limits::Outage,
     pins::Pins,
     questions::Desk,
     signing_keys::{KeySet, OnceASecond},
@@ -22,6 +23,8 @@ use crate::{
 /// The node's memory of the database.
 #[derive(Debug)]
 pub(crate) struct Memory {
+    /// Whether the database is there: what is kept is used otherwise while it is not.
+    outage: Arc<Outage>,
     /// Who shows an API key, by the key's digest.
     pub(crate) api_keys: Snapshots<Digest, Who>,
     /// Each customer's tier, by name.
@@ -76,19 +79,20 @@ impl Memory {
     /// A kilobyte or two each.
     const CLIENTS_MAX: u64 = 10_000;
 
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(outage: &Arc<Outage>) -> Self {
         Self {
-            api_keys: Snapshots::with_room_for(Self::API_KEYS_MAX),
-            customer_tiers: Snapshots::with_room_for(Self::CUSTOMERS_MAX),
-            tiers: Snapshots::with_room_for(Self::TIERS_MAX),
-            servers: Snapshots::with_room_for(Self::SERVERS_MAX),
-            absent_servers: Snapshots::with_room_for(Self::ABSENT_SERVERS_MAX),
-            pins: Snapshots::with_room_for(Self::PINS_MAX),
-            sign_ins: Snapshots::with_room_for(Self::SIGN_INS_MAX),
-            people: Snapshots::with_room_for(Self::PEOPLE_MAX),
-            tokens: Snapshots::with_room_for(Self::TOKENS_MAX),
-            clients: Snapshots::with_room_for(Self::CLIENTS_MAX),
-            signing_keys: Snapshots::with_room_for(1),
+            outage: Arc::clone(outage),
+            api_keys: Snapshots::with_room_for(Self::API_KEYS_MAX, outage),
+            customer_tiers: Snapshots::with_room_for(Self::CUSTOMERS_MAX, outage),
+            tiers: Snapshots::with_room_for(Self::TIERS_MAX, outage),
+            servers: Snapshots::with_room_for(Self::SERVERS_MAX, outage),
+            absent_servers: Snapshots::with_room_for(Self::ABSENT_SERVERS_MAX, outage),
+            pins: Snapshots::with_room_for(Self::PINS_MAX, outage),
+            sign_ins: Snapshots::with_room_for(Self::SIGN_INS_MAX, outage),
+            people: Snapshots::with_room_for(Self::PEOPLE_MAX, outage),
+            tokens: Snapshots::with_room_for(Self::TOKENS_MAX, outage),
+            clients: Snapshots::with_room_for(Self::CLIENTS_MAX, outage),
+            signing_keys: Snapshots::with_room_for(1, outage),
             signing_keys_looked_up: OnceASecond::default(),
             questions: Arc::default(),
             watches: Arc::default(),
@@ -144,6 +148,7 @@ impl Memory {
     }
 
     fn doubt_everything(&self) {
+        self.outage.suspect();
         self.api_keys.doubt_all();
         self.customer_tiers.doubt_all();
         self.tiers.doubt_all();

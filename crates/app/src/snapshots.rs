@@ -14,7 +14,7 @@ use std::{
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::sync::OnceCell;
 
-use crate::AppError;
+use crate::{AppError, limits::Outage};
 
 /// Values of one kind by key, bounded. One load for all who wait for the same key. Whoever asks after a drop never gets what was read before
 /// it, even if that read ends later.
@@ -26,6 +26,7 @@ pub(crate) struct Snapshots<K, V> {
     loads: Mutex<HashMap<K, Arc<Load<V>>>>,
     /// Goes up when everything becomes doubtful.
     generation: AtomicU64,
+    outage: Arc<Outage>,
 }
 
 /// A value that is kept.
@@ -60,15 +61,15 @@ where
     /// How long a doubtful value is used before the database is tried again: a try may last as long as its time-out.
     const BELIEVED: Duration = Duration::from_secs(5);
 
-    /// Room for `entries_max` values.
-    pub(crate) fn with_room_for(entries_max: u64) -> Self {
+    /// Room for `entries_max` values; `outage` says whether the database can be asked, and for how long what is kept is good without it.
+    pub(crate) fn with_room_for(entries_max: u64, outage: &Arc<Outage>) -> Self {
         let kept = Cache::builder()
             .max_capacity(entries_max)
             .eviction_policy(EvictionPolicy::lru())
             .time_to_live(Self::AGE_MAX)
             .support_invalidation_closures()
             .build();
-        Self { kept, loads: Mutex::default(), generation: AtomicU64::new(0) }
+        Self { kept, loads: Mutex::default(), generation: AtomicU64::new(0), outage: Arc::clone(outage) }
     }
 
     /// The value of `key`: the one that is kept, or what `read` gives. Errors are not kept.
@@ -80,13 +81,17 @@ where
         if let Some(entry) = kept.as_ref().filter(|entry| self.is_good(entry)) {
             return Ok(entry.value.clone());
         }
+        if self.outage.is_away() {
+            return kept.filter(|_| self.outage.allows_calls()).map(|entry| entry.value.clone()).ok_or_else(away);
+        }
         // On the heap: what reads from a database is kilobytes long, and would be part of every future that only looks here.
         Box::pin(self.load(key, kept, read())).await
     }
 
-    /// The value of `key` that is kept and needs no other read; `None` if there is none such.
+    /// The value of `key` that is kept and needs no other read, or can get none; `None` if there is none such.
     pub(crate) fn find(&self, key: &K) -> Option<V> {
-        self.kept.get(key).filter(|entry| self.is_good(entry)).map(|entry| entry.value.clone())
+        let is_all_there_is = || self.outage.is_away() && self.outage.allows_calls();
+        self.kept.get(key).filter(|entry| self.is_good(entry) || is_all_there_is()).map(|entry| entry.value.clone())
     }
 
     /// Whether a value of `key` is kept, however doubtful.
@@ -104,7 +109,8 @@ where
         let waiter = Waiter { snapshots: self, key, load };
         match (waiter.load.value.get_or_try_init(|| read).await, kept) {
             (Ok(value), _) => Ok(value.clone()),
-            (Err(AppError::Unavailable { .. }), Some(entry)) if self.kept.contains_key(key) => {
+            (Err(AppError::Unavailable { .. }), Some(entry)) if self.kept.contains_key(key) && self.outage.allows_calls() => {
+                self.outage.suspect();
                 entry.believe(waiter.load.generation, Self::BELIEVED);
                 Ok(entry.value.clone())
             }
@@ -166,6 +172,10 @@ impl<V> Entry<V> {
         self.believed_in.store(generation, Ordering::Relaxed);
         self.believed_ms.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
+}
+
+fn away() -> AppError {
+    AppError::Unavailable { message: "the database is not available".to_owned() }
 }
 
 /// Somebody who waits for a read. The last of them clears up, also when its request was given up.
@@ -231,13 +241,9 @@ mod tests {
 
     use super::*;
 
-    fn away() -> AppError {
-        AppError::Unavailable { message: "away".to_owned() }
-    }
-
     #[tokio::test]
     async fn a_value_is_read_once_until_it_is_dropped_or_doubtful() {
-        let snapshots = Snapshots::with_room_for(10);
+        let snapshots = Snapshots::with_room_for(10, &Arc::default());
         let reads = AtomicU32::new(0);
         let get = async || snapshots.get(&"a", || async { Ok(reads.fetch_add(1, Ordering::Relaxed)) }).await.unwrap();
 
@@ -254,7 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_doubtful_is_used_while_the_database_is_away_and_what_was_dropped_is_not() {
-        let snapshots = Snapshots::with_room_for(10);
+        let snapshots = Snapshots::with_room_for(10, &Arc::default());
         for key in ["doubtful", "dropped"] {
             snapshots.get(&key, || async { Ok(1) }).await.unwrap();
         }
@@ -272,7 +278,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_read_before_a_drop_is_not_kept_though_the_read_ends_after_it() {
-        let snapshots = Arc::new(Snapshots::with_room_for(10));
+        let snapshots = Arc::new(Snapshots::with_room_for(10, &Arc::default()));
         let (begun, has_begun) = oneshot::channel();
         let (finish, may_finish) = oneshot::channel::<()>();
         let early = tokio::spawn({
@@ -298,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_that_was_given_up_leaves_nothing() {
-        let snapshots = Snapshots::<_, u32>::with_room_for(10);
+        let snapshots = Snapshots::<_, u32>::with_room_for(10, &Arc::default());
 
         let read = snapshots.get(&"a", std::future::pending);
         let given_up = tokio::time::timeout(Duration::from_millis(5), read).await;
@@ -309,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_is_not_kept() {
-        let snapshots = Snapshots::<_, u32>::with_room_for(10);
+        let snapshots = Snapshots::<_, u32>::with_room_for(10, &Arc::default());
 
         assert!(snapshots.get(&"a", || async { Err(away()) }).await.is_err());
         assert!(matches!(snapshots.get(&"a", || async { Ok(1) }).await, Ok(1)));

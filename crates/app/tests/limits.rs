@@ -1,11 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
-use app::AppError;
+use app::{
+    AppError, Whence, Who,
+    calls::TryRequest,
+    limits::{LimitSettings, Rate, TooMany},
+    servers::{self, ServerChange},
+};
 use chrono::TimeDelta;
-use domain::{LimitName, SetClock, Status};
+use domain::{AccessPolicy, LimitName, SetClock, Status};
 use serde_json::json;
 use sqlx::PgPool;
-use testkit::{TestApp, TestOptions};
+use testkit::{TestApp, TestOptions, unlimited};
 
 use crate::sources::{ADD, SLEEP, exceeded, limit_of, tier};
 
@@ -144,5 +149,97 @@ async fn a_node_without_a_free_slot_says_so_and_names_no_tier(pool: PgPool) {
 
     assert!(matches!(refused, Err(AppError::Busy { limit: None, .. })), "{refused:?}");
     assert!(first.await.unwrap().is_ok());
+    test.stop().await;
+}
+
+/// Two nodes race for the last calls of a month: together they let through what there is, and not one more.
+#[sqlx::test(migrations = "../../migrations")]
+async fn two_nodes_that_race_for_the_calls_of_a_month_exceed_it_by_none(pool: PgPool) {
+    let here = TestApp::start(pool.clone()).await;
+    let there = TestApp::start_with(&pool, TestOptions { artifacts: Some(here.artifacts()), ..TestOptions::default() }).await;
+    tier(&here, "racing", |limits| {
+        limits.calls_per_month_max = Some(30);
+        limits.concurrent_calls_max = 16;
+    })
+    .await;
+    let customer = here.customer("racing").await;
+    customer.deploy("sums", "add", ADD).await;
+    let calls = (0..80).map(|index| {
+        let app = Arc::clone(if index % 2 == 0 { here.app() } else { there.app() });
+        let caller = customer.caller.clone();
+        tokio::spawn(async move {
+            let request = testkit::request("add", json!({"a": 1, "b": 2}));
+            app::calls::call_tool(&app, &caller, &"sums".parse().unwrap(), request).await
+        })
+    });
+    let calls: Vec<_> = calls.collect();
+
+    let (mut answered, mut refused) = (0, 0);
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(_) => answered += 1,
+            Err(error) => {
+                assert_eq!(limit_of(&error), Some(&exceeded(LimitName::CallsPerMonthMax, 30, "racing")));
+                refused += 1;
+            }
+        }
+    }
+
+    assert_eq!((answered, refused), (30, 50));
+    here.stop().await;
+    there.stop().await;
+}
+
+/// SEC-8
+#[sqlx::test(migrations = "../../migrations")]
+async fn somebody_without_a_key_has_a_share_of_the_calls_and_the_customers_own_keys_have_all(pool: PgPool) {
+    let limits = LimitSettings { caller_share_percent: 50, ..unlimited() };
+    let test = TestApp::start_with(&pool, TestOptions { limits, ..TestOptions::default() }).await;
+    tier(&test, "four", |limits| limits.calls_per_minute_max = 4).await;
+    let customer = test.customer("four").await;
+    customer.deploy("sums", "add", ADD).await;
+    let change = ServerChange { access: Some(AccessPolicy::Public), ..ServerChange::default() };
+    servers::change(test.app(), &customer.caller, &"sums".parse().unwrap(), change).await.unwrap();
+    let call_from = async |address: [u8; 4]| {
+        let caller = Who::Anyone.at(Whence { request: None, address: Some(address.into()) });
+        let request = testkit::request("add", json!({"a": 1, "b": 2}));
+        app::calls::call_tool(test.app(), &caller, &"sums".parse().unwrap(), request).await
+    };
+
+    for _ in 0..2 {
+        call_from([192, 0, 2, 1]).await.unwrap();
+    }
+    let refused = call_from([192, 0, 2, 1]).await.unwrap_err();
+    call_from([192, 0, 2, 2]).await.unwrap();
+    customer.call("sums", "add", json!({"a": 1, "b": 2})).await.unwrap();
+    let used_up = customer.call("sums", "add", json!({"a": 1, "b": 2})).await.unwrap_err();
+
+    let AppError::TooMany(too_many) = refused else { panic!("{refused:?}") };
+    assert_eq!((too_many.policy.rate, too_many.policy.quota), (Rate::CallsPerMinuteMax, 2));
+    assert_eq!(limit_of(&used_up), Some(&exceeded(LimitName::CallsPerMinuteMax, 4, "four")));
+    test.stop().await;
+}
+
+/// SEC-8
+#[sqlx::test(migrations = "../../migrations")]
+async fn tries_have_a_pace_of_their_own(pool: PgPool) {
+    let limits = LimitSettings { tries_per_minute_max: 1, ..unlimited() };
+    let test = TestApp::start_with(&pool, TestOptions { limits, ..TestOptions::default() }).await;
+    let customer = test.customer("free").await;
+    customer.deploy("sums", "add", ADD).await;
+    let attempt = async || {
+        let call = testkit::request("add", json!({"a": 1, "b": 2}));
+        let request = TryRequest { version: None, call };
+        app::calls::try_tool(test.app(), &customer.caller, &"sums".parse().unwrap(), request).await
+    };
+
+    attempt().await.unwrap();
+    let refused = attempt().await.unwrap_err();
+
+    assert!(
+        matches!(refused, AppError::TooMany(TooMany { policy, .. }) if policy.rate == Rate::TriesPerMinuteMax),
+        "{refused:?}"
+    );
+    assert!(customer.call("sums", "add", json!({"a": 1, "b": 2})).await.is_ok());
     test.stop().await;
 }

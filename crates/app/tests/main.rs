@@ -20,6 +20,7 @@ mod invitations;
 mod kinds;
 mod limits;
 mod other_base;
+mod outage;
 mod outside;
 mod outside_examples;
 mod passkeys;

@@ -77,6 +77,26 @@ pub async fn give_back(
     Ok(())
 }
 
+/// Counts calls that were made without a lease, because the database was away: also those beyond what the month allows, since they were made.
+pub async fn charge(
+    connection: &mut PgConnection,
+    customer: CustomerId,
+    month: NaiveDate,
+    calls: u64,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO monthly_calls (customer_id, month, calls) VALUES ($1, $2, $3)
+         ON CONFLICT (customer_id, month) DO UPDATE SET calls = monthly_calls.calls + excluded.calls",
+        customer.as_uuid(),
+        month,
+        number::write("calls", calls)?
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("charge calls of a month"))?;
+    Ok(())
+}
+
 /// Calls that were leased in a month.
 pub async fn find(connection: &mut PgConnection, customer: CustomerId, month: NaiveDate) -> Result<u64, StoreError> {
     let calls =
@@ -139,6 +159,18 @@ mod tests {
 
         assert_eq!(granted, 100);
         assert_eq!(find(&mut connection, customer, month(1)).await.unwrap(), 100);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn calls_that_were_made_are_charged_also_beyond_the_month(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+
+        charge(&mut connection, customer, month(1), 3).await.unwrap();
+        let left = lease(&mut connection, &Lease { customer, month: month(1), wanted: 10, calls_max: 10 }).await.unwrap();
+        charge(&mut connection, customer, month(1), 5).await.unwrap();
+
+        assert_eq!((left, find(&mut connection, customer, month(1)).await.unwrap()), (7, 15));
     }
 
     #[sqlx::test(migrations = "../../migrations")]

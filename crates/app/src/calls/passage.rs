@@ -61,6 +61,13 @@ struct Again {
 
 /// The customer's tier, if it allows one more request now. What goes on with a call counts against the minute, but not as another call of the month.
 pub(crate) async fn admit(app: &App, caller: &Caller, customer: CustomerId, means: &Means) -> Result<Arc<Tier>, AppError> {
+    let unavailable = |message: &str| {
+        app.metrics.observe_refusal(CallRefusal::Unavailable);
+        AppError::Unavailable { message: message.to_owned() }
+    };
+    if !app.outage.allows_calls() {
+        return Err(unavailable("the database has been away for longer than calls go on without it"));
+    }
     let tier = tiers::of_customer(app, customer).await?;
     let refuse = |refusal, limit, value, retry_after_s| {
         app.metrics.observe_refusal(refusal);
@@ -76,6 +83,9 @@ pub(crate) async fn admit(app: &App, caller: &Caller, customer: CustomerId, mean
             Ok(()) => {}
             Err(QuotaError::Exceeded { retry_after_s }) => {
                 return Err(refuse(CallRefusal::Quota, LimitName::CallsPerMonthMax, per_month, retry_after_s));
+            }
+            Err(QuotaError::Away) => {
+                return Err(unavailable("the database is away, and no more calls go on that are charged when it is back"));
             }
             Err(QuotaError::Store(error)) => {
                 app.metrics.observe_refusal(CallRefusal::Unavailable);

@@ -4,13 +4,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
 use domain::CustomerId;
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use store::{Pool, StoreError, monthly_calls};
+
+use super::{
+    debts::{Debt, Debts},
+    outage::Outage,
+};
 
 /// The calls that this node has leased, by customer.
 #[derive(Debug)]
 pub(crate) struct Quotas {
     pool: Pool,
+    outage: Arc<Outage>,
+    debts: Debts,
     accounts: Cache<CustomerId, Arc<Account>>,
 }
 
@@ -23,6 +30,9 @@ pub(crate) enum QuotaError {
         /// Seconds until the next month.
         retry_after_s: u32,
     },
+    /// The database is away, and the customer owes as much as it may.
+    #[error("the database is not available")]
+    Away,
     /// The database could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -41,6 +51,8 @@ struct Held {
     /// What they were leased under; absent before the first lease.
     terms: Option<Terms>,
     calls: u64,
+    /// Nothing was left of the month after that lease.
+    is_last: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,16 +62,19 @@ struct Terms {
     calls_max: u64,
 }
 
+/// Calls of one lease. Larger ones would save nothing more.
+const LEASE_MAX: u64 = 1_000;
+/// The part of a month that one lease takes at most: what nodes hold and do not use is lacking elsewhere.
+const LEASES_A_MONTH: u64 = 100;
+
 impl Quotas {
     /// Accounts in memory. One that has to go takes its leased calls with it: a hundredth of a month at most.
     const ACCOUNTS_MAX: u64 = 100_000;
-    /// Calls of one lease. Larger ones would save nothing more.
-    const LEASE_MAX: u64 = 1_000;
-    /// The part of a month that one lease takes at most: what nodes hold and do not use is lacking elsewhere.
-    const LEASES_A_MONTH: u64 = 100;
 
-    pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool, accounts: Cache::new(Self::ACCOUNTS_MAX) }
+    pub(crate) fn new(pool: Pool, outage: Arc<Outage>) -> Self {
+        // An account that is not kept would lease a block for each call: whoever calls last is kept.
+        let accounts = Cache::builder().max_capacity(Self::ACCOUNTS_MAX).eviction_policy(EvictionPolicy::lru()).build();
+        Self { pool, outage, debts: Debts::default(), accounts }
     }
 
     /// Takes one of the `calls_max` calls that `customer` has in the month of `now`.
@@ -69,12 +84,45 @@ impl Quotas {
         if account.take(terms) {
             return Ok(());
         }
+        if self.outage.is_away() {
+            return if self.owe(customer, &account, terms) { Ok(()) } else { Err(QuotaError::Away) };
+        }
         // On the heap: one call of a thousand passes here.
-        Box::pin(self.lease(customer, &account, terms, now)).await
+        match Box::pin(self.lease(customer, &account, terms, now)).await {
+            Err(QuotaError::Store(StoreError::Unavailable(_))) if self.owe(customer, &account, terms) => {
+                self.outage.suspect();
+                Ok(())
+            }
+            leased => leased,
+        }
+    }
+
+    /// Lets a call pass that is charged later, as many as one lease would have given; but for nobody whose month is used up, or who is not
+    /// known here.
+    fn owe(&self, customer: CustomerId, account: &Account, terms: Terms) -> bool {
+        account.may_owe(terms) && self.debts.add(customer, terms.month, block(terms.calls_max))
+    }
+
+    /// Charges what is owed: when the database is back, and when the node stops.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        while let Some(debt) = self.debts.take_any() {
+            self.charge(debt).await?;
+        }
+        Ok(())
+    }
+
+    async fn charge(&self, debt: Debt) -> Result<(), StoreError> {
+        let Debt { customer, month, calls } = debt;
+        let charged = async {
+            let mut connection = self.pool.acquire().await?;
+            monthly_calls::charge(&mut connection, customer, month, calls).await
+        };
+        charged.await.inspect_err(|_| self.debts.put_back(debt))
     }
 
     /// Gives back what was leased and not used: when the node stops.
     pub(crate) async fn give_back_all(&self) -> Result<(), StoreError> {
+        self.settle().await?;
         let mut connection = self.pool.acquire().await?;
         for (customer, account) in &self.accounts {
             give_back(&mut connection, *customer, account.set(Held::default())).await?;
@@ -88,13 +136,16 @@ impl Quotas {
         if account.take(terms) {
             return Ok(());
         }
+        if let Some(debt) = self.debts.take(customer, terms.month) {
+            self.charge(debt).await?;
+        }
         let mut connection = self.pool.acquire().await?;
-        let left = account.set(Held { terms: Some(terms), calls: 0 });
+        let left = account.clear();
         give_back(&mut connection, customer, left).await?;
-        let wanted = (terms.calls_max / Self::LEASES_A_MONTH).clamp(1, Self::LEASE_MAX);
+        let wanted = block(terms.calls_max);
         let lease = monthly_calls::Lease { customer, month: terms.month, wanted, calls_max: terms.calls_max };
         let calls = monthly_calls::lease(&mut connection, &lease).await?;
-        account.set(Held { terms: Some(terms), calls });
+        account.set(Held { terms: Some(terms), calls, is_last: calls < wanted });
         if account.take(terms) { Ok(()) } else { Err(QuotaError::Exceeded { retry_after_s: seconds_to_next_month(now) }) }
     }
 }
@@ -109,6 +160,20 @@ impl Account {
         covered
     }
 
+    /// Whether calls may be charged later: the customer had some of this month, or of the one before it, and more of it were left.
+    fn may_owe(&self, terms: Terms) -> bool {
+        let Held { terms: known, is_last, .. } = *self.held();
+        known.is_some_and(|known| known.calls_max == terms.calls_max && !(known.month == terms.month && is_last))
+    }
+
+    /// Takes out the calls that are held.
+    fn clear(&self) -> Held {
+        let mut held = self.held();
+        let left = *held;
+        held.calls = 0;
+        left
+    }
+
     /// Puts other calls in the place of those that are held, which it gives.
     fn set(&self, other: Held) -> Held {
         std::mem::replace(&mut *self.held(), other)
@@ -117,6 +182,10 @@ impl Account {
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn block(calls_max: u64) -> u64 {
+    (calls_max / LEASES_A_MONTH).clamp(1, LEASE_MAX)
 }
 
 async fn give_back(connection: &mut store::PgConnection, customer: CustomerId, held: Held) -> Result<(), StoreError> {
@@ -153,10 +222,22 @@ mod tests {
     fn calls_that_were_leased_under_other_terms_do_not_count() {
         let account = Account::default();
         let terms = Terms { month: NaiveDate::MIN, calls_max: 5 };
-        account.set(Held { terms: Some(terms), calls: 1 });
+        account.set(Held { terms: Some(terms), calls: 1, is_last: false });
 
         assert!(!account.take(Terms { calls_max: 6, ..terms }));
         assert!(account.take(terms));
         assert!(!account.take(terms));
+    }
+    #[test]
+    fn only_who_had_calls_and_had_more_left_may_owe_some() {
+        let account = Account::default();
+        let terms = Terms { month: NaiveDate::MIN, calls_max: 5 };
+        let next_month = Terms { month: NaiveDate::MAX, ..terms };
+        assert!(!account.may_owe(terms), "nobody who is not known");
+
+        account.set(Held { terms: Some(terms), calls: 0, is_last: false });
+        assert!(account.may_owe(terms) && !account.may_owe(Terms { calls_max: 6, ..terms }));
+        account.set(Held { terms: Some(terms), calls: 0, is_last: true });
+        assert!(!account.may_owe(terms) && account.may_owe(next_month));
     }
 }
