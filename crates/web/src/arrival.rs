@@ -89,11 +89,11 @@ fn shown(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn arrival_of(method: &Method, route: &str) -> Arrival {
-    if method != Method::POST {
-        return Arrival::Other;
-    }
     match route {
-        route if route.starts_with("/sign-in") || route.starts_with("/sign-up") => Arrival::Login,
+        // Whatever leads to a sign-in besides the page itself, by whichever method.
+        route if route.starts_with("/sign-in/") => Arrival::Login,
+        _ if method != Method::POST => Arrival::Other,
+        "/sign-in" | "/sign-up" => Arrival::Login,
         "/oauth/token" | "/oauth/introspect" | "/oauth/revoke" | "/oauth/device_authorization" => Arrival::Token,
         "/oauth/register" => Arrival::Registration,
         _ => Arrival::Other,
@@ -129,6 +129,7 @@ mod tests {
         for (method, route, arrival) in [
             (Method::POST, "/sign-in", Arrival::Login),
             (Method::GET, "/sign-in", Arrival::Other),
+            (Method::GET, "/sign-in/upstream/{upstream_id}/callback", Arrival::Login),
             (Method::POST, "/oauth/token", Arrival::Token),
             (Method::POST, "/oauth/register", Arrival::Registration),
             (Method::POST, "/mcp/{server}", Arrival::Other),

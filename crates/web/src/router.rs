@@ -69,8 +69,7 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 fn api_routes() -> OpenApiRouter<WebState> {
     use api::{
         account, clients, components, consents, environment, executions, identities, invitations, members, memberships, modules,
-        passkeys,
-        pins, releases, server_access, servers, tools, tries, versions,
+        passkeys, pins, releases, server_access, servers, tools, tries, versions,
     };
 
     OpenApiRouter::new()

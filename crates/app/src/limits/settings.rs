@@ -10,7 +10,7 @@ pub struct LimitSettings {
     pub requests_per_minute_max: u32,
     /// Requests of one network in a minute whose credentials are not accepted; beyond it, credentials that are not known yet are not looked at.
     pub failures_per_minute_max: u32,
-    /// Forms of one network in a minute by which people sign in or up.
+    /// Requests of one network in a minute by which people sign in or up: a password is one, a passkey or an issuer two.
     pub logins_per_minute_max: u32,
     /// Requests of one network in a minute to the endpoints that give, end and explain tokens.
     pub tokens_per_minute_max: u32,
@@ -45,7 +45,7 @@ impl Default for LimitSettings {
         Self {
             requests_per_minute_max: 12_000,
             failures_per_minute_max: 60,
-            logins_per_minute_max: 30,
+            logins_per_minute_max: 60,
             tokens_per_minute_max: 600,
             registrations_per_hour_max: 20,
             reads_per_minute_max: 3_000,

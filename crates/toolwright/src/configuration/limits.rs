@@ -19,7 +19,7 @@ const FAILURES_PER_MINUTE_MAX: Setting = Setting::new(
 const LOGINS_PER_MINUTE_MAX: Setting = Setting::new(
     "limits.logins_per_minute_max",
     "TOOLWRIGHT_LOGINS_PER_MINUTE_MAX",
-    "forms of one network in a minute by which people sign in or up",
+    "requests of one network in a minute by which people sign in or up (a password is one, a passkey or an issuer two)",
 );
 const TOKENS_PER_MINUTE_MAX: Setting = Setting::new(
     "limits.tokens_per_minute_max",

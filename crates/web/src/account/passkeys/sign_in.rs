@@ -46,8 +46,9 @@ pub(in crate::account) async fn submit(
         Ok(made) => signed_in(&app, &settings, &made, &return_to),
         Err(error) => {
             let faults = Faults::general(sentence(&error));
-            let again =
-                |status| draw(&app, &settings, form.csrf().clone(), Asked::of(return_to), "", faults).with_status(status).into_response();
+            let again = |status| {
+                draw(&app, &settings, form.csrf().clone(), Asked::of(return_to), "", faults).with_status(status).into_response()
+            };
             answer(error, again)
         }
     }
