@@ -7,6 +7,8 @@ mod cross_site;
 pub(crate) mod invitations;
 mod members;
 mod members_page;
+mod own;
+mod passkeys;
 pub(crate) mod own;
 mod sign_in;
 mod sign_up;
