@@ -32,9 +32,9 @@ page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
 const devtools = await context.newCDPSession(page);
 await devtools.send("WebAuthn.enable");
 
-async function authenticator() {
+async function authenticator(transport) {
   const options = {
-    protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true,
+    protocol: "ctap2", transport, hasResidentKey: true, hasUserVerification: true, isUserVerified: true,
     automaticPresenceSimulation: true,
   };
   return (await devtools.send("WebAuthn.addVirtualAuthenticator", { options })).authenticatorId;
@@ -46,7 +46,7 @@ async function signOut() {
   await page.waitForURL("**/sign-in");
 }
 
-const laptop = await authenticator();
+const laptop = await authenticator("internal");
 await page.goto(`${base}/sign-up`);
 await page.fill("#name", "Ada Example");
 await page.fill("#email", email);
@@ -81,22 +81,17 @@ ok("it signs in, and one goes on where one wanted to");
 // The other device takes the place of the first in the browser's hands, once that has shown who is there.
 await page.fill("#name", "Phone");
 const made = page.waitForURL("**/account/passkeys?done=added");
-page.once("response", async (answer) => {
-  if (!answer.url().endsWith("/account/passkeys/proof")) throw new Error(`not asked for a proof: ${answer.url()}`);
-});
+const proven = page.waitForResponse("**/account/passkeys/proof");
 let phone;
 await page.route("**/account/passkeys/options", async (route) => {
   await devtools.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId: laptop, enabled: false });
-  phone = await devtools.send("WebAuthn.addVirtualAuthenticator", { options: {
-    protocol: "ctap2", transport: "usb", hasResidentKey: true, hasUserVerification: true, isUserVerified: true,
-    automaticPresenceSimulation: true,
-  } });
+  phone = await authenticator("usb");
   await route.continue();
 });
 await page.click("form[data-passkey=add] button[value=passkey]");
-await made;
+await Promise.all([proven, made]);
 await page.unroute("**/account/passkeys/options");
-await devtools.send("WebAuthn.removeVirtualAuthenticator", phone);
+await devtools.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId: phone });
 await devtools.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId: laptop, enabled: true });
 ok("a passkey that is there is shown in place of the password");
 
