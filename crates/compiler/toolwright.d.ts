@@ -172,7 +172,8 @@ declare module "toolwright" {
     env(name: string): string | undefined;
     /**
      * A placeholder for a secret. The tool never has the secret itself: it is put in where the placeholder stands in a header, in the query or
-     * in the body of a request, on the way to a host that may have it.
+     * in the body of a request, on the way to a host that may have it. Where the grant `from_caller` names it, it is the one that the caller brought
+     * with the header `X-Env-NAME`; it throws where there is none.
      */
     secret(name: string): string;
     /** A placeholder for a whole header `authorization`: `Basic`, with the secret as password. */

@@ -31,7 +31,7 @@ async fn the_conformance_suite_finds_nothing_wrong() {
     let platform = Platform { name: "platform.localhost", port: proxy.port() };
     let settings = |command: &mut Command| {
         // The suite takes the address that it was given for the server's own.
-        command.env("TOOLWRIGHT_MCP_ALLOWED_ORIGINS", &origin);
+        command.env("TOOLWRIGHT_ORIGINS", &origin);
         command.env("TOOLWRIGHT_EGRESS_ALLOW_PRIVATE", format!("{}:{}", platform.name, platform.port));
     };
     let program = home.serve_with(settings).await;

@@ -19,6 +19,8 @@ use crate::{
 
 /// With what JSON, URLs and forms write in another way.
 const VALUE: &str = "sk-live/4f9a\"1c77+e2&\u{e4}";
+/// What a caller brings: the text of a header.
+const LENT: &str = "sk-lent/77aa\"31+e2&";
 /// What is no secret, to see that looking for one would find it.
 const PLAIN: &str = "pk-open-77aa0c51d2";
 
@@ -71,7 +73,8 @@ async fn a_secret_reaches_its_upstream_and_is_nowhere_else() {
     let seen = upstream.seen();
     assert!(seen.iter().any(|request| request.body.contains(&serde_json::to_string(VALUE).unwrap())), "{seen:?}");
     assert!(seen.iter().any(|request| request.header("x-basic") == format!("Basic {}", STANDARD.encode(format!("ada:{VALUE}")))));
-    for form in forms(VALUE) {
+    assert!(seen.iter().any(|request| request.header("authorization") == format!("Bearer {LENT}")), "{seen:?}");
+    for form in [forms(VALUE), forms(LENT)].concat() {
         let is_in = |text: &[u8]| text.windows(form.len()).any(|window| window == form);
         let shown = String::from_utf8_lossy(&form);
         assert!(!is_in(told.as_bytes()), "`{shown}` was answered: {told}");
@@ -79,6 +82,7 @@ async fn a_secret_reaches_its_upstream_and_is_nowhere_else() {
         let files = find(home.path(), &form);
         assert!(files.is_empty(), "`{shown}` is in {files:?}");
     }
+    assert!(log.contains("x-env-key"), "the log tells that a secret was brought, by its name");
     assert!(log.contains("spy") && told.contains("***"), "it was looked for where it would have been");
     assert!(
         !find(&home.path().join("postgres"), PLAIN.as_bytes()).is_empty(),
@@ -95,6 +99,7 @@ async fn spy(program: &Program, owner: &Api, upstream: &Upstream) -> String {
         let arguments = json!({"url": url, "how": how});
         let called = owner.call("spying", "spy", arguments.clone()).await.unwrap();
         writeln!(told, "{how}: {called:?}").unwrap();
+        writeln!(told, "lent {how}: {}", call_with(owner, "lending", &arguments).await).unwrap();
         let tried = owner.post("/api/v1/servers/spying/tools/spy/try", json!({"arguments": arguments})).await;
         writeln!(told, "try {how}: {tried:?}").unwrap();
     }
@@ -118,6 +123,15 @@ async fn spy(program: &Program, owner: &Api, upstream: &Upstream) -> String {
     told
 }
 
+/// The same call with a secret of its caller's.
+async fn call_with(owner: &Api, server: &str, arguments: &Value) -> String {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "spy", "arguments": arguments}});
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.post(format!("{}/mcp/{server}", owner.base)).bearer_auth(&owner.key).header("x-env-key", LENT);
+    let request = request.header("accept", "application/json, text/event-stream").json(&body);
+    request.send().await.unwrap().text().await.unwrap()
+}
+
 async fn deploy(owner: &Api, upstream: &Upstream) {
     owner.create_server("spying").await;
     let env = |name: &str| format!("/api/v1/servers/spying/env/{name}");
@@ -128,8 +142,13 @@ async fn deploy(owner: &Api, upstream: &Upstream) {
         "secrets": {"KEY": [upstream.host()]},
     });
     let body = json!({"language": "typescript", "source": SPY, "grants": grants});
-    owner.put("/api/v1/servers/spying/tools/spy", body).await.expect(201);
+    owner.put("/api/v1/servers/spying/tools/spy", body.clone()).await.expect(201);
     owner.release("spying").await;
+    owner.create_server("lending").await;
+    let mut lent = body;
+    lent["grants"]["from_caller"] = json!({"KEY": "caller"});
+    owner.put("/api/v1/servers/lending/tools/spy", lent).await.expect(201);
+    owner.release("lending").await;
 }
 
 /// With as much in the log as there can be.

@@ -34,7 +34,7 @@ pub mod machine_clients;
 pub mod members;
 mod memory;
 pub mod modules;
-mod network;
+pub mod network;
 mod oauth_settings;
 pub mod offers;
 mod outside;

@@ -4,14 +4,17 @@ use std::net::IpAddr;
 
 /// What one subscriber has: an address of IPv4, or a network of IPv6, of which they have all addresses (RFC 6177: /64 at least).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Network {
+pub enum Network {
+    /// An address of IPv4.
     V4([u8; 4]),
+    /// The upper half of an address of IPv6.
     V6([u8; 8]),
 }
 
 impl Network {
     /// That of `address`. An address of IPv4 is the same in the form of IPv6.
-    pub(crate) fn of(address: IpAddr) -> Self {
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
             // The upper half fits.

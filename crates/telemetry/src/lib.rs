@@ -3,4 +3,4 @@
 pub mod logging;
 mod metrics;
 
-pub use metrics::{BuildResult, CallRefusal, Metrics, OpenConnection, ProcessFacts, Readings};
+pub use metrics::{BuildResult, CallRefusal, ConnectionCut, Metrics, OpenConnection, ProcessFacts, Readings};

@@ -35,6 +35,17 @@ pub enum BuildResult {
     Failed,
 }
 
+/// Why a connection was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionCut {
+    /// The head of a request did not come in time.
+    SlowHead,
+    /// The client took nothing of an answer for too long.
+    UntakenAnswer,
+    /// More frames of HTTP/2 came that carry nothing of a request than any honest client sends.
+    FrameFlood,
+}
+
 /// Why a call was refused before it began: it has no status then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallRefusal {
@@ -73,6 +84,7 @@ pub struct Metrics {
     requests: Requests,
     connections: Gauge,
     connections_refused: Counter,
+    connections_cut: Family<ReasonLabels, Counter>,
     levels: Levels,
 }
 
@@ -111,6 +123,7 @@ impl Metrics {
             requests: Requests::register(&mut registry),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
+            connections_cut: Family::default(),
             levels,
             registry,
         };
@@ -155,6 +168,11 @@ impl Metrics {
         self.connections_refused.inc();
     }
 
+    /// Counts a connection that was cut because no honest client behaves so.
+    pub fn cut_connection(&self, why: ConnectionCut) {
+        self.connections_cut.get_or_create(&ReasonLabels { reason: why.as_str() }).inc();
+    }
+
     /// Everything in the `OpenMetrics` text form (`application/openmetrics-text; version=1.0.0; charset=utf-8`).
     #[must_use]
     pub fn encode(&self, readings: &Readings) -> String {
@@ -188,6 +206,7 @@ impl Metrics {
         );
         registry.register("http_connections", "Open connections", self.connections.clone());
         registry.register("http_connections_refused", "Connections turned away", self.connections_refused.clone());
+        registry.register("http_connections_cut", "Connections cut for how their client behaved", self.connections_cut.clone());
         self.begin_at_zero();
         self
     }
@@ -196,6 +215,9 @@ impl Metrics {
     fn begin_at_zero(&self) {
         for status in Status::ALL.into_iter().filter(|status| status.is_final()) {
             drop(self.calls.get_or_create(&StatusLabels { status: status.as_str() }));
+        }
+        for why in ConnectionCut::ALL {
+            drop(self.connections_cut.get_or_create(&ReasonLabels { reason: why.as_str() }));
         }
         for refusal in CallRefusal::ALL {
             drop(self.call_refusals.get_or_create(&ReasonLabels { reason: refusal.as_str() }));
@@ -225,6 +247,18 @@ impl BuildResult {
             Self::Rejected => "rejected",
             Self::Busy => "busy",
             Self::Failed => "failed",
+        }
+    }
+}
+
+impl ConnectionCut {
+    const ALL: [Self; 3] = [Self::SlowHead, Self::UntakenAnswer, Self::FrameFlood];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SlowHead => "slow_head",
+            Self::UntakenAnswer => "untaken_answer",
+            Self::FrameFlood => "frame_flood",
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct TestAnswer {
 impl TestApp {
     /// Sends `body` as JSON, with `key` as bearer, and reads the whole answer.
     pub async fn request(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> TestAnswer {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "127.0.0.1:8080");
         if let Some(key) = key {
             request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
         }

@@ -26,7 +26,7 @@ use telemetry::{Metrics, ProcessFacts};
 use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
-use web::{CookieForm, McpSettings, MetricsReaders, WebSettings};
+use web::{CookieForm, MetricsReaders, WebSettings};
 
 use crate::{customer::TestCustomer, program};
 
@@ -197,7 +197,8 @@ impl TestApp {
             metrics: MetricsReaders::Anyone,
             types: compiler::TYPES,
             version: "0.0.0-test",
-            mcp: McpSettings::default(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
             cookies: CookieForm::Plain,
             trusted_proxies: Vec::new(),
         };

@@ -12,7 +12,6 @@ mod keys;
 mod limits;
 mod log;
 mod machine;
-mod mcp;
 mod oauth;
 mod profile;
 mod reader;
@@ -21,6 +20,7 @@ mod setting;
 mod switch;
 mod upstream;
 mod value;
+mod visitors;
 
 use std::{
     collections::BTreeMap,
@@ -41,11 +41,11 @@ pub(crate) use self::{
     http::{Http, LISTEN, MetricsReaders, PUBLIC_URL},
     keys::{FOLDER as KEYS_FOLDER, Keys, KeysSource},
     log::Log,
-    mcp::Mcp,
     profile::Profile,
     reader::{ConfigurationError, Flags},
     sandbox::Sandbox,
     setting::{Effective, Origin, Setting, Shown},
+    visitors::Visitors,
 };
 use self::{file::File, machine::Machine, reader::Reader};
 
@@ -79,8 +79,8 @@ pub(crate) struct Configuration {
     pub(crate) stop_timeout: Duration,
     /// The listener.
     pub(crate) http: Http,
-    /// The MCP door.
-    pub(crate) mcp: Mcp,
+    /// Under which names it answers, and to which pages.
+    pub(crate) visitors: Visitors,
     /// How people sign up and in.
     pub(crate) accounts: AccountSettings,
     /// The issuers elsewhere by which people sign in.
@@ -169,7 +169,7 @@ impl Configuration {
             // Docker kills what is not gone after 10 s; the records want the rest.
             stop_timeout: Duration::from_secs(reader.number(&STOP_TIMEOUT_S, 0..=3_600, 8)),
             http: Http::read(reader, profile),
-            mcp: Mcp::read(reader),
+            visitors: Visitors::read(reader, profile),
             accounts: accounts::read(reader, profile, machine),
             upstreams: Vec::new(),
             oauth: oauth::read(reader, profile),

@@ -2,6 +2,8 @@
 
 mod activity;
 mod connection;
+mod frames;
+mod places;
 mod refusal;
 mod stream;
 
@@ -11,12 +13,15 @@ use axum::Router;
 use telemetry::Metrics;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
-use self::connection::Connection;
+use self::{
+    connection::Connection,
+    places::{Full, Place, Places},
+};
 use crate::configuration::Http;
 
 /// How long the loop rests after it could not accept: what is missing then, descriptors mostly, comes back when a connection ends.
@@ -56,16 +61,16 @@ impl Listener {
 
     /// Serves until it is told to stop, and until the last connection has ended.
     pub(crate) async fn serve(self, router: Router, settings: Http, metrics: Arc<Metrics>, stop: Stop) {
-        let places = Arc::new(Semaphore::new(settings.connections_max));
+        let places = Places::new(&settings);
         let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
         let connections = TaskTracker::new();
-        let connection = Connection::new(router, settings, stop.clone());
+        let connection = Connection::new(router, settings, stop.clone(), Arc::clone(&metrics));
         let accepting = async {
             loop {
                 match self.socket.accept().await {
-                    Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
+                    Ok((stream, peer)) => match places.take(peer.ip()) {
                         Ok(place) => drop(connections.spawn(keep(connection.clone(), stream, place, Arc::clone(&metrics)))),
-                        Err(_) => refuse(stream, &refusals, &metrics),
+                        Err(why) => refuse(stream, why, &refusals, &metrics),
                     },
                     Err(error) if is_the_clients(&error) => debug!(%error, "a connection ended before it was accepted"),
                     Err(error) => {
@@ -86,17 +91,17 @@ impl Listener {
     }
 }
 
-async fn keep(connection: Connection, stream: TcpStream, place: OwnedSemaphorePermit, metrics: Arc<Metrics>) {
+async fn keep(connection: Connection, stream: TcpStream, place: Place, metrics: Arc<Metrics>) {
     let open = metrics.open_connection();
     connection.serve(stream).await;
     drop((open, place));
 }
 
-fn refuse(stream: TcpStream, refusals: &Arc<Semaphore>, metrics: &Metrics) {
+fn refuse(stream: TcpStream, why: Full, refusals: &Arc<Semaphore>, metrics: &Metrics) {
     metrics.refuse_connection();
     if let Ok(place) = Arc::clone(refusals).try_acquire_owned() {
         tokio::spawn(async move {
-            refusal::answer(stream).await;
+            refusal::answer(stream, why).await;
             drop(place);
         });
     }

@@ -51,7 +51,9 @@ fn forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
 }
 
 impl Network {
-    fn has(&self, address: IpAddr) -> bool {
+    /// Whether an address is one of it.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
         let same = |ours: &[u8], theirs: &[u8]| {
             ours.iter().zip(theirs).enumerate().all(|(index, (one, other))| {
                 let bits = usize::from(self.prefix).saturating_sub(index * 8).min(8);

@@ -18,13 +18,25 @@ use telemetry::Metrics;
 use tracing::{Instrument, debug, error, field, info, info_span, warn};
 
 use crate::{
-    WebSettings,
+    WebSettings, env_headers,
     error::{self, ApiError},
     rate_fields,
 };
 
 /// The header that names a request, in both directions.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Who may take an answer into a page (Fetch, section 3.7).
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Headers whose values are nobody's business, besides those of [`env_headers`]: the log tells that they were there (LOG-7).
+const SENSITIVE: [&str; 5] = ["authorization", "cookie", "proxy-authorization", "toolwright-csrf", "dpop"];
+
+/// Names of sensitive headers that one line of the log tells.
+const SENSITIVE_MAX: usize = 20;
+
+/// Characters of such a name: a client can write what it likes behind `x-env-`.
+const SENSITIVE_CHARS_MAX: usize = 80;
 
 /// A year, as RFC 6797, section 6.1, writes it.
 const TRANSPORT_SECURITY: &str = "max-age=31536000";
@@ -65,6 +77,8 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
         span.record("client_request_id", id);
     }
 
+    let sensitive = sensitive_names(request.headers());
+
     async {
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let answer = answer.unwrap_or_else(|_panic| {
@@ -74,7 +88,7 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
         let answer = finish(answer, request_id, &door);
         let took = begun.elapsed();
         door.metrics.observe_request(matched.as_ref().map(MatchedPath::as_str), answer.status().as_u16(), took);
-        log_end(&method, route, answer.status(), took);
+        log_end(&method, route, &sensitive, answer.status(), took);
         answer
     }
     .instrument(span)
@@ -84,6 +98,19 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
 fn client_request_id(headers: &HeaderMap) -> Option<&str> {
     let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
     (1..=CLIENT_REQUEST_ID_CHARS_MAX).contains(&id.len()).then_some(id)
+}
+
+/// The names of the sensitive headers of a request, as the field `sensitive` of its line in the log has them.
+fn sensitive_names(headers: &HeaderMap) -> String {
+    let is_sensitive = |name: &&HeaderName| SENSITIVE.contains(&name.as_str()) || env_headers::name_in(name).is_some();
+    let mut names = String::new();
+    for name in headers.keys().filter(is_sensitive).take(SENSITIVE_MAX) {
+        if !names.is_empty() {
+            names.push(' ');
+        }
+        names.extend(name.as_str().chars().take(SENSITIVE_CHARS_MAX));
+    }
+    names
 }
 
 fn finish(mut answer: Response, request_id: RequestId, door: &Door) -> Response {
@@ -107,6 +134,16 @@ fn finish(mut answer: Response, request_id: RequestId, door: &Door) -> Response 
         headers.insert(header::STRICT_TRANSPORT_SECURITY, value.clone());
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // What is no page is not to be shown as one, framed, or taken into a page of another site. (What a page may read of it is CORS' matter, which
+    // does not look at this.)
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     answer
 }
@@ -122,13 +159,13 @@ pub(crate) fn log_fault(error: &ApiError) {
 }
 
 /// Probes and scrapes come every few seconds and say nothing when all is well.
-fn log_end(method: &Method, route: &str, status: StatusCode, took: Duration) {
+fn log_end(method: &Method, route: &str, sensitive: &str, status: StatusCode, took: Duration) {
     let duration_ms = took.as_secs_f64() * 1000.0;
     let status = status.as_u16();
     if matches!(route, "/health/live" | "/health/ready" | "/metrics") && status < 400 {
-        debug!(status, duration_ms, "answered {method} {route} with {status}");
+        debug!(status, duration_ms, sensitive, "answered {method} {route} with {status}");
     } else {
-        info!(status, duration_ms, "answered {method} {route} with {status}");
+        info!(status, duration_ms, sensitive, "answered {method} {route} with {status}");
     }
 }
 
@@ -161,6 +198,22 @@ mod tests {
         assert_eq!(body["message"], "something went wrong on our side; the installation's log explains it under the request id");
         assert_eq!(body["details"], json!({}));
         assert_eq!(body["request_id"].as_str().map(str::len), Some(36));
+    }
+
+    #[test]
+    fn sensitive_headers_are_known_by_name() {
+        let headers = ["authorization", "cookie", "x-env-api_key", "accept", "x-environment"];
+        let headers =
+            headers.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("s3cret"))).into_iter().collect();
+        let many = (0..100).map(|index| {
+            (HeaderName::try_from(format!("x-env-{index}-{}", "x".repeat(200))).unwrap(), HeaderValue::from_static(""))
+        });
+
+        let mut names: Vec<String> = sensitive_names(&headers).split(' ').map(str::to_owned).collect();
+        names.sort();
+
+        assert_eq!(names, ["authorization", "cookie", "x-env-api_key"]);
+        assert!(sensitive_names(&many.collect()).len() <= SENSITIVE_MAX * (SENSITIVE_CHARS_MAX + 1));
     }
 
     #[tokio::test]

@@ -1,10 +1,5 @@
 //! Headers `X-Env-NAME`, which bring secrets of callers to the tools of a server (SEC-7).
 
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse as _, Response},
-};
 use http::{HeaderMap, HeaderName};
 
 use crate::error::ApiError;
@@ -22,14 +17,10 @@ pub(crate) fn name_in(header: &HeaderName) -> Option<&str> {
 
 /// Refuses them wherever no tool is called: whoever sends one elsewhere has taken one address for another, and is to know that the secret went
 /// astray. `/mcp` itself holds them against what its server's tools take.
-pub(crate) async fn refuse_elsewhere(request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with(WHERE) && has_any(request.headers()) {
+pub(crate) fn check(path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
+    if !path.starts_with(WHERE) && headers.keys().any(|name| name_in(name).is_some()) {
         let message = "headers X-Env-... are taken at /mcp/<server> only, for tools that ask for them: send none here";
-        return ApiError::invalid(message).into_response();
+        return Err(ApiError::invalid(message));
     }
-    next.run(request).await
-}
-
-fn has_any(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| name_in(name).is_some())
+    Ok(())
 }

@@ -42,6 +42,8 @@ pub(crate) enum ErrorCode {
     TooLarge,
     /// 415: the body is not declared as `application/json`.
     UnsupportedMediaType,
+    /// 421: this installation does not answer under the name that was asked for.
+    Misdirected,
     /// 422: readable, but not right; `details` says where.
     Invalid,
     /// 422: the source does not become a tool; `details.diagnostics` says what is wrong and where.

@@ -27,10 +27,11 @@ mod rate_fields;
 mod router;
 mod settings;
 mod state;
+mod visitors;
 mod welcome;
 mod whence;
 
 pub use client_address::{Network, ParseNetworkError, PeerAddress};
 pub use openapi::openapi;
 pub use router::router;
-pub use settings::{CookieForm, McpSettings, MetricsReaders, WebSettings};
+pub use settings::{CookieForm, MetricsReaders, WebSettings};

@@ -10,11 +10,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     WebSettings, account, admin, api, arrival, documents,
     door::{self, Door},
-    env_headers,
     error::{method_not_allowed, unknown_route},
     health, mcp, oauth, openapi,
     state::WebState,
-    welcome,
+    visitors, welcome,
 };
 
 /// The whole of HTTP, ready to be served.
@@ -30,8 +29,8 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(state.clone(), api::challenge::name_metadata))
-        .layer(middleware::from_fn(env_headers::refuse_elsewhere))
         .layer(middleware::from_fn_with_state(state.clone(), arrival::pass))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state.settings), visitors::admit))
         .layer(middleware::from_fn_with_state(door, door::pass))
         .with_state(state)
 }

@@ -16,8 +16,10 @@ pub struct WebSettings {
     pub types: &'static str,
     /// The version of the program, for the welcome.
     pub version: &'static str,
-    /// Who may reach `/mcp`.
-    pub mcp: McpSettings,
+    /// Values of `Host` that are answered besides the public URL's, each at every port if it names none.
+    pub hosts: Vec<Authority>,
+    /// Origins of web pages that may call besides the installation's own.
+    pub origins: Vec<Origin>,
     /// The form of the cookies.
     pub cookies: CookieForm,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -31,15 +33,6 @@ pub enum CookieForm {
     Secure,
     /// For plain http on one's own machine.
     Plain,
-}
-
-/// From where `/mcp` may be reached. By default, web pages of the installation's own origin and programs that are no browsers.
-#[derive(Debug, Clone, Default)]
-pub struct McpSettings {
-    /// Origins of web pages that may call, besides the public URL's own.
-    pub allowed_origins: Vec<Origin>,
-    /// Values of `Host` that are answered, each at every port if it names none; empty: all of them.
-    pub allowed_hosts: Vec<Authority>,
 }
 
 /// Who may read `/metrics`. The figures name no customer, but tell how busy the node is.
@@ -68,7 +61,8 @@ pub(crate) fn test_settings(public_url: &str) -> WebSettings {
         metrics: MetricsReaders::Admin,
         types: "",
         version: "0",
-        mcp: McpSettings::default(),
+        hosts: Vec::new(),
+        origins: Vec::new(),
         cookies,
         trusted_proxies: Vec::new(),
     }

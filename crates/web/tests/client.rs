@@ -4,13 +4,13 @@ use std::{fmt, sync::Arc};
 
 use crate::accounts::browser::Browser;
 use axum::{Router, body::Body};
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use testkit::{TestApp, TestOptions};
 use tower::ServiceExt;
-use web::{CookieForm, McpSettings, MetricsReaders, WebSettings};
+use web::{CookieForm, MetricsReaders, WebSettings};
 
 /// A tool that greets, in the source that most tests put.
 pub(crate) const GREET: &str = r#"
@@ -65,7 +65,8 @@ impl Doors {
             metrics: MetricsReaders::Admin,
             types: testkit::TYPES,
             version: "0.0.0-test",
-            mcp: McpSettings::default(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
             cookies: CookieForm::Plain,
             trusted_proxies: Vec::new(),
         };
@@ -187,6 +188,7 @@ impl Client {
         if let Some(key) = &self.key {
             request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {key}").parse().unwrap());
         }
+        request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("127.0.0.1:8080"));
         self.router.clone().oneshot(request).await.unwrap()
     }
 }

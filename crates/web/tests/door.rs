@@ -79,3 +79,92 @@ async fn answers_are_neither_guessed_at_nor_kept(pool: PgPool) {
     assert_eq!(answer.header("cache-control"), "no-store");
     assert!(answer.header("www-authenticate").starts_with("Bearer realm=\"toolwright\""));
 }
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_name_that_is_not_ours_and_a_foreign_page_are_refused(pool: PgPool) {
+    let anyone = Doors::open(pool).await.anyone();
+    let get = |path: &str, name: &str, value: &str| Request::get(path).header(name, value).body(Body::empty()).unwrap();
+
+    for path in ["/", "/api/v1/servers", "/admin/v1/customers", "/mcp/checks", "/oauth/jwks", "/sign-in", "/metrics-of-evil"] {
+        let refused = anyone.send_request(get(path, "host", "evil.test")).await;
+        assert_eq!(
+            (refused.status, refused.json()["error_code"].as_str()),
+            (StatusCode::MISDIRECTED_REQUEST, Some("misdirected")),
+            "{path}"
+        );
+    }
+    assert_eq!(anyone.send_request(get("/health/live", "host", "10.0.0.7")).await.status, StatusCode::OK);
+    for path in ["/api/v1/servers", "/admin/v1/customers"] {
+        let refused = anyone.send_request(get(path, "origin", "https://evil.test")).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}: {refused}");
+    }
+    assert_eq!(anyone.send_request(get("/oauth/jwks", "origin", "https://evil.test")).await.status, StatusCode::OK);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn every_answer_says_that_it_is_no_page(pool: PgPool) {
+    let anyone = Doors::open(pool).await.anyone();
+
+    for path in ["/", "/api/v1/servers", "/mcp/checks", "/oauth/jwks", "/nothing", "/health/live"] {
+        let answer = anyone.get(path).await;
+        for (name, wanted) in [
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            assert_eq!(answer.header(name), wanted, "{path}");
+        }
+    }
+    let page = anyone.get("/sign-in").await;
+    assert!(page.header("permissions-policy").contains("camera=()"), "{page}");
+    assert_eq!(anyone.get("/oauth/jwks").await.header("access-control-allow-origin"), "*");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_fault_tells_nothing_at_any_door(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let customer = doors.customer("free").await;
+    let (admin, anyone) = (doors.admin(), doors.anyone());
+    doors.lose_database().await;
+
+    let mut answers = Vec::new();
+    for path in ["/api/v1/servers", "/api/v1/executions", "/mcp/checks"] {
+        answers.push(customer.get(path).await);
+        answers.push(customer.post(path, serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "slug": "abc", "title": "A", "description": "b"})).await);
+    }
+    for path in ["/admin/v1/customers", "/admin/v1/tiers", "/admin/v1/breakers"] {
+        answers.push(admin.get(path).await);
+    }
+    for path in ["/health/ready", "/sign-in", "/oauth/authorize?client_id=x", "/.well-known/oauth-protected-resource/mcp/abc"] {
+        answers.push(anyone.get(path).await);
+    }
+    for path in ["/oauth/token", "/oauth/register", "/oauth/revoke", "/oauth/introspect"] {
+        answers.push(anyone.post(path, serde_json::json!({})).await);
+    }
+
+    assert!(answers.iter().any(|answer| answer.status.is_server_error()), "something is at fault");
+    for answer in answers {
+        let text = answer.text.to_lowercase();
+        for word in [
+            "sqlx",
+            "postgres",
+            "select ",
+            "insert ",
+            "pool",
+            "panicked",
+            ".rs:",
+            "/root",
+            "/home",
+            "/tmp",
+            "/var",
+            "tokio",
+            "wasmtime",
+            "rustc",
+            "stack backtrace",
+        ] {
+            assert!(!text.contains(word), "`{word}` in {answer}");
+        }
+    }
+}

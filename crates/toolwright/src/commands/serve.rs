@@ -12,7 +12,7 @@ use telemetry::logging;
 use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
 use tracing::{error, info, warn};
 use url::Url;
-use web::{CookieForm, McpSettings, WebSettings};
+use web::{CookieForm, WebSettings};
 
 use super::CommandError;
 use crate::{
@@ -171,10 +171,8 @@ fn web_settings(configuration: &Configuration, public_url: Url) -> WebSettings {
         },
         types: compiler::TYPES,
         version: env!("CARGO_PKG_VERSION"),
-        mcp: McpSettings {
-            allowed_origins: configuration.mcp.allowed_origins.clone(),
-            allowed_hosts: configuration.mcp.allowed_hosts.clone(),
-        },
+        hosts: configuration.visitors.hosts.clone(),
+        origins: configuration.visitors.origins.clone(),
         cookies,
         trusted_proxies: configuration.http.trusted_proxies.clone(),
     }

@@ -34,6 +34,11 @@ const CONNECTIONS_MAX: Setting = Setting::new(
     "TOOLWRIGHT_CONNECTIONS_MAX",
     "connections at one time; one more is answered 503 and closed",
 );
+const NETWORK_CONNECTIONS_MAX: Setting = Setting::new(
+    "http.network_connections_max",
+    "TOOLWRIGHT_NETWORK_CONNECTIONS_MAX",
+    "connections at one time from one address (IPv6: one /64), trusted proxies apart; one more is answered 429 and closed",
+);
 const HEADER_TIMEOUT_MS: Setting = Setting::new(
     "http.header_timeout_ms",
     "TOOLWRIGHT_HEADER_TIMEOUT_MS",
@@ -64,6 +69,8 @@ pub(crate) struct Http {
     pub(crate) trusted_proxies: Vec<Network>,
     /// Connections at one time.
     pub(crate) connections_max: usize,
+    /// Those of one network among them.
+    pub(crate) network_connections_max: usize,
     /// Time for the head of a request.
     pub(crate) header_timeout: Duration,
     /// How long a connection may wait for its next request.
@@ -96,6 +103,8 @@ impl Http {
             trusted_proxies: reader.read(&TRUSTED_PROXIES, Proxies::default).0,
             // Two descriptors a connection at most, well below the descriptors that a start asks for.
             connections_max: reader.number(&CONNECTIONS_MAX, 1..=100_000, 10_000),
+            // An office behind one address fits; ten of them leave room for others.
+            network_connections_max: reader.number(&NETWORK_CONNECTIONS_MAX, 1..=100_000, 1_000),
             header_timeout: Duration::from_millis(reader.number(&HEADER_TIMEOUT_MS, 100..=600_000, 10_000)),
             // Longer than the minute that proxies keep their own connections: they are to close first.
             idle_timeout: Duration::from_secs(reader.number(&IDLE_TIMEOUT_S, 1..=3_600, 75)),

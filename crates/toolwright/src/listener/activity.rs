@@ -1,10 +1,12 @@
 //! What a connection is doing, as far as its time-outs need to know.
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use telemetry::ConnectionCut;
 use tokio::time::Instant;
 
 use crate::configuration::Http;
@@ -23,6 +25,13 @@ struct State {
     head_since: Option<Instant>,
     /// When the client stopped to take what waits for it.
     blocked_since: Option<Instant>,
+    /// Answers of HTTP/2 of which the client takes nothing, each by its request, since when. A client says itself how much of each it takes.
+    untaken: BTreeMap<u64, Instant>,
+    /// Requests that there were.
+    begun: u64,
+    /// When it was told to end.
+    closing_since: Option<Instant>,
+    is_flooded: bool,
     protocol: Protocol,
 }
 
@@ -41,8 +50,8 @@ pub(super) enum Verdict {
     Keep,
     /// It did nothing for long enough.
     Close,
-    /// It is slower than any honest client.
-    Cut,
+    /// It is none of an honest client.
+    Cut(ConnectionCut),
 }
 
 impl Activity {
@@ -52,6 +61,10 @@ impl Activity {
             idle_since: now,
             head_since: Some(now),
             blocked_since: None,
+            untaken: BTreeMap::new(),
+            begun: 0,
+            closing_since: None,
+            is_flooded: false,
             protocol: Protocol::One,
         }))
     }
@@ -77,20 +90,54 @@ impl Activity {
         });
     }
 
-    /// The head of a request is complete.
-    pub(super) fn request_begins(&self, version: hyper::Version) {
+    /// More came than any honest client sends.
+    pub(super) fn flooded(&self) {
+        self.with(|state| state.is_flooded = true);
+    }
+
+    /// Whether that was so.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.with(|state| state.is_flooded)
+    }
+
+    /// The connection was told to end.
+    pub(super) fn closes(&self) {
+        self.with(|state| {
+            state.closing_since.get_or_insert_with(Instant::now);
+        });
+    }
+
+    /// A piece of the answer of `request` waits for the client to take it.
+    pub(super) fn offered(&self, request: u64) {
+        self.with(|state| {
+            state.untaken.insert(request, Instant::now());
+        });
+    }
+
+    /// It was taken.
+    pub(super) fn taken(&self, request: u64) {
+        self.with(|state| {
+            state.untaken.remove(&request);
+        });
+    }
+
+    /// The head of a request is complete. Its number among those of the connection.
+    pub(super) fn request_begins(&self, version: hyper::Version) -> u64 {
         self.with(|state| {
             state.requests += 1;
+            state.begun += 1;
             state.head_since = None;
             if version == hyper::Version::HTTP_2 {
                 state.protocol = Protocol::Two;
             }
-        });
+            state.begun
+        })
     }
 
     /// The answer is on its way, or was given up.
-    pub(super) fn request_ends(&self) {
+    pub(super) fn request_ends(&self, request: u64) {
         self.with(|state| {
+            state.untaken.remove(&request);
             state.requests = state.requests.saturating_sub(1);
             state.idle_since = Instant::now();
         });
@@ -100,8 +147,14 @@ impl Activity {
     pub(super) fn judge(&self, now: Instant, settings: &Http) -> Verdict {
         let over = |since: Option<Instant>, limit: Duration| since.is_some_and(|since| now.duration_since(since) >= limit);
         self.with(|state| {
-            if over(state.head_since, settings.header_timeout) || over(state.blocked_since, settings.write_timeout) {
-                Verdict::Cut
+            let untaken_since = state.untaken.values().min().copied();
+            if over(state.head_since, settings.header_timeout) {
+                Verdict::Cut(ConnectionCut::SlowHead)
+            } else if over(state.blocked_since, settings.write_timeout) || over(untaken_since, settings.write_timeout) {
+                Verdict::Cut(ConnectionCut::UntakenAnswer)
+            } else if state.requests == 0 && over(state.closing_since, settings.write_timeout) {
+                // Answers of HTTP/2 may still wait in its buffers for a client that lets none of them go.
+                Verdict::Cut(ConnectionCut::UntakenAnswer)
             } else if state.requests == 0 && over(Some(state.idle_since), settings.idle_timeout) {
                 Verdict::Close
             } else {

@@ -4,19 +4,24 @@ use std::{
     convert::Infallible,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+};
 use hyper::{
-    Request, Response,
+    Request, Response, Version,
     body::{Frame, Incoming, SizeHint},
+    header::{self, HeaderValue},
     service::service_fn,
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use telemetry::{ConnectionCut, Metrics};
 use tokio::{
     net::TcpStream,
     time::{Instant, MissedTickBehavior, interval},
@@ -39,6 +44,19 @@ const PENDING_RESETS_MAX: usize = 20;
 /// Streams that were reset because of the client's own mistakes, on one connection; more ends it.
 const ERROR_RESETS_MAX: usize = 256;
 
+/// Bytes of bodies that a client of HTTP/2 may send ahead of whoever reads them: of one request, and of all of a connection.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
+
+/// The largest frame that is read in one piece (RFC 9113, section 4.2: the least that may be said).
+const FRAME_BYTES_MAX: u32 = 16 * 1024;
+
+/// Bytes of answers that wait for the client's window, on one stream.
+const SEND_BYTES_MAX: usize = 128 * 1024;
+
+/// The pieces in which answers of HTTP/2 are handed over: what the client lets go of one is told from what it leaves.
+const PIECE_BYTES_MAX: usize = 64 * 1024;
+
 /// Fields of a request's head; more is answered 431. hyper's default, named.
 const HEADERS_MAX: usize = 100;
 
@@ -49,11 +67,12 @@ pub(super) struct Connection {
     settings: Arc<Http>,
     builder: auto::Builder<TokioExecutor>,
     stop: Stop,
+    metrics: Arc<Metrics>,
 }
 
 impl Connection {
-    pub(super) fn new(router: Router, settings: Http, stop: Stop) -> Self {
-        Self { router, builder: builder(&settings), settings: Arc::new(settings), stop }
+    pub(super) fn new(router: Router, settings: Http, stop: Stop, metrics: Arc<Metrics>) -> Self {
+        Self { router, builder: builder(&settings), settings: Arc::new(settings), stop, metrics }
     }
 
     /// Serves until either side has had enough.
@@ -74,6 +93,9 @@ impl Connection {
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
+                    if activity.is_flooded() {
+                        self.metrics.cut_connection(ConnectionCut::FrameFlood);
+                    }
                     if let Err(error) = ended {
                         debug!(error, "a connection broke");
                     }
@@ -82,6 +104,7 @@ impl Connection {
                 () = self.stop.cut.cancelled() => return,
                 () = self.stop.drain.cancelled(), if !closing => {
                     closing = true;
+                    activity.closes();
                     connection.as_mut().graceful_shutdown();
                 },
                 now = watch.tick() => match activity.judge(now, &self.settings) {
@@ -89,9 +112,13 @@ impl Connection {
                     Verdict::Close if closing => {},
                     Verdict::Close => {
                         closing = true;
+                        activity.closes();
                         connection.as_mut().graceful_shutdown();
                     },
-                    Verdict::Cut => return,
+                    Verdict::Cut(why) => {
+                        self.metrics.cut_connection(why);
+                        return;
+                    },
                 },
             }
         }
@@ -111,6 +138,10 @@ fn builder(settings: &Http) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.streams_max)
         .max_header_list_size(settings.head_bytes_max)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .max_send_buf_size(SEND_BYTES_MAX)
         .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
         .max_local_error_reset_streams(ERROR_RESETS_MAX)
         // A peer that is gone without a word is noticed while a request runs.
@@ -128,25 +159,40 @@ async fn answer(
     if let Some(peer) = peer {
         request.extensions_mut().insert(peer);
     }
-    activity.request_begins(request.version());
-    let running = Running(activity);
-    let response = router.oneshot(request.map(Body::new)).await?;
-    Ok(response.map(|body| Answer { body, _running: running }))
+    let version = request.version();
+    // A body in chunks may have come with a length as well, which hyper drops: whoever passed it on may have gone by that one, and what follows would
+    // be a request to us alone (RFC 9112, section 6.1). So nothing follows.
+    let is_last = version == Version::HTTP_11 && request.headers().contains_key(header::TRANSFER_ENCODING);
+    let request_number = activity.request_begins(version);
+    let running = Running { activity, request: request_number };
+    let mut response = router.oneshot(request.map(Body::new)).await?;
+    if is_last {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let in_pieces = version == Version::HTTP_2;
+    Ok(response.map(|body| Answer { body, rest: Bytes::new(), in_pieces, running }))
 }
 
 /// A request that counts as running while this lives.
-struct Running(Arc<Activity>);
+struct Running {
+    activity: Arc<Activity>,
+    request: u64,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.request_ends();
+        self.activity.request_ends(self.request);
     }
 }
 
 /// The body of an answer; its request runs until it is sent.
 struct Answer {
     body: Body,
-    _running: Running,
+    /// What of its last frame is still to be handed over.
+    rest: Bytes,
+    /// Whether it is handed over piece by piece, and each is watched: of HTTP/1 the socket tells.
+    in_pieces: bool,
+    running: Running,
 }
 
 impl hyper::body::Body for Answer {
@@ -154,14 +200,33 @@ impl hyper::body::Body for Answer {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        if !self.in_pieces {
+            return Pin::new(&mut self.body).poll_frame(context);
+        }
+        self.running.activity.taken(self.running.request);
+        let frame = if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => frame,
+                ended => return Poll::Ready(ended),
+            }
+        } else {
+            Frame::data(std::mem::take(&mut self.rest))
+        };
+        self.running.activity.offered(self.running.request);
+        Poll::Ready(Some(Ok(match frame.into_data() {
+            Ok(mut data) => {
+                self.rest = data.split_off(data.len().min(PIECE_BYTES_MAX));
+                Frame::data(data)
+            }
+            Err(trailers) => trailers,
+        })))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        if self.rest.is_empty() { self.body.size_hint() } else { SizeHint::default() }
     }
 }

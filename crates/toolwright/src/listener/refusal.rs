@@ -8,6 +8,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::places::Full;
+
 /// How long a refused client may take to read why.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -15,21 +17,27 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// lose the answer.
 const UNREAD_BYTES_MAX: usize = 16 * 1024;
 
-const BODY: &str = r#"{"error_code":"too_many_connections","message":"too many connections are open; try again in a moment","details":{},"request_id":null}"#;
-
-/// Answers 503 without having read the request, and closes.
-pub(super) async fn answer(mut stream: TcpStream) {
+/// Answers 503, or 429 where its own network has too many, without having read the request, and closes.
+pub(super) async fn answer(mut stream: TcpStream, why: Full) {
     // A client that does not listen is told nothing.
-    let _ = timeout(TIMEOUT, write(&mut stream)).await;
+    let _ = timeout(TIMEOUT, write(&mut stream, why)).await;
 }
 
-async fn write(stream: &mut TcpStream) -> std::io::Result<()> {
-    let length = BODY.len();
+async fn write(stream: &mut TcpStream, why: Full) -> std::io::Result<()> {
+    let (status, message, retry_after_s) = match why {
+        Full::Node => ("503 Service Unavailable", "too many connections are open; try again in a moment", 1),
+        Full::Network => {
+            ("429 Too Many Requests", "too many connections from your network are open: close some, or use them again", 5)
+        }
+    };
+    let body = format!(r#"{{"error_code":"too_many_connections","message":"{message}","details":{{}},"request_id":null}}"#);
+    let length = body.len();
     let head = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nretry-after: {retry_after_s}\r\ncache-control: \
+         no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await?;
-    stream.write_all(BODY.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
     stream.shutdown().await?;
     let mut left = UNREAD_BYTES_MAX;
     let mut bytes = [0; 4096];

@@ -10,18 +10,20 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::Instant,
 };
 
-use super::activity::Activity;
+use super::{activity::Activity, frames::Frames};
 
 pub(super) struct WatchedStream {
     stream: TcpStream,
     activity: Arc<Activity>,
+    frames: Frames,
 }
 
 impl WatchedStream {
-    pub(super) const fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { stream, activity, frames: Frames::new() }
     }
 
     fn wrote<T>(&self, result: Poll<T>) -> Poll<T> {
@@ -37,8 +39,13 @@ impl AsyncRead for WatchedStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
+        let came = buffer.filled().get(before..).unwrap_or_default();
+        if !came.is_empty() {
             self.activity.received();
+            if self.frames.look(came, Instant::now()).is_err() {
+                self.activity.flooded();
+                return Poll::Ready(Err(io::Error::other("more frames that carry nothing than any honest client sends")));
+            }
         }
         result
     }

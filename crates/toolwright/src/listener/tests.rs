@@ -2,7 +2,13 @@
 
 use std::time::Instant;
 
-use axum::{body::Bytes, routing::get};
+mod frames;
+mod smuggling;
+
+use axum::{
+    body::Bytes,
+    routing::{get, post},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::Notify,
@@ -27,13 +33,14 @@ struct Running {
     served: JoinHandle<()>,
 }
 
-fn settings() -> Http {
+pub(super) fn settings() -> Http {
     Http {
         trusted_proxies: Vec::new(),
         listen: "127.0.0.1:0".parse().unwrap(),
         public_url: None,
         metrics: MetricsReaders::Anyone,
         connections_max: 100,
+        network_connections_max: 100,
         header_timeout: Duration::from_secs(30),
         idle_timeout: Duration::from_secs(30),
         write_timeout: Duration::from_secs(30),
@@ -46,7 +53,9 @@ async fn start(settings: Http) -> Running {
     let release = Arc::new(Notify::new());
     let waiting = Arc::clone(&release);
     let endless = || async { axum::body::Body::from(Bytes::from(vec![b'x'; 64 << 20])) };
-    let router = Router::new().route("/", get(|| async { "hello" })).route("/large", get(endless)).route(
+    let measure = |body: Bytes| async move { format!("body of {}.", body.len()) };
+    let router = Router::new().route("/", get(|| async { "hello" })).route("/large", get(endless)).route("/body", post(measure));
+    let router = router.route("/unread", post(|| async { "unread" })).route(
         "/slow",
         get(|| async move {
             waiting.notified().await;
@@ -239,6 +248,23 @@ async fn one_connection_too_many_is_told_so_and_a_place_that_is_left_is_given_ag
     assert!(head.contains("retry-after: 1"), "{head}");
     assert_eq!(body["error_code"], "too_many_connections");
     assert_ne!(running.count("toolwright_http_connections_refused_total "), "0");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_all_places() {
+    let running = start(Http { network_connections_max: 1, ..settings() }).await;
+    let mut first = running.connect().await;
+    first.write_all(REQUEST).await.unwrap();
+    read_until(&mut first, "hello").await;
+
+    let mut second = running.connect().await;
+    second.write_all(REQUEST).await.unwrap();
+    let refusal = read_to_end(&mut second).await;
+
+    assert!(refusal.starts_with("HTTP/1.1 429 ") && refusal.contains("retry-after: 5\r\n"), "{refusal}");
+    assert!(refusal.contains("too many connections from your network are open"), "{refusal}");
+    drop(first);
     running.end().await;
 }
 

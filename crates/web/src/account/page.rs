@@ -178,6 +178,11 @@ pub(crate) fn refusal(error: &ApiError, request_id: RequestId) -> Response {
     answer
 }
 
+/// What of the machine a page of ours may use: passkeys, and nothing else (Permissions Policy, section 5).
+const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), \
+     gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), \
+     publickey-credentials-create=(self), publickey-credentials-get=(self), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()";
+
 fn error_page(error: &ApiError, request_id: RequestId) -> Response {
     let frame = Frame::narrow(match error.status() {
         StatusCode::NOT_FOUND => "There is nothing here",
@@ -211,6 +216,7 @@ fn set_headers(headers: &mut HeaderMap) {
         (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), PERMISSIONS),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -1,9 +1,9 @@
 //! Which pages a request that changes something may come from.
 
-use http::{HeaderMap, Uri, header, uri::Authority};
+use http::{HeaderMap, Uri, header};
 use url::Url;
 
-use crate::WebSettings;
+use crate::{WebSettings, visitors};
 
 /// What the browser says of the page that a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,23 +31,8 @@ impl Initiator {
     }
 }
 
-/// The public URL's origin, or the host that the request itself was sent to: a browser that came by another name of this machine is at home
-/// there, and has no cookies of any other.
 fn is_ours(settings: &WebSettings, headers: &HeaderMap, uri: &Uri, origin: &str) -> bool {
-    let Ok(origin) = Url::parse(origin) else { return false };
-    if !origin.origin().is_tuple() {
-        return false;
-    }
-    let asked: Option<Authority> = match headers.get(header::HOST) {
-        Some(host) => host.to_str().ok().and_then(|host| host.parse().ok()),
-        None => uri.authority().cloned(),
-    };
-    let is_asked = |asked: Authority| {
-        let port = asked.port_u16().or_else(|| settings.public_url.port_or_known_default());
-        origin.host_str().is_some_and(|host| host.eq_ignore_ascii_case(asked.host())) && origin.port_or_known_default() == port
-    };
-    origin.origin() == settings.public_url.origin()
-        || (origin.scheme() == settings.public_url.scheme() && asked.is_some_and(is_asked))
+    Url::parse(origin).is_ok_and(|origin| visitors::is_ours(settings, headers, uri, &origin.origin()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
 use self::places::Place;
-pub(super) use self::places::Places;
+pub(super) use self::places::{Full, Places};
 use super::{
     answer::Question,
     endpoint::Visit,
@@ -100,7 +100,11 @@ pub(super) async fn follow(visit: Visit) -> Result<Response, Refusal> {
 }
 
 async fn open(visit: Visit, interest: Interest) -> Result<Response, Refusal> {
-    let place = visit.door.streams.take(visit.caller.identity()).ok_or_else(|| Refusal::too_many_streams(RETRY_AFTER_S))?;
+    let place = visit
+        .door
+        .streams
+        .take(visit.caller.identity(), visit.caller.from.address)
+        .map_err(|full| Refusal::too_many_streams(full, RETRY_AFTER_S))?;
     let refused = |error: AppError| Refusal::from_app(&error, visit.request_id);
     let watch = catalogue::watch(&visit.state.app, &visit.caller, &visit.server.slug).await.map_err(refused)?;
     let waiting = interest.acknowledgement().into_iter().collect();

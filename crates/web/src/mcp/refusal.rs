@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId as MessageId};
 use serde_json::{Map, Value, json};
 
-use super::era::Era;
+use super::{changes::Full, era::Era};
 use crate::rate_fields;
 
 /// JSON-RPC leaves -32000 to -32099 to servers; MCP has taken -32002 and -32020 to -32022 of them. What it was exactly is in
@@ -116,11 +116,15 @@ impl Refusal {
     }
 
     /// A stream more than one key may have open.
-    pub(super) fn too_many_streams(retry_after_s: u32) -> Self {
-        let message = "this key has as many streams open as it may; close one, or use another key";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, SERVER_ERROR, message)
-            .with_data(json!({ "error_code": "busy" }))
-            .with_retry_after(retry_after_s)
+    pub(super) fn too_many_streams(full: Full, retry_after_s: u32) -> Self {
+        let (status, message) = match full {
+            Full::Caller => {
+                (StatusCode::TOO_MANY_REQUESTS, "this key has as many streams open as it may; close one, or use another key")
+            }
+            Full::Network => (StatusCode::TOO_MANY_REQUESTS, "as many streams are open from your network as may be; close one"),
+            Full::Node => (StatusCode::SERVICE_UNAVAILABLE, "as many streams are open here as may be; try again in a moment"),
+        };
+        Self::new(status, SERVER_ERROR, message).with_data(json!({ "error_code": "busy" })).with_retry_after(retry_after_s)
     }
 
     /// It was asked too often.

@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod cancellation;
 mod changes;
+mod env_headers;
 mod handshake;
 mod logs;
 mod progress;

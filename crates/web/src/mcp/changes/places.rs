@@ -1,40 +1,86 @@
-//! How many streams are open, by whose they are.
+//! How many streams are open, by whose they are and where they come from: an idle stream costs its client nothing.
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use app::CallerIdentity;
+use app::{CallerIdentity, network::Network};
 
 /// Streams of one key on this node: so many people can share one, each with a client or two.
 const OF_CALLER_MAX: u32 = 64;
+/// Streams of one network: an office behind one address, each with a client or two.
+const OF_NETWORK_MAX: u32 = 256;
+/// Streams of this node, each with a watch and a connection or a part of one.
+const OF_NODE_MAX: u32 = 8_192;
 
 /// The streams that are open on this node.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Places(Arc<Mutex<HashMap<CallerIdentity, u32>>>);
+pub(crate) struct Places(Arc<Mutex<Open>>);
+
+#[derive(Debug, Default)]
+struct Open {
+    total: u32,
+    callers: HashMap<Holder, u32>,
+    networks: HashMap<Network, u32>,
+}
+
+/// Who holds a stream. Whoever calls without a key is told from others by network: none of them takes the places of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Holder {
+    Known(CallerIdentity),
+    Unknown(Option<Network>),
+}
 
 /// A stream that is open; its place is free when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Places,
-    caller: CallerIdentity,
+    holder: Holder,
+    network: Option<Network>,
+}
+
+/// Why there is no place. The newest stream is refused: those that are open did nothing wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The caller has as many as may be.
+    Caller,
+    /// The network that it calls from has.
+    Network,
+    /// The node has.
+    Node,
 }
 
 impl Places {
-    /// Takes a place; `None` if the caller has as many as may be.
-    pub(crate) fn take(&self, caller: CallerIdentity) -> Option<Place> {
+    /// Takes a place for a caller at an address.
+    pub(crate) fn take(&self, caller: CallerIdentity, address: Option<IpAddr>) -> Result<Place, Full> {
+        let network = address.map(Network::of);
+        let holder = match caller {
+            CallerIdentity::Anyone => Holder::Unknown(network),
+            known => Holder::Known(known),
+        };
         let mut open = self.lock();
-        let streams = open.entry(caller).or_default();
-        if *streams >= OF_CALLER_MAX {
-            return None;
+        let of_network = network.and_then(|network| open.networks.get(&network)).copied().unwrap_or_default();
+        if open.total >= OF_NODE_MAX {
+            return Err(Full::Node);
         }
-        *streams += 1;
+        if open.callers.get(&holder).is_some_and(|streams| *streams >= OF_CALLER_MAX) {
+            return Err(Full::Caller);
+        }
+        if of_network >= OF_NETWORK_MAX {
+            return Err(Full::Network);
+        }
+        open.total += 1;
+        *open.callers.entry(holder).or_default() += 1;
+        if let Some(network) = network {
+            *open.networks.entry(network).or_default() += 1;
+        }
         drop(open);
-        Some(Place { places: self.clone(), caller })
+        Ok(Place { places: self.clone(), holder, network })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CallerIdentity, u32>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -42,11 +88,19 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.places.lock();
-        if let Some(streams) = open.get_mut(&self.caller) {
-            *streams -= 1;
-            if *streams == 0 {
-                open.remove(&self.caller);
-            }
+        open.total = open.total.saturating_sub(1);
+        leave(&mut open.callers, &self.holder);
+        if let Some(network) = &self.network {
+            leave(&mut open.networks, network);
+        }
+    }
+}
+
+fn leave<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: &K) {
+    if let Some(streams) = counts.get_mut(key) {
+        *streams -= 1;
+        if *streams == 0 {
+            counts.remove(key);
         }
     }
 }
@@ -57,18 +111,56 @@ mod tests {
 
     use super::*;
 
+    fn key() -> CallerIdentity {
+        CallerIdentity::Key(ApiKeyId::new())
+    }
+
+    fn address(last: u8) -> Option<IpAddr> {
+        Some(IpAddr::from([192, 0, 2, last]))
+    }
+
     #[test]
     fn each_key_has_places_of_its_own_and_no_more() {
         let places = Places::default();
-        let caller = || CallerIdentity::Key(ApiKeyId::new());
-        let (one, other) = (caller(), caller());
-        let mut taken: Vec<_> = (0..OF_CALLER_MAX).map(|_| places.take(one).unwrap()).collect();
+        let (one, other) = (key(), key());
+        let mut taken: Vec<_> = (0..OF_CALLER_MAX).map(|_| places.take(one, None).unwrap()).collect();
 
-        assert!(places.take(one).is_none());
-        assert!(places.take(other).is_some());
+        assert_eq!(places.take(one, None).unwrap_err(), Full::Caller);
+        assert!(places.take(other, None).is_ok());
         taken.pop();
-        assert!(places.take(one).is_some());
+        assert!(places.take(one, None).is_ok());
         drop(taken);
-        assert!(places.lock().is_empty());
+        let open = places.lock();
+        assert!(open.callers.is_empty() && open.networks.is_empty() && open.total == 0);
+    }
+
+    #[test]
+    fn a_network_has_so_many_whoever_calls() {
+        let places = Places::default();
+        let taken: Vec<_> = (0..OF_NETWORK_MAX).map(|_| places.take(key(), address(1)).unwrap()).collect();
+
+        assert_eq!(places.take(key(), address(1)).unwrap_err(), Full::Network);
+        assert!(places.take(key(), address(2)).is_ok());
+        drop(taken);
+        assert!(places.take(key(), address(1)).is_ok());
+    }
+
+    #[test]
+    fn a_node_has_so_many() {
+        let places = Places::default();
+        let taken: Vec<_> = (0..OF_NODE_MAX).map(|_| places.take(key(), None).unwrap()).collect();
+
+        assert_eq!(places.take(key(), address(1)).unwrap_err(), Full::Node);
+        drop(taken);
+    }
+
+    #[test]
+    fn whoever_is_unknown_does_not_take_the_places_of_all_who_are() {
+        let places = Places::default();
+        let taken: Vec<_> = (0..OF_CALLER_MAX).map(|_| places.take(CallerIdentity::Anyone, address(1)).unwrap()).collect();
+
+        assert_eq!(places.take(CallerIdentity::Anyone, address(1)).unwrap_err(), Full::Caller);
+        assert!(places.take(CallerIdentity::Anyone, address(2)).is_ok());
+        drop(taken);
     }
 }
