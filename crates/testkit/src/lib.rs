@@ -6,6 +6,7 @@
 
 mod authenticator;
 mod customer;
+mod issuer;
 mod program;
 mod request;
 mod secure_listener;
@@ -16,6 +17,7 @@ pub use authenticator::SoftAuthenticator;
 /// What the program serves as the types of the tool API.
 pub use compiler::TYPES;
 pub use customer::{TestCustomer, request};
+pub use issuer::{IssuerState, TestIssuer};
 pub use program::program;
 pub use request::TestAnswer;
 pub use test_app::{TestApp, TestOptions, cache_without_tools, unlimited};

@@ -2,6 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
+use app::accounts::SignUpPolicy;
 use secrecy::ExposeSecret as _;
 
 use super::{keys::KeyError, *};
@@ -386,4 +387,74 @@ fn every_setting_has_names_of_its_own() {
 
     assert_eq!(keys.len(), settings.len());
     assert_eq!(variables.len(), settings.len());
+}
+
+const ACME: &str =
+    "[[upstream]]\nid = \"acme\"\nissuer = \"https://id.example.com\"\nclient_id = \"tw\"\nclient_secret = \"hush\"\n";
+
+#[test]
+fn issuers_are_rows_of_the_file_or_stand_in_the_environment_and_their_secret_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "from a file\n").unwrap();
+    let secret_file = folder.path().join("secret").display().to_string();
+    let environment = [
+        ("TOOLWRIGHT_UPSTREAM_ACME_TITLE", "Acme Ltd"),
+        ("TOOLWRIGHT_UPSTREAM_BIG_CORP_ISSUER", "https://login.example.org/one/"),
+        ("TOOLWRIGHT_UPSTREAM_BIG_CORP_CLIENT_ID", "tw2"),
+        ("TOOLWRIGHT_UPSTREAM_BIG_CORP_CLIENT_SECRET_FILE", secret_file.as_str()),
+        ("TOOLWRIGHT_UPSTREAM_BIG_CORP_SCOPES", "openid email"),
+        ("TOOLWRIGHT_UPSTREAM_BIG_CORP_EMAIL_DOMAINS", "example.org, example.net"),
+        ("TOOLWRIGHT_UPSTREAM_BIG_CORP_SIGN_UP", "closed"),
+    ];
+
+    let (configuration, effective) = load(&file(folder.path(), ACME), &environment).unwrap();
+
+    let [acme, corp] = configuration.upstreams.as_slice() else { panic!("{:?}", configuration.upstreams) };
+    assert_eq!(
+        (acme.id.as_str(), acme.title.as_str(), acme.scopes.join(" ").as_str()),
+        ("acme", "Acme Ltd", "openid email profile")
+    );
+    assert_eq!((acme.sign_up, corp.sign_up), (SignUpPolicy::Open, SignUpPolicy::Closed));
+    assert_eq!((corp.id.as_str(), corp.issuer.as_str()), ("big-corp", "https://login.example.org/one/"));
+    assert_eq!(
+        (corp.client_secret.expose_secret(), corp.email_domains.join(" ").as_str()),
+        ("from a file", "example.org example.net")
+    );
+    let shown: Vec<_> = effective.iter().map(|effective| format!("{} {}", effective.setting.key, effective.value)).collect();
+    assert!(shown.contains(&"upstream.acme.client_secret (hidden)".to_owned()), "{shown:?}");
+    assert!(!format!("{effective:?} {configuration:?}").contains("hush"));
+}
+
+#[test]
+fn what_is_wrong_with_a_row_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |text: &str, environment: &[(&str, &str)]| load(&file(folder.path(), text), environment).map(drop).unwrap_err();
+    let row = |change: &str| format!("{ACME}{change}");
+
+    for (text, wanted) in [
+        ("[[upstream]]\nid = \"acme\"\n".to_owned(), "TOOLWRIGHT_UPSTREAM_ACME_ISSUER is not set"),
+        ("[[upstream]]\nissuer = \"https://id.example.com\"\n".to_owned(), "has no `id`"),
+        (row("tilte = \"x\"\n"), "did you mean `upstream.acme.title`"),
+        (row(ACME), "two [[upstream]] have the id `acme`"),
+        (row(&ACME.replace("\"acme\"", "\"more\"")), "the upstreams `acme` and `more` have the same issuer"),
+        (ACME.replace("\"acme\"", "\"A c\""), "the id of an [[upstream]]"),
+        (ACME.replace("https:", "http:"), "it must be an https URL"),
+        (ACME.replace("id.example.com", "127.0.0.1"), "it must be an https URL"),
+        (ACME.replace("https://id.example.com", "http://id.localhost:9000"), "name id.localhost:9000 in `egress.allow_private`"),
+        (ACME.replace("client_secret = \"hush\"\n", ""), "neither TOOLWRIGHT_UPSTREAM_ACME_CLIENT_SECRET nor"),
+        (row("client_secret_file = \"/nowhere\"\n"), "are both set"),
+        (row("email_domains = \"*.example.com\"\n"), "domains separated by commas"),
+        (row("scopes = \"\"\n"), "words separated by spaces"),
+        (row("sign_up = \"maybe\"\n"), "`open` or `closed`"),
+    ] {
+        let error = told(&text, &[]);
+        assert!(error.contains(wanted) && !error.contains("hush"), "{text}: {error}");
+    }
+    let unknown = told(ACME, &[("TOOLWRIGHT_UPSTREAM_ACME_TILTE", "x")]);
+    assert!(unknown.contains("did you mean `TOOLWRIGHT_UPSTREAM_ACME_TITLE`"), "{unknown}");
+    let local = ACME.replace("https://id.example.com", "http://id.localhost:9000");
+    let allowed = [("TOOLWRIGHT_EGRESS_ALLOW_PRIVATE", "id.localhost:9000")];
+    assert!(load(&file(folder.path(), &local), &allowed).is_ok());
+    let in_production = production().into_iter().chain(allowed).collect::<Vec<_>>();
+    assert!(told(&local, &in_production).contains("in production it must be https"));
 }

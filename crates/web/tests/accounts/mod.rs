@@ -11,3 +11,4 @@ pub(crate) mod own;
 mod passkeys;
 mod sign_in;
 mod sign_up;
+mod upstream;

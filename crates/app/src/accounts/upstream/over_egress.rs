@@ -40,7 +40,7 @@ pub(super) enum AskError {
     /// The issuer names an address that no issuer may name.
     #[error("the issuer names an address that is not asked")]
     Address,
-    /// No name, no connection, no trust, no HTTP.
+    /// No name, no connection, no trust, no HTTP; or it says itself that it is away.
     #[error("the issuer cannot be reached")]
     Unreachable,
     /// It was not there in time.
@@ -98,6 +98,9 @@ fn permission(url: &Url) -> Result<Permission, AskError> {
 }
 
 async fn read(mut response: FetchResponse) -> Result<HttpResponse, AskError> {
+    if response.status >= 500 || response.status == 429 {
+        return Err(AskError::Unreachable);
+    }
     let mut answer = http::Response::builder().status(response.status);
     if let Some((_, media_type)) = response.headers.iter().find(|(name, _)| name == "content-type") {
         answer = answer.header(http::header::CONTENT_TYPE, media_type);

@@ -67,6 +67,10 @@ pub(super) async fn connect(
     let elsewhere = || UpstreamError::ConnectedElsewhere { title: provider.settings.title.clone() };
     let mut deed = intent.begin(app).await?;
     store::users::lock_ways_in(&mut deed, person.user).await?.ok_or(UpstreamError::Disabled)?;
+    // Whoever changed the password or signed out everywhere meanwhile ended this as well.
+    if store::sign_ins::hold(&mut deed, person.user, person.sign_in).await?.is_none() {
+        return Err(UpstreamError::AnotherPerson { title: provider.settings.title.clone() });
+    }
     let identities = store::identities::list(&mut deed, person.user).await?;
     let new = identity(app, provider, person.user, somebody);
     if identities.iter().any(|known| known.issuer == new.issuer && known.subject == new.subject) {
