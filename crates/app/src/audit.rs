@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 use chrono::{DateTime, Utc};
 use domain::{AuditEntryId, CustomerId, SignInId, UserId};
 pub use store::audit::{ActorKind, Entry, EntryFilter as AuditFilter, Thing};
-use store::{PgConnection, Transaction, audit::Actor};
+use store::{PgConnection, StoreError, Transaction, audit::Actor, authorizations::Authorization, consents::Subject};
 
 pub use self::listing::{list, list_own};
 
@@ -113,6 +113,19 @@ impl Intent {
         Self { operation: act.name().to_owned(), actor, from, customer: None }
     }
 
+    /// Of the client that an authorization is of.
+    pub(crate) fn of_authorization(authorization: &Authorization, from: Whence, act: Act) -> Self {
+        let intent = Self::of_client(authorization.client_id.clone(), from, act);
+        let given = authorization.given.map_or_else(|| authorization.id.as_uuid(), |given| given.user.as_uuid());
+        let actor = Actor { id: Some(given), authorization: Some(authorization.id), ..intent.actor };
+        // Of who uses a server its owner sees what becomes of the calls; what people consent to is theirs.
+        let customer = match authorization.subject {
+            Subject::Customer(customer) => Some(customer),
+            Subject::Server(_) => None,
+        };
+        Self { actor, customer, ..intent }
+    }
+
     /// Of the program itself: a command, or a task of its own.
     pub(crate) fn of_program(act: Act) -> Self {
         let (actor, from) = (nobody(ActorKind::Program), Whence::default());
@@ -136,8 +149,8 @@ impl Intent {
     }
 
     /// Writes the entry into a transaction that has other reasons of its own to be committed.
-    pub(crate) async fn record(self, connection: &mut PgConnection, about: About, now: DateTime<Utc>) -> Result<(), AppError> {
-        Ok(store::audit::insert(connection, &self.entry(about, now)).await?)
+    pub(crate) async fn record(self, connection: &mut PgConnection, about: About, now: DateTime<Utc>) -> Result<(), StoreError> {
+        store::audit::insert(connection, &self.entry(about, now)).await
     }
 
     fn entry(self, about: About, now: DateTime<Utc>) -> Entry {

@@ -30,6 +30,7 @@ pub(crate) use self::key_set::{KeySet, kid_of};
 use crate::{
     App, AppError,
     application::open_platform_key,
+    audit::{About, Act, Intent},
     sealing::{DataKey, MasterKeys, SealError},
 };
 
@@ -88,8 +89,14 @@ pub async fn rotate(
     };
     let key = seal(&sealing, &secret, now)?;
     let verifies_until = now + rotation.access_token + NODES_LAG_MAX;
-    match store::signing_keys::rotate(&mut *pool.acquire().await?, &key, verifies_until).await? {
-        Rotated::Done => Ok(view(key, now)),
+    let mut transaction = pool.begin().await?;
+    match store::signing_keys::rotate(&mut transaction, &key, verifies_until).await? {
+        Rotated::Done => {
+            let about = about(&key.kid).detail("supplied", rotation.supplied.is_some());
+            Intent::of_program(Act::RotateSigningKey).record(&mut transaction, about, now).await?;
+            transaction.commit().await?;
+            Ok(view(key, now))
+        }
         Rotated::HasOne => Err(AppError::Conflict { message: format!("the key {} is there already", key.kid) }),
         Rotated::Full => Err(AppError::Conflict {
             message: format!("{COUNT_MAX} keys verify already: retire one, or wait until one has ended (`toolwright keys list`)"),
@@ -106,8 +113,10 @@ pub async fn list(pool: &Pool, clock: &dyn Clock) -> Result<Vec<SigningKeyView>,
 
 /// Ends a key that was replaced, at once: what it signed is not believed any more, by any node. For a key that somebody else has got hold of.
 pub async fn retire(pool: &Pool, clock: &dyn Clock, kid: &str) -> Result<(), AppError> {
-    if store::signing_keys::retire(&mut *pool.acquire().await?, kid, clock.now()).await? {
-        return Ok(());
+    let (mut transaction, now) = (pool.begin().await?, clock.now());
+    if store::signing_keys::retire(&mut transaction, kid, now).await? {
+        Intent::of_program(Act::RetireSigningKey).record(&mut transaction, about(kid), now).await?;
+        return Ok(transaction.commit().await?);
     }
     Err(AppError::Conflict {
         message: format!(
@@ -131,7 +140,13 @@ pub(crate) async fn prepare(pool: &Pool, sealing: &DataKey, now: DateTime<Utc>, 
     }
     let key = seal(sealing, &draw()?, now)?;
     // Another node may have been faster, which is as good.
-    store::signing_keys::insert_first(&mut connection, &key).await?;
+    drop(connection);
+    let mut transaction = pool.begin().await?;
+    if store::signing_keys::insert_first(&mut transaction, &key).await? == Rotated::HasOne {
+        return Ok(());
+    }
+    Intent::of_program(Act::MakeSigningKey).record(&mut transaction, about(&key.kid), now).await?;
+    transaction.commit().await?;
     tracing::info!(kid = key.kid, "made a key that access tokens are signed with; it is sealed in the database");
     Ok(())
 }
@@ -184,6 +199,10 @@ async fn read(connection: &mut PgConnection, sealing: &DataKey) -> Result<KeySet
         }
     }
     Ok(keys)
+}
+
+fn about(kid: &str) -> About {
+    About::a("signing_key").named(kid)
 }
 
 fn draw() -> Result<SecretKey, AppError> {

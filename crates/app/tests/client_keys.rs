@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use app::{AppError, ClientBounds, OauthSettings, Registration, clients, tokens::TokenFault};
+use app::{AppError, ClientBounds, OauthSettings, Registration, Whence, clients, tokens::TokenFault};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use domain::{Clock as _, SetClock, SystemClock};
@@ -43,7 +43,7 @@ async fn register(test: &TestApp, jwks_uri: &str) -> String {
         "redirect_uris": ["https://client.test/callback"], "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": jwks_uri,
     });
     let registration = oauth::Registration::parse(metadata.to_string().as_bytes()).unwrap();
-    let told = serde_json::to_value(clients::register(test.app(), registration).await.unwrap()).unwrap();
+    let told = serde_json::to_value(clients::register(test.app(), Whence::default(), registration).await.unwrap()).unwrap();
     told["client_id"].as_str().unwrap().to_owned()
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use app::{
-    ClientBounds, OauthSettings, Registration,
+    ClientBounds, OauthSettings, Registration, Whence,
     clients::{self, ClientError, RegisterError},
     tokens::TokenFault,
 };
@@ -37,7 +37,7 @@ const fn open(count_max: u32, per_hour_max: u32) -> Registration {
 
 async fn register(test: &TestApp, metadata: Value) -> Result<Value, RegisterError> {
     let asked = oauth::Registration::parse(metadata.to_string().as_bytes()).unwrap();
-    clients::register(test.app(), asked).await.map(|told| serde_json::to_value(told).unwrap())
+    clients::register(test.app(), Whence::default(), asked).await.map(|told| serde_json::to_value(told).unwrap())
 }
 
 fn metadata(method: &str) -> Value {
@@ -193,16 +193,20 @@ async fn a_client_changes_and_deletes_what_it_registered_with_its_token_alone(po
     let update = || RegistrationUpdate::parse(changed.to_string().as_bytes(), key.as_uuid()).unwrap();
 
     assert!(matches!(clients::load_registration(here.app(), key, &wrong).await, Err(RegisterError::WrongToken)));
-    assert!(matches!(clients::change(here.app(), key, &wrong, update()).await, Err(RegisterError::WrongToken)));
-    assert!(matches!(clients::delete(here.app(), key, &wrong).await, Err(RegisterError::WrongToken)));
+    assert!(matches!(
+        clients::change(here.app(), Whence::default(), key, &wrong, update()).await,
+        Err(RegisterError::WrongToken)
+    ));
+    assert!(matches!(clients::delete(here.app(), Whence::default(), key, &wrong).await, Err(RegisterError::WrongToken)));
     assert!(public(&here, id).await.is_ok());
-    let told = serde_json::to_value(clients::change(here.app(), key, &token, update()).await.unwrap()).unwrap();
+    let told =
+        serde_json::to_value(clients::change(here.app(), Whence::default(), key, &token, update()).await.unwrap()).unwrap();
     assert!(basic(&here, id, told["client_secret"].as_str().unwrap()).await.is_ok(), "it needs a secret now");
     assert_eq!(self::told(public(&here, id).await), "invalid_client");
     let loaded = serde_json::to_value(clients::load_registration(here.app(), key, &token).await.unwrap()).unwrap();
     assert_eq!((loaded["client_name"].as_str(), loaded.get("client_secret")), (Some("Another name"), None));
 
-    clients::delete(here.app(), key, &token).await.unwrap();
+    clients::delete(here.app(), Whence::default(), key, &token).await.unwrap();
 
     let id: ClientId = id.parse().unwrap();
     assert!(matches!(clients::find(here.app(), &id).await, Err(ClientError::Unknown)));

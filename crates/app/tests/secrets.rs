@@ -97,8 +97,8 @@ async fn a_master_key_is_replaced_while_nodes_run(pool: PgPool) {
     customer.create_server("weather").await.unwrap();
     put(&test, &customer, "weather", "KEY", VALUE).await;
 
-    let rotated = rotation::rotate_master(&connect(&pool).await, &both).await.unwrap();
-    let again = rotation::rotate_master(&connect(&pool).await, &both).await.unwrap();
+    let rotated = rotation::rotate_master(&connect(&pool).await, &both, domain::Clock::now(&domain::SystemClock)).await.unwrap();
+    let again = rotation::rotate_master(&connect(&pool).await, &both, domain::Clock::now(&domain::SystemClock)).await.unwrap();
 
     assert_eq!((rotated, again), (Rotated { data_keys: 2, secrets: 0 }, Rotated::default()));
     put(&test, &customer, "weather", "OTHER", VALUE).await;

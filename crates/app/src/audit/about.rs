@@ -2,7 +2,10 @@
 
 use domain::{CustomerId, Digest, VersionId};
 use serde_json::{Map, Value};
-use store::audit::{DETAILS_BYTES_MAX, NAME_CHARS_MAX, Thing};
+use store::{
+    audit::{DETAILS_BYTES_MAX, NAME_CHARS_MAX, Thing},
+    authorizations::Authorization,
+};
 use uuid::Uuid;
 
 /// What an entry says of what was changed. Nothing in it is secret: of a secret the name is said, of a password that it is another one.
@@ -57,6 +60,12 @@ impl About {
             Some(value) => self.detail(key, value),
             None => self,
         }
+    }
+
+    /// What an authorization allows.
+    pub(crate) fn authorization(authorization: &Authorization) -> Self {
+        let about = Self::a("authorization").id(authorization.id.as_uuid()).named(&authorization.resource);
+        about.detail("scopes", authorization.scopes.to_string())
     }
 
     /// The first names of a list, and how many there are.

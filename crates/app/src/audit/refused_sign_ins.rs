@@ -53,7 +53,8 @@ pub(crate) async fn record(app: &App, caller: &Caller, user: Option<UserId>) {
     };
     let written = async {
         let mut connection = app.pool.acquire().await?;
-        Intent::of_caller(caller, Act::RefuseSignIn).record(&mut connection, about, app.clock.now()).await
+        let intent = Intent::of_caller(caller, Act::RefuseSignIn);
+        intent.record(&mut connection, about, app.clock.now()).await
     };
     if let Err(error) = written.await {
         tracing::warn!(%error, "a sign-in that was refused is not in the audit log");

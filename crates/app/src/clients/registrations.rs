@@ -7,7 +7,11 @@ use store::clients::Registered;
 use subtle::ConstantTimeEq as _;
 
 use super::Client;
-use crate::{App, AppError, Registration, tokens::random};
+use crate::{
+    App, AppError, Registration, Whence,
+    audit::{About, Act, Intent},
+    tokens::random,
+};
 
 /// Why a client is not registered, or not changed.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +41,7 @@ pub enum RegisterError {
 const RETRY_AFTER_S: u32 = 600;
 
 /// Makes a client known. What it is told holds its secret, if it needs one, and the token by which it changes its registration: never again.
-pub async fn register(app: &App, asked: oauth::Registration) -> Result<ClientInformation, RegisterError> {
+pub async fn register(app: &App, from: Whence, asked: oauth::Registration) -> Result<ClientInformation, RegisterError> {
     let Registration::Open { bounds, unused, .. } = app.settings.oauth.registration else { return Err(RegisterError::Closed) };
     let now = app.clock.now();
     let access_token = Secret::from_random(random()?);
@@ -52,11 +56,12 @@ pub async fn register(app: &App, asked: oauth::Registration) -> Result<ClientInf
         expires_at: Some(now + unused),
         machine: None,
     };
-    let mut connection = app.pool.acquire().await.map_err(AppError::from)?;
-    match store::clients::insert(&mut connection, &client, bounds).await.map_err(AppError::from)? {
+    let mut deed = Intent::of_client(client.key.to_string(), from, Act::RegisterClient).begin(app).await?;
+    match store::clients::insert(&mut deed, &client, bounds).await.map_err(AppError::from)? {
         Registered::Done => {}
         Registered::Full | Registered::TooMany => return Err(RegisterError::TooMany { retry_after_s: RETRY_AFTER_S }),
     }
+    deed.commit(about(&client, &asked.metadata)).await?;
     Ok(information(app, &client, &access_token, asked.metadata, secret.as_ref()))
 }
 
@@ -69,6 +74,7 @@ pub async fn load_registration(app: &App, key: ClientKey, access_token: &Secret)
 /// Replaces what a client registered. A new secret is made, and told, if it needs one and had none.
 pub async fn change(
     app: &App,
+    from: Whence,
     key: ClientKey,
     access_token: &Secret,
     update: RegistrationUpdate,
@@ -83,26 +89,33 @@ pub async fn change(
     let secret = if kept.secret_sha256.is_none() { new_secret(&update.metadata)? } else { None };
     kept.secret_sha256 = if update.metadata.needs_secret() { secret.as_ref().map(digest).or(kept.secret_sha256) } else { None };
     kept.metadata = write(&update.metadata)?;
-    let mut connection = app.pool.acquire().await.map_err(AppError::from)?;
-    let changed = store::clients::update(&mut connection, &kept).await.map_err(AppError::from)?;
-    app.memory.clients.drop_one(&key);
-    if !changed {
+    let mut deed = Intent::of_client(key.to_string(), from, Act::ChangeRegistration).begin(app).await?;
+    if !store::clients::update(&mut deed, &kept).await.map_err(AppError::from)? {
         return Err(RegisterError::WrongToken);
     }
+    deed.commit(about(&kept, &update.metadata)).await?;
+    app.memory.clients.drop_one(&key);
     Ok(information(app, &kept, access_token, update.metadata, secret.as_ref()))
 }
 
 /// Forgets a client, and ends all that it was let do, on every node.
-pub async fn delete(app: &App, key: ClientKey, access_token: &Secret) -> Result<(), RegisterError> {
-    load(app, key, access_token).await?;
-    let mut connection = app.pool.acquire().await.map_err(AppError::from)?;
-    let ended = store::authorizations::list_of_client(&mut connection, key).await.map_err(AppError::from)?;
-    store::clients::delete(&mut connection, key).await.map_err(AppError::from)?;
+pub async fn delete(app: &App, from: Whence, key: ClientKey, access_token: &Secret) -> Result<(), RegisterError> {
+    let (kept, metadata) = load(app, key, access_token).await?;
+    let mut deed = Intent::of_client(key.to_string(), from, Act::DeleteRegistration).begin(app).await?;
+    let ended = store::authorizations::list_of_client(&mut deed, key).await.map_err(AppError::from)?;
+    store::clients::delete(&mut deed, key).await.map_err(AppError::from)?;
+    deed.commit(about(&kept, &metadata).detail("authorizations_ended", ended.len())).await?;
     app.memory.clients.drop_one(&key);
     for authorization in ended {
         app.memory.forget_authorization(authorization);
     }
     Ok(())
+}
+
+fn about(kept: &store::clients::Client, metadata: &ClientMetadata) -> About {
+    let name = metadata.name.as_ref().map(ToString::to_string).unwrap_or_default();
+    let redirects = metadata.redirect_uris.iter().map(|uri| uri.as_str().to_owned());
+    About::a("client").id(kept.key.as_uuid()).named(name).list("redirect_uris", redirects)
 }
 
 /// Read from the database: whoever changes it must not go by what was.

@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use domain::CustomerId;
 use store::{Pool, StoreError, data_keys, secrets};
 
-use crate::sealing::{DataKey, MasterKeys, Owner, SealError, SecretPlace};
+use crate::{
+    audit::{About, Act, Intent},
+    sealing::{DataKey, MasterKeys, Owner, SealError, SecretPlace},
+};
 
 /// Data keys and customers that one statement reads.
 const BATCH: i64 = 100;
@@ -46,19 +49,26 @@ pub struct Rotated {
 }
 
 /// Seals every data key under the master key that seals. Nodes that have both keys open either, at every moment.
-pub async fn rotate_master(pool: &Pool, masters: &MasterKeys) -> Result<Rotated, RotateError> {
+pub async fn rotate_master(pool: &Pool, masters: &MasterKeys, now: DateTime<Utc>) -> Result<Rotated, RotateError> {
     let mut rotated = Rotated::default();
     loop {
-        let mut connection = pool.acquire().await?;
-        let keys = data_keys::list_under_others(&mut connection, masters.sealing_id(), BATCH).await?;
+        let mut transaction = pool.begin().await?;
+        let keys = data_keys::list_under_others(&mut transaction, masters.sealing_id(), BATCH).await?;
         if keys.is_empty() {
             return Ok(rotated);
         }
+        let mut sealed = 0;
         for key in keys {
             let resealed = masters.reseal(&key).map_err(|source| RotateError::Key { id: key.id, source })?;
             // Gone, or sealed by somebody who does the same: both are as it should be.
-            rotated.data_keys += u64::from(data_keys::reseal(&mut connection, &key.master, &resealed).await?);
+            sealed += u64::from(data_keys::reseal(&mut transaction, &key.master, &resealed).await?);
         }
+        if sealed > 0 {
+            let about = About::a("master_key").named(masters.sealing_id()).detail("data_keys", sealed);
+            Intent::of_program(Act::RotateMasterKey).record(&mut transaction, about, now).await?;
+        }
+        transaction.commit().await?;
+        rotated.data_keys += sealed;
     }
 }
 
@@ -119,6 +129,8 @@ async fn rotate_customer(
         }
     }
     data_keys::delete_unused(&mut transaction, customer, new.id).await?;
+    let about = About::a("data_key").id(new.id).detail("secrets", rotated.secrets);
+    Intent::of_program(Act::RotateDataKey).of(customer).record(&mut transaction, about, now).await?;
     transaction.commit().await?;
     Ok(rotated)
 }

@@ -19,7 +19,9 @@ use store::{
 
 use super::exchange::random;
 use crate::{
-    App, AppError, PersonCaller, catalogue,
+    App, AppError, PersonCaller, Whence, Who,
+    audit::{About, Act, Intent},
+    catalogue,
     clients::{self, Client, ClientError},
     policies,
 };
@@ -198,10 +200,20 @@ pub(super) async fn find_offer(
 }
 
 /// Does what the person decided: the address to send the browser to (303), with a code or an error in it.
-pub async fn decide(app: &App, person: &PersonCaller, asked: &Asked, decision: Decision) -> Result<String, Refusal> {
-    let Decision::Allow { scopes, customer } = decision else { return location(deny(app, asked, "the user said no")) };
+pub async fn decide(
+    app: &App,
+    person: &PersonCaller,
+    from: Whence,
+    asked: &Asked,
+    decision: Decision,
+) -> Result<String, Refusal> {
+    let Decision::Allow { scopes, customer } = decision else {
+        record_refusal(app, person, from, &asked.client, &asked.resource).await?;
+        return location(deny(app, asked, "the user said no"));
+    };
     let scopes = scopes.within(&asked.scopes);
     if scopes.is_empty() {
+        record_refusal(app, person, from, &asked.client, &asked.resource).await?;
         return location(deny(app, asked, "the user allowed nothing of it"));
     }
     let offer = match offer(app, person, asked).await {
@@ -210,7 +222,7 @@ pub async fn decide(app: &App, person: &PersonCaller, asked: &Asked, decision: D
     };
     let subject = offer.subject.chosen(customer);
     let Some(subject) = subject else { return location(deny(app, asked, "the user is no member of this customer")) };
-    let code = allow(app, person, asked, subject, scopes).await?;
+    let code = allow(app, person, from, asked, subject, scopes).await?;
     Ok(asked.reply.with_code(&app.issuer, &code))
 }
 
@@ -221,13 +233,20 @@ pub fn tell(app: &App, asked: &Asked, code: AuthorizeErrorCode, description: &st
 }
 
 /// Writes down consent, authorization and code, in one transaction.
-async fn allow(app: &App, person: &PersonCaller, asked: &Asked, subject: Subject, scopes: Scopes) -> Result<Secret, Refusal> {
+async fn allow(
+    app: &App,
+    person: &PersonCaller,
+    from: Whence,
+    asked: &Asked,
+    subject: Subject,
+    scopes: Scopes,
+) -> Result<Secret, Refusal> {
     let now = app.clock.now();
     let code = Secret::from_random(random()?);
     let approval = Approval { client: &asked.client, resource: &asked.resource, subject, scopes };
     let writing = async {
         let mut transaction = app.pool.begin().await?;
-        let authorization = approve(app, &mut transaction, person, &approval, now).await?;
+        let authorization = approve(app, &mut transaction, person, from, &approval, now).await?;
         authorizations::insert(&mut transaction, &authorization).await?;
         let kept = Code {
             authorization: authorization.id,
@@ -251,6 +270,7 @@ pub(super) async fn approve(
     app: &App,
     transaction: &mut Transaction,
     person: &PersonCaller,
+    from: Whence,
     approval: &Approval<'_>,
     now: DateTime<Utc>,
 ) -> Result<Authorization, AppError> {
@@ -273,6 +293,14 @@ pub(super) async fn approve(
     let consent = kept.ok_or_else(|| AppError::Conflict {
         message: format!("you have let as many clients in as one may ({}): take some back first", consents::OF_USER_MAX),
     })?;
+    let about = About::a("consent").id(consent.id.as_uuid()).named(resource.url(&app.issuer));
+    let about = about.detail("client_id", consent.client_id.as_str()).detail("client_name", consent.client_name.as_str());
+    let intent = Intent::of_caller(&Who::Person(*person).at(from), Act::GiveConsent);
+    let intent = match subject {
+        Subject::Customer(customer) => intent.of(*customer),
+        Subject::Server(_) => intent,
+    };
+    intent.record(transaction, about.detail("scopes", scopes.to_string()), now).await?;
     Ok(Authorization {
         id: AuthorizationId::new(),
         given: Some(Given { consent: consent.id, user: consent.user }),
@@ -289,6 +317,20 @@ pub(super) async fn approve(
         expires_at: now + app.settings.oauth.code,
         revoked_at: None,
     })
+}
+
+/// Writes down that the person lets the client not in.
+pub(super) async fn record_refusal(
+    app: &App,
+    person: &PersonCaller,
+    from: Whence,
+    client: &Client,
+    resource: &Resource,
+) -> Result<(), AppError> {
+    let about = About::a("consent").named(resource.url(&app.issuer));
+    let about = about.detail("client_id", client.id().to_string()).detail("client_name", client.name());
+    let deed = Intent::of_caller(&Who::Person(*person).at(from), Act::RefuseConsent).begin(app).await?;
+    deed.commit(about).await
 }
 
 /// The server, if there is one that the person may use.

@@ -11,7 +11,11 @@ use store::{
 };
 
 use super::{TokenFault, exchange::Granted};
-use crate::{App, clients::Authenticated};
+use crate::{
+    App, Whence,
+    audit::{About, Act, Intent},
+    clients::Authenticated,
+};
 
 /// What `client` may have of the `scope` and `resource` that it asks for; without them, all that it was made for.
 pub(super) async fn grant(
@@ -19,6 +23,7 @@ pub(super) async fn grant(
     client: &Authenticated,
     scope: Option<&str>,
     resource: Option<&Resource>,
+    from: Whence,
     now: DateTime<Utc>,
 ) -> Result<Granted, TokenFault> {
     let unauthorized = || TokenFault::new(TokenErrorCode::UnauthorizedClient, "the client was not made to act for itself");
@@ -48,6 +53,11 @@ pub(super) async fn grant(
     };
     let mut transaction = app.pool.begin().await?;
     let authorization = authorizations::upsert_of_machine(&mut transaction, key, &new).await?.ok_or_else(unauthorized)?;
+    // One that goes on is as a refresh.
+    if authorization.id == new.id {
+        let intent = Intent::of_authorization(&authorization, from, Act::MakeAuthorization).of(machine.customer);
+        intent.record(&mut transaction, About::authorization(&authorization), now).await?;
+    }
     transaction.commit().await?;
     Ok(Granted { authorization, scopes, refresh_token: None })
 }

@@ -19,7 +19,7 @@ use super::{
     exchange::{self, Granted, random},
 };
 use crate::{
-    App, AppError, PersonCaller,
+    App, AppError, PersonCaller, Whence,
     clients::{self, Authenticated, Client, ClientError},
     limits::{RateExceeded, Rates},
 };
@@ -138,7 +138,13 @@ pub async fn offer(app: &App, person: &PersonCaller, asked: &Asked) -> Result<Of
 }
 
 /// Does what the person decided. The device learns it when it asks next.
-pub async fn decide(app: &App, person: &PersonCaller, asked: &Asked, decision: Decision) -> Result<(), DeviceFault> {
+pub async fn decide(
+    app: &App,
+    person: &PersonCaller,
+    from: Whence,
+    asked: &Asked,
+    decision: Decision,
+) -> Result<(), DeviceFault> {
     let approval = match decision {
         Decision::Deny => None,
         Decision::Allow { scopes, customer } => {
@@ -159,13 +165,14 @@ pub async fn decide(app: &App, person: &PersonCaller, asked: &Asked, decision: D
     }
     kept.state = DeviceState::Denied;
     if let Some(approval) = &approval {
-        kept.authorization = Some(approve(app, &mut transaction, person, approval, &kept, now).await?);
+        kept.authorization = Some(approve(app, &mut transaction, person, from, approval, &kept, now).await?);
         kept.state = DeviceState::Approved;
     }
     device_grants::update(&mut transaction, &kept).await.map_err(AppError::from)?;
     transaction.commit().await.map_err(AppError::from)?;
-    if approval.is_some() {
-        clients::touch(app, &asked.client).await?;
+    match approval {
+        Some(_) => clients::touch(app, &asked.client).await?,
+        None => authorize::record_refusal(app, person, from, &asked.client, &asked.resource).await?,
     }
     Ok(())
 }
@@ -175,6 +182,7 @@ pub(super) async fn poll(
     app: &App,
     client: &Authenticated,
     device_code: &Secret,
+    from: Whence,
     now: DateTime<Utc>,
 ) -> Result<Granted, TokenFault> {
     let unknown = || TokenFault::invalid_grant("the device code is none that was given out, or is too old");
@@ -207,7 +215,7 @@ pub(super) async fn poll(
     }
     let mut authorization = authorization.filter(|authorization| authorization.revoked_at.is_none()).ok_or_else(unknown)?;
     device_grants::update(&mut transaction, &kept).await?;
-    let refresh_token = exchange::begin_family(app, &mut transaction, client, &mut authorization, now).await?;
+    let refresh_token = exchange::begin_family(app, &mut transaction, client, &mut authorization, from, now).await?;
     transaction.commit().await?;
     let scopes = authorization.scopes.clone();
     Ok(Granted { authorization, scopes, refresh_token })
@@ -217,11 +225,12 @@ async fn approve(
     app: &App,
     transaction: &mut store::Transaction,
     person: &PersonCaller,
+    from: Whence,
     approval: &Approval<'_>,
     kept: &DeviceGrant,
     now: DateTime<Utc>,
 ) -> Result<AuthorizationId, AppError> {
-    let authorization = authorize::approve(app, transaction, person, approval, now).await?;
+    let authorization = authorize::approve(app, transaction, person, from, approval, now).await?;
     // It waits as long as the device may; whoever redeems it moves its end.
     let authorization = authorizations::Authorization { expires_at: kept.expires_at, ..authorization };
     authorizations::insert(transaction, &authorization).await?;

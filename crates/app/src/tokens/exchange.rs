@@ -16,7 +16,8 @@ use store::{
 
 use super::{TokenFault, access_tokens, client_credentials, devices};
 use crate::{
-    App, AppError,
+    App, AppError, Whence,
+    audit::{About, Act, Intent},
     clients::{self, Authenticated},
     policies, signing_keys,
 };
@@ -44,7 +45,7 @@ pub(super) struct Granted {
 }
 
 /// Gives tokens to a client that proved to be itself, for what it shows.
-pub async fn exchange(app: &App, client: &Authenticated, request: TokenRequest) -> Result<TokenAnswer, TokenFault> {
+pub async fn exchange(app: &App, client: &Authenticated, from: Whence, request: TokenRequest) -> Result<TokenAnswer, TokenFault> {
     if !client.may_use(request.grant_type()) {
         return Err(TokenFault::new(TokenErrorCode::UnauthorizedClient, "the client is not registered for this `grant_type`"));
     }
@@ -53,15 +54,15 @@ pub async fn exchange(app: &App, client: &Authenticated, request: TokenRequest) 
     signing_keys::current(app).await?;
     let granted = match request {
         TokenRequest::Code { code, verifier, redirect_uri, resource } => {
-            redeem(app, client, &ShownCode { code, verifier, redirect_uri, resource }, now).await?
+            redeem(app, client, &ShownCode { code, verifier, redirect_uri, resource }, from, now).await?
         }
         TokenRequest::Refresh { refresh_token, scope, resource } => {
-            refresh(app, client, &ShownRefreshToken { refresh_token, scope, resource }, now).await?
+            refresh(app, client, &ShownRefreshToken { refresh_token, scope, resource }, from, now).await?
         }
         TokenRequest::ClientCredentials { scope, resource } => {
-            client_credentials::grant(app, client, scope.as_deref(), resource.as_ref(), now).await?
+            client_credentials::grant(app, client, scope.as_deref(), resource.as_ref(), from, now).await?
         }
-        TokenRequest::DeviceCode { device_code } => devices::poll(app, client, &device_code, now).await?,
+        TokenRequest::DeviceCode { device_code } => devices::poll(app, client, &device_code, from, now).await?,
     };
     clients::touch(app, client).await?;
     let issued = access_tokens::issue(app, &granted.authorization, &granted.scopes, now).await?;
@@ -72,7 +73,13 @@ pub async fn exchange(app: &App, client: &Authenticated, request: TokenRequest) 
     })
 }
 
-async fn redeem(app: &App, client: &Authenticated, shown: &ShownCode, now: DateTime<Utc>) -> Result<Granted, TokenFault> {
+async fn redeem(
+    app: &App,
+    client: &Authenticated,
+    shown: &ShownCode,
+    from: Whence,
+    now: DateTime<Utc>,
+) -> Result<Granted, TokenFault> {
     let unknown = || TokenFault::invalid_grant("the code is none that was given out, or is too old");
     let digest = Digest::from_bytes(shown.code.digest());
     // Asked before the transaction, which must not wait for other connections; calls ask again.
@@ -92,9 +99,8 @@ async fn redeem(app: &App, client: &Authenticated, shown: &ShownCode, now: DateT
     match outcome {
         CodeOutcome::Redeemed => {}
         CodeOutcome::Replayed => {
-            return Err(
-                revoke(app, transaction, &authorization, now, "the code was used before: what came of it was revoked").await
-            );
+            let reason = "the code was used before: what came of it was revoked";
+            return Err(revoke(app, transaction, &authorization, from, now, reason).await);
         }
         CodeOutcome::Refused(refusal) => {
             transaction.commit().await?;
@@ -104,7 +110,7 @@ async fn redeem(app: &App, client: &Authenticated, shown: &ShownCode, now: DateT
     if authorization.revoked_at.is_some() {
         return Err(unknown());
     }
-    let refresh_token = begin_family(app, &mut transaction, client, &mut authorization, now).await?;
+    let refresh_token = begin_family(app, &mut transaction, client, &mut authorization, from, now).await?;
     transaction.commit().await?;
     let scopes = authorization.scopes.clone();
     Ok(Granted { authorization, scopes, refresh_token })
@@ -116,6 +122,7 @@ pub(super) async fn begin_family(
     transaction: &mut Transaction,
     client: &Authenticated,
     authorization: &mut Authorization,
+    from: Whence,
     now: DateTime<Utc>,
 ) -> Result<Option<Secret>, TokenFault> {
     authorization.last_used_at = Some(now);
@@ -130,6 +137,8 @@ pub(super) async fn begin_family(
         None
     };
     authorizations::update(transaction, authorization).await?;
+    let intent = Intent::of_authorization(authorization, from, Act::MakeAuthorization);
+    intent.record(transaction, About::authorization(authorization), now).await?;
     Ok(refresh_token)
 }
 
@@ -137,6 +146,7 @@ async fn refresh(
     app: &App,
     client: &Authenticated,
     shown: &ShownRefreshToken,
+    from: Whence,
     now: DateTime<Utc>,
 ) -> Result<Granted, TokenFault> {
     let unknown = || TokenFault::invalid_grant("the refresh token is none that was given out, or has ended");
@@ -166,7 +176,7 @@ async fn refresh(
         Presented::Retry { .. } => successor(app, &shown.refresh_token),
         Presented::Replay => {
             let reason = "the refresh token was used before: all that came of it was revoked";
-            return Err(revoke(app, transaction, &authorization, now, reason).await);
+            return Err(revoke(app, transaction, &authorization, from, now, reason).await);
         }
         Presented::Revoked | Presented::Expired | Presented::Unknown => return Err(unknown()),
     };
@@ -192,11 +202,15 @@ async fn revoke(
     app: &App,
     mut transaction: Transaction,
     authorization: &Authorization,
+    from: Whence,
     now: DateTime<Utc>,
     reason: &str,
 ) -> TokenFault {
     let revoking = async {
-        authorizations::revoke(&mut transaction, authorization.id, now).await?;
+        if authorizations::revoke(&mut transaction, authorization.id, now).await? {
+            let intent = Intent::of_authorization(authorization, from, Act::RevokeAuthorization);
+            intent.record(&mut transaction, About::authorization(authorization).detail("reason", reason), now).await?;
+        }
         transaction.commit().await
     };
     if let Err(error) = revoking.await {

@@ -4,18 +4,29 @@ use domain::{AuthorizationId, Digest};
 use oauth::TokenErrorCode;
 
 use super::{TokenFault, access_tokens};
-use crate::{App, AppError, clients::Authenticated};
+use crate::{
+    App, AppError, Whence,
+    audit::{About, Act, Intent},
+    clients::Authenticated,
+};
 
 /// Ends what `token`, a refresh token or an access token, came from. One that is not known, or has ended, is as good as revoked (section 2.2); one that was
 /// given to another client is refused (section 2.1).
-pub async fn revoke(app: &App, client: &Authenticated, token: &str) -> Result<(), TokenFault> {
+pub async fn revoke(app: &App, client: &Authenticated, from: Whence, token: &str) -> Result<(), TokenFault> {
     let Some(id) = find(app, token).await? else { return Ok(()) };
-    let mut connection = app.pool.acquire().await?;
-    let Some(authorization) = store::authorizations::find(&mut connection, id).await? else { return Ok(()) };
+    let mut transaction = app.pool.begin().await?;
+    let Some(authorization) = store::authorizations::find(&mut transaction, id).await? else { return Ok(()) };
     if authorization.client_id != client.id().to_string() {
         return Err(TokenFault::new(TokenErrorCode::UnauthorizedClient, "the token was given to another client"));
     }
-    store::authorizations::revoke(&mut connection, id, app.clock.now()).await?;
+    let now = app.clock.now();
+    if store::authorizations::revoke(&mut transaction, id, now).await? {
+        let customer = client.machine().map(|machine| machine.customer);
+        let intent = Intent::of_authorization(&authorization, from, Act::RevokeAuthorization);
+        let intent = customer.into_iter().fold(intent, Intent::of);
+        intent.record(&mut transaction, About::authorization(&authorization), now).await?;
+    }
+    transaction.commit().await?;
     app.memory.forget_authorization(id);
     Ok(())
 }

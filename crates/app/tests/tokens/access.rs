@@ -84,7 +84,7 @@ async fn a_token_for_the_management_acts_for_one_customer_with_the_role_of_this_
     let asked = ask(scene.app(), &scene.client, &format!("{ISSUER}/api/v1"), "servers:write").await.unwrap();
     let decide = async |customer| {
         let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer };
-        authorize::decide(scene.app(), &scene.owner, &asked, decision).await.unwrap()
+        authorize::decide(scene.app(), &scene.owner, Whence::default(), &asked, decision).await.unwrap()
     };
     let undecided = decide(None).await;
     assert_eq!(parameter(&undecided, "error").as_deref(), Some("access_denied"), "of two customers one must be named");
@@ -124,16 +124,16 @@ async fn a_client_gives_its_tokens_back_and_nobody_elses(pool: PgPool) {
         let shown = if by_refresh_token { tokens.refresh.clone().unwrap() } else { tokens.access.clone() };
         assert!(use_server(there.app(), &tokens.access).await.is_ok());
 
-        assert_eq!(told(tokens::revoke(scene.app(), &other, &shown).await), "unauthorized_client");
+        assert_eq!(told(tokens::revoke(scene.app(), &other, Whence::default(), &shown).await), "unauthorized_client");
         assert!(scene.use_server(&tokens.access).await.is_ok());
-        tokens::revoke(scene.app(), &scene.client, &shown).await.unwrap();
+        tokens::revoke(scene.app(), &scene.client, Whence::default(), &shown).await.unwrap();
 
         assert!(is_refused(&scene.use_server(&tokens.access).await));
         assert!(within_a_second(async || is_refused(&use_server(there.app(), &tokens.access).await)).await);
         assert_eq!(told(refresh(scene.app(), &scene.client, &tokens.refresh.unwrap()).await), "invalid_grant");
-        tokens::revoke(scene.app(), &scene.client, &shown).await.unwrap();
+        tokens::revoke(scene.app(), &scene.client, Whence::default(), &shown).await.unwrap();
     }
-    tokens::revoke(scene.app(), &scene.client, "unknown").await.unwrap();
+    tokens::revoke(scene.app(), &scene.client, Whence::default(), "unknown").await.unwrap();
     scene.test.stop().await;
     there.stop().await;
 }

@@ -152,7 +152,7 @@ async fn what_was_revoked_is_told_of_once_and_not_when_it_is_swept_away(pool: Pg
     let scene = Scene::set(&pool).await;
     let revoked = scene.tokens("mcp:tools").await;
     let in_force = scene.tokens("mcp:tools").await;
-    tokens::revoke(scene.app(), &scene.client, &revoked.access).await.unwrap();
+    tokens::revoke(scene.app(), &scene.client, Whence::default(), &revoked.access).await.unwrap();
     let mut notices = sqlx::postgres::PgListener::connect_with(&pool).await.unwrap();
     notices.listen("toolwright_changes").await.unwrap();
 

@@ -13,7 +13,7 @@ mod refreshing;
 use std::{sync::Arc, time::Duration};
 
 use app::{
-    App, AppError, Caller, PersonCaller, Who,
+    App, AppError, Caller, PersonCaller, Whence, Who,
     clients::{self, Authenticated},
     tokens::{
         self, TokenFault, Wanted,
@@ -160,7 +160,7 @@ async fn join(pool: &PgPool, customer: &TestCustomer, user: UserId, role: Member
 async fn register(app: &App) -> Authenticated {
     let asked =
         format!(r#"{{"redirect_uris": ["{CALLBACK}"], "token_endpoint_auth_method": "none", "client_name": "A client"}}"#);
-    let told = clients::register(app, Registration::parse(asked.as_bytes()).unwrap()).await.unwrap();
+    let told = clients::register(app, Whence::default(), Registration::parse(asked.as_bytes()).unwrap()).await.unwrap();
     let told = serde_json::to_value(told).unwrap();
     prove(app, told["client_id"].as_str().unwrap()).await
 }
@@ -169,7 +169,7 @@ async fn register(app: &App) -> Authenticated {
 async fn confidential(app: &App) -> Authenticated {
     use base64::Engine as _;
     let asked = format!(r#"{{"redirect_uris": ["{CALLBACK}"], "grant_types": ["authorization_code", "refresh_token"]}}"#);
-    let told = clients::register(app, Registration::parse(asked.as_bytes()).unwrap()).await.unwrap();
+    let told = clients::register(app, Whence::default(), Registration::parse(asked.as_bytes()).unwrap()).await.unwrap();
     let told = serde_json::to_value(told).unwrap();
     let pair = format!("{}:{}", told["client_id"].as_str().unwrap(), told["client_secret"].as_str().unwrap());
     let shown = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
@@ -206,7 +206,7 @@ async fn ask(app: &App, client: &Authenticated, resource: &str, scope: &str) -> 
 /// Lets the client have all that it asked for, and gives the code.
 async fn allow(app: &App, person: &PersonCaller, asked: &Asked) -> String {
     let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None };
-    let location = authorize::decide(app, person, asked, decision).await.unwrap();
+    let location = authorize::decide(app, person, Whence::default(), asked, decision).await.unwrap();
     parameter(&location, "code").unwrap_or_else(|| panic!("no code in {location}"))
 }
 
@@ -218,7 +218,7 @@ fn parameter(location: &str, name: &str) -> Option<String> {
 async fn exchange(app: &App, client: &Authenticated, form: &[(&str, &str)]) -> Result<Tokens, TokenFault> {
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let request = TokenRequest::parse(app.issuer(), &Parameters::parse(&form).unwrap())?;
-    tokens::exchange(app, client, request).await.map(Tokens::from)
+    tokens::exchange(app, client, Whence::default(), request).await.map(Tokens::from)
 }
 
 async fn redeem(app: &App, client: &Authenticated, code: &str) -> Result<Tokens, TokenFault> {

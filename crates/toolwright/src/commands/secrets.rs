@@ -59,7 +59,7 @@ async fn rotate(database: &StateDatabase, masters: &MasterKeys, command: Secrets
     database.prepare(Migration::Refuse).await?;
     let pool = Pool::connect(database.database(), &PoolSettings { connections_max: 2, connections_min: 0 }).await?;
     let rotated = match command {
-        SecretsCommand::RotateMaster => rotation::rotate_master(&pool, masters).await,
+        SecretsCommand::RotateMaster => rotation::rotate_master(&pool, masters, SystemClock.now()).await,
         SecretsCommand::Rotate { made_before } => {
             let now = SystemClock.now();
             let made_before = made_before.unwrap_or(now);

@@ -18,7 +18,8 @@ use crate::{WebSettings, caller::counted, error::ApiError, whence};
 pub(crate) struct SignedIn {
     /// Who it is.
     pub(crate) person: PersonCaller,
-    from: Whence,
+    /// From where they ask.
+    pub(crate) from: Whence,
     /// What the forms of their pages carry; [`super::form::PostedForm`] has checked it.
     pub(crate) csrf: CsrfToken,
 }

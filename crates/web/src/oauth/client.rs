@@ -1,5 +1,7 @@
 //! Which client talks to an endpoint (RFC 6749, section 2.3), and what it is told if it gets nothing.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use app::{
     App, client_documents,
     clients::{self, Authenticated},
@@ -28,7 +30,8 @@ pub(super) async fn authenticate(app: &App, form: &ClientForm) -> Result<Authent
     let refused = |fault| Refused::new(fault, form);
     let shown = ClientAuthentication::parse(form.authorization.as_deref(), &form.parameters);
     let shown = shown.map_err(|error| refused(error.into()))?;
-    client_documents::admit(app, shown.client_id(), form.from).map_err(|error| refused(error.into()))?;
+    client_documents::admit(app, shown.client_id(), form.from.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+        .map_err(|error| refused(error.into()))?;
     clients::authenticate(app, &shown).await.map_err(refused)
 }
 

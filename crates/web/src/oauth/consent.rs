@@ -103,7 +103,7 @@ pub(super) async fn decide(
     let question = Question { who, pending, asked };
     match question.decision(&form) {
         Ok(decision) => {
-            let decided = authorize::decide(&app, &question.who.person, &question.asked, decision).await;
+            let decided = authorize::decide(&app, &question.who.person, question.who.from, &question.asked, decision).await;
             Ok(see_other(&decided.map_err(refused)?))
         }
         Err(faults) => {

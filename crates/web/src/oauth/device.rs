@@ -110,7 +110,7 @@ async fn look_up(app: &App, who: &SignedIn, typed: &str, form: Option<&PostedFor
         Err(faults) => return consent_page(app, who, &user_code, &asked, Some(form), faults).await,
     };
     let is_allowed = decision != Decision::Deny;
-    if let Err(fault) = devices::decide(app, &who.person, &asked, decision).await {
+    if let Err(fault) = devices::decide(app, &who.person, who.from, &asked, decision).await {
         if matches!(fault, DeviceFault::App(AppError::Unauthenticated)) {
             // The sign-in ended while its page was looked at.
             return Ok(see_other(&sign_in_path(&user_code)));

@@ -1,16 +1,18 @@
 //! Bodies that clients send: forms (RFC 6749, appendix B), bounded in bytes and time, and read to the end before anything is looked at.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use app::Whence;
 use axum::extract::{FromRef, FromRequest, Request};
 use http::{HeaderMap, StatusCode, header};
 use oauth::Parameters;
 
 use crate::{
-    WebSettings, client_address,
+    WebSettings,
     envelope::ErrorCode,
     error::ApiError,
     extract::body::{self, BodyBounds},
+    whence,
 };
 
 /// A form of 16 KiB takes no longer over any line.
@@ -24,7 +26,7 @@ pub(super) struct ClientForm {
     /// The `Authorization` field.
     pub(super) authorization: Option<String>,
     /// Where it comes from.
-    pub(super) from: IpAddr,
+    pub(super) from: Whence,
 }
 
 impl ClientForm {
@@ -48,7 +50,7 @@ where
             return Err(bad("parameters belong into the body, not into the query"));
         }
         let (parts, body) = request.into_parts();
-        let from = client_address::of(&parts, &Arc::<WebSettings>::from_ref(state).trusted_proxies);
+        let from = whence::of(&parts, &Arc::from_ref(state));
         let (headers, text) = read(Request::from_parts(parts, body)).await?;
         let parameters = Parameters::parse(&text).map_err(|error| bad(&error.to_string()))?;
         Ok(Self { parameters, authorization: authorization(&headers)?, from })

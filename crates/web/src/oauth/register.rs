@@ -16,6 +16,7 @@ use crate::{
     envelope::ErrorCode,
     error::ApiError,
     extract::body::{self, BodyBounds},
+    whence::Stranger,
 };
 
 /// Bytes of a registration: with keys inline and all addresses it is far below.
@@ -43,11 +44,12 @@ pub(crate) enum Refused {
     ))]
 pub(crate) async fn register_client(
     State(app): State<Arc<App>>,
+    Stranger(caller): Stranger,
     request: Request,
 ) -> Result<(StatusCode, Json<ClientInformation>), Refused> {
     let bytes = read(request).await.map_err(Refused::Unreadable)?;
     let registration = Registration::parse(&bytes).map_err(Refused::Metadata)?;
-    let information = clients::register(&app, registration).await.map_err(Refused::Register)?;
+    let information = clients::register(&app, caller.from, registration).await.map_err(Refused::Register)?;
     Ok((StatusCode::CREATED, Json(information)))
 }
 

@@ -20,7 +20,7 @@ use super::{
     fault::Fault,
     register::{self, Refused},
 };
-use crate::{caller, extract::Path};
+use crate::{caller, extract::Path, whence::Stranger};
 
 /// The path of a registration.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -56,13 +56,14 @@ pub(crate) async fn get_registration(
     ))]
 pub(crate) async fn put_registration(
     State(app): State<Arc<App>>,
+    Stranger(caller): Stranger,
     Path(RegistrationPath { client_id }): Path<RegistrationPath>,
     request: Request,
 ) -> Result<Json<ClientInformation>, Refused> {
     let token = token(request.headers())?;
     let bytes = register::read(request).await.map_err(Refused::Unreadable)?;
     let update = RegistrationUpdate::parse(&bytes, client_id.as_uuid()).map_err(Refused::Metadata)?;
-    clients::change(&app, client_id, &token, update).await.map(Json).map_err(Refused::Register)
+    clients::change(&app, caller.from, client_id, &token, update).await.map(Json).map_err(Refused::Register)
 }
 
 /// Forgets a client, and ends all that it was let do (RFC 7592, section 2.3)
@@ -73,11 +74,12 @@ pub(crate) async fn put_registration(
     ))]
 pub(crate) async fn delete_registration(
     State(app): State<Arc<App>>,
+    Stranger(caller): Stranger,
     Path(RegistrationPath { client_id }): Path<RegistrationPath>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refused> {
     let token = token(&headers)?;
-    clients::delete(&app, client_id, &token).await.map_err(Refused::Register)?;
+    clients::delete(&app, caller.from, client_id, &token).await.map_err(Refused::Register)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -26,6 +26,6 @@ pub(crate) async fn revoke_token(State(app): State<Arc<App>>, form: ClientForm) 
     let client = client::authenticate(&app, &form).await?;
     let refused = |fault| Refused::new(fault, &form);
     let given = TokenForm::parse(&form.parameters).map_err(|error| refused(error.into()))?;
-    tokens::revoke(&app, &client, given.token.reveal()).await.map_err(refused)?;
+    tokens::revoke(&app, &client, form.from, given.token.reveal()).await.map_err(refused)?;
     Ok(StatusCode::OK)
 }

@@ -25,5 +25,5 @@ pub(crate) async fn exchange_token(State(app): State<Arc<App>>, form: ClientForm
     let client = client::authenticate(&app, &form).await?;
     let refused = |fault| Refused::new(fault, &form);
     let request = TokenRequest::parse(app.issuer(), &form.parameters).map_err(|error| refused(error.into()))?;
-    tokens::exchange(&app, &client, request).await.map(Json).map_err(refused)
+    tokens::exchange(&app, &client, form.from, request).await.map(Json).map_err(refused)
 }

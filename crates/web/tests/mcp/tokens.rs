@@ -1,7 +1,7 @@
 //! Access tokens at the door: what they open, what they do not, and what a client is told then.
 
 use app::{
-    Caller, Who,
+    Caller, Whence, Who,
     accounts::{self, SignUp, Whereabouts},
     clients,
     tokens::{self, authorize},
@@ -37,7 +37,7 @@ pub(super) async fn token(doors: &Doors, scope: &str) -> String {
     };
     let person = accounts::sign_up(app, &Caller::of(Who::Anyone), whereabouts, new).await.unwrap().person;
     let metadata = json!({"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}).to_string();
-    let told = clients::register(app, Registration::parse(metadata.as_bytes()).unwrap()).await.unwrap();
+    let told = clients::register(app, Whence::default(), Registration::parse(metadata.as_bytes()).unwrap()).await.unwrap();
     let id = serde_json::to_value(told).unwrap()["client_id"].as_str().unwrap().to_owned();
     let query = form(&[
         ("response_type", "code"),
@@ -50,13 +50,14 @@ pub(super) async fn token(doors: &Doors, scope: &str) -> String {
     ]);
     let asked = authorize::begin(app, &AuthorizationRequest::parse(app.issuer(), &query).unwrap()).await.unwrap();
     let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer: None };
-    let location = authorize::decide(app, &person, &asked, decision).await.unwrap();
+    let location = authorize::decide(app, &person, Whence::default(), &asked, decision).await.unwrap();
     let location = url::Url::parse(&location).unwrap();
     let code = location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
     let body = form(&[("grant_type", "authorization_code"), ("client_id", &id), ("code", &code), ("code_verifier", VERIFIER)]);
     let body = Parameters::parse(&body).unwrap();
     let client = clients::authenticate(app, &ClientAuthentication::parse(None, &body).unwrap()).await.unwrap();
-    let answer = tokens::exchange(app, &client, TokenRequest::parse(app.issuer(), &body).unwrap()).await.unwrap();
+    let answer =
+        tokens::exchange(app, &client, Whence::default(), TokenRequest::parse(app.issuer(), &body).unwrap()).await.unwrap();
     serde_json::to_value(answer).unwrap()["access_token"].as_str().unwrap().to_owned()
 }
 
