@@ -43,6 +43,17 @@ async fn every_line_is_json_and_a_call_is_found_by_its_request_id() {
     assert_eq!(lines.last().unwrap()["message"], "stopped");
     let of_the_call = lines.iter().find(|line| line["spans"][0]["request_id"] == id.as_str()).expect("the call is in the log");
     assert_eq!(of_the_call["spans"][0]["route"], "/mcp/{server}", "{of_the_call}");
+    let executed: Vec<&Value> = lines.iter().filter(|line| line["request_id"] == id.as_str()).collect();
+    let [executed] = executed.as_slice() else { panic!("one line for the code that ran: {executed:?}") };
+    assert_eq!((&executed["target"], &executed["caller"]), (&json!("toolwright::executed"), &json!("api_key")), "{executed}");
+    assert_eq!((&executed["server.slug"], &executed["tool.name"]), (&json!("logged"), &json!("add")), "{executed}");
+    assert_eq!(executed["version_id"], records[0]["version_id"], "{executed}");
+    assert_eq!(executed["digest"], records[0]["receipt"]["digest"], "{executed}");
+    assert!(["customer_id", "api_key_id", "server_id", "call_id"].iter().all(|name| executed[name].is_string()), "{executed}");
+    let answered = lines.iter().filter(|line| line["spans"][0]["request_id"] == id.as_str());
+    let sensitive: Vec<&str> = answered.filter_map(|line| line["sensitive"].as_str()).collect();
+    assert_eq!(sensitive, ["authorization"], "the line of the answer names it");
+    assert!(!log.contains("tw_") && !log.contains("Bearer "), "headers that carry something secret are named and not shown");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod artifacts;
+mod audit;
 mod calls;
 mod catalogue;
 mod client_documents;

@@ -8,6 +8,7 @@ mod account;
 mod admin;
 mod api;
 mod arrival;
+mod audit;
 mod caller;
 mod client_address;
 mod consent_words;

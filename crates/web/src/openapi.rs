@@ -39,6 +39,7 @@ use crate::{
         (name = "releases", description = "What is served, and going back"),
         (name = "pins", description = "What clients have read of tools, and what changed since"),
         (name = "executions", description = "Records of calls"),
+        (name = "audit", description = "What was changed, by whom and from where"),
         (name = "oauth", description = "The authorization server: what OAuth clients talk to. Errors have the form of RFC 6749, section 5.2"),
         (name = "members", description = "The people who may do something for you, and inviting others; by somebody who is signed in"),
         (name = "account", description = "Whoever is signed in, about themselves"),

@@ -48,7 +48,7 @@ pub(crate) fn documented_routes() -> OpenApiRouter<WebState> {
 }
 
 fn admin_routes() -> OpenApiRouter<WebState> {
-    use admin::{api_keys, breakers, customers, tiers, users};
+    use admin::{api_keys, audit, breakers, customers, tiers, users};
 
     OpenApiRouter::new()
         .routes(routes!(customers::list_customers, customers::create_customer))
@@ -63,12 +63,13 @@ fn admin_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(breakers::list_breakers))
         .routes(routes!(breakers::put_breaker))
         .routes(routes!(breakers::get_egress))
+        .routes(routes!(audit::list_audit))
 }
 
 fn api_routes() -> OpenApiRouter<WebState> {
     use api::{
-        account, clients, components, consents, environment, executions, identities, invitations, members, memberships, modules,
-        passkeys, pins, releases, server_access, servers, tools, tries, versions,
+        account, audit, clients, components, consents, environment, executions, identities, invitations, members, memberships,
+        modules, passkeys, pins, releases, server_access, servers, tools, tries, versions,
     };
 
     OpenApiRouter::new()
@@ -95,6 +96,7 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(pins::accept_definition))
         .routes(routes!(clients::list_clients, clients::create_client))
         .routes(routes!(clients::get_client, clients::delete_client))
+        .routes(routes!(audit::list_own_audit))
         .routes(routes!(executions::list_executions))
         .routes(routes!(executions::summarise_executions))
         .routes(routes!(executions::get_execution))

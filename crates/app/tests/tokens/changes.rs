@@ -57,7 +57,7 @@ async fn what_was_decided_while_the_password_was_changed_ends_with_the_change(po
 
     let deciding = async {
         let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None };
-        authorize::decide(scene.app(), &person, &asked, decision).await
+        authorize::decide(scene.app(), &person, Whence::default(), &asked, decision).await
     };
     let changing = async {
         until(&mut looks, "the decision is under way", WAITS).await;
@@ -87,7 +87,7 @@ async fn by_a_sign_in_that_has_ended_nothing_is_decided(pool: PgPool) {
 
     change(scene.app(), person).await;
     let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None };
-    let decided = authorize::decide(scene.app(), &person, &asked, decision).await;
+    let decided = authorize::decide(scene.app(), &person, Whence::default(), &asked, decision).await;
 
     assert!(matches!(decided, Err(authorize::Refusal::App(AppError::Unauthenticated))), "{decided:?}");
     let mut connection = pool.acquire().await.unwrap();
