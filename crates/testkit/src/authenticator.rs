@@ -46,17 +46,17 @@ impl SoftAuthenticator {
     pub fn make(&mut self, options: &Value) -> String {
         let secret = SigningKey::from_slice(Digest::of(Uuid::now_v7().as_bytes()).as_bytes()).expect("a number below the order");
         let id = Uuid::now_v7().as_bytes().repeat(2);
-        self.give(Key { id, secret, user_handle: text(&options["user"]["id"]) }, options)
+        self.give(Key { id, secret, user_handle: text(options, "/user/id") }, options)
     }
 
     /// The same with the id and the key that it made last, which none should do.
     pub fn make_again(&mut self, options: &Value) -> String {
         let last = self.keys.last().expect("it made one").clone();
-        self.give(Key { user_handle: text(&options["user"]["id"]), ..last }, options)
+        self.give(Key { user_handle: text(options, "/user/id"), ..last }, options)
     }
 
     fn give(&mut self, key: Key, options: &Value) -> String {
-        let data = self.authenticator_data(&text(&options["rp"]["id"]), ATTESTED, &attested(&key));
+        let data = self.authenticator_data(&text(options, "/rp/id"), ATTESTED, &attested(&key));
         let client_data = self.client_data("webauthn.create", options);
         let answer = credential(
             &key.id,
@@ -72,10 +72,10 @@ impl SoftAuthenticator {
     /// What `navigator.credentials.get` gives for these options (section 5.1.4), by the newest key that is allowed.
     pub fn sign(&mut self, options: &Value) -> String {
         self.counter = self.counter.map(|counter| counter + 1);
-        let allowed: Vec<_> = options["allowCredentials"].as_array().into_iter().flatten().map(|one| text(&one["id"])).collect();
+        let allowed: Vec<_> = options["allowCredentials"].as_array().into_iter().flatten().map(|one| text(one, "/id")).collect();
         let is_allowed = |key: &&Key| allowed.is_empty() || allowed.contains(&encode(&key.id));
         let key = self.keys.iter().rev().find(is_allowed).expect("the authenticator has such a key");
-        let data = self.authenticator_data(&text(&options["rpId"]), 0, &[]);
+        let data = self.authenticator_data(&text(options, "/rpId"), 0, &[]);
         let client_data = self.client_data("webauthn.get", options);
         let signed = [data.as_slice(), Digest::of(client_data.as_bytes()).as_bytes()].concat();
         let signature: Signature = key.secret.sign(&signed);
@@ -127,6 +127,6 @@ fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().expect("the options are whole").to_owned()
+fn text(value: &Value, place: &str) -> String {
+    value.pointer(place).and_then(Value::as_str).expect("the options are whole").to_owned()
 }

@@ -34,7 +34,7 @@ pub(super) fn begin(app: &App, purpose: Purpose<'_>, allowed: Vec<Value>) -> Res
     let (options, expected): (RequestChallengeResponse, DiscoverableAuthentication) =
         begun.map_err(|error| AppError::internal("cannot ask for a passkey", error))?;
     let mut options = ceremony::options(options)?;
-    options["allowCredentials"] = Value::Array(allowed);
+    ceremony::set(&mut options, "/allowCredentials", Value::Array(allowed))?;
     Ok(ceremony::begin(app, purpose, options, expected)?)
 }
 

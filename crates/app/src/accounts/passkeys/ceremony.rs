@@ -106,3 +106,10 @@ pub(super) fn options(options: impl Serialize) -> Result<Value, AppError> {
     let mut whole = serde_json::to_value(options).map_err(failed)?;
     Ok(whole.get_mut("publicKey").map(Value::take).unwrap_or_default())
 }
+
+/// Puts another value in the place of one that the options have (RFC 6901).
+pub(super) fn set(options: &mut Value, place: &str, value: Value) -> Result<(), AppError> {
+    let failed = || AppError::internal("cannot change the options of a passkey ceremony", format!("there is no {place}"));
+    *options.pointer_mut(place).ok_or_else(failed)? = value;
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use domain::{PasskeyId, PasskeyName};
 use serde_json::json;
 use store::passkeys::Passkey as KeptPasskey;
-use webauthn_rs::prelude::{CredentialID, PasskeyRegistration, RegisterPublicKeyCredential};
+use webauthn_rs::prelude::{PasskeyRegistration, RegisterPublicKeyCredential};
 
 use super::{
     LISTED_MAX, PASSKEYS_MAX, PasskeyView,
@@ -34,18 +34,17 @@ pub async fn begin_registration(
         return Err(AccountError::TooManyPasskeys);
     }
     let about = find_person(app, person.user).await?;
-    let excluded = known.into_iter().map(CredentialID::from).collect();
     let begun = relying_party.rules().start_passkey_registration(
         person.user.as_uuid(),
         about.email.as_str(),
         about.name.as_str(),
-        Some(excluded),
+        Some(known),
     );
     let (options, expected) = begun.map_err(|error| AppError::internal("cannot ask for a new passkey", error))?;
     let mut options = ceremony::options(options)?;
     // One that the authenticator finds without being told whose it is: people sign in with it and with nothing else (section 5.4.4).
-    options["authenticatorSelection"]["residentKey"] = json!("required");
-    options["authenticatorSelection"]["requireResidentKey"] = json!(true);
+    ceremony::set(&mut options, "/authenticatorSelection/residentKey", json!("required"))?;
+    ceremony::set(&mut options, "/authenticatorSelection/requireResidentKey", json!(true))?;
     Ok(ceremony::begin(app, Purpose::Registration(&person), options, expected)?)
 }
 
