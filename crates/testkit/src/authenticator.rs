@@ -72,7 +72,8 @@ impl SoftAuthenticator {
     /// What `navigator.credentials.get` gives for these options (section 5.1.4), by the newest key that is allowed.
     pub fn sign(&mut self, options: &Value) -> String {
         self.counter = self.counter.map(|counter| counter + 1);
-        let allowed: Vec<_> = options["allowCredentials"].as_array().into_iter().flatten().map(|one| text(one, "/id")).collect();
+        let allowed = options.pointer("/allowCredentials").and_then(Value::as_array);
+        let allowed: Vec<_> = allowed.into_iter().flatten().map(|one| text(one, "/id")).collect();
         let is_allowed = |key: &&Key| allowed.is_empty() || allowed.contains(&encode(&key.id));
         let key = self.keys.iter().rev().find(is_allowed).expect("the authenticator has such a key");
         let data = self.authenticator_data(&text(options, "/rpId"), 0, &[]);
@@ -100,7 +101,7 @@ impl SoftAuthenticator {
 
     /// Section 5.8.1.
     fn client_data(&self, kind: &str, options: &Value) -> String {
-        json!({ "type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": false }).to_string()
+        json!({ "type": kind, "challenge": text(options, "/challenge"), "origin": self.origin, "crossOrigin": false }).to_string()
     }
 }
 
