@@ -336,3 +336,181 @@ impl Drop for Turn {
         next.iter().for_each(|next| next.task.wake());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::poll;
+
+    use super::*;
+
+    fn turns(threads: usize) -> (Turns, Engine) {
+        let engine = crate::engine::on_demand().unwrap();
+        (Turns::new(threads, engine.weak()), engine)
+    }
+
+    fn is_granted(turn: &Turn) -> bool {
+        turn.seat.state.load(Ordering::Acquire) == state::GRANTED
+    }
+
+    /// Ends the turn as if the guest had used so much; whether it wants another.
+    fn end(turn: &Turn, used_ms: u64, wants: Wants) {
+        assert!(is_granted(turn), "it is not its turn");
+        let mut rota = turn.seat.board.rota();
+        turn.seat.state.store(state::IDLE, Ordering::Release);
+        rota.give_back(&turn.seat, Duration::from_millis(used_ms), wants);
+    }
+
+    #[test]
+    fn customers_have_equal_time_however_many_guests_they_have() {
+        let (turns, _engine) = turns(1);
+        let (greedy, other) = (CustomerId::new(), CustomerId::new());
+        let many: Vec<_> = (0..32).map(|_| turns.ask(greedy)).collect();
+        let one = turns.ask(other);
+
+        let mut of_one = 0;
+        for _ in 0..100 {
+            if is_granted(&one) {
+                of_one += 1;
+                end(&one, 2, Wants::Another);
+            } else {
+                end(many.iter().find(|turn| is_granted(turn)).unwrap(), 2, Wants::Another);
+            }
+        }
+
+        assert!((48..=52).contains(&of_one), "it had {of_one} of 100 turns");
+    }
+
+    #[test]
+    fn many_short_turns_are_as_much_as_few_long_ones() {
+        let (turns, _engine) = turns(1);
+        let long = turns.ask(CustomerId::new());
+        let short = turns.ask(CustomerId::new());
+
+        let (mut long_ms, mut short_ms) = (0, 0);
+        for _ in 0..1_000 {
+            if is_granted(&long) {
+                long_ms += 10;
+                end(&long, 10, Wants::Another);
+            } else {
+                short_ms += 1;
+                end(&short, 1, Wants::Another);
+            }
+        }
+
+        assert!((long_ms - short_ms as i64).abs() <= 20, "{long_ms} ms and {short_ms} ms");
+    }
+
+    #[test]
+    fn who_comes_anew_goes_first_and_is_owed_nothing() {
+        let (turns, _engine) = turns(1);
+        let (first, second) = (CustomerId::new(), CustomerId::new());
+        let loops = turns.ask(first);
+        for _ in 0..50 {
+            end(&loops, 10, Wants::Another);
+        }
+
+        let new = turns.ask(second);
+        let also_loops = turns.ask(first);
+        end(&loops, 10, Wants::Another);
+        assert!(is_granted(&new), "the others have had much already");
+        end(&new, 30, Wants::Another);
+        let mut until_equal = 0;
+        while !is_granted(&new) {
+            until_equal += 1;
+            end([&loops, &also_loops].into_iter().find(|turn| is_granted(turn)).unwrap(), 10, Wants::Another);
+        }
+        assert!((1..=4).contains(&until_equal), "half a second of the past would be fifty turns: {until_equal}");
+    }
+
+    #[test]
+    fn going_away_and_coming_back_gains_nothing() {
+        let (turns, _engine) = turns(1);
+        let (leaver, other) = (CustomerId::new(), CustomerId::new());
+        let first = turns.ask(leaver);
+        let stays = turns.ask(other);
+        end(&first, 100, Wants::Nothing);
+        drop(first);
+
+        end(&stays, 10, Wants::Another);
+        let again = turns.ask(leaver);
+        for _ in 0..8 {
+            end(&stays, 10, Wants::Another);
+            assert!(!is_granted(&again), "it has had 100 ms");
+        }
+        for _ in 0..2 {
+            if is_granted(&stays) {
+                end(&stays, 10, Wants::Another);
+            }
+        }
+        assert!(is_granted(&again));
+    }
+
+    #[test]
+    fn a_short_call_has_the_turn_of_a_long_one_ended() {
+        let (turns, _engine) = turns(1);
+        let loops = turns.ask(CustomerId::new());
+        let board = &loops.seat.board;
+        let ask = |customer| {
+            let seat = Arc::new(Seat {
+                board: Arc::clone(board),
+                customer,
+                state: AtomicU8::new(state::IDLE),
+                task: AtomicWaker::new(),
+            });
+            let asked = board.rota().ask(&seat);
+            (seat, asked)
+        };
+
+        let (_same, same) = ask(loops.seat.customer);
+        let (other_seat, other) = ask(CustomerId::new());
+
+        assert!(matches!(same, Asked::Waits), "its own guests wait for it: {same:?}");
+        assert!(matches!(other, Asked::Hurries), "{other:?}");
+        end(&loops, 1, Wants::Nothing);
+        assert_eq!(other_seat.state.load(Ordering::Acquire), state::GRANTED);
+    }
+
+    #[tokio::test]
+    async fn a_guest_runs_in_its_turn_alone_and_whoever_goes_away_passes_it_on() {
+        let (turns, _engine) = turns(1);
+        let (one, other) = (CustomerId::new(), CustomerId::new());
+        let mut yields = 2;
+        let guest = poll_fn(move |context| {
+            yields -= 1;
+            context.waker().wake_by_ref();
+            if yields == 0 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let mut first = InTurn::new(Metered::new(guest), turns.ask(one));
+        let mut second = InTurn::new(Metered::new(std::future::ready(())), turns.ask(other));
+        let third = turns.ask(one);
+        let gone = turns.ask(other);
+
+        assert!(poll!(&mut second).is_pending(), "it is not its turn");
+        assert!(poll!(&mut first).is_pending(), "it yields");
+        assert!(poll!(&mut second).is_ready());
+        drop(gone);
+        assert!(is_granted(&third), "it asked before the first one asked again");
+        drop(third);
+        assert!(poll!(&mut first).is_ready());
+
+        drop((first, second));
+        let rota = turns.0.rota();
+        assert_eq!((rota.free, rota.running.len(), rota.customers.len(), rota.line.len()), (1, 0, 0, 0), "nothing is left");
+    }
+
+    #[test]
+    fn customers_that_are_gone_are_forgotten() {
+        let (turns, _engine) = turns(1);
+        let loops = turns.ask(CustomerId::new());
+        for _ in 0..1_000 {
+            let passes = turns.ask(CustomerId::new());
+            end(&loops, 1, Wants::Another);
+            end(&passes, 3, Wants::Nothing);
+        }
+
+        let customers = turns.0.rota().customers.len();
+        assert!(customers <= 2 * IDLE_CUSTOMERS_MAX, "{customers} are remembered");
+    }
+}

@@ -6,6 +6,7 @@
 mod bases;
 mod cache;
 mod cpu;
+mod fairness;
 mod host;
 mod memory;
 mod output;
