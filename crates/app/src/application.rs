@@ -77,6 +77,8 @@ pub struct Settings {
     pub records_waiting_max: usize,
     /// How long a running call waits for an answer of its client.
     pub question_wait_max: Duration,
+    /// How long a call waits for its native code to be found or made. What nobody waits for any longer is not made.
+    pub making_wait_max: Duration,
     /// How long a shutdown waits for running calls, and then again for their records to be written.
     pub drain_max: Duration,
     /// How people sign up and in.
@@ -153,6 +155,9 @@ impl Settings {
     pub const RECORDS_WAITING_MAX: usize = 100_000;
     /// How long a running call waits for its client if nobody says otherwise: people read before they answer.
     pub const QUESTION_WAIT_MAX: Duration = Duration::from_mins(5);
+    /// How long a call waits for native code if nobody says otherwise: the largest component takes some ten seconds, and may have to
+    /// wait until others are made.
+    pub const MAKING_WAIT_MAX: Duration = Duration::from_mins(2);
     /// How long a shutdown waits if nobody says otherwise.
     pub const DRAIN_MAX: Duration = Duration::from_secs(15);
 }

@@ -215,9 +215,31 @@ async fn a_blob_that_was_exchanged_is_not_run(pool: PgPool) {
 }
 
 /// Another node over the same database and artifacts that has never seen a tool.
+/// What makes code is bounded in time, and so is who waits for it.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_call_waits_for_its_code_for_so_long_and_no_longer(pool: PgPool) {
+    let builder = TestApp::start_with(&pool, TestOptions::default()).await;
+    let customer = builder.customer("free").await;
+    customer.deploy("sums", "add", ADD).await;
+    let options = TestOptions { making_wait_max: Duration::from_micros(1), ..without_native_code(&builder) };
+    let node = TestApp::start_with(&pool, options).await;
+
+    let request = testkit::request("add", json!({"a": 1, "b": 2}));
+    let refused = app::calls::call_tool(node.app(), &customer.caller, &"sums".parse().unwrap(), request).await;
+
+    assert!(matches!(refused, Err(app::AppError::Busy { limit: None, .. })), "{refused:?}");
+    node.stop().await;
+    builder.stop().await;
+}
+
 async fn start_without_native_code(pool: &PgPool, builder: &TestApp) -> TestApp {
+    TestApp::start_with(pool, without_native_code(builder)).await
+}
+
+/// Of a node that has the builder's artifacts and nothing else of it.
+fn without_native_code(builder: &TestApp) -> TestOptions {
     let cache = Some(testkit::cache_without_tools());
-    TestApp::start_with(pool, TestOptions { artifacts: Some(builder.artifacts()), cache, ..TestOptions::default() }).await
+    TestOptions { artifacts: Some(builder.artifacts()), cache, ..TestOptions::default() }
 }
 
 async fn call_add(node: &TestApp, customer: &TestCustomer, server: &str) -> CallAnswer {

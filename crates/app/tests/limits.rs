@@ -243,3 +243,41 @@ async fn tries_have_a_pace_of_their_own(pool: PgPool) {
     assert!(customer.call("sums", "add", json!({"a": 1, "b": 2})).await.is_ok());
     test.stop().await;
 }
+
+/// RUN-12: who asks for everything leaves something to the next.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_customer_that_takes_all_the_places_it_may_leaves_some_to_another_at_once(pool: PgPool) {
+    let options = TestOptions { slots_max: 4, customer_share_percent: 50, ..TestOptions::default() };
+    let test = TestApp::start_with(&pool, options).await;
+    tier(&test, "hasty", |limits| {
+        limits.concurrent_calls_max = 8;
+        limits.queue_wait_ms_max = 100;
+    })
+    .await;
+    let (greedy, other) = (test.customer("hasty").await, test.customer("hasty").await);
+    greedy.deploy("beds", "sleep", SLEEP).await;
+    other.deploy("sums", "add", ADD).await;
+    let asleep: Vec<_> = (0..6)
+        .map(|_| {
+            let greedy = greedy.clone();
+            tokio::spawn(async move { greedy.call("beds", "sleep", json!({"ms": 1500})).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+
+    let answered = other.call("sums", "add", json!({"a": 1, "b": 2})).await;
+
+    assert_eq!(answered.unwrap().status, Status::Success);
+    let mut refused = 0;
+    for call in asleep {
+        match call.await.unwrap() {
+            Ok(answer) => assert_eq!(answer.status, Status::Success),
+            Err(error) => {
+                assert!(matches!(error, AppError::Busy { limit: None, .. }), "{error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 4, "it has half of the places");
+    test.stop().await;
+}

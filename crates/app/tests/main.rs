@@ -16,6 +16,7 @@ mod contents;
 mod customers;
 mod deployments;
 mod environment;
+mod every_limit;
 mod executions;
 mod invitations;
 mod kinds;

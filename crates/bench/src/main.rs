@@ -14,6 +14,7 @@ mod fleet;
 mod floor;
 mod guest;
 mod load;
+mod neighbour;
 mod person;
 mod process;
 mod server;
@@ -55,6 +56,8 @@ enum Part {
     Upload,
     /// Tokens against API keys; sign-ins beside calls.
     Authorization,
+    /// Endless loops of one customer beside calls of another.
+    Neighbour,
     /// Serves the floor; the other parts start it themselves.
     Floor,
     /// Serves what tools fetch; the other parts start it themselves.
@@ -70,6 +73,8 @@ struct Effort {
     servers: usize,
     /// Size of the component that is uploaded.
     upload_bytes: usize,
+    /// Endless loops of one customer.
+    loops: usize,
 }
 
 #[tokio::main]
@@ -90,9 +95,15 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let effort = if arguments.smoke {
-        Effort { load: Duration::from_millis(200), repetitions: 2, servers: 3, upload_bytes: 100_000 }
+        Effort { load: Duration::from_millis(200), repetitions: 2, servers: 3, upload_bytes: 100_000, loops: 8 }
     } else {
-        Effort { load: Duration::from_secs(arguments.seconds), repetitions: 40, servers: 1_000, upload_bytes: 12_000_000 }
+        Effort {
+            load: Duration::from_secs(arguments.seconds),
+            repetitions: 40,
+            servers: 1_000,
+            upload_bytes: 12_000_000,
+            loops: 1_000,
+        }
     };
     let wanted = |part| arguments.command.is_none_or(|command| command == part);
     match arguments.command {
@@ -120,6 +131,9 @@ async fn run(arguments: &Arguments) -> Result<(), BenchError> {
     }
     if wanted(Part::Authorization) {
         authorization::print(effort).await?;
+    }
+    if wanted(Part::Neighbour) {
+        neighbour::print(effort).await?;
     }
     Ok(())
 }

@@ -97,6 +97,28 @@ pub enum LimitName {
 }
 
 impl LimitName {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::ServersMax,
+        Self::ToolsPerServerMax,
+        Self::ArtifactBytesMax,
+        Self::FuelPerCallMax,
+        Self::MemoryBytesMax,
+        Self::WallMsMax,
+        Self::OutputBytesMax,
+        Self::LogLinesMax,
+        Self::HostCallsMax,
+        Self::EgressBytesMax,
+        Self::ConcurrentCallsMax,
+        Self::QueueWaitMsMax,
+        Self::CallsPerMinuteMax,
+        Self::CallsPerMonthMax,
+        Self::BuildsPerHourMax,
+        Self::GenerationsPerMonthMax,
+        Self::GrantedHostsMax,
+        Self::RecordDaysMax,
+    ];
+
     /// The word that the API and the database use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -181,33 +203,12 @@ mod tests {
     fn every_limit_is_named_as_its_field() {
         let limits = serde_json::to_value(any_limits()).unwrap();
 
-        for name in ALL {
+        for name in LimitName::ALL {
             assert!(limits.get(name.as_str()).is_some(), "{name} is not a field of Limits");
             assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());
         }
-        assert_eq!(limits.as_object().unwrap().len(), ALL.len() + 1, "every field but library_modules has a name");
+        assert_eq!(limits.as_object().unwrap().len(), LimitName::ALL.len() + 1, "every field but library_modules has a name");
     }
-
-    const ALL: [LimitName; 18] = [
-        LimitName::ServersMax,
-        LimitName::ToolsPerServerMax,
-        LimitName::ArtifactBytesMax,
-        LimitName::FuelPerCallMax,
-        LimitName::MemoryBytesMax,
-        LimitName::WallMsMax,
-        LimitName::OutputBytesMax,
-        LimitName::LogLinesMax,
-        LimitName::HostCallsMax,
-        LimitName::EgressBytesMax,
-        LimitName::ConcurrentCallsMax,
-        LimitName::QueueWaitMsMax,
-        LimitName::CallsPerMinuteMax,
-        LimitName::CallsPerMonthMax,
-        LimitName::BuildsPerHourMax,
-        LimitName::GenerationsPerMonthMax,
-        LimitName::GrantedHostsMax,
-        LimitName::RecordDaysMax,
-    ];
 
     fn any_limits() -> Limits {
         Limits {

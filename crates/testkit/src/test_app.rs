@@ -58,6 +58,8 @@ pub struct TestOptions {
     pub records_waiting_max: usize,
     /// How long a call waits for its client.
     pub question_wait_max: Duration,
+    /// How long a call waits for native code.
+    pub making_wait_max: Duration,
     /// How long a shutdown waits.
     pub drain_max: Duration,
     /// The way out of tools.
@@ -103,6 +105,7 @@ impl Default for TestOptions {
             customer_share_percent: 100,
             records_waiting_max: Settings::RECORDS_WAITING_MAX,
             question_wait_max: Settings::QUESTION_WAIT_MAX,
+            making_wait_max: Settings::MAKING_WAIT_MAX,
             drain_max: Duration::from_secs(10),
             egress: EgressConfig::default(),
             masters: MasterKeys::new([[9; 32]]).expect("one key"),
@@ -153,6 +156,7 @@ impl TestApp {
                 admin_key: ADMIN_KEY.into(),
                 records_waiting_max: options.records_waiting_max,
                 question_wait_max: options.question_wait_max,
+                making_wait_max: options.making_wait_max,
                 drain_max: options.drain_max,
                 accounts: options.accounts,
                 upstreams: options.upstreams,

@@ -148,6 +148,7 @@ impl Node {
                 admin_key: keys.admin.clone(),
                 records_waiting_max: app::Settings::RECORDS_WAITING_MAX,
                 question_wait_max: app::Settings::QUESTION_WAIT_MAX,
+                making_wait_max: app::Settings::MAKING_WAIT_MAX,
                 drain_max: configuration.stop_timeout,
                 accounts: configuration.accounts,
                 upstreams: configuration.upstreams.clone(),

@@ -272,6 +272,13 @@ fn result_of(outcome: &Outcome) -> Option<Value> {
     }
 }
 
+/// The code of the tool, which most calls find at once.
+async fn prepare(app: &App, call: &Call<'_>) -> Result<artifacts::Ready, AppError> {
+    let preparing = artifacts::prepare(app, call.customer, call.tier, call.tool);
+    let prepared = tokio::time::timeout(app.settings.making_wait_max, preparing).await;
+    prepared.unwrap_or(Err(AppError::Busy { limit: None, retry_after_s: 1 }))
+}
+
 async fn attempt(
     app: &App,
     call: &Call<'_>,
@@ -298,7 +305,7 @@ async fn attempt(
     let ready = tokio::select! {
         biased;
         () = cancelled.cancelled() => return Ok(Finished::cancelled()),
-        ready = artifacts::prepare(app, call.customer, call.tier, call.tool) => ready?,
+        ready = prepare(app, call) => ready?,
     };
     let receipts = Some(open.start());
     let queue_us = place.queue_us;

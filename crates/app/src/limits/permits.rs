@@ -11,9 +11,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places of all customers. A customer's gate is there while one of its calls runs or waits, so that memory follows the calls, not the
 /// customers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Permits {
     gates: Arc<Mutex<HashMap<CustomerId, Gate>>>,
+    /// Places in the queues, of all customers together.
+    waiting: Semaphore,
 }
 
 /// A place for one call; dropping it frees the place.
@@ -49,9 +51,17 @@ impl Permits {
     /// Calls of a customer that may wait at one time: beyond it, waiting would only end in refusal, and each waiter holds its request.
     const WAITING_MAX: u32 = 1_000;
 
+    /// As [`Permits::WAITING_MAX`], of all customers of the node. It bounds memory: whoever has a place free needs no queue.
+    const WAITING_IN_ALL_MAX: usize = 10_000;
+
     /// Waits for one of the `limit` places of `customer`, at most `wait_max`.
     pub(crate) async fn take(&self, customer: CustomerId, limit: u32, wait_max: Duration) -> Result<Permit, PermitError> {
         let (places, user) = self.enter(customer, limit)?;
+        // A place that becomes free is given to whoever waits, so that one that is free can be taken.
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            return Ok(Permit { place: Some(place), user });
+        }
+        let _waits = self.waiting.try_acquire().map_err(|_| PermitError)?;
         let place = tokio::time::timeout(wait_max, places.acquire_owned()).await;
         let place = place.map_err(|_| PermitError)?.map_err(|_| PermitError)?;
         Ok(Permit { place: Some(place), user })
@@ -66,6 +76,12 @@ impl Permits {
         }
         gate.users += 1;
         Ok((Arc::clone(&gate.places), User { gates: Arc::clone(&self.gates), customer }))
+    }
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self { gates: Arc::default(), waiting: Semaphore::new(Self::WAITING_IN_ALL_MAX) }
     }
 }
 
@@ -125,6 +141,7 @@ mod tests {
     use super::*;
 
     const SOON: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn a_customer_has_its_places_and_no_more() {
@@ -167,6 +184,31 @@ mod tests {
         let third = permits.take(customer, 2, SOON).await.unwrap();
         drop((second, third));
         assert!(permits.take(customer, 1, SOON).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_queues_have_a_bound_of_each_customer_and_one_of_all() {
+        let permits = Permits::default();
+        let mut waiting = Vec::new();
+        let mut held = Vec::new();
+        for _ in 0..10 {
+            let customer = CustomerId::new();
+            held.push(permits.take(customer, 1, SOON).await.unwrap());
+            for _ in 0..Permits::WAITING_MAX {
+                let mut waits = Box::pin(permits.take(customer, 1, LONG));
+                assert!(futures_util::poll!(&mut waits).is_pending());
+                waiting.push(waits);
+            }
+            assert!(permits.take(customer, 1, LONG).await.is_err(), "it has as many waiting as it may");
+        }
+
+        let late = CustomerId::new();
+        let at_once = permits.take(late, 1, LONG).await;
+        assert!(at_once.is_ok(), "what is free needs no queue");
+        assert!(permits.take(late, 1, LONG).await.is_err(), "and the queue is full");
+        waiting.pop();
+        let mut waits = Box::pin(permits.take(late, 1, LONG));
+        assert!(futures_util::poll!(&mut waits).is_pending(), "who goes away leaves at once");
     }
 
     #[tokio::test]
