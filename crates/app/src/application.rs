@@ -11,6 +11,7 @@ use sandbox::Sandbox;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{Pool, blobs::Blobs};
 use telemetry::{Metrics, Readings};
+use tokio::sync::Semaphore;
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
@@ -29,6 +30,7 @@ use crate::{
     memory::Memory,
     questions::Pauses,
     records::Records,
+    schemas::Schema,
     sealing::{DataKey, MasterKeys, Owner, SealError},
     seals::Seals,
     signing::Signer,
@@ -120,6 +122,8 @@ pub struct App {
     pub(crate) arrivals: Arrivals,
     pub(crate) requests: Requests,
     pub(crate) call_rates: Rates,
+    /// Places for large results that are held against their schemas.
+    pub(crate) large_results: Arc<Semaphore>,
     pub(crate) build_rates: Rates,
     pub(crate) permits: Permits,
     pub(crate) pauses: Pauses,
@@ -190,6 +194,7 @@ impl App {
             arrivals: Arrivals::new(),
             requests: Requests::new(),
             call_rates: Rates::per(Duration::from_mins(1)),
+            large_results: Arc::new(Semaphore::new(Schema::LARGE_RESULTS_MAX)),
             build_rates: Rates::per(Duration::from_hours(1)),
             permits: Permits::default(),
             pauses: Pauses::default(),

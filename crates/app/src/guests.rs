@@ -30,9 +30,6 @@ use crate::{
 /// Reports that wait to be passed on. A tool that reports faster loses reports, not time.
 const REPORTS_MAX: usize = 16;
 
-/// Values of a result that is held against a schema: about 20 MB as a tree.
-const RESULT_VALUES_MAX: usize = 200_000;
-
 /// Characters of a parser's message: it may repeat what was answered.
 const FAULT_CHARS_MAX: usize = 240;
 
@@ -157,7 +154,7 @@ pub(crate) async fn run(
     // The guest is gone: its place is free while the result is looked at.
     drop(run.dialogue);
     run.seat.leave();
-    Ok(judge(tool, run.entry, invoked).await)
+    Ok(judge(app, tool, run.entry, invoked).await)
 }
 
 /// What a run is given.
@@ -219,11 +216,11 @@ impl Finished {
 }
 
 /// Holds a result against what the tool promised, or against the form that its kind of answer has.
-async fn judge(tool: &ServedTool, entry: Entry, invoked: Invoked) -> Finished {
+async fn judge(app: &App, tool: &ServedTool, entry: Entry, invoked: Invoked) -> Finished {
     let Invoked { mut outcome, receipt, log, journal, lacked } = invoked;
     let mut status = outcome.status();
     if let (Status::Success, Outcome::Success(answer)) = (status, &outcome)
-        && let Some(message) = find_fault(tool, entry, answer).await
+        && let Some(message) = find_fault(app, tool, entry, answer).await
     {
         status = Status::InvalidResult;
         outcome = failure("InvalidResult", message);
@@ -232,13 +229,13 @@ async fn judge(tool: &ServedTool, entry: Entry, invoked: Invoked) -> Finished {
 }
 
 /// What is wrong with an answer; nothing, if it is as it must be.
-async fn find_fault(tool: &ServedTool, entry: Entry, answer: &Answer) -> Option<String> {
+async fn find_fault(app: &App, tool: &ServedTool, entry: Entry, answer: &Answer) -> Option<String> {
     match (entry, &tool.interface.offer) {
         (Entry::Complete, _) => fault_of_form("completion", answer, Completion::check),
         (Entry::Call, Offer::Resource(_)) => fault_of_form("resource", answer, ResourceAnswer::check),
         (Entry::Call, Offer::Prompt(_)) => fault_of_form("prompt", answer, PromptAnswer::check),
         (Entry::Call, Offer::Tool) => {
-            let violations = check_result(answer, tool.output.as_ref()?).await;
+            let violations = check_result(app, answer, tool.output.as_ref()?).await;
             (!violations.is_empty())
                 .then(|| format!("the tool's result does not match its own output schema: {}", violations.join("; ")))
         }
@@ -254,6 +251,9 @@ fn fault_of_form<T: DeserializeOwned>(
     let Answer::Json(text) = answer else {
         return Some(format!("a {what} cannot be answered with content"));
     };
+    if text.get().len() > Schema::RESULT_VALUES_MAX && text.values() > Schema::RESULT_VALUES_MAX {
+        return Some(format!("a {what} has {} values at most", Schema::RESULT_VALUES_MAX));
+    }
     let fault = match serde_json::from_str::<T>(text.get()) {
         Ok(read) => check(&read).err()?.to_string(),
         Err(error) => error.to_string().chars().take(FAULT_CHARS_MAX).collect(),
@@ -261,15 +261,12 @@ fn fault_of_form<T: DeserializeOwned>(
     Some(format!("what was answered is not a {what}: {fault}"))
 }
 
-/// What is wrong with an answer. Only here is a result taken apart: as a tree it needs up to eighty times the memory of its text.
-async fn check_result(answer: &Answer, schema: &Arc<Schema>) -> Vec<String> {
+/// What is wrong with an answer. Only here is a result taken apart.
+async fn check_result(app: &App, answer: &Answer, schema: &Arc<Schema>) -> Vec<String> {
     let Some(json) = answer.structured() else {
         return vec!["it has content, and no `structured` result beside it".to_owned()];
     };
-    if json.get().len() > RESULT_VALUES_MAX && json.values() > RESULT_VALUES_MAX {
-        return vec![format!("it has more than {RESULT_VALUES_MAX} values, which are too many to be checked")];
-    }
-    schema.check(json.to_value(), json.get().len()).await.1
+    schema.check_result(json, &app.large_results).await
 }
 
 fn failure(name: &str, message: String) -> Outcome {

@@ -8,8 +8,10 @@ use std::{
     sync::Arc,
 };
 
+use domain::JsonText;
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use self::cost::{Cost, CostError};
 
@@ -46,6 +48,10 @@ impl Schema {
     const NESTED_MAX: u32 = 512;
     /// Bytes of a value from which on it is checked on a thread of its own: a small one takes some microseconds.
     const INLINE_BYTES_MAX: usize = 64 * 1024;
+    /// Values of a result that is held against a schema: about 20 MB as a tree.
+    pub(crate) const RESULT_VALUES_MAX: usize = 200_000;
+    /// Large results that are trees at one time, on a node.
+    pub(crate) const LARGE_RESULTS_MAX: usize = 4;
 
     /// Compiles a schema.
     pub(crate) fn compile(document: &Map<String, Value>) -> Result<Self, SchemaError> {
@@ -73,6 +79,26 @@ impl Schema {
             (value, violations)
         });
         checked.await.unwrap_or_else(|_| (Value::Null, vec!["the value could not be checked".to_owned()]))
+    }
+
+    /// As [`Schema::check`], of a result that was not taken apart yet. As a tree it needs up to eighty times the memory of its text: it has
+    /// a bound of values, which are counted before, and as many large ones are trees at one time as `large` has places.
+    pub(crate) async fn check_result(self: &Arc<Self>, json: &JsonText, large: &Arc<Semaphore>) -> Vec<String> {
+        if json.get().len() <= Self::INLINE_BYTES_MAX {
+            return self.violations(&json.to_value());
+        }
+        if json.get().len() > Self::RESULT_VALUES_MAX && json.values() > Self::RESULT_VALUES_MAX {
+            return vec![format!("it has more than {} values, which are too many to be checked", Self::RESULT_VALUES_MAX)];
+        }
+        let place = Arc::clone(large).acquire_owned().await;
+        let (schema, json) = (Arc::clone(self), json.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            let violations = schema.violations(&json.to_value());
+            // The tree is gone by now; whoever waited for it may be gone for longer.
+            drop(place);
+            violations
+        });
+        checked.await.unwrap_or_else(|_| vec!["the value could not be checked".to_owned()])
     }
 
     fn violations(&self, value: &Value) -> Vec<String> {
@@ -165,6 +191,25 @@ mod tests {
 
         assert_eq!(schema.violations(&json!({"days": 9})), ["at `/days`: 9 is greater than the maximum of 7"]);
         assert_eq!(schema.violations(&json!({"days": 7})), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_result_is_no_tree_before_its_values_were_counted_and_few_large_ones_are_at_one_time() {
+        let schema = Arc::new(compile(&json!({"type": "array", "maxItems": 150_000})).unwrap());
+        let of = |values: usize| JsonText::new(format!("[{}1]", "1,".repeat(values - 2))).unwrap();
+        let (large, none) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(0)));
+
+        let right = schema.check_result(&of(100_001), &large).await;
+        let wrong = schema.check_result(&of(160_001), &large).await;
+        let too_many = schema.check_result(&of(Schema::RESULT_VALUES_MAX + 1), &none).await;
+        let small = schema.check_result(&of(1_000), &none).await;
+        let waits = tokio::time::timeout(std::time::Duration::from_millis(20), schema.check_result(&of(100_001), &none)).await;
+
+        assert_eq!((right, small), (Vec::new(), Vec::new()));
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert_eq!(too_many, ["it has more than 200000 values, which are too many to be checked"]);
+        assert!(waits.is_err(), "another large one is a tree");
+        assert_eq!(large.available_permits(), 1, "its place is free again");
     }
 
     #[test]

@@ -8,7 +8,9 @@ use app::{
     questions::Asking,
 };
 use axum::{Extension, Json as Answer, extract::State};
-use domain::{CallId, LimitExceeded, LimitName, LogLevel, LogLine, Outcome, RequestId, TierName, ToolFailure, VersionId};
+use domain::{
+    CallId, JsonText, LimitExceeded, LimitName, LogLevel, LogLine, Outcome, RequestId, TierName, ToolFailure, VersionId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -50,8 +52,8 @@ pub(crate) struct TryView {
     /// How it ended.
     status: StatusView,
     /// What the tool answered; null unless `status` is `success`.
-    #[schema(example = json!({"summary": "sunny in Oslo"}))]
-    result: Value,
+    #[schema(value_type = Value, example = json!({"summary": "sunny in Oslo"}))]
+    result: Option<JsonText>,
     /// What went wrong; null if `status` is `success`.
     #[schema(required = true)]
     error: Option<FailureView>,
@@ -126,13 +128,13 @@ impl From<TryAnswer> for TryView {
     fn from(TryAnswer { version_id, answer, log }: TryAnswer) -> Self {
         let CallAnswer { call_id, outcome, status, interface: _, receipt, .. } = answer;
         let (result, error) = match outcome {
-            Outcome::Success(answer) => (answer_value(&answer), None),
-            Outcome::ToolError(failure) => (Value::Null, Some(failure.into())),
-            Outcome::LimitExceeded(limit) => (Value::Null, Some(limit.into())),
-            Outcome::Trap(message) => (Value::Null, Some(FailureView::plain("Trap", message))),
+            Outcome::Success(answer) => (answer_text(answer), None),
+            Outcome::ToolError(failure) => (None, Some(failure.into())),
+            Outcome::LimitExceeded(limit) => (None, Some(limit.into())),
+            Outcome::Trap(message) => (None, Some(FailureView::plain("Trap", message))),
             // A try has no client: it never ends with a question.
             Outcome::Cancelled | Outcome::Asks(_) => {
-                (Value::Null, Some(FailureView::plain("Cancelled", "the call was cancelled".to_owned())))
+                (None, Some(FailureView::plain("Cancelled", "the call was cancelled".to_owned())))
             }
         };
         let logs = log.into_iter().map(LogLineView::from).collect();
@@ -140,11 +142,11 @@ impl From<TryAnswer> for TryView {
     }
 }
 
-/// JSON as it is; content as MCP has it.
-fn answer_value(answer: &domain::Answer) -> Value {
+/// JSON as it is, which is not taken apart on its way; content as MCP has it.
+fn answer_text(answer: domain::Answer) -> Option<JsonText> {
     match answer {
-        domain::Answer::Json(json) => json.to_value(),
-        domain::Answer::Content(content) => serde_json::to_value(content).unwrap_or_default(),
+        domain::Answer::Json(json) => Some(json),
+        domain::Answer::Content(content) => JsonText::new(serde_json::to_string(&content).ok()?).ok(),
     }
 }
 
