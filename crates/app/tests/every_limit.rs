@@ -25,7 +25,7 @@ enum Crossing {
     LeftOut,
     /// A call that waits longer is refused for what it waits for.
     Waits,
-    /// It bounds no call and no answer: the test that meets it.
+    /// It bounds no call and no answer: the test in `executions.rs` that meets it.
     MetBy(&'static str),
     /// Nothing is there yet that could cross it.
     NothingToBound,
@@ -75,7 +75,7 @@ const ANSWERS_AT_LENGTH: &str = r#"(component
       (i32.store (i32.const 4) (i32.const 60000))
       (i32.const 0)))
   (core instance $instance (instantiate $code))
-  (func (export "run") (result string) (canon lift (core func $instance "run") (memory $instance "memory"))))"#;
+  (func (export "run") (result string) (canon lift (core func $instance "run") (memory (core memory $instance "memory")))))"#;
 
 /// How each limit is crossed.
 const fn crossing(limit: LimitName) -> Crossing {
@@ -114,7 +114,7 @@ const fn crossing(limit: LimitName) -> Crossing {
         LimitName::CallsPerMonthMax => Crossing::Refused(Refusal::Month),
         LimitName::BuildsPerHourMax => Crossing::Refused(Refusal::Builds),
         LimitName::GrantedHostsMax => Crossing::Refused(Refusal::Hosts),
-        LimitName::RecordDaysMax => Crossing::MetBy("app::executions::records_older_than_the_tier_keeps_them_are_deleted"),
+        LimitName::RecordDaysMax => Crossing::MetBy("records_older_than_the_tier_keeps_them_are_deleted"),
         LimitName::GenerationsPerMonthMax => Crossing::NothingToBound,
     }
 }
@@ -182,7 +182,7 @@ async fn each_limit_is_enforced_named_recorded_and_charged(pool: PgPool) {
         match crossing(limit) {
             Crossing::Cut { by, came_so_far } => {
                 for (number, guest) in by.iter().enumerate() {
-                    let server = format!("s{index}-{number}");
+                    let server = format!("server-{index}-{number}");
                     let answer = world.run(&customer, &server, guest).await;
 
                     assert_eq!(answer.outcome, Outcome::LimitExceeded(named.clone()), "{limit}, guest {number}");
@@ -192,25 +192,28 @@ async fn each_limit_is_enforced_named_recorded_and_charged(pool: PgPool) {
                 charged.push((limit, customer.id, by.len()));
             }
             Crossing::Refused(refusal) => {
-                let refused = world.refuse(&customer, &format!("s{index}"), &refusal).await;
+                let refused = world.refuse(&customer, &format!("server-{index}"), &refusal).await;
 
                 assert_eq!(limit_of(&refused), Some(&named), "{limit}: {refused}");
                 let text = named.to_string();
                 assert!(text.contains(limit.as_str()) && text.contains(&value.to_string()) && text.contains(&name), "{text}");
             }
             Crossing::LeftOut => {
-                let (answer, kept) = world.write_lines(&customer, &format!("s{index}")).await;
+                let (answer, kept) = world.write_lines(&customer, &format!("server-{index}")).await;
 
                 assert_eq!((kept, answer.status), (value, Status::Success));
                 assert_eq!(answer.receipt.log_lines, 500, "those that were left out are counted");
             }
             Crossing::Waits => {
-                let (refused, waited_ms) = world.wait(&customer, &format!("s{index}")).await;
+                let (refused, waited_ms) = world.wait(&customer, &format!("server-{index}")).await;
 
                 assert_eq!(limit_of(&refused).map(|limit| limit.limit), Some(LimitName::ConcurrentCallsMax));
                 assert!((value..value + 2_000).contains(&waited_ms), "{waited_ms} ms");
             }
-            Crossing::MetBy(_) | Crossing::NothingToBound => {}
+            Crossing::MetBy(test) => {
+                assert!(include_str!("executions.rs").contains(&format!("async fn {test}(")), "{test} is there");
+            }
+            Crossing::NothingToBound => {}
         }
     }
     world.test.stop().await;

@@ -276,9 +276,10 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
+/// One thread more than there are turns, for the one that who is behind may have; it has nothing to do for most of the time.
 fn start_runtime(threads: usize) -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.max(1))
+        .worker_threads(threads.saturating_add(1))
         .thread_name("guest")
         .enable_time()
         .event_interval(POLLS_BETWEEN_EVENTS)

@@ -1,5 +1,6 @@
 //! Whose guest runs next. There are as many turns at one time as threads for guests; customers have equal parts of them, in time on
-//! the processor, however many guests each of them has.
+//! the processor, however many guests each of them has. One turn more is for customers that have had less than one that runs: they wait
+//! neither for a guest that does not yield, nor for the machine to go on with one that it has put aside.
 //!
 //! A guest that is woken asks for a turn, and its task is woken when it has one; it gives the turn back when it yields, waits or ends.
 //! The customer that has had the least goes first. One that comes anew is not owed what it did not use: it begins where the others are.
@@ -40,7 +41,7 @@ struct Board {
 
 #[derive(Debug)]
 struct Rota {
-    free: usize,
+    turns_max: usize,
     /// The customers of the turns that are taken.
     running: Vec<CustomerId>,
     customers: HashMap<CustomerId, Standing>,
@@ -120,8 +121,8 @@ impl Turns {
     /// As many at one time as `threads`.
     pub(crate) fn new(threads: usize, engine: EngineWeak) -> Self {
         let rota = Rota {
-            free: threads.max(1),
-            running: Vec::with_capacity(threads),
+            turns_max: threads.max(1),
+            running: Vec::with_capacity(threads.saturating_add(1)),
             customers: HashMap::new(),
             line: BTreeSet::new(),
             floor_ns: 0,
@@ -158,14 +159,11 @@ impl Rota {
     fn ask(&mut self, seat: &Arc<Seat>) -> Asked {
         self.enter(seat.customer);
         self.queue(seat);
-        if self.free > 0 {
-            // Nobody else waits, or that one would have the turn.
-            return self.grant_next().map_or(Asked::Waits, Asked::Granted);
+        if let Some(granted) = self.grant_next() {
+            return Asked::Granted(granted);
         }
-        let served = |customer: &CustomerId| self.customers.get(customer).map_or(0, |standing| standing.served_ns);
-        let own = served(&seat.customer);
-        let is_behind = |customer: &CustomerId| *customer != seat.customer && served(customer) > own;
-        if self.running.iter().any(is_behind) { Asked::Hurries } else { Asked::Waits }
+        let own = self.customers.get(&seat.customer).map_or(0, |standing| standing.served_ns);
+        if self.is_behind(own, seat.customer) { Asked::Hurries } else { Asked::Waits }
     }
 
     /// Lets a customer begin where the others are, if it comes anew.
@@ -191,9 +189,21 @@ impl Rota {
         standing.waiting.push_back(Arc::clone(seat));
     }
 
+    /// Whether a customer that has had so much has had less than another of which a guest runs.
+    fn is_behind(&self, served_ns: u64, customer: CustomerId) -> bool {
+        let served = |customer: &CustomerId| self.customers.get(customer).map_or(0, |standing| standing.served_ns);
+        self.running.iter().any(|running| *running != customer && served(running) > served_ns)
+    }
+
     /// Gives a turn that is free to the customer that has had the least. Whose it is, is woken when the lock is free again.
     fn grant_next(&mut self) -> Option<Arc<Seat>> {
-        let (served_ns, customer) = self.line.pop_first()?;
+        let (served_ns, customer) = *self.line.first()?;
+        let is_free =
+            self.running.len() < self.turns_max || (self.running.len() == self.turns_max && self.is_behind(served_ns, customer));
+        if !is_free {
+            return None;
+        }
+        self.line.pop_first();
         let standing = self.customers.get_mut(&customer)?;
         let seat = standing.waiting.pop_front()?;
         self.floor_ns = self.floor_ns.max(served_ns);
@@ -202,7 +212,6 @@ impl Rota {
         if !standing.waiting.is_empty() {
             self.line.insert((standing.served_ns, customer));
         }
-        self.free -= 1;
         self.running.push(customer);
         seat.state.store(state::GRANTED, Ordering::Release);
         Some(seat)
@@ -211,7 +220,6 @@ impl Rota {
     /// A turn ended that took so long. The guest asks for the next one, if it `wants` that. Whoever has a turn now is to be woken.
     fn give_back(&mut self, seat: &Arc<Seat>, used: Duration, wants: Wants) -> Option<Arc<Seat>> {
         let customer = seat.customer;
-        self.free += 1;
         if let Some(ended) = self.running.iter().position(|running| *running == customer) {
             self.running.swap_remove(ended);
         }
@@ -362,24 +370,35 @@ mod tests {
         rota.give_back(&turn.seat, Duration::from_millis(used_ms), wants);
     }
 
+    /// Ends that turn which began first, again and again; how often it was each one's.
+    fn play(guests: &[&Turn], rounds: usize, used_ms: impl Fn(usize) -> u64) -> Vec<u64> {
+        let mut had_ms = vec![0; guests.len()];
+        let mut next = 0;
+        for _ in 0..rounds {
+            while !is_granted(guests[next % guests.len()]) {
+                next += 1;
+            }
+            let guest = next % guests.len();
+            had_ms[guest] += used_ms(guest);
+            end(guests[guest], used_ms(guest), Wants::Another);
+            next += 1;
+        }
+        had_ms
+    }
+
     #[test]
     fn customers_have_equal_time_however_many_guests_they_have() {
         let (turns, _engine) = turns(1);
         let (greedy, other) = (CustomerId::new(), CustomerId::new());
         let many: Vec<_> = (0..32).map(|_| turns.ask(greedy)).collect();
         let one = turns.ask(other);
+        let all: Vec<_> = many.iter().chain([&one]).collect();
 
-        let mut of_one = 0;
-        for _ in 0..100 {
-            if is_granted(&one) {
-                of_one += 1;
-                end(&one, 2, Wants::Another);
-            } else {
-                end(many.iter().find(|turn| is_granted(turn)).unwrap(), 2, Wants::Another);
-            }
-        }
+        let had_ms = play(&all, 1_000, |_| 2);
 
-        assert!((48..=52).contains(&of_one), "it had {of_one} of 100 turns");
+        let of_one = had_ms[32];
+        assert!((900..=1_100).contains(&of_one), "it had {of_one} of 2000 ms");
+        assert!(had_ms[..32].iter().all(|ms| (15..=60).contains(ms)), "its guests have equal parts: {had_ms:?}");
     }
 
     #[test]
@@ -388,58 +407,41 @@ mod tests {
         let long = turns.ask(CustomerId::new());
         let short = turns.ask(CustomerId::new());
 
-        let (mut long_ms, mut short_ms) = (0, 0);
-        for _ in 0..1_000 {
-            if is_granted(&long) {
-                long_ms += 10;
-                end(&long, 10, Wants::Another);
-            } else {
-                short_ms += 1;
-                end(&short, 1, Wants::Another);
-            }
-        }
+        let had_ms = play(&[&long, &short], 2_000, |guest| if guest == 0 { 10 } else { 1 });
 
-        assert!((long_ms - short_ms as i64).abs() <= 20, "{long_ms} ms and {short_ms} ms");
+        assert!(had_ms[0].abs_diff(had_ms[1]) <= 30, "{had_ms:?}");
     }
 
     #[test]
-    fn who_comes_anew_goes_first_and_is_owed_nothing() {
+    fn who_comes_anew_has_a_turn_at_once_and_is_owed_nothing() {
         let (turns, _engine) = turns(1);
-        let (first, second) = (CustomerId::new(), CustomerId::new());
-        let loops = turns.ask(first);
+        let loops = turns.ask(CustomerId::new());
         for _ in 0..50 {
             end(&loops, 10, Wants::Another);
         }
 
-        let new = turns.ask(second);
-        let also_loops = turns.ask(first);
-        end(&loops, 10, Wants::Another);
-        assert!(is_granted(&new), "the others have had much already");
-        end(&new, 30, Wants::Another);
-        let mut until_equal = 0;
-        while !is_granted(&new) {
-            until_equal += 1;
-            end([&loops, &also_loops].into_iter().find(|turn| is_granted(turn)).unwrap(), 10, Wants::Another);
-        }
-        assert!((1..=4).contains(&until_equal), "half a second of the past would be fifty turns: {until_equal}");
+        let new = turns.ask(CustomerId::new());
+        assert!(is_granted(&new), "the other one runs, and has had much already");
+        let had_ms = play(&[&loops, &new], 100, |_| 10);
+
+        assert!(had_ms[1] <= 530, "half a second of the past would be fifty turns: {had_ms:?}");
     }
 
     #[test]
     fn going_away_and_coming_back_gains_nothing() {
         let (turns, _engine) = turns(1);
-        let (leaver, other) = (CustomerId::new(), CustomerId::new());
+        let leaver = CustomerId::new();
+        let stays = turns.ask(CustomerId::new());
         let first = turns.ask(leaver);
-        let stays = turns.ask(other);
         end(&first, 100, Wants::Nothing);
         drop(first);
 
-        end(&stays, 10, Wants::Another);
         let again = turns.ask(leaver);
-        for _ in 0..8 {
-            end(&stays, 10, Wants::Another);
+        for _ in 0..9 {
             assert!(!is_granted(&again), "it has had 100 ms");
+            end(&stays, 10, Wants::Another);
         }
-        for _ in 0..2 {
+        for _ in 0..3 {
             if is_granted(&stays) {
                 end(&stays, 10, Wants::Another);
             }
@@ -448,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_call_has_the_turn_of_a_long_one_ended() {
+    fn one_turn_more_is_for_who_is_behind_and_then_the_turn_of_another_is_ended() {
         let (turns, _engine) = turns(1);
         let loops = turns.ask(CustomerId::new());
         let board = &loops.seat.board;
@@ -464,40 +466,43 @@ mod tests {
         };
 
         let (_same, same) = ask(loops.seat.customer);
-        let (other_seat, other) = ask(CustomerId::new());
+        let (_other, other) = ask(CustomerId::new());
+        let (third_seat, third) = ask(CustomerId::new());
 
         assert!(matches!(same, Asked::Waits), "its own guests wait for it: {same:?}");
-        assert!(matches!(other, Asked::Hurries), "{other:?}");
+        assert!(matches!(other, Asked::Granted(_)), "{other:?}");
+        assert!(matches!(third, Asked::Hurries), "no more than one: {third:?}");
         end(&loops, 1, Wants::Nothing);
-        assert_eq!(other_seat.state.load(Ordering::Acquire), state::GRANTED);
+        assert_eq!(third_seat.state.load(Ordering::Acquire), state::GRANTED);
     }
 
     #[tokio::test]
     async fn a_guest_runs_in_its_turn_alone_and_whoever_goes_away_passes_it_on() {
         let (turns, _engine) = turns(1);
-        let (one, other) = (CustomerId::new(), CustomerId::new());
-        let mut yields = 2;
+        let one = CustomerId::new();
+        let mut polls = 0;
         let guest = poll_fn(move |context| {
-            yields -= 1;
+            polls += 1;
             context.waker().wake_by_ref();
-            if yields == 0 { Poll::Ready(()) } else { Poll::Pending }
+            if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
         });
         let mut first = InTurn::new(Metered::new(guest), turns.ask(one));
-        let mut second = InTurn::new(Metered::new(std::future::ready(())), turns.ask(other));
+        let mut second = InTurn::new(Metered::new(std::future::ready(())), turns.ask(one));
         let third = turns.ask(one);
-        let gone = turns.ask(other);
+        let gone = turns.ask(one);
 
         assert!(poll!(&mut second).is_pending(), "it is not its turn");
-        assert!(poll!(&mut first).is_pending(), "it yields");
+        assert!(poll!(&mut first).is_pending(), "it yields, and asks again");
         assert!(poll!(&mut second).is_ready());
         drop(gone);
         assert!(is_granted(&third), "it asked before the first one asked again");
+        assert!(poll!(&mut first).is_pending());
         drop(third);
         assert!(poll!(&mut first).is_ready());
 
         drop((first, second));
         let rota = turns.0.rota();
-        assert_eq!((rota.free, rota.running.len(), rota.customers.len(), rota.line.len()), (1, 0, 0, 0), "nothing is left");
+        assert_eq!((rota.running.len(), rota.customers.len(), rota.line.len()), (0, 0, 0), "nothing is left");
     }
 
     #[test]
