@@ -20,6 +20,8 @@ pub(crate) const ORIGIN: &str = "http://127.0.0.1:8080";
 pub(crate) struct Browser {
     client: Client,
     pub(crate) cookies: BTreeMap<String, String>,
+    /// The host that it asks.
+    pub(crate) host: String,
     /// What it says of the page that requests come from.
     pub(crate) origin: Option<String>,
     pub(crate) address: IpAddr,
@@ -27,7 +29,13 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, cookies: BTreeMap::new(), origin: Some(ORIGIN.to_owned()), address: IpAddr::from([192, 0, 2, 1]) }
+        Self {
+            client,
+            cookies: BTreeMap::new(),
+            host: "127.0.0.1:8080".to_owned(),
+            origin: Some(ORIGIN.to_owned()),
+            address: IpAddr::from([192, 0, 2, 1]),
+        }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
@@ -78,7 +86,7 @@ impl Browser {
 
     /// Sends a request with its cookies, and keeps those that come back.
     pub(crate) async fn send(&mut self, method: Method, path: &str, media_type: Option<&str>, body: Vec<u8>) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "127.0.0.1:8080");
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &self.host);
         if let Some(media_type) = media_type {
             request = request.header(header::CONTENT_TYPE, media_type);
         }

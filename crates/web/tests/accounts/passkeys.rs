@@ -15,6 +15,7 @@ async fn open(pool: &PgPool) -> Doors {
 
 fn browser(doors: &Doors) -> Browser {
     let mut browser = doors.browser();
+    browser.host = "localhost:8080".to_owned();
     browser.origin = Some(HERE.to_owned());
     browser
 }
