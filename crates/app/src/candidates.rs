@@ -144,16 +144,12 @@ pub(crate) fn rejected(message: impl Into<String>) -> AppError {
 /// What was put: one tool, or all those of a component.
 fn about(around: &Surroundings, tried: &[Tried], last: Option<ToolId>) -> About {
     let slug = &around.slug;
-    match (tried, last) {
-        ([Tried { tool, .. }], Some(id)) => {
-            let about = About::a("tool").id(id.as_uuid()).named(format!("{slug}/{}", tool.interface.name));
-            about.version(tool.version_id, tool.digest).detail("language", tool.language.as_str())
-        }
-        _ => {
-            let names = tried.iter().map(|tried| format!("{} {}", tried.tool.interface.name, tried.tool.digest));
-            About::a("server").id(around.server.as_uuid()).named(slug).list("tools", names)
-        }
+    if let ([Tried { tool, .. }], Some(id)) = (tried, last) {
+        let about = About::a("tool").id(id.as_uuid()).named(&format!("{slug}/{}", tool.interface.name));
+        return about.version(tool.version_id, tool.digest).detail("language", tool.language.as_str());
     }
+    let names = tried.iter().map(|tried| format!("{} {}", tried.tool.interface.name, tried.tool.digest));
+    About::a("server").id(around.server.as_uuid()).named(slug).list("tools", names)
 }
 
 fn version_digest(candidate: &Candidate) -> Result<Digest, AppError> {

@@ -54,7 +54,7 @@ pub async fn put(app: &App, caller: &Caller, slug: &Slug, name: EnvName, new: Ne
     let mut deed = intent.begin(app).await?;
     let server = find_own(&mut deed, customer, slug).await?.id;
     // The name alone: values may be private as well.
-    let about = About::a("environment").id(server.as_uuid()).named(format!("{slug}/{name}"));
+    let about = About::a("environment").id(server.as_uuid()).named(&format!("{slug}/{name}"));
     let (kept, about) = match new {
         NewEnvValue::Plain(value) => {
             let written = EnvironmentValue { name: name.clone(), value: value.clone(), updated_at };
@@ -102,7 +102,7 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> 
     if !store::environment::delete(&mut deed, customer, server, name).await? {
         return Err(AppError::not_found("environment value", name));
     }
-    deed.commit(About::a("environment").id(server.as_uuid()).named(format!("{slug}/{name}"))).await?;
+    deed.commit(About::a("environment").id(server.as_uuid()).named(&format!("{slug}/{name}"))).await?;
     app.memory.forget_server(slug);
     Ok(())
 }

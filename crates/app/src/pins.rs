@@ -159,7 +159,7 @@ pub async fn accept(
     if !store::pins::accept(&mut deed, customer, api_key, server.server_id, &new, at).await? {
         return Err(AppError::not_found("pin", name));
     }
-    let about = About::a("pin").id(api_key.as_uuid()).named(format!("{slug}/{name}"));
+    let about = About::a("pin").id(api_key.as_uuid()).named(&format!("{slug}/{name}"));
     deed.commit(about.version(new.version, new.digest)).await?;
     app.memory.pins.drop_one(&(api_key, server.server_id));
     let pin = Pin { digest: new.digest, version: new.version, pinned_at: at };

@@ -97,7 +97,7 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &ToolName) ->
     if !store::tools::remove(&mut deed, customer, server.id, name, app.clock.now()).await? {
         return Err(AppError::not_found("tool", name));
     }
-    deed.commit(About::a("tool").id(tool.id.as_uuid()).named(format!("{slug}/{name}"))).await
+    deed.commit(About::a("tool").id(tool.id.as_uuid()).named(&format!("{slug}/{name}"))).await
 }
 
 /// The customer's server and its tool of this name, for use cases on what belongs to it.

@@ -240,7 +240,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     fn half(slots_max: u32) -> Slots {
         Slots::new(slots_max, Share::of_percent(50))

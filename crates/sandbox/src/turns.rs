@@ -324,7 +324,9 @@ impl<F: Future + Unpin> Future for InTurn<F> {
             let wants = if was == state::WOKEN && polled.is_pending() { Wants::Another } else { Wants::Nothing };
             rota.give_back(seat, used, wants)
         };
-        next.iter().for_each(|next| next.task.wake());
+        if let Some(next) = next {
+            next.task.wake();
+        }
         polled
     }
 }
@@ -341,7 +343,9 @@ impl Drop for Turn {
                 _ => None,
             }
         };
-        next.iter().for_each(|next| next.task.wake());
+        if let Some(next) = next {
+            next.task.wake();
+        }
     }
 }
 

@@ -78,12 +78,7 @@ pub async fn give_back(
 }
 
 /// Counts calls that were made without a lease, because the database was away: also those beyond what the month allows, since they were made.
-pub async fn charge(
-    connection: &mut PgConnection,
-    customer: CustomerId,
-    month: NaiveDate,
-    calls: u64,
-) -> Result<(), StoreError> {
+pub async fn charge(connection: &mut PgConnection, customer: CustomerId, month: NaiveDate, calls: u64) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO monthly_calls (customer_id, month, calls) VALUES ($1, $2, $3)
          ON CONFLICT (customer_id, month) DO UPDATE SET calls = monthly_calls.calls + excluded.calls",

@@ -271,11 +271,12 @@ fn jwk(number: u8) -> Value {
 
 /// `usual` with the entries of `more`; what is null there is none.
 fn over(mut usual: Value, more: &Value) -> Value {
+    let members = usual.as_object_mut().expect("it is an object");
     for (name, value) in more.as_object().into_iter().flatten() {
         if value.is_null() {
-            usual.as_object_mut().expect("it is an object").remove(name);
+            members.remove(name);
         } else {
-            usual[name.as_str()] = value.clone();
+            members.insert(name.clone(), value.clone());
         }
     }
     usual

@@ -31,7 +31,7 @@ impl About {
     }
 
     /// Its name. What belongs to a server is named with that, `weather/forecast`.
-    pub(crate) fn named(mut self, name: impl ToString) -> Self {
+    pub(crate) fn named(mut self, name: &(impl ToString + ?Sized)) -> Self {
         self.thing.name = Some(cut(&name.to_string(), NAME_CHARS_MAX)).filter(|name| !name.is_empty());
         self
     }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_name_is_cut_and_has_no_character_that_the_database_has_not() {
-        let about = About::a("client").named(format!("a\0b{}", "c".repeat(1000)));
+        let about = About::a("client").named(&format!("a\0b{}", "c".repeat(1000)));
 
         let name = about.thing.name.unwrap();
         assert!(name.starts_with("a\u{fffd}bc") && name.chars().count() == NAME_CHARS_MAX, "{name}");

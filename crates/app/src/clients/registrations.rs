@@ -115,7 +115,7 @@ pub async fn delete(app: &App, from: Whence, key: ClientKey, access_token: &Secr
 fn about(kept: &store::clients::Client, metadata: &ClientMetadata) -> About {
     let name = metadata.name.as_ref().map(ToString::to_string).unwrap_or_default();
     let redirects = metadata.redirect_uris.iter().map(|uri| uri.as_str().to_owned());
-    About::a("client").id(kept.key.as_uuid()).named(name).list("redirect_uris", redirects)
+    About::a("client").id(kept.key.as_uuid()).named(&name).list("redirect_uris", redirects)
 }
 
 /// Read from the database: whoever changes it must not go by what was.

@@ -126,14 +126,14 @@ fn is_busy(pool: &Pool) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn calls_go_on_for_so_long_after_the_database_was_last_seen_and_when_it_is_back() {
+    #[tokio::test]
+    async fn calls_go_on_for_so_long_after_the_database_was_last_seen_and_when_it_is_back() {
         let outage = Outage::new(Duration::from_millis(40));
         assert_eq!((outage.see(), outage.is_away(), outage.allows_calls()), (Look::There, false, true));
 
         assert_eq!(outage.miss("a test"), Look::Away);
         assert!(outage.allows_calls());
-        std::thread::sleep(Duration::from_millis(60));
+        tokio::time::sleep(Duration::from_millis(60)).await;
         assert!(!outage.allows_calls());
         assert_eq!((outage.see(), outage.allows_calls()), (Look::Back, true));
     }

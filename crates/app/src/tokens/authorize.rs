@@ -293,7 +293,7 @@ pub(super) async fn approve(
     let consent = kept.ok_or_else(|| AppError::Conflict {
         message: format!("you have let as many clients in as one may ({}): take some back first", consents::OF_USER_MAX),
     })?;
-    let about = About::a("consent").id(consent.id.as_uuid()).named(resource.url(&app.issuer));
+    let about = About::a("consent").id(consent.id.as_uuid()).named(&resource.url(&app.issuer));
     let about = about.detail("client_id", consent.client_id.as_str()).detail("client_name", consent.client_name.as_str());
     let intent = Intent::of_caller(&Who::Person(*person).at(from), Act::GiveConsent);
     let intent = match subject {
@@ -327,7 +327,7 @@ pub(super) async fn record_refusal(
     client: &Client,
     resource: &Resource,
 ) -> Result<(), AppError> {
-    let about = About::a("consent").named(resource.url(&app.issuer));
+    let about = About::a("consent").named(&resource.url(&app.issuer));
     let about = about.detail("client_id", client.id().to_string()).detail("client_name", client.name());
     let deed = Intent::of_caller(&Who::Person(*person).at(from), Act::RefuseConsent).begin(app).await?;
     deed.commit(about).await

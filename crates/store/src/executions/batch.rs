@@ -18,15 +18,14 @@ pub(super) async fn upsert(connection: &mut PgConnection, executions: &[Executio
         "INSERT INTO executions (
             call_id, request_id, node_id, customer_id, api_key_id, server_id, server_slug, tool_name, version_id, digest, status,
             stage, progress, progress_total, queued_at, started_at, completed_at, fuel, memory_bytes_peak, wall_us, cpu_us,
-            queue_us, host_calls, egress_bytes, output_bytes, log_lines, error_message, authorization_id, user_id,
-            sign_in_id, client_id
+            queue_us, host_calls, egress_bytes, output_bytes, log_lines, error_message, authorization_id, user_id, sign_in_id,
+            client_id
         )
         SELECT * FROM unnest(
             $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::uuid[],
             $10::bytea[], $11::text[], $12::text[], $13::float8[], $14::float8[], $15::timestamptz[], $16::timestamptz[],
             $17::timestamptz[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
-            $24::bigint[], $25::bigint[], $26::bigint[], $27::text[], $28::uuid[], $29::uuid[],
-            $30::uuid[], $31::text[]
+            $24::bigint[], $25::bigint[], $26::bigint[], $27::text[], $28::uuid[], $29::uuid[], $30::uuid[], $31::text[]
         )
         ON CONFLICT (call_id) DO UPDATE SET
             node_id = excluded.node_id,
@@ -39,9 +38,7 @@ pub(super) async fn upsert(connection: &mut PgConnection, executions: &[Executio
             completed_at = excluded.completed_at,
             fuel = excluded.fuel,
             memory_bytes_peak = excluded.memory_bytes_peak,
-            wall_us = excluded.wall_us,
-            cpu_us = excluded.cpu_us,
-            queue_us = excluded.queue_us,
+            wall_us = excluded.wall_us, cpu_us = excluded.cpu_us, queue_us = excluded.queue_us,
             host_calls = excluded.host_calls,
             egress_bytes = excluded.egress_bytes,
             output_bytes = excluded.output_bytes,

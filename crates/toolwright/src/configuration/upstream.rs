@@ -101,8 +101,8 @@ fn ids(reader: &mut Reader<'_>) -> Vec<UpstreamId> {
 /// The id in a variable's name, if the rest of it is a field.
 fn id_of_variable(name: &str) -> Option<UpstreamId> {
     let rest = name.strip_prefix(PREFIX)?;
-    let ids = FIELDS.iter().filter_map(|field| rest.strip_suffix(&field.key.to_ascii_uppercase())?.strip_suffix('_'));
-    ids.filter_map(|id| id.to_ascii_lowercase().replace('_', "-").parse().ok()).next()
+    let mut ids = FIELDS.iter().filter_map(|field| rest.strip_suffix(&field.key.to_ascii_uppercase())?.strip_suffix('_'));
+    ids.find_map(|id| id.to_ascii_lowercase().replace('_', "-").parse().ok())
 }
 
 fn read_row(reader: &mut Reader<'_>, id: &UpstreamId, configuration: &Configuration) -> Option<UpstreamSettings> {

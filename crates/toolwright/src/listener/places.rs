@@ -103,7 +103,7 @@ mod tests {
 
     fn places(connections_max: usize, network_connections_max: usize) -> Places {
         let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
-        Places::new(&Http { connections_max, network_connections_max, trusted_proxies, ..settings() })
+        Places::new(&Http { trusted_proxies, connections_max, network_connections_max, ..settings() })
     }
 
     fn take(places: &Places, peer: &str) -> Result<Place, Full> {

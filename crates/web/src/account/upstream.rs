@@ -1,7 +1,5 @@
 //! `/sign-in/upstream/{upstream_id}`: the way to an issuer elsewhere and back, the buttons that lead there, and the page for what went wrong on it.
 
-use std::sync::Arc;
-
 use app::{
     App, AppError,
     accounts::{
@@ -28,7 +26,7 @@ use super::{
     signed_in::MaybeSignedIn,
     whereabouts,
 };
-use crate::{WebSettings, error::ApiError, extract::Path, whence::Stranger};
+use crate::{WebSettings, error::ApiError, extract::Path, state::WebState, whence::Stranger};
 
 /// Where an issuer comes back to that does not answer at once, in seconds.
 const AWAY_RETRY_AFTER_S: u32 = 30;
@@ -109,15 +107,13 @@ fn link(upstream: &UpstreamId, return_to: &ReturnTo, others: &[(&str, Option<&st
 
 /// The way there. A page of somebody else sends nobody on it: they come to our own page first, and go on if they want to.
 pub(super) async fn begin(
-    State(app): State<Arc<App>>,
-    State(settings): State<Arc<WebSettings>>,
+    State(WebState { app, settings, .. }): State<WebState>,
     MaybeSignedIn(signed_in): MaybeSignedIn,
     Stranger(caller): Stranger,
     whereabouts::From(whereabouts): whereabouts::From,
     Path(path): Path<UpstreamPath>,
     asked: Asked,
-    uri: Uri,
-    headers: HeaderMap,
+    (uri, headers): (Uri, HeaderMap),
 ) -> Result<Response, ApiError> {
     if signed_in.is_some() && !asked.is_again {
         return Ok(page::see_other(asked.return_to.as_str()));
@@ -144,8 +140,7 @@ pub(super) async fn begin(
 
 /// The way back.
 pub(super) async fn callback(
-    State(app): State<Arc<App>>,
-    State(settings): State<Arc<WebSettings>>,
+    State(WebState { app, settings, .. }): State<WebState>,
     MaybeSignedIn(signed_in): MaybeSignedIn,
     Stranger(stranger): Stranger,
     whereabouts::From(whereabouts): whereabouts::From,
@@ -191,7 +186,9 @@ pub(super) enum Way {
 pub(super) fn fault(error: UpstreamError, way: &Way) -> Result<Response, ApiError> {
     let mut retry_after_s = None;
     let status = match &error {
-        UpstreamError::Account(AccountError::App(AppError::Conflict { .. })) => StatusCode::CONFLICT,
+        UpstreamError::Account(AccountError::App(AppError::Conflict { .. }))
+        | UpstreamError::EmailTaken { .. }
+        | UpstreamError::ConnectedElsewhere { .. } => StatusCode::CONFLICT,
         UpstreamError::Account(AccountError::App(AppError::Unavailable { .. })) => {
             retry_after_s = Some(2);
             StatusCode::SERVICE_UNAVAILABLE
@@ -202,12 +199,14 @@ pub(super) fn fault(error: UpstreamError, way: &Way) -> Result<Response, ApiErro
             StatusCode::TOO_MANY_REQUESTS
         }
         UpstreamError::Account(AccountError::InvitationGone) => StatusCode::NOT_FOUND,
-        UpstreamError::Account(_) | UpstreamError::Denied { .. } | UpstreamError::NotVerified { .. } => StatusCode::FORBIDDEN,
-        UpstreamError::NoEmail { .. } | UpstreamError::EmailNotConfirmed { .. } | UpstreamError::Domain { .. } => {
-            StatusCode::FORBIDDEN
-        }
-        UpstreamError::Disabled | UpstreamError::AnotherPerson { .. } => StatusCode::FORBIDDEN,
-        UpstreamError::EmailTaken { .. } | UpstreamError::ConnectedElsewhere { .. } => StatusCode::CONFLICT,
+        UpstreamError::Account(_)
+        | UpstreamError::Denied { .. }
+        | UpstreamError::NotVerified { .. }
+        | UpstreamError::NoEmail { .. }
+        | UpstreamError::EmailNotConfirmed { .. }
+        | UpstreamError::Domain { .. }
+        | UpstreamError::Disabled
+        | UpstreamError::AnotherPerson { .. } => StatusCode::FORBIDDEN,
         UpstreamError::Away { .. } => {
             retry_after_s = Some(AWAY_RETRY_AFTER_S);
             StatusCode::SERVICE_UNAVAILABLE

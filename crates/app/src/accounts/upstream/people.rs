@@ -114,9 +114,9 @@ async fn use_identity(
         return Err(UpstreamError::Disabled);
     }
     let label = somebody.email.as_ref().map(EmailAddress::as_str);
-    let used = store::identities::set_used(transaction, issuer, &somebody.subject, label, app.clock.now()).await?;
+    let whose = store::identities::set_used(transaction, issuer, &somebody.subject, label, app.clock.now()).await?;
     // It was disconnected in this very moment.
-    if used == Some(user) { Ok(()) } else { Err(UpstreamError::Stale) }
+    if whose == Some(user) { Ok(()) } else { Err(UpstreamError::Stale) }
 }
 
 /// Makes an account without a password, as a member of the customer that invites, or as the owner of one of their own; says at which.
@@ -139,7 +139,7 @@ async fn become_user(
     begun.map(drop).map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
     let taken = || UpstreamError::EmailTaken { title: title() };
     let invitation = match invitation {
-        Some(token) => Some(invitations::find_for(app, &token, &email).await?),
+        Some(link) => Some(invitations::find_for(app, &link, &email).await?),
         None if settings.sign_up == SignUpPolicy::Open => None,
         None => {
             // Whoever the issuer vouches for may know that they have an account; nobody else is told where sign-up is closed.

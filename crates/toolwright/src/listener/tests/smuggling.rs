@@ -138,7 +138,7 @@ async fn requests_behind_each_other_are_answered_in_their_order() {
             text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
         }
     };
-    let (_, written) = timeout(PATIENCE, async { tokio::join!(read, writing.write_all(all.as_bytes())) }).await.unwrap();
+    let ((), written) = timeout(PATIENCE, async { tokio::join!(read, writing.write_all(all.as_bytes())) }).await.unwrap();
     written.unwrap();
 
     let places: Vec<_> = (0..200).map(|number| text.find(&format!("body of {number}.")).unwrap()).collect();

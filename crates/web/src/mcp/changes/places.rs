@@ -115,8 +115,8 @@ mod tests {
         CallerIdentity::Key(ApiKeyId::new())
     }
 
-    fn address(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([192, 0, 2, last]))
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
     }
 
     #[test]
@@ -137,12 +137,12 @@ mod tests {
     #[test]
     fn a_network_has_so_many_whoever_calls() {
         let places = Places::default();
-        let taken: Vec<_> = (0..OF_NETWORK_MAX).map(|_| places.take(key(), address(1)).unwrap()).collect();
+        let taken: Vec<_> = (0..OF_NETWORK_MAX).map(|_| places.take(key(), Some(address(1))).unwrap()).collect();
 
-        assert_eq!(places.take(key(), address(1)).unwrap_err(), Full::Network);
-        assert!(places.take(key(), address(2)).is_ok());
+        assert_eq!(places.take(key(), Some(address(1))).unwrap_err(), Full::Network);
+        assert!(places.take(key(), Some(address(2))).is_ok());
         drop(taken);
-        assert!(places.take(key(), address(1)).is_ok());
+        assert!(places.take(key(), Some(address(1))).is_ok());
     }
 
     #[test]
@@ -150,17 +150,17 @@ mod tests {
         let places = Places::default();
         let taken: Vec<_> = (0..OF_NODE_MAX).map(|_| places.take(key(), None).unwrap()).collect();
 
-        assert_eq!(places.take(key(), address(1)).unwrap_err(), Full::Node);
+        assert_eq!(places.take(key(), Some(address(1))).unwrap_err(), Full::Node);
         drop(taken);
     }
 
     #[test]
     fn whoever_is_unknown_does_not_take_the_places_of_all_who_are() {
         let places = Places::default();
-        let taken: Vec<_> = (0..OF_CALLER_MAX).map(|_| places.take(CallerIdentity::Anyone, address(1)).unwrap()).collect();
+        let taken: Vec<_> = (0..OF_CALLER_MAX).map(|_| places.take(CallerIdentity::Anyone, Some(address(1))).unwrap()).collect();
 
-        assert_eq!(places.take(CallerIdentity::Anyone, address(1)).unwrap_err(), Full::Caller);
-        assert!(places.take(CallerIdentity::Anyone, address(2)).is_ok());
+        assert_eq!(places.take(CallerIdentity::Anyone, Some(address(1))).unwrap_err(), Full::Caller);
+        assert!(places.take(CallerIdentity::Anyone, Some(address(2))).is_ok());
         drop(taken);
     }
 }

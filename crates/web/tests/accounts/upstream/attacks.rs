@@ -15,11 +15,14 @@ async fn users(pool: &PgPool) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(pool).await.unwrap()
 }
 
+/// What an issuer does wrong.
+type Trick = Box<dyn Fn(&mut IssuerState)>;
+
 #[sqlx::test(migrations = "../../migrations")]
 async fn a_token_that_is_not_right_lets_nobody_in(pool: PgPool) {
     let world = World::open(&pool).await;
     let long_ago = 1_700_000_000;
-    let tricks: Vec<(&str, Box<dyn Fn(&mut IssuerState)>)> = vec![
+    let tricks: Vec<(&str, Trick)> = vec![
         ("another nonce", claims(json!({ "nonce": "another" }))),
         ("no nonce", claims(json!({ "nonce": null }))),
         ("for another client", claims(json!({ "aud": "another" }))),
@@ -158,7 +161,7 @@ async fn a_page_of_somebody_else_sends_nobody_on_the_way(pool: PgPool) {
 
 #[sqlx::test(migrations = "../../migrations")]
 async fn an_issuer_that_says_too_much_or_leads_elsewhere_is_not_listened_to(pool: PgPool) {
-    let tricks: Vec<(&str, Box<dyn Fn(&mut IssuerState)>)> = vec![
+    let tricks: Vec<(&str, Trick)> = vec![
         ("a giant document", Box::new(|acme| acme.giant_at = Some("/.well-known/openid-configuration"))),
         ("giant keys", Box::new(|acme| acme.giant_at = Some("/jwks"))),
         ("a giant token", Box::new(|acme| acme.giant_at = Some("/token"))),
