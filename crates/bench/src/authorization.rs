@@ -11,12 +11,11 @@ use crate::{
     Effort,
     connection::{BenchError, Connection},
     customer::Customer,
-    deployment::directory,
-    endpoint::{call_request, mcp_request, row},
-    guest::ADD,
+    endpoint::row,
     load::{self, Load},
+    message::{ADD, call_request, mcp_request},
     person::Person,
-    server::Server,
+    server::{Server, directory},
 };
 
 const GUARDED: &str = "guarded";

@@ -12,33 +12,51 @@ use tokio::net::TcpStream;
 
 /// Why a benchmark could not go on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BenchError {
+pub enum BenchError {
+    /// The machine did not do what was asked of it.
     #[error("{what}")]
-    Io { what: &'static str, source: std::io::Error },
+    Io {
+        /// What was asked, and that it failed.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The connection to the server broke.
     #[error("cannot talk to the server")]
     Http(#[from] hyper::Error),
-    #[error("cannot ask the upstream")]
+    /// reqwest's request failed.
+    #[error("cannot ask by reqwest")]
     Upstream(#[from] reqwest::Error),
+    /// The server answered, and not with a 2xx.
     #[error("the server answered {status} to {request}: {body}")]
-    Refused { request: String, status: u16, body: String },
+    Refused {
+        /// Method and path.
+        request: String,
+        /// The status.
+        status: u16,
+        /// The body, as text.
+        body: String,
+    },
+    /// What else was not as it must be, in words.
     #[error("{0}")]
     Failed(String),
 }
 
 impl BenchError {
-    pub(crate) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+    /// Names what failed, for `map_err`.
+    pub fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { what, source }
     }
 }
 
 /// A connection that carries one request at a time.
-pub(crate) struct Connection {
+pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
 }
 
 impl Connection {
     /// Connects to `address`.
-    pub(crate) async fn open(address: SocketAddr) -> Result<Self, BenchError> {
+    pub async fn open(address: SocketAddr) -> Result<Self, BenchError> {
         let stream = TcpStream::connect(address).await.map_err(BenchError::io("cannot connect to the server"))?;
         stream.set_nodelay(true).map_err(BenchError::io("cannot set TCP_NODELAY"))?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -47,7 +65,7 @@ impl Connection {
     }
 
     /// Sends a request and gives the body of its 2xx answer.
-    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes, BenchError> {
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes, BenchError> {
         let name = format!("{} {}", request.method(), request.uri().path());
         self.sender.ready().await?;
         let answer = self.sender.send_request(request).await?;
@@ -61,7 +79,7 @@ impl Connection {
     }
 
     /// Sends `body` as JSON with `key` as the bearer token and reads the JSON answer.
-    pub(crate) async fn call(&mut self, method: &str, path: &str, key: &str, body: &Value) -> Result<Value, BenchError> {
+    pub async fn call(&mut self, method: &str, path: &str, key: &str, body: &Value) -> Result<Value, BenchError> {
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -8,30 +8,32 @@ use serde_json::{Value, json};
 use crate::connection::{BenchError, Connection};
 
 /// Makes servers and tools.
-pub(crate) struct Customer {
+pub struct Customer {
     connection: Connection,
     key: String,
 }
 
 impl Customer {
-    pub(crate) fn new(connection: Connection, key: &str) -> Self {
+    /// By a connection and the customer's key.
+    #[must_use]
+    pub fn new(connection: Connection, key: &str) -> Self {
         Self { connection, key: key.to_owned() }
     }
 
     /// An empty server.
-    pub(crate) async fn create_server(&mut self, slug: &str) -> Result<(), BenchError> {
+    pub async fn create_server(&mut self, slug: &str) -> Result<(), BenchError> {
         let body = json!({"slug": slug, "title": "Bench", "description": "For figures"});
         self.connection.call("POST", "/api/v1/servers", &self.key, &body).await.map(drop)
     }
 
     /// Builds a tool from its source in TypeScript.
-    pub(crate) async fn put(&mut self, slug: &str, name: &str, source: &str, grants: Value) -> Result<(), BenchError> {
+    pub async fn put(&mut self, slug: &str, name: &str, source: &str, grants: Value) -> Result<(), BenchError> {
         let body = json!({"language": "typescript", "source": source, "grants": grants});
         self.connection.call("PUT", &format!("/api/v1/servers/{slug}/tools/{name}"), &self.key, &body).await.map(drop)
     }
 
     /// Uploads a component.
-    pub(crate) async fn upload(&mut self, slug: &str, name: &str, component: Vec<u8>) -> Result<(), BenchError> {
+    pub async fn upload(&mut self, slug: &str, name: &str, component: Vec<u8>) -> Result<(), BenchError> {
         let request = Request::builder()
             .method("PUT")
             .uri(format!("/api/v1/servers/{slug}/tools/{name}"))
@@ -44,7 +46,7 @@ impl Customer {
     }
 
     /// Serves what was built.
-    pub(crate) async fn release(&mut self, slug: &str) -> Result<(), BenchError> {
+    pub async fn release(&mut self, slug: &str) -> Result<(), BenchError> {
         self.connection.call("POST", &format!("/api/v1/servers/{slug}/releases"), &self.key, &json!({})).await.map(drop)
     }
 }

@@ -8,9 +8,9 @@ use crate::{
     Effort,
     connection::{BenchError, Connection},
     customer::Customer,
-    guest::ADD,
     load::percentile,
-    server::Server,
+    message::{ADD, call_request, check, list_request},
+    server::{Server, directory},
     usage::resident_kib,
 };
 
@@ -31,14 +31,6 @@ pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
     row("second call of the same", &call_each(&second, &key, effort.repetitions).await?, "for comparison");
     println!("  resident memory: {} MiB", resident_kib(second.id())? / 1024);
     Ok(())
-}
-
-pub(crate) fn directory() -> Result<tempfile::TempDir, BenchError> {
-    let directory = tempfile::tempdir().map_err(BenchError::io("cannot make a directory"))?;
-    // As root the database runs as another user, who must reach its directory.
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(directory.path(), open).map_err(BenchError::io("cannot open the directory"))?;
-    Ok(directory)
 }
 
 fn row(name: &str, sorted: &[Duration], wanted: &str) {
@@ -64,14 +56,14 @@ async fn release(server: &Server, key: &str, tools: usize) -> Result<Vec<Duratio
 async fn call_each(server: &Server, key: &str, tools: usize) -> Result<Vec<Duration>, BenchError> {
     let mut client = Connection::open(server.address).await?;
     // The server's own snapshot, the key and the connection are warm; only the tool is cold.
-    client.send(crate::endpoint::list_request("bench", key)).await?;
+    client.send(list_request("bench", key)).await?;
     let mut times = Vec::new();
     for index in 0..tools {
-        let request = crate::endpoint::call_request("bench", &format!("add_{index}"), key);
+        let request = call_request("bench", &format!("add_{index}"), key);
         let begun = Instant::now();
         let answer = client.send(request).await?;
         times.push(begun.elapsed());
-        crate::endpoint::check(&serde_json::from_slice::<Value>(&answer).unwrap_or_default())?;
+        check(&serde_json::from_slice::<Value>(&answer).unwrap_or_default())?;
     }
     times.sort_unstable();
     Ok(times)

@@ -3,17 +3,16 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     Effort,
     connection::{BenchError, Connection},
     customer::Customer,
-    deployment::directory,
-    guest::ADD,
     load::{self, Load},
+    message::{ADD, call_request, check, post},
     process::Process,
-    server::Server,
+    server::{Server, directory},
 };
 
 /// Prints latency and the server's CPU for one and for 64 connections, of the floor and of tools/call.
@@ -40,29 +39,6 @@ pub(crate) async fn print(effort: Effort) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// A tools/call of the bench tool `name`.
-pub(crate) fn call_request(server: &str, name: &str, key: &str) -> Request<Full<Bytes>> {
-    mcp_request(
-        server,
-        key,
-        &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": {"a": 2, "b": 40}}}),
-    )
-}
-
-/// A tools/list.
-pub(crate) fn list_request(server: &str, key: &str) -> Request<Full<Bytes>> {
-    mcp_request(server, key, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}))
-}
-
-/// Checks that an answer to [`call_request`] is right.
-pub(crate) fn check(answer: &Value) -> Result<(), BenchError> {
-    if answer.pointer("/result/structuredContent/sum") == Some(&json!(42)) {
-        Ok(())
-    } else {
-        Err(BenchError::Failed(format!("a wrong answer: {answer}")))
-    }
-}
-
 /// One line of figures.
 pub(crate) fn row(name: &str, connections: usize, load: &Load) {
     println!(
@@ -83,27 +59,6 @@ async fn deploy(server: &Server, key: &str) -> Result<(), BenchError> {
     check(&serde_json::from_slice(&answer).unwrap_or_default())
 }
 
-/// A message to `/mcp/<server>`.
-pub(crate) fn mcp_request(server: &str, key: &str, body: &Value) -> Request<Full<Bytes>> {
-    post(&format!("/mcp/{server}"), body, |request| {
-        request
-            .header("authorization", format!("Bearer {key}"))
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2025-11-25")
-    })
-}
-
 fn echo_request() -> Request<Full<Bytes>> {
     post("/echo", &json!({"name": "add", "arguments": {"a": 2, "b": 40}}), |request| request)
-}
-
-fn post(
-    path: &str,
-    body: &Value,
-    headers: impl FnOnce(http::request::Builder) -> http::request::Builder,
-) -> Request<Full<Bytes>> {
-    let request =
-        Request::builder().method("POST").uri(path).header("host", "localhost").header("content-type", "application/json");
-    #[expect(clippy::unwrap_used, reason = "the parts are written in this file; a key is plain ASCII")]
-    headers(request).body(Full::new(Bytes::from(body.to_string()))).unwrap()
 }

@@ -14,11 +14,9 @@ use crate::{
     Effort,
     connection::{BenchError, Connection},
     customer::Customer,
-    deployment::directory,
-    endpoint::{self, call_request},
-    guest::ADD,
     load::{self, Load},
-    server::Server,
+    message::{ADD, call_request, check},
+    server::{Server, directory},
     usage::resident_kib,
 };
 
@@ -74,7 +72,7 @@ async fn measure(data: &Path, key: &str, servers: usize, effort: Effort) -> Resu
     let mut warm = Connection::open(server.address).await?;
     for index in 0..servers {
         let answer = warm.send(request(index, key)).await?;
-        endpoint::check(&serde_json::from_slice::<Value>(&answer).unwrap_or_default())?;
+        check(&serde_json::from_slice::<Value>(&answer).unwrap_or_default())?;
     }
     let key = key.to_owned();
     let next = Arc::new(AtomicUsize::new(0));

@@ -13,16 +13,7 @@ use domain::{Abilities, CustomerId, Digest, Language, VersionId};
 use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Questions, Recording, Sandbox, SandboxConfig, ToolForm};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Effort, connection::BenchError, server::program, usage::own_cpu_time};
-
-/// The smallest tool that still takes and gives JSON.
-pub(crate) const ADD: &str = r#"import { tool } from "toolwright";
-export default tool({
-  name: "add", description: "Adds two numbers",
-  input: { type: "object", properties: { a: { type: "number" }, b: { type: "number" } }, required: ["a", "b"] },
-  run({ a, b }: { a: number; b: number }) { return { sum: a + b }; },
-});
-"#;
+use crate::{Effort, connection::BenchError, message::ADD, server::program, usage::own_cpu_time};
 
 /// Calls in flight for each guest thread: enough that neither it nor the one thread that drives it goes to sleep between two.
 const CALLS_PER_THREAD: usize = 16;

@@ -15,20 +15,20 @@ use crate::{
 };
 
 /// What one run of load showed.
-pub(crate) struct Load {
+pub struct Load {
     /// Requests answered.
-    pub(crate) requests: usize,
+    pub requests: usize,
     /// From the first request to the last answer.
-    pub(crate) elapsed: Duration,
+    pub elapsed: Duration,
     /// CPU time (user and system) that the server's process used meanwhile.
-    pub(crate) server_cpu: Duration,
+    pub server_cpu: Duration,
     /// Latencies, sorted.
     latencies: Vec<Duration>,
 }
 
 impl Load {
     /// Several runs as one.
-    pub(crate) fn together(runs: Vec<Self>) -> Self {
+    pub fn together(runs: Vec<Self>) -> Self {
         let mut all = Self { requests: 0, elapsed: Duration::ZERO, server_cpu: Duration::ZERO, latencies: Vec::new() };
         for run in runs {
             all.requests += run.requests;
@@ -41,30 +41,30 @@ impl Load {
     }
 
     /// The latency that `share` of the requests (0 to 1) stayed within.
-    pub(crate) fn percentile(&self, share: f64) -> Duration {
+    pub fn percentile(&self, share: f64) -> Duration {
         percentile(&self.latencies, share)
     }
 
     /// CPU time of the server for one request, in microseconds.
-    pub(crate) fn cpu_us_per_request(&self) -> f64 {
+    pub fn cpu_us_per_request(&self) -> f64 {
         self.server_cpu.as_secs_f64() * 1e6 / self.requests.max(1) as f64
     }
 
     /// Requests answered a second.
-    pub(crate) fn rate(&self) -> f64 {
+    pub fn rate(&self) -> f64 {
         self.requests as f64 / self.elapsed.as_secs_f64()
     }
 }
 
 /// The value that `share` (0 to 1) of the sorted values stay within.
-pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Duration {
+pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index below the length of a slice")]
     let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
     sorted.get(index).copied().unwrap_or_default()
 }
 
 /// Loads the server `process` at `address` with `connections` for `duration`, each sending what `request` makes.
-pub(crate) async fn run(
+pub async fn run(
     process: u32,
     address: SocketAddr,
     connections: usize,

@@ -5,25 +5,20 @@
 
 mod authorization;
 mod component;
-mod connection;
-mod customer;
 mod deployment;
 mod endpoint;
 mod fetch;
 mod fleet;
 mod floor;
 mod guest;
-mod load;
 mod neighbour;
-mod person;
 mod process;
-mod server;
 mod upload;
 mod upstream;
-mod usage;
 
 use std::{process::ExitCode, time::Duration};
 
+use bench::{connection, customer, load, message, person, server, usage};
 use clap::{Parser, Subcommand};
 use connection::BenchError;
 

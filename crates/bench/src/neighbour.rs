@@ -12,11 +12,10 @@ use crate::{
     Effort,
     connection::{BenchError, Connection},
     customer::Customer,
-    deployment::directory,
-    endpoint::{call_request, check, list_request, row},
-    guest::ADD,
+    endpoint::row,
     load::{self, Load},
-    server::Server,
+    message::{ADD, call_request, check, list_request},
+    server::{Server, directory},
 };
 
 /// Calls of the neighbour at one time: enough that they meet each other, and not so many that they wait for each other.

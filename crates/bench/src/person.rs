@@ -17,7 +17,7 @@ const VERIFIER: &str = "a-verifier-of-the-benchmark-with-enough-characters";
 const CALLBACK: &str = "http://127.0.0.1:9/callback";
 
 /// A person who has an account, and their browser.
-pub(crate) struct Person {
+pub struct Person {
     http: Client,
     base: String,
     cookie: String,
@@ -25,7 +25,7 @@ pub(crate) struct Person {
 
 /// The form by which somebody signs in, as often as one likes.
 #[derive(Clone)]
-pub(crate) struct SignInForm {
+pub struct SignInForm {
     http: Client,
     url: String,
     cookie: String,
@@ -34,7 +34,7 @@ pub(crate) struct SignInForm {
 
 impl Person {
     /// Signs up.
-    pub(crate) async fn sign_up(address: SocketAddr) -> Result<Self, BenchError> {
+    pub async fn sign_up(address: SocketAddr) -> Result<Self, BenchError> {
         let http = Client::builder().no_proxy().redirect(Policy::none()).build()?;
         let mut person = Self { http, base: format!("http://{address}"), cookie: String::new() };
         let page = person.get(&format!("{}/sign-up", person.base)).await?.text().await?;
@@ -44,7 +44,7 @@ impl Person {
     }
 
     /// Lets a client use the server `slug`; gives its access token.
-    pub(crate) async fn token(&mut self, slug: &str) -> Result<String, BenchError> {
+    pub async fn token(&mut self, slug: &str) -> Result<String, BenchError> {
         let resource = format!("{}/mcp/{slug}", self.base);
         let registration = json!({"client_name": "Bench", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"});
         let registered = self.http.post(format!("{}/oauth/register", self.base)).json(&registration).send().await?;
@@ -63,7 +63,7 @@ impl Person {
     }
 
     /// The form to sign in with, in a browser that nobody has signed in with.
-    pub(crate) async fn sign_in_form(&self) -> Result<SignInForm, BenchError> {
+    pub async fn sign_in_form(&self) -> Result<SignInForm, BenchError> {
         let mut other = Self { http: self.http.clone(), base: self.base.clone(), cookie: String::new() };
         let url = format!("{}/sign-in", self.base);
         let page = other.get(&url).await?.text().await?;
@@ -116,7 +116,7 @@ impl Person {
 
 impl SignInForm {
     /// Signs in. Whether somebody was: a node that has no place for one more password says so at once.
-    pub(crate) async fn send(self) -> Result<bool, BenchError> {
+    pub async fn send(self) -> Result<bool, BenchError> {
         let origin = self.url.trim_end_matches("/sign-in").to_owned();
         let request = self.http.post(&self.url).header("cookie", self.cookie).header("origin", origin);
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(self.body);

@@ -20,24 +20,24 @@ const START_MAX: Duration = Duration::from_mins(1);
 const RATE_MAX: &str = "100000000";
 
 /// A running server; it is stopped when this is dropped.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
     /// Where it listens.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     /// From starting the process to its first "ready".
-    pub(crate) start: Duration,
+    pub start: Duration,
     /// The administrator's key.
-    pub(crate) admin_key: String,
+    pub admin_key: String,
 }
 
 impl Server {
     /// Starts `toolwright serve`, which stands beside this program, on `data`.
-    pub(crate) async fn start(data: &Path) -> Result<Self, BenchError> {
+    pub async fn start(data: &Path) -> Result<Self, BenchError> {
         Self::start_with(data, |_| ()).await
     }
 
     /// The same with other settings.
-    pub(crate) async fn start_with(data: &Path, change: impl FnOnce(&mut Command)) -> Result<Self, BenchError> {
+    pub async fn start_with(data: &Path, change: impl FnOnce(&mut Command)) -> Result<Self, BenchError> {
         let address = free_address()?;
         let admin_key = "benchmark-administrator-key-0123456789".to_owned();
         let begun = Instant::now();
@@ -57,7 +57,7 @@ impl Server {
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(data.join("bench.log")).map_err(BenchError::io("cannot write the server's log"))?);
+            .stderr(fs::File::create(data.join("server.log")).map_err(BenchError::io("cannot write the server's log"))?);
         change(&mut command);
         let child = command.spawn().map_err(BenchError::io("cannot start the server"))?;
         let mut server = Self { child, address, start: Duration::ZERO, admin_key };
@@ -67,12 +67,13 @@ impl Server {
     }
 
     /// The process's id.
-    pub(crate) fn id(&self) -> u32 {
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// A customer of a tier without bounds on rates, and its key.
-    pub(crate) async fn create_customer(&self) -> Result<String, BenchError> {
+    pub async fn create_customer(&self) -> Result<String, BenchError> {
         let mut admin = Connection::open(self.address).await?;
         let key = &self.admin_key;
         let tier = admin.call("GET", "/admin/v1/tiers/enterprise", key, &Value::Null).await?;
@@ -120,11 +121,20 @@ impl Drop for Server {
     }
 }
 
+/// A directory for the data of a server, which is removed when it is dropped.
+pub fn directory() -> Result<tempfile::TempDir, BenchError> {
+    let directory = tempfile::tempdir().map_err(BenchError::io("cannot make a directory"))?;
+    // As root the database runs as another user, who must reach its directory.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), open).map_err(BenchError::io("cannot open the directory"))?;
+    Ok(directory)
+}
+
 /// A program that was built beside this one.
-pub(crate) fn program(name: &str) -> Result<PathBuf, BenchError> {
+pub fn program(name: &str) -> Result<PathBuf, BenchError> {
     let own = std::env::current_exe().map_err(BenchError::io("cannot tell where this program is"))?;
     let path = own.with_file_name(name);
-    if path.exists() { Ok(path) } else { Err(BenchError::Failed(format!("{} is missing: run `make bench`", path.display()))) }
+    if path.exists() { Ok(path) } else { Err(BenchError::Failed(format!("{} is missing: build it first", path.display()))) }
 }
 
 fn free_address() -> Result<SocketAddr, BenchError> {

@@ -8,11 +8,9 @@ use crate::{
     Effort, component,
     connection::{BenchError, Connection},
     customer::Customer,
-    deployment::directory,
-    endpoint::call_request,
-    guest::ADD,
     load::{self, Load},
-    server::Server,
+    message::{ADD, call_request},
+    server::{Server, directory},
 };
 
 /// Calls at the same time.

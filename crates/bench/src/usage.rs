@@ -10,7 +10,7 @@ use rustix::{
 use crate::connection::BenchError;
 
 /// User and system time of all threads of a process so far (proc(5), `/proc/pid/stat`, fields 14 and 15), to 10 ms.
-pub(crate) fn cpu_time(process: u32) -> Result<Duration, BenchError> {
+pub fn cpu_time(process: u32) -> Result<Duration, BenchError> {
     let stat =
         fs::read_to_string(format!("/proc/{process}/stat")).map_err(BenchError::io("cannot read the server's CPU time"))?;
     // The second field is the name in parentheses and may hold spaces: count from behind it.
@@ -20,7 +20,7 @@ pub(crate) fn cpu_time(process: u32) -> Result<Duration, BenchError> {
 }
 
 /// Resident memory of a process in KiB.
-pub(crate) fn resident_kib(process: u32) -> Result<u64, BenchError> {
+pub fn resident_kib(process: u32) -> Result<u64, BenchError> {
     let status =
         fs::read_to_string(format!("/proc/{process}/status")).map_err(BenchError::io("cannot read the server's memory"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
@@ -28,7 +28,7 @@ pub(crate) fn resident_kib(process: u32) -> Result<u64, BenchError> {
 }
 
 /// CPU time of this process so far.
-pub(crate) fn own_cpu_time() -> Duration {
+pub fn own_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
