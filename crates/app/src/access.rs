@@ -4,6 +4,7 @@ mod caller;
 
 use domain::{CustomerId, MemberRole, Scope, Scopes};
 
+pub(crate) use self::caller::are_for;
 pub use self::caller::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, PersonCaller, TokenCaller, Whence, Who};
 use crate::{AppError, audit::Intent, catalogue::ServedServer};
 
@@ -69,9 +70,9 @@ operations! {
     Needs::Person => {
         changes: [
             ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation, RevokeConsent, LeaveCustomer, AddPasskey,
-            RenamePasskey, RemovePasskey, ConnectIdentity, DisconnectIdentity
+            RenamePasskey, RemovePasskey, ConnectIdentity, DisconnectIdentity, AcceptConsentDefinition, AcceptConsentWords
         ],
-        reads: [LoadAccount, ListConsents, ListPasskeys, BeginPasskeyProof, BeginPasskey, ListIdentities, BeginIdentity]
+        reads: [LoadAccount, ListConsents, ListConsentPins, ListPasskeys, BeginPasskeyProof, BeginPasskey, ListIdentities, BeginIdentity]
     }
     Needs::Owner => {
         changes: [CreateClient, DeleteClient, EndServerAccess],

@@ -9,7 +9,7 @@ use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
     audit::About,
-    uses,
+    pins, uses,
 };
 
 /// What a person let a client do.
@@ -29,6 +29,10 @@ pub struct ConsentView {
     pub place: Place,
     /// What for.
     pub scopes: Scopes,
+    /// Whether what changes on its server is held back until it is accepted (SEC-18).
+    pub pins_definitions: bool,
+    /// How much is held back now: tools, resources and prompts, and one more for what the server says of itself.
+    pub held_back: u32,
     /// When this was given first.
     pub given_at: DateTime<Utc>,
     /// Authorizations that are in force: one for each place where the client was let in.
@@ -46,7 +50,12 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
     let mut connection = app.pool.acquire().await?;
     let found = store::consents::list(&mut connection, person.user, page.after()?, page.fetch_max(), app.clock.now()).await?;
     drop(connection);
-    Ok(page.page(found, |used| used.consent.id).map(ConsentView::from))
+    let page = page.page(found, |used| used.consent.id);
+    let held_back = pins::count_held_back(app, person.user, &page.items).await?;
+    Ok(page.map(|used| {
+        let held_back = held_back.get(&used.consent.id).copied().unwrap_or_default();
+        ConsentView { held_back, ..used.into() }
+    }))
 }
 
 /// Takes a consent back: everything that came of it ends, on every node.
@@ -75,6 +84,8 @@ impl From<store::consents::ConsentUse> for ConsentView {
             subject: consent.subject,
             place,
             scopes: consent.scopes,
+            pins_definitions: consent.pins_definitions,
+            held_back: 0,
             given_at: consent.given_at,
             authorizations,
             is_offline,

@@ -1,10 +1,21 @@
 //! Why a use case could not be done: one type, matched exhaustively by each door.
 
+use std::fmt;
+
 use domain::{Diagnostic, Digest, LimitExceeded, MemberRole, Scopes, Slug, ToolName};
 use serde_json::Value;
 use store::StoreError;
 
 use crate::limits::TooMany;
+
+/// Where somebody looks at a definition that changed, and accepts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AcceptAt {
+    /// Among the pins of an API key, on this server of its customer's.
+    Server(Slug),
+    /// On this page, by the person who let the client in: its URL.
+    Page(String),
+}
 
 /// Why a use case could not be done. The text of every variant but [`AppError::Internal`] is safe to show to whoever asked.
 #[derive(Debug, thiserror::Error)]
@@ -45,13 +56,10 @@ pub enum AppError {
         message: String,
     },
     /// A tool says something else than what the caller's client read of it, and nobody has accepted that (SEC-18).
-    #[error(
-        "the definition of `{name}` changed since it was first read through this key (it had the digest {pinned} and has {now}): look at the \
-         difference with GET /api/v1/servers/{slug}/pins, and accept it with POST /api/v1/servers/{slug}/pins/{name}"
-    )]
+    #[error("the definition of `{name}` changed since {accept_at} (it had the digest {pinned} and has {now}): {}", accept_at.way(name))]
     DefinitionChanged {
-        /// The server.
-        slug: Slug,
+        /// Where that is done.
+        accept_at: AcceptAt,
         /// The tool, resource or prompt.
         name: ToolName,
         /// The digest of what was read.
@@ -174,5 +182,28 @@ fn busy_text(limit: Option<&LimitExceeded>, retry_after_s: u32) -> String {
     match limit {
         Some(limit) => format!("{limit} and no place became free in time; try again in {retry_after_s} s"),
         None => format!("this node has no free place for a call; try again in {retry_after_s} s"),
+    }
+}
+
+/// Since when a definition was held against what it was.
+impl fmt::Display for AcceptAt {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Server(_) => "it was first read through this key",
+            Self::Page(_) => "this client was let use it",
+        })
+    }
+}
+
+impl AcceptAt {
+    fn way(&self, name: &ToolName) -> String {
+        match self {
+            Self::Server(slug) => format!(
+                "look at the difference with GET /api/v1/servers/{slug}/pins, and accept it with POST /api/v1/servers/{slug}/pins/{name}"
+            ),
+            Self::Page(url) => format!(
+                "it is held back until the person who let this client in has looked at the difference and accepted it, at {url}"
+            ),
+        }
     }
 }

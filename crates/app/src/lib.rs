@@ -67,7 +67,7 @@ pub use access::{Audience, Caller, CallerIdentity, KeyCaller, MemberCaller, Pers
 pub use answers::{Answered, Failed};
 pub use application::{App, AppParts, Settings};
 pub use caller_secrets::CallerSecrets;
-pub use error::AppError;
+pub use error::{AcceptAt, AppError};
 pub use oauth_settings::{ClientBounds, OauthSettings, Registration};
 pub use page::{Page, PageRequest};
 pub use pending_requests::PendingRequest;

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use domain::{ApiKeyId, AuthorizationId, ClientKey, CustomerId, Digest, ServerId, SignInId, Slug, Tier, TierName, UserId};
-use store::changes::Change;
+use domain::{
+    ApiKeyId, AuthorizationId, ClientKey, ConsentId, CustomerId, Digest, ServerId, SignInId, Slug, Tier, TierName, UserId,
+};
+use store::{changes::Change, pins::PinHolder};
 
 use crate::{
     Who,
@@ -35,8 +37,8 @@ pub(crate) struct Memory {
     pub(crate) servers: Snapshots<Slug, Arc<ServedServer>>,
     /// Names that no server has and that somebody asked for: apart, so that who asks for thousands does not drive the servers out.
     pub(crate) absent_servers: Snapshots<Slug, ()>,
-    /// What was read through keys that pin definitions.
-    pub(crate) pins: Snapshots<(ApiKeyId, ServerId), Arc<Pins>>,
+    /// What is held against definitions, for keys and consents that ask for it.
+    pub(crate) pins: Snapshots<(PinHolder, ServerId), Arc<Pins>>,
     /// Who shows a sign-in's cookie, by the cookie's digest.
     pub(crate) sign_ins: Snapshots<Digest, KnownSignIn>,
     /// Who people are, and what they may do for whom.
@@ -106,7 +108,8 @@ impl Memory {
             Change::Customer(customer) => self.customer_tiers.drop_one(customer),
             Change::ApiKey(key) => self.forget_api_key(*key),
             Change::Server { slug, .. } => self.forget_server(slug),
-            Change::Pins { api_key, server } => self.pins.drop_one(&(*api_key, *server)),
+            Change::Pins { holder, server } => self.pins.drop_one(&(*holder, *server)),
+            Change::Consent(consent) => self.forget_consent(*consent),
             // Whoever waits for it looks for itself.
             Change::Answer(_) => {}
             Change::User(user) => self.people.drop_one(user),
@@ -145,6 +148,11 @@ impl Memory {
     /// Drops the tokens of an authorization: they are kept by their digests.
     pub(crate) fn forget_authorization(&self, id: AuthorizationId) {
         self.tokens.drop_where(move |verified| verified.caller.authorization == id);
+    }
+
+    /// Drops the tokens of a consent, which say whether it holds back what changes.
+    pub(crate) fn forget_consent(&self, id: ConsentId) {
+        self.tokens.drop_where(move |verified| verified.caller.consent == Some(id));
     }
 
     fn doubt_everything(&self) {

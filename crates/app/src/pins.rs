@@ -1,6 +1,7 @@
-//! Pinned definitions (SEC-18): what a client read of each tool, and of the server itself, through a key that asks for it stays what it is served, until somebody has
-//! accepted something else.
+//! Pinned definitions (SEC-18): what a client read of each tool, and of the server itself, through a key that asks for it, or what there was when a
+//! person let it in and asked for that, stays what it is served, until somebody has accepted something else.
 
+mod consents;
 mod difference;
 mod words;
 
@@ -9,22 +10,24 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 use chrono::{DateTime, Utc};
 use domain::{ApiKeyId, CustomerId, Digest, ServerId, Slug, ToolInterface, ToolName, VersionId};
 use store::{
-    pins::{NewPin, Pin},
+    pins::{NewPin, Pin, PinHolder, PinOwner},
     server_pins::ServerPin,
 };
 
+pub(crate) use self::consents::{count_held_back, pin_for_consent};
 pub use self::{
+    consents::{ConsentPins, accept_consent_words, accept_for_consent, list_changes_of_consent, list_of_consent},
     difference::Difference,
     words::{PinnedWords, ServerPinView, accept_words, read_words},
 };
 use crate::{
-    App, AppError, Caller, Page, PageRequest,
+    AcceptAt, App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
-    audit::About,
+    audit::{About, Deed},
     catalogue::{self, ServedServer, ServedTool},
 };
 
-/// The pins of a key on a server.
+/// The pins of a holder on a server.
 #[derive(Debug)]
 pub(crate) struct Pins {
     tools: BTreeMap<ToolName, Pin>,
@@ -60,10 +63,10 @@ pub struct PinView {
     pub differences: Vec<Difference>,
 }
 
-/// What a key has pinned on a server.
+/// What a key or a consent has pinned on a server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PinnedServer {
-    /// Of the server itself; absent if no client has read it through the key.
+    /// Of the server itself; absent if nothing was pinned of it yet.
     pub server: Option<ServerPinView>,
     /// Of its tools, by their names.
     pub tools: Page<PinView>,
@@ -78,17 +81,25 @@ pub struct Acceptance {
     pub digest: Digest,
 }
 
+/// What was looked at, and who accepts it for what.
+struct LookedAt {
+    owner: PinOwner,
+    holder: PinHolder,
+    digest: Digest,
+}
+
 /// Compares what `server` offers with what the caller's client read of it before, and pins what it reads for the first time. Gives those that
-/// changed; none for a key that does not ask for it.
+/// changed; none where nobody asks for it. What the caller's token is not for, it does not read.
 pub async fn compare(
     app: &App,
     caller: &Caller,
     server: &ServedServer,
 ) -> Result<BTreeMap<ToolName, PinnedDefinition>, AppError> {
     access::require_use(caller, Operation::ComparePinned)?;
-    let Some(api_key) = caller.pinning_key() else { return Ok(BTreeMap::new()) };
-    let offered: Vec<&ServedTool> = server.offers.all().map(|(_, tool)| &**tool).collect();
-    let pins = pin(app, api_key, server.server_id, &offered).await?;
+    let Some(holder) = caller.pin_holder() else { return Ok(BTreeMap::new()) };
+    let offered = server.offers.all().map(|(_, tool)| &**tool).filter(|tool| caller.sees(&tool.interface));
+    let offered: Vec<&ServedTool> = offered.collect();
+    let pins = pin(app, holder, server.server_id, &offered).await?;
     let changed: Vec<(&ServedTool, &Pin)> = offered
         .into_iter()
         .filter_map(|tool| pins.tools.get(&tool.interface.name).map(|pin| (tool, pin)))
@@ -114,23 +125,8 @@ pub async fn list(
     let customer = access::require_customer(caller, Operation::ListPins)?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let api_key = find_key(app, customer, api_key, caller).await?;
-    let pins = read(app, api_key, server.server_id).await?;
-    let after = page.after::<ToolName>()?;
-    let begin = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    let count = usize::try_from(page.fetch_max()).unwrap_or(usize::MAX);
-    let wanted: Vec<(ToolName, Pin)> = pins
-        .tools
-        .range::<ToolName, _>((begin, Bound::Unbounded))
-        .take(count)
-        .map(|(name, pin)| (name.clone(), pin.clone()))
-        .collect();
-    let page = page.page(wanted, |(name, _)| name.clone());
-    let interfaces = load_interfaces(app, customer, page.items.iter().map(|(_, pin)| pin.version)).await?;
-    let tools = page.map(|(name, pin)| {
-        let read = interfaces.get(&pin.version);
-        view(&server, name, &pin, read)
-    });
-    Ok(PinnedServer { server: pins.server.map(|pin| words::view(&server, &pin)), tools })
+    let pins = read(app, PinHolder::ApiKey(api_key), server.server_id).await?;
+    show(app, &server, &pins, page, |_, _| true).await
 }
 
 /// Pins what a tool says now in place of what was pinned. Refused if that is not what was looked at.
@@ -145,35 +141,23 @@ pub async fn accept(
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = server.offers.find(name).ok_or_else(|| AppError::not_found("tool", name))?;
     let api_key = find_key(app, customer, acceptance.api_key, caller).await?;
-    if acceptance.digest != tool.definition_digest {
-        return Err(AppError::Conflict {
-            message: format!(
-                "the definition of `{name}` has the digest {} now: look at the difference again before you accept it",
-                tool.definition_digest
-            ),
-        });
-    }
-    let new = NewPin { name: name.clone(), digest: tool.definition_digest, version: tool.version_id };
-    let at = app.clock.now();
-    let mut deed = intent.begin(app).await?;
-    if !store::pins::accept(&mut deed, customer, api_key, server.server_id, &new, at).await? {
-        return Err(AppError::not_found("pin", name));
-    }
+    let looked_at =
+        LookedAt { owner: PinOwner::Customer(customer), holder: PinHolder::ApiKey(api_key), digest: acceptance.digest };
     let about = About::a("pin").id(api_key.as_uuid()).named(&format!("{slug}/{name}"));
-    deed.commit(about.version(new.version, new.digest)).await?;
-    app.memory.pins.drop_one(&(api_key, server.server_id));
-    let pin = Pin { digest: new.digest, version: new.version, pinned_at: at };
-    Ok(view(&server, name.clone(), &pin, None))
+    accept_tool(app, intent.begin(app).await?, &server, tool, looked_at, about).await
 }
 
 /// Lets a call through if its tool says what the caller's client read, or is read for the first time.
 pub(crate) async fn check(app: &App, caller: &Caller, server: &ServedServer, tool: &ServedTool) -> Result<(), AppError> {
-    let Some(api_key) = caller.pinning_key() else { return Ok(()) };
-    let pins = pin(app, api_key, server.server_id, &[tool]).await?;
+    let Some(holder) = caller.pin_holder() else { return Ok(()) };
+    let pins = pin(app, holder, server.server_id, &[tool]).await?;
     let name = &tool.interface.name;
     match pins.tools.get(name) {
         Some(pin) if pin.digest != tool.definition_digest => Err(AppError::DefinitionChanged {
-            slug: server.slug.clone(),
+            accept_at: match holder {
+                PinHolder::ApiKey(_) => AcceptAt::Server(server.slug.clone()),
+                PinHolder::Consent(consent) => AcceptAt::Page(app.issuer.address(&format!("/account/access/{consent}"))),
+            },
             name: name.clone(),
             pinned: pin.digest,
             now: tool.definition_digest,
@@ -182,40 +166,101 @@ pub(crate) async fn check(app: &App, caller: &Caller, server: &ServedServer, too
     }
 }
 
-/// The key's pins on the server, once each of `read` has one.
-async fn pin(app: &App, api_key: ApiKeyId, server: ServerId, read: &[&ServedTool]) -> Result<Arc<Pins>, AppError> {
-    let pins = load(app, api_key, server).await?;
-    let missing: Vec<NewPin> = read
-        .iter()
-        .filter(|tool| !pins.tools.contains_key(&tool.interface.name))
-        .map(|tool| NewPin { name: tool.interface.name.clone(), digest: tool.definition_digest, version: tool.version_id })
-        .collect();
+/// The holder's pins on the server, once each of `read` has one.
+async fn pin(app: &App, holder: PinHolder, server: ServerId, read: &[&ServedTool]) -> Result<Arc<Pins>, AppError> {
+    let pins = load(app, holder, server).await?;
+    let missing: Vec<NewPin> =
+        read.iter().filter(|tool| !pins.tools.contains_key(&tool.interface.name)).map(|tool| new_pin(tool)).collect();
     if missing.is_empty() {
         return Ok(pins);
     }
-    let fits = store::pins::insert(&mut *app.pool.acquire().await?, api_key, server, &missing, app.clock.now()).await?;
-    app.memory.pins.drop_one(&(api_key, server));
+    let fits = store::pins::insert(&mut *app.pool.acquire().await?, holder, server, &missing, app.clock.now()).await?;
+    app.memory.pins.drop_one(&(holder, server));
     if !fits {
+        return Err(full());
+    }
+    // Somebody else may have read something else first, at the same time.
+    load(app, holder, server).await
+}
+
+fn new_pin(tool: &ServedTool) -> NewPin {
+    NewPin { name: tool.interface.name.clone(), digest: tool.definition_digest, version: tool.version_id }
+}
+
+fn full() -> AppError {
+    AppError::Conflict {
+        message: format!(
+            "as many definitions are pinned as may be for one key or one consent ({}): take another key for other servers",
+            store::pins::OF_HOLDER_MAX
+        ),
+    }
+}
+
+async fn load(app: &App, holder: PinHolder, server: ServerId) -> Result<Arc<Pins>, AppError> {
+    let read = || async { Ok(Arc::new(read(app, holder, server).await?)) };
+    app.memory.pins.get(&(holder, server), read).await
+}
+
+async fn read(app: &App, holder: PinHolder, server: ServerId) -> Result<Pins, AppError> {
+    let mut connection = app.pool.acquire().await?;
+    let tools = store::pins::list(&mut connection, holder, server).await?;
+    Ok(Pins { tools, server: store::server_pins::find(&mut connection, holder, server).await? })
+}
+
+/// A page of those pins that are wanted, beside what became of what they hold.
+async fn show(
+    app: &App,
+    server: &ServedServer,
+    pins: &Pins,
+    page: &PageRequest,
+    is_wanted: impl Fn(&ToolName, &Pin) -> bool,
+) -> Result<PinnedServer, AppError> {
+    let after = page.after::<ToolName>()?;
+    let begin = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    let count = usize::try_from(page.fetch_max()).unwrap_or(usize::MAX);
+    let wanted: Vec<(ToolName, Pin)> = pins
+        .tools
+        .range::<ToolName, _>((begin, Bound::Unbounded))
+        .filter(|(name, pin)| is_wanted(name, pin))
+        .take(count)
+        .map(|(name, pin)| (name.clone(), pin.clone()))
+        .collect();
+    let page = page.page(wanted, |(name, _)| name.clone());
+    let interfaces = load_interfaces(app, server.customer, page.items.iter().map(|(_, pin)| pin.version)).await?;
+    let tools = page.map(|(name, pin)| {
+        let read = interfaces.get(&pin.version);
+        view(server, name, &pin, read)
+    });
+    Ok(PinnedServer { server: pins.server.as_ref().map(|pin| words::view(server, pin)), tools })
+}
+
+/// Pins what the tool says in place of what was pinned, if that is what was looked at.
+async fn accept_tool(
+    app: &App,
+    mut deed: Deed,
+    server: &ServedServer,
+    tool: &ServedTool,
+    looked_at: LookedAt,
+    about: About,
+) -> Result<PinView, AppError> {
+    let LookedAt { owner, holder, digest } = looked_at;
+    let name = &tool.interface.name;
+    if digest != tool.definition_digest {
         return Err(AppError::Conflict {
             message: format!(
-                "this key has pinned as many definitions as a key may ({}): take another key for other servers",
-                store::pins::OF_KEY_MAX
+                "the definition of `{name}` has the digest {} now: look at the difference again before you accept it",
+                tool.definition_digest
             ),
         });
     }
-    // Somebody else may have read something else first, at the same time.
-    load(app, api_key, server).await
-}
-
-async fn load(app: &App, api_key: ApiKeyId, server: ServerId) -> Result<Arc<Pins>, AppError> {
-    let read = || async { Ok(Arc::new(read(app, api_key, server).await?)) };
-    app.memory.pins.get(&(api_key, server), read).await
-}
-
-async fn read(app: &App, api_key: ApiKeyId, server: ServerId) -> Result<Pins, AppError> {
-    let mut connection = app.pool.acquire().await?;
-    let tools = store::pins::list(&mut connection, api_key, server).await?;
-    Ok(Pins { tools, server: store::server_pins::find(&mut connection, api_key, server).await? })
+    let (new, at) = (new_pin(tool), app.clock.now());
+    if !store::pins::accept(&mut deed, owner, holder, server.server_id, &new, at).await? {
+        return Err(AppError::not_found("pin", name));
+    }
+    deed.commit(about.version(new.version, new.digest)).await?;
+    app.memory.pins.drop_one(&(holder, server.server_id));
+    let pin = Pin { digest: new.digest, version: new.version, pinned_at: at };
+    Ok(view(server, name.clone(), &pin, None))
 }
 
 async fn load_interfaces(

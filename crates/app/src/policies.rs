@@ -37,6 +37,15 @@ pub(crate) async fn allow_user(app: &App, server: &ServedServer, user: UserId) -
     Ok(role.is_some_and(|role| role >= least))
 }
 
+/// The server of this name, if there is one that `user` may let clients use.
+pub(crate) async fn find_server(app: &App, slug: &Slug, user: UserId) -> Result<Option<Arc<ServedServer>>, AppError> {
+    match catalogue::load(app, slug).await {
+        Ok(server) => Ok(allow_user(app, &server, user).await?.then_some(server)),
+        Err(AppError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether what was given once may still be used.
 pub(crate) async fn allow_authorization(app: &App, authorization: &Authorization) -> Result<bool, AppError> {
     // Likewise: its authorization goes with the client.

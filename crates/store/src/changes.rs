@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{ApiKeyId, AuthorizationId, ClientKey, CustomerId, QuestionId, ServerId, SignInId, Slug, TierName, UserId};
+use domain::{
+    ApiKeyId, AuthorizationId, ClientKey, ConsentId, CustomerId, QuestionId, ServerId, SignInId, Slug, TierName, UserId,
+};
 use serde::Deserialize;
 use sqlx::{
     Executor,
@@ -10,7 +12,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::{Database, StoreError};
+use crate::{Database, StoreError, pins::PinHolder};
 
 const CHANNEL: &str = "toolwright_changes";
 /// A connection that is dead without a word (a router forgot it) is found out after this much silence.
@@ -29,10 +31,10 @@ pub enum Change {
     Customer(CustomerId),
     /// An API key was made or revoked.
     ApiKey(ApiKeyId),
-    /// What is pinned by a key on a server.
+    /// What is pinned by a key or a consent on a server.
     Pins {
-        /// The key.
-        api_key: ApiKeyId,
+        /// What pins it.
+        holder: PinHolder,
         /// The server.
         server: ServerId,
     },
@@ -51,6 +53,8 @@ pub enum Change {
     SignIn(SignInId),
     /// An authorization was revoked, or is gone.
     Authorization(AuthorizationId),
+    /// A consent holds back what changes from now on, or does not any more.
+    Consent(ConsentId),
     /// A registered client changed, or is gone.
     Client(ClientKey),
     /// What access tokens are signed with, or verified by.
@@ -137,16 +141,25 @@ enum Notice {
     Tiers { name: TierName },
     Customers { customer_id: Uuid },
     ApiKeys { api_key_id: Uuid },
-    DefinitionPins { api_key_id: Uuid, server_id: Uuid },
+    DefinitionPins(PinNotice),
     QuestionAnswers { question_id: Uuid },
-    ServerPins { api_key_id: Uuid, server_id: Uuid },
+    ServerPins(PinNotice),
     Servers { server_id: Uuid, slug: Slug },
     Users { user_id: Uuid },
     Members { user_id: Uuid },
     SignIns { sign_in_id: Uuid },
     Authorizations { authorization_id: Uuid },
+    Consents { consent_id: Uuid },
     Clients { client_key: Uuid },
     SigningKeys {},
+}
+
+/// One of the two ids is there.
+#[derive(Deserialize)]
+struct PinNotice {
+    api_key_id: Option<Uuid>,
+    consent_id: Option<Uuid>,
+    server_id: Uuid,
 }
 
 impl From<Notice> for Change {
@@ -155,17 +168,28 @@ impl From<Notice> for Change {
             Notice::Tiers { name } => Self::Tier(name),
             Notice::Customers { customer_id } => Self::Customer(CustomerId::from_uuid(customer_id)),
             Notice::ApiKeys { api_key_id } => Self::ApiKey(ApiKeyId::from_uuid(api_key_id)),
-            Notice::DefinitionPins { api_key_id, server_id } | Notice::ServerPins { api_key_id, server_id } => {
-                Self::Pins { api_key: ApiKeyId::from_uuid(api_key_id), server: ServerId::from_uuid(server_id) }
-            }
+            Notice::DefinitionPins(pin) | Notice::ServerPins(pin) => pin.into(),
             Notice::QuestionAnswers { question_id } => Self::Answer(QuestionId::from_uuid(question_id)),
             Notice::Users { user_id } | Notice::Members { user_id } => Self::User(UserId::from_uuid(user_id)),
             Notice::SignIns { sign_in_id } => Self::SignIn(SignInId::from_uuid(sign_in_id)),
             Notice::Authorizations { authorization_id } => Self::Authorization(AuthorizationId::from_uuid(authorization_id)),
+            Notice::Consents { consent_id } => Self::Consent(ConsentId::from_uuid(consent_id)),
             Notice::Clients { client_key } => Self::Client(ClientKey::from_uuid(client_key)),
             Notice::SigningKeys {} => Self::SigningKeys,
             Notice::Servers { server_id, slug } => Self::Server { id: ServerId::from_uuid(server_id), slug },
         }
+    }
+}
+
+impl From<PinNotice> for Change {
+    fn from(notice: PinNotice) -> Self {
+        let holder = match (notice.api_key_id, notice.consent_id) {
+            (Some(key), None) => PinHolder::ApiKey(ApiKeyId::from_uuid(key)),
+            (None, Some(consent)) => PinHolder::Consent(ConsentId::from_uuid(consent)),
+            // Of whatever holds pins in a newer program.
+            _ => return Self::Lost,
+        };
+        Self::Pins { holder, server: ServerId::from_uuid(notice.server_id) }
     }
 }
 
@@ -202,6 +226,7 @@ mod tests {
         let first = fixtures::release(&mut connection, customer, server, &[]).await;
         fixtures::release(&mut connection, customer, server, &[]).await;
         let key = ApiKey { id: ApiKeyId::new(), name: "laptop".parse().unwrap(), pins_definitions: false, created_at: at(0) };
+        let holder = PinHolder::ApiKey(key.id);
         let mut listener = listener(&pool).await;
         let of_server = Change::Server { id: server, slug: slug.clone() };
 
@@ -217,14 +242,14 @@ mod tests {
         assert_eq!(next(&mut listener).await, of_server);
         let version = fixtures::version(&mut connection, customer, made, "forecast", "1").await;
         let pin = crate::pins::NewPin { name: "forecast".parse().unwrap(), digest: domain::Digest::of(b"1"), version };
-        crate::pins::insert(&mut connection, key.id, server, &[pin], at(1)).await.unwrap();
-        assert_eq!(next(&mut listener).await, Change::Pins { api_key: key.id, server });
+        crate::pins::insert(&mut connection, holder, server, &[pin], at(1)).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::Pins { holder, server });
         let question = QuestionId::new();
         crate::question_answers::insert(&mut connection, question, &[1; 64], at(60)).await.unwrap();
         assert_eq!(next(&mut listener).await, Change::Answer(question));
         let words = domain::ServerWords { title: "Weather".parse().unwrap(), description: String::new() };
-        crate::server_pins::insert(&mut connection, key.id, server, &words, at(1)).await.unwrap();
-        assert_eq!(next(&mut listener).await, Change::Pins { api_key: key.id, server });
+        crate::server_pins::insert(&mut connection, holder, server, &words, at(1)).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::Pins { holder, server });
         tools::remove(&mut connection, customer, server, &tool, at(1)).await.unwrap();
         assert_eq!(next(&mut listener).await, of_server);
         fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;

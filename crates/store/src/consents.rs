@@ -5,7 +5,7 @@ use domain::{AuthorizationId, ConsentId, CustomerId, CustomerName, Scopes, Serve
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::{StoreError, number};
+use crate::{StoreError, number, pins};
 
 /// The most consents of one user.
 pub const OF_USER_MAX: u32 = 1_000;
@@ -34,6 +34,8 @@ pub struct Consent {
     pub subject: Subject,
     /// What for.
     pub scopes: Scopes,
+    /// Whether what changes afterwards is held back ([`crate::pins`]).
+    pub pins_definitions: bool,
     /// When it was given first.
     pub given_at: DateTime<Utc>,
     /// When it was given last.
@@ -70,7 +72,7 @@ pub enum Place {
 }
 
 /// Keeps a consent. If the user gave one to this client for this subject before, that one has the scopes of both from now on and is given
-/// back. `None`, and nothing is kept, if the user would have more than [`OF_USER_MAX`].
+/// back; what it pinned stays, or is forgotten if it is to hold nothing back any more. `None`, and nothing is kept, if the user would have more than [`OF_USER_MAX`].
 pub async fn upsert(connection: &mut PgConnection, consent: &Consent) -> Result<Option<Consent>, StoreError> {
     let during = || StoreError::during("keep a consent");
     let mut transaction = connection.begin().await.map_err(during())?;
@@ -84,6 +86,7 @@ pub async fn upsert(connection: &mut PgConnection, consent: &Consent) -> Result<
         Some(before) => Consent {
             scopes: before.scopes.with(&consent.scopes),
             client_name: consent.client_name.clone(),
+            pins_definitions: consent.pins_definitions,
             changed_at: consent.changed_at,
             ..before
         },
@@ -91,10 +94,11 @@ pub async fn upsert(connection: &mut PgConnection, consent: &Consent) -> Result<
     };
     let (server, customer) = kept.subject.columns();
     sqlx::query!(
-        "INSERT INTO consents (consent_id, user_id, client_id, client_name, server_id, customer_id, scopes, given_at, changed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        "INSERT INTO consents (consent_id, user_id, client_id, client_name, server_id, customer_id, scopes, given_at, changed_at,
+            pins_definitions)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (consent_id) DO UPDATE SET scopes = excluded.scopes, client_name = excluded.client_name,
-            changed_at = excluded.changed_at",
+            changed_at = excluded.changed_at, pins_definitions = excluded.pins_definitions",
         kept.id.as_uuid(),
         kept.user.as_uuid(),
         kept.client_id,
@@ -103,11 +107,15 @@ pub async fn upsert(connection: &mut PgConnection, consent: &Consent) -> Result<
         customer,
         kept.scopes.to_string(),
         kept.given_at,
-        kept.changed_at
+        kept.changed_at,
+        kept.pins_definitions
     )
     .execute(&mut *transaction)
     .await
     .map_err(during())?;
+    if !kept.pins_definitions {
+        pins::forget(&mut transaction, kept.id).await?;
+    }
     let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM consents WHERE user_id = $1"#, kept.user.as_uuid())
         .fetch_one(&mut *transaction)
         .await
@@ -129,8 +137,8 @@ pub async fn find(
     let (server, customer) = subject.columns();
     let row = sqlx::query_as!(
         Row,
-        "SELECT consent_id, user_id, client_id, client_name, server_id, customer_id, scopes, given_at, changed_at FROM consents
-        WHERE user_id = $1 AND client_id = $2 AND (server_id = $3 OR customer_id = $4)",
+        "SELECT consent_id, user_id, client_id, client_name, server_id, customer_id, scopes, pins_definitions, given_at, changed_at
+        FROM consents WHERE user_id = $1 AND client_id = $2 AND (server_id = $3 OR customer_id = $4)",
         user.as_uuid(),
         client_id,
         server,
@@ -140,6 +148,46 @@ pub async fn find(
     .await
     .map_err(StoreError::during("find a consent"))?;
     row.map(Consent::try_from).transpose()
+}
+
+/// The user's consent of this id, and the server that it is for; `None` if the user has none such for a server.
+pub async fn find_for_server(
+    connection: &mut PgConnection,
+    user: UserId,
+    consent: ConsentId,
+) -> Result<Option<(Consent, ServerId, Slug)>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT client_id, client_name, servers.server_id, slug, scopes, pins_definitions, given_at, changed_at
+        FROM consents JOIN servers ON servers.server_id = consents.server_id WHERE user_id = $1 AND consent_id = $2",
+        user.as_uuid(),
+        consent.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("find a consent for a server"))?;
+    let Some(row) = row else { return Ok(None) };
+    let server = ServerId::from_uuid(row.server_id);
+    let found = Consent {
+        id: consent,
+        user,
+        client_id: row.client_id,
+        client_name: row.client_name,
+        subject: Subject::Server(server),
+        scopes: row.scopes.parse().map_err(StoreError::corrupt("list of scopes"))?,
+        pins_definitions: row.pins_definitions,
+        given_at: row.given_at,
+        changed_at: row.changed_at,
+    };
+    Ok(Some((found, server, row.slug.parse().map_err(StoreError::corrupt("slug"))?)))
+}
+
+/// Whether this consent holds back what changes.
+pub async fn pins_definitions(connection: &mut PgConnection, consent: ConsentId) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!("SELECT pins_definitions FROM consents WHERE consent_id = $1", consent.as_uuid())
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::during("find out whether a consent pins definitions"))?;
+    Ok(found.unwrap_or(false))
 }
 
 /// The user's consents, newest first, with what came of them and is in force at `now`.
@@ -152,7 +200,7 @@ pub async fn list(
 ) -> Result<Vec<ConsentUse>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT consent_id, consents.user_id, consents.client_id, client_name, consents.server_id, consents.customer_id,
-            consents.scopes, given_at, changed_at, slug AS "slug?", title AS "title?", customers.name AS "customer_name?",
+            consents.scopes, pins_definitions, given_at, changed_at, slug AS "slug?", title AS "title?", customers.name AS "customer_name?",
             count(authorization_id) FILTER (WHERE revoked_at IS NULL AND expires_at > $4) AS "authorizations!",
             coalesce(bool_or(rotated_at IS NOT NULL) FILTER (WHERE revoked_at IS NULL AND expires_at > $4), false) AS "is_offline!",
             max(last_used_at) AS last_used_at
@@ -179,6 +227,7 @@ pub async fn list(
             server_id: row.server_id,
             customer_id: row.customer_id,
             scopes: row.scopes,
+            pins_definitions: row.pins_definitions,
             given_at: row.given_at,
             changed_at: row.changed_at,
         };
@@ -270,6 +319,7 @@ struct Row {
     server_id: Option<Uuid>,
     customer_id: Option<Uuid>,
     scopes: String,
+    pins_definitions: bool,
     given_at: DateTime<Utc>,
     changed_at: DateTime<Utc>,
 }
@@ -285,6 +335,7 @@ impl TryFrom<Row> for Consent {
             client_id: row.client_id,
             client_name: row.client_name,
             scopes: row.scopes.parse().map_err(StoreError::corrupt("list of scopes"))?,
+            pins_definitions: row.pins_definitions,
             given_at: row.given_at,
             changed_at: row.changed_at,
         })

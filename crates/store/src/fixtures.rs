@@ -260,6 +260,7 @@ pub(crate) async fn authorization(connection: &mut PgConnection, server: ServerI
         client_name: "An app".to_owned(),
         subject: Subject::Server(server),
         scopes: scopes.clone(),
+        pins_definitions: false,
         given_at: at(0),
         changed_at: at(0),
     };

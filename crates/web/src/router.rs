@@ -68,8 +68,8 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 
 fn api_routes() -> OpenApiRouter<WebState> {
     use api::{
-        account, audit, clients, components, consents, environment, executions, identities, invitations, members, memberships,
-        modules, passkeys, pins, releases, server_access, servers, tools, tries, versions,
+        account, audit, clients, components, consent_pins, consents, environment, executions, identities, invitations, members,
+        memberships, modules, passkeys, pins, releases, server_access, servers, tools, tries, versions,
     };
 
     OpenApiRouter::new()
@@ -109,6 +109,8 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(account::delete_sign_in))
         .routes(routes!(consents::list_consents))
         .routes(routes!(consents::revoke_consent))
+        .routes(routes!(consent_pins::list_consent_pins, consent_pins::accept_consent_words))
+        .routes(routes!(consent_pins::accept_consent_definition))
         .routes(routes!(memberships::leave_customer))
         .routes(routes!(passkeys::list_passkeys))
         .routes(routes!(passkeys::change_passkey, passkeys::delete_passkey))

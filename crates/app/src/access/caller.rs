@@ -3,10 +3,14 @@
 use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKeyId, AuthorizationId, CustomerId, MemberRole, RequestId, Scope, Scopes, ServerId, SignInId, ToolName, UserId};
+use domain::{
+    ApiKeyId, AuthorizationId, ConsentId, CustomerId, MemberRole, Offer, RequestId, Scope, Scopes, ServerId, SignInId,
+    ToolInterface, ToolName, UserId,
+};
+use store::pins::PinHolder;
+use uuid::Uuid;
 
 use crate::AppError;
-use uuid::Uuid;
 
 /// Who asks, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +89,10 @@ pub struct TokenCaller {
     pub client: String,
     /// Who let the client in; absent if it came for itself.
     pub user: Option<UserId>,
+    /// By which consent; absent likewise.
+    pub consent: Option<ConsentId>,
+    /// Whether definitions are held against what was pinned for that consent (SEC-18).
+    pub pins_definitions: bool,
     /// What the token is for (RFC 8707): this and nothing else.
     pub audience: Audience,
     /// What it may be used for there.
@@ -252,17 +260,29 @@ impl Caller {
         }
     }
 
-    /// The API key that was shown, if definitions are held against what was read first through it (SEC-18).
-    pub(crate) fn pinning_key(&self) -> Option<ApiKeyId> {
+    /// What holds the pins that definitions are held against: the API key that was shown, or the consent that a token comes of (SEC-18); none
+    /// where nobody asked for it.
+    pub(crate) fn pin_holder(&self) -> Option<PinHolder> {
         match &self.who {
-            Who::Key(KeyCaller { api_key, pins_definitions: true, .. }) => Some(*api_key),
+            Who::Key(KeyCaller { api_key, pins_definitions: true, .. }) => Some(PinHolder::ApiKey(*api_key)),
+            Who::Token(token) if token.pins_definitions => token.consent.map(PinHolder::Consent),
             _ => None,
         }
     }
 
-    /// Whether definitions are held against what was read first (SEC-18).
-    #[must_use]
-    pub fn pins_definitions(&self) -> bool {
-        self.pinning_key().is_some()
+    /// Whether it may read this of a server: a token shows it what it is for.
+    pub(crate) fn sees(&self, tool: &ToolInterface) -> bool {
+        match &self.who {
+            Who::Token(token) => are_for(&token.scopes, tool),
+            _ => true,
+        }
+    }
+}
+
+/// Whether scopes let a client use this of a server: by themselves tools alone, and everything only with the whole server.
+pub(crate) fn are_for(scopes: &Scopes, tool: &ToolInterface) -> bool {
+    match tool.offer {
+        Offer::Tool => scopes.allows_tool(&tool.name),
+        Offer::Resource(_) | Offer::Prompt(_) => scopes.allows_server(),
     }
 }

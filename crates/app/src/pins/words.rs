@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use domain::{Digest, ServerWords, Slug};
-use store::server_pins::{self, ServerPin};
+use store::{
+    pins::{PinHolder, PinOwner},
+    server_pins::{self, ServerPin},
+};
 
-use super::{Acceptance, Difference, difference, find_key, load};
+use super::{Acceptance, Difference, LookedAt, difference, find_key, load};
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
-    audit::About,
+    audit::{About, Deed},
     catalogue::{self, ServedServer},
 };
 
@@ -37,18 +40,18 @@ pub struct ServerPinView {
 }
 
 /// What the caller's client read of `server` itself, if that is something else than what it says now; what is read for the first time is pinned.
-/// Nothing for a key that does not ask for it.
+/// Nothing where nobody asks for it.
 pub async fn read_words(app: &App, caller: &Caller, server: &ServedServer) -> Result<Option<PinnedWords>, AppError> {
     access::require_use(caller, Operation::ReadWords)?;
-    let Some(api_key) = caller.pinning_key() else { return Ok(None) };
-    let mut pins = load(app, api_key, server.server_id).await?;
+    let Some(holder) = caller.pin_holder() else { return Ok(None) };
+    let mut pins = load(app, holder, server.server_id).await?;
     if pins.server.is_none() {
         let mut connection = app.pool.acquire().await?;
-        server_pins::insert(&mut connection, api_key, server.server_id, &server.words, app.clock.now()).await?;
+        server_pins::insert(&mut connection, holder, server.server_id, &server.words, app.clock.now()).await?;
         drop(connection);
-        app.memory.pins.drop_one(&(api_key, server.server_id));
+        app.memory.pins.drop_one(&(holder, server.server_id));
         // Somebody else may have read something else first, at the same time.
-        pins = load(app, api_key, server.server_id).await?;
+        pins = load(app, holder, server.server_id).await?;
     }
     let changed = pins.server.as_ref().map(|pin| &pin.words).filter(|words| **words != server.words);
     Ok(changed.map(|words| PinnedWords { words: words.clone(), digest: words.digest(), now: server.words.digest() }))
@@ -59,8 +62,23 @@ pub async fn accept_words(app: &App, caller: &Caller, slug: &Slug, acceptance: A
     let (customer, intent) = access::require_customer_change(caller, Operation::AcceptWords)?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let api_key = find_key(app, customer, acceptance.api_key, caller).await?;
-    let now = server.words.digest();
-    if acceptance.digest != now {
+    let looked_at =
+        LookedAt { owner: PinOwner::Customer(customer), holder: PinHolder::ApiKey(api_key), digest: acceptance.digest };
+    let about = About::a("pin").id(api_key.as_uuid()).named(slug);
+    accept(app, intent.begin(app).await?, &server, looked_at, about).await
+}
+
+/// Pins what the server says in place of what was pinned, if that is what was looked at.
+pub(super) async fn accept(
+    app: &App,
+    mut deed: Deed,
+    server: &ServedServer,
+    looked_at: LookedAt,
+    about: About,
+) -> Result<ServerPinView, AppError> {
+    let LookedAt { owner, holder, digest } = looked_at;
+    let (slug, now) = (&server.slug, server.words.digest());
+    if digest != now {
         return Err(AppError::Conflict {
             message: format!(
                 "what `{slug}` says of itself has the digest {now} now: look at the difference again before you accept it"
@@ -68,14 +86,12 @@ pub async fn accept_words(app: &App, caller: &Caller, slug: &Slug, acceptance: A
         });
     }
     let pin = ServerPin { words: server.words.clone(), pinned_at: app.clock.now() };
-    let mut deed = intent.begin(app).await?;
-    if !server_pins::accept(&mut deed, customer, api_key, server.server_id, &pin).await? {
+    if !server_pins::accept(&mut deed, owner, holder, server.server_id, &pin).await? {
         return Err(AppError::not_found("pin", slug));
     }
-    let about = About::a("pin").id(api_key.as_uuid()).named(slug);
     deed.commit(about.detail("words_digest", now.to_string())).await?;
-    app.memory.pins.drop_one(&(api_key, server.server_id));
-    Ok(view(&server, &pin))
+    app.memory.pins.drop_one(&(holder, server.server_id));
+    Ok(view(server, &pin))
 }
 
 pub(super) fn view(server: &ServedServer, pin: &ServerPin) -> ServerPinView {

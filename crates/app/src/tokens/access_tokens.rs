@@ -98,16 +98,23 @@ async fn read(app: &App, bearer: &str) -> Result<Verified, AppError> {
     });
     let authorization = authorization.ok_or(AppError::Unauthenticated)?;
     let role = role_of_machine(app, &authorization).await?;
-    Ok(Verified {
-        caller: Arc::new(caller(&authorization, &claims, role)),
-        resource,
-        issued_at_s: claims.iat,
-        used: Arc::default(),
-    })
+    let caller =
+        TokenCaller { pins_definitions: pins_definitions(app, &authorization).await?, ..caller(&authorization, &claims, role) };
+    Ok(Verified { caller: Arc::new(caller), resource, issued_at_s: claims.iat, used: Arc::default() })
 }
 
 async fn load(app: &App, id: AuthorizationId) -> Result<Option<Authorization>, AppError> {
     Ok(store::authorizations::find(&mut *app.pool.acquire().await?, id).await?)
+}
+
+/// Whether what the authorization is for is held against what its consent pinned. Consents for the management pin nothing.
+async fn pins_definitions(app: &App, authorization: &Authorization) -> Result<bool, AppError> {
+    match (authorization.given, authorization.subject) {
+        (Some(given), Subject::Server(_)) => {
+            Ok(store::consents::pins_definitions(&mut *app.pool.acquire().await?, given.consent).await?)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Of a client that acts for itself for the management, the role that it was made with, which never changes; the least one of others.
@@ -133,6 +140,8 @@ fn caller(authorization: &Authorization, claims: &AccessTokenClaims, role: Membe
         authorization: authorization.id,
         client: authorization.client_id.clone(),
         user: authorization.given.map(|given| given.user),
+        consent: authorization.given.map(|given| given.consent),
+        pins_definitions: false,
         audience,
         scopes: claims.scope.clone(),
         // What is no time at all is over.

@@ -15,15 +15,16 @@ use store::{
     codes::{self, Code, CodeState},
     consents::{self, Consent, Subject},
     members::Membership,
+    pins::PinHolder,
 };
 
 use super::exchange::random;
 use crate::{
     App, AppError, PersonCaller, Whence, Who,
     audit::{About, Act, Intent},
-    catalogue,
+    catalogue::{self, ServedServer},
     clients::{self, Client, ClientError},
-    policies,
+    pins, policies,
 };
 
 /// A request whose client is known and owns the address that the answer goes to. Nobody has been asked yet.
@@ -49,6 +50,9 @@ pub struct Offer {
     pub subject: Offered,
     /// What the person let this client do with it before; absent if nothing. For the management it is of the first customer.
     pub given: Option<Scopes>,
+    /// Whether it is proposed to them to hold back what changes from now on (SEC-18): as they had it before; else where the server is none of a
+    /// customer that they are a member of.
+    pub pins_definitions: bool,
 }
 
 /// What a client would use.
@@ -64,6 +68,8 @@ pub enum Offered {
         title: ServerTitle,
         /// Who may use it.
         access: AccessPolicy,
+        /// Whether the person is a member of the customer whose it is.
+        is_own: bool,
     },
     /// One of the customers that the person is a member of, to be chosen by them; one at least.
     Management {
@@ -78,6 +84,8 @@ pub(super) struct Approval<'a> {
     pub(super) resource: &'a Resource,
     pub(super) subject: Subject,
     pub(super) scopes: Scopes,
+    /// The server whose definitions are pinned with it.
+    pub(super) pinned: Option<Arc<ServedServer>>,
 }
 
 /// What a person decided.
@@ -89,6 +97,8 @@ pub enum Decision {
         scopes: Scopes,
         /// For which customer, where the management is what it wants.
         customer: Option<CustomerId>,
+        /// Whether what changes from now on on the server is held back until the person accepts it (SEC-18).
+        pins_definitions: bool,
     },
     /// It may not.
     Deny,
@@ -112,6 +122,14 @@ pub enum Refusal {
 }
 
 impl Offered {
+    /// What the server says now; nothing of the management, which offers clients nothing that could change.
+    pub(super) async fn load_server(&self, app: &App) -> Result<Option<Arc<ServedServer>>, AppError> {
+        match self {
+            Self::Server { slug, .. } => Ok(Some(catalogue::load(app, slug).await?)),
+            Self::Management { .. } => Ok(None),
+        }
+    }
+
     /// What the client is to use: the server, or the customer that was chosen; where there is one, nothing need be chosen.
     pub(super) fn chosen(self, customer: Option<CustomerId>) -> Option<Subject> {
         match (self, customer) {
@@ -196,7 +214,12 @@ pub(super) async fn find_offer(
         Some(first) => consents::find(&mut *app.pool.acquire().await?, person.user, &client.id().to_string(), first).await?,
         None => None,
     };
-    Ok(Some(Offer { subject, given: given.map(|consent| consent.scopes) }))
+    let pins_definitions = match (&given, &subject) {
+        (Some(consent), _) => consent.pins_definitions,
+        (None, Offered::Server { is_own, .. }) => !is_own,
+        (None, Offered::Management { .. }) => false,
+    };
+    Ok(Some(Offer { subject, given: given.map(|consent| consent.scopes), pins_definitions }))
 }
 
 /// Does what the person decided: the address to send the browser to (303), with a code or an error in it.
@@ -207,7 +230,7 @@ pub async fn decide(
     asked: &Asked,
     decision: Decision,
 ) -> Result<String, Refusal> {
-    let Decision::Allow { scopes, customer } = decision else {
+    let Decision::Allow { scopes, customer, pins_definitions } = decision else {
         record_refusal(app, person, from, &asked.client, &asked.resource).await?;
         return location(deny(app, asked, "the user said no"));
     };
@@ -220,9 +243,11 @@ pub async fn decide(
         Ok(offer) => offer,
         Err(refusal) => return location(refusal),
     };
+    let pinned = if pins_definitions { offer.subject.load_server(app).await? } else { None };
     let subject = offer.subject.chosen(customer);
     let Some(subject) = subject else { return location(deny(app, asked, "the user is no member of this customer")) };
-    let code = allow(app, person, from, asked, subject, scopes).await?;
+    let approval = Approval { client: &asked.client, resource: &asked.resource, subject, scopes, pinned };
+    let code = allow(app, person, from, asked, &approval).await?;
     Ok(asked.reply.with_code(&app.issuer, &code))
 }
 
@@ -238,15 +263,13 @@ async fn allow(
     person: &PersonCaller,
     from: Whence,
     asked: &Asked,
-    subject: Subject,
-    scopes: Scopes,
+    approval: &Approval<'_>,
 ) -> Result<Secret, Refusal> {
     let now = app.clock.now();
     let code = Secret::from_random(random()?);
-    let approval = Approval { client: &asked.client, resource: &asked.resource, subject, scopes };
     let writing = async {
         let mut transaction = app.pool.begin().await?;
-        let authorization = approve(app, &mut transaction, person, from, &approval, now).await?;
+        let authorization = approve(app, &mut transaction, person, from, approval, now).await?;
         authorizations::insert(&mut transaction, &authorization).await?;
         let kept = Code {
             authorization: authorization.id,
@@ -257,9 +280,9 @@ async fn allow(
         };
         codes::insert(&mut transaction, &Digest::from_bytes(code.digest()), &kept).await?;
         transaction.commit().await?;
-        Ok::<_, AppError>(())
+        Ok::<_, AppError>(authorization)
     };
-    writing.await?;
+    forget(app, &writing.await?);
     clients::touch(app, &asked.client).await?;
     Ok(code)
 }
@@ -274,7 +297,7 @@ pub(super) async fn approve(
     approval: &Approval<'_>,
     now: DateTime<Utc>,
 ) -> Result<Authorization, AppError> {
-    let Approval { client, resource, subject, scopes } = approval;
+    let Approval { client, resource, subject, scopes, pinned } = approval;
     // Whoever changes the password, or signs out, ends the sign-in first and then what came of it: either they see this, or this sees that.
     if store::sign_ins::hold(transaction, person.user, person.sign_in).await?.is_none() {
         return Err(AppError::Unauthenticated);
@@ -286,6 +309,7 @@ pub(super) async fn approve(
         client_name: client.name().chars().take(200).collect(),
         subject: *subject,
         scopes: scopes.clone(),
+        pins_definitions: pinned.is_some(),
         given_at: now,
         changed_at: now,
     };
@@ -293,7 +317,11 @@ pub(super) async fn approve(
     let consent = kept.ok_or_else(|| AppError::Conflict {
         message: format!("you have let as many clients in as one may ({}): take some back first", consents::OF_USER_MAX),
     })?;
+    if let Some(server) = pinned {
+        pins::pin_for_consent(transaction, consent.id, &consent.scopes, server, now).await?;
+    }
     let about = About::a("consent").id(consent.id.as_uuid()).named(&resource.url(&app.issuer));
+    let about = about.detail("pins_definitions", consent.pins_definitions);
     let about = about.detail("client_id", consent.client_id.as_str()).detail("client_name", consent.client_name.as_str());
     let intent = Intent::of_caller(&Who::Person(*person).at(from), Act::GiveConsent);
     let intent = match subject {
@@ -319,6 +347,15 @@ pub(super) async fn approve(
     })
 }
 
+/// Forgets what this node remembers of the consent that was given once more, after the transaction.
+pub(super) fn forget(app: &App, authorization: &Authorization) {
+    let Some(given) = authorization.given else { return };
+    app.memory.forget_consent(given.consent);
+    if let Subject::Server(server) = authorization.subject {
+        app.memory.pins.drop_one(&(PinHolder::Consent(given.consent), server));
+    }
+}
+
 /// Writes down that the person lets the client not in.
 pub(super) async fn record_refusal(
     app: &App,
@@ -335,16 +372,10 @@ pub(super) async fn record_refusal(
 
 /// The server, if there is one that the person may use.
 async fn find_server(app: &App, person: &PersonCaller, slug: &Slug) -> Result<Option<Offered>, AppError> {
-    let server = match catalogue::load(app, slug).await {
-        Ok(server) => server,
-        Err(AppError::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if !policies::allow_user(app, &server, person.user).await? {
-        return Ok(None);
-    }
+    let Some(server) = policies::find_server(app, slug, person.user).await? else { return Ok(None) };
+    let is_own = policies::role(app, server.customer, person.user).await?.is_some();
     let (id, slug, title) = (server.server_id, server.slug.clone(), server.words.title.clone());
-    Ok(Some(Offered::Server { id, slug, title, access: server.access }))
+    Ok(Some(Offered::Server { id, slug, title, access: server.access, is_own }))
 }
 
 fn deny(app: &App, asked: &Asked, description: &str) -> Refusal {

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use domain::{AuthorizationId, Digest, Scopes};
+use domain::{Digest, Scopes};
 use oauth::{
     ClientId, DeviceAnswer, DevicePoll, DeviceRefusal, DeviceRequest, GrantType, Resource, Secret, TokenErrorCode, UserCode,
 };
@@ -147,12 +147,13 @@ pub async fn decide(
 ) -> Result<(), DeviceFault> {
     let approval = match decision {
         Decision::Deny => None,
-        Decision::Allow { scopes, customer } => {
+        Decision::Allow { scopes, customer, pins_definitions } => {
             let offer = offer(app, person, asked).await?;
+            let pinned = if pins_definitions { offer.subject.load_server(app).await? } else { None };
             let subject = offer.subject.chosen(customer).ok_or(DeviceFault::NotYours)?;
             let scopes = scopes.within(&asked.scopes);
             let (client, resource) = (&asked.client, &asked.resource);
-            Some(Approval { client, resource, subject, scopes }).filter(|approval| !approval.scopes.is_empty())
+            Some(Approval { client, resource, subject, scopes, pinned }).filter(|approval| !approval.scopes.is_empty())
         }
     };
     let now = app.clock.now();
@@ -164,14 +165,20 @@ pub async fn decide(
         return Err(DeviceFault::Unknown);
     }
     kept.state = DeviceState::Denied;
+    let mut made = None;
     if let Some(approval) = &approval {
-        kept.authorization = Some(approve(app, &mut transaction, person, from, approval, &kept, now).await?);
+        let authorization = approve(app, &mut transaction, person, from, approval, &kept, now).await?;
+        kept.authorization = Some(authorization.id);
         kept.state = DeviceState::Approved;
+        made = Some(authorization);
     }
     device_grants::update(&mut transaction, &kept).await.map_err(AppError::from)?;
     transaction.commit().await.map_err(AppError::from)?;
-    match approval {
-        Some(_) => clients::touch(app, &asked.client).await?,
+    match made {
+        Some(authorization) => {
+            authorize::forget(app, &authorization);
+            clients::touch(app, &asked.client).await?;
+        }
         None => authorize::record_refusal(app, person, from, &asked.client, &asked.resource).await?,
     }
     Ok(())
@@ -229,12 +236,12 @@ async fn approve(
     approval: &Approval<'_>,
     kept: &DeviceGrant,
     now: DateTime<Utc>,
-) -> Result<AuthorizationId, AppError> {
+) -> Result<authorizations::Authorization, AppError> {
     let authorization = authorize::approve(app, transaction, person, from, approval, now).await?;
     // It waits as long as the device may; whoever redeems it moves its end.
     let authorization = authorizations::Authorization { expires_at: kept.expires_at, ..authorization };
     authorizations::insert(transaction, &authorization).await?;
-    Ok(authorization.id)
+    Ok(authorization)
 }
 
 fn new_user_code() -> Result<UserCode, AppError> {

@@ -83,7 +83,7 @@ async fn a_token_for_the_management_acts_for_one_customer_with_the_role_of_this_
     join(&pool, &second, scene.owner.user, MemberRole::Viewer).await;
     let asked = ask(scene.app(), &scene.client, &format!("{ISSUER}/api/v1"), "servers:write").await.unwrap();
     let decide = async |customer| {
-        let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer };
+        let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer, pins_definitions: false };
         authorize::decide(scene.app(), &scene.owner, Whence::default(), &asked, decision).await.unwrap()
     };
     let undecided = decide(None).await;

@@ -56,7 +56,7 @@ async fn what_was_decided_while_the_password_was_changed_ends_with_the_change(po
         .unwrap();
 
     let deciding = async {
-        let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None };
+        let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: false };
         authorize::decide(scene.app(), &person, Whence::default(), &asked, decision).await
     };
     let changing = async {
@@ -86,7 +86,7 @@ async fn by_a_sign_in_that_has_ended_nothing_is_decided(pool: PgPool) {
     let asked = ask(scene.app(), &scene.client, &server(SLUG), "mcp:tools").await.unwrap();
 
     change(scene.app(), person).await;
-    let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None };
+    let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: false };
     let decided = authorize::decide(scene.app(), &person, Whence::default(), &asked, decision).await;
 
     assert!(matches!(decided, Err(authorize::Refusal::App(AppError::Unauthenticated))), "{decided:?}");

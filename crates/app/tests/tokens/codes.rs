@@ -26,10 +26,10 @@ async fn the_answer_goes_to_the_client_with_its_state_and_the_issuer(pool: PgPoo
     let scene = Scene::set(&pool).await;
     let asked = ask(scene.app(), &scene.client, &server(SLUG), "mcp:tools").await.unwrap();
 
-    let yes = Decision::Allow { scopes: asked.scopes.clone(), customer: None };
+    let yes = Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: false };
     let yes = authorize::decide(scene.app(), &scene.owner, Whence::default(), &asked, yes).await.unwrap();
     let no = authorize::decide(scene.app(), &scene.owner, Whence::default(), &asked, Decision::Deny).await.unwrap();
-    let nothing = Decision::Allow { scopes: Scopes::default(), customer: None };
+    let nothing = Decision::Allow { scopes: Scopes::default(), customer: None, pins_definitions: false };
     let nothing = authorize::decide(scene.app(), &scene.owner, Whence::default(), &asked, nothing).await.unwrap();
 
     for (location, error) in [(&yes, None), (&no, Some("access_denied")), (&nothing, Some("access_denied"))] {

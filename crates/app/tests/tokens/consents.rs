@@ -81,7 +81,7 @@ async fn whoever_leaves_takes_along_what_they_let_clients_look_after(pool: PgPoo
     let other = person(&pool, Some((&scene.customer, MemberRole::Owner))).await;
     let resource = format!("{ISSUER}/api/v1");
     let asked = ask(scene.app(), &scene.client, &resource, "servers:read").await.unwrap();
-    let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: Some(scene.customer.id) };
+    let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: Some(scene.customer.id), pins_definitions: false };
     authorize::decide(scene.app(), &other, Whence::default(), &asked, decision).await.unwrap();
     let caller = Caller::of(Who::Person(other));
     let consents = async || consents::list(scene.app(), &caller, &PageRequest::default()).await.unwrap().items.len();

@@ -205,7 +205,7 @@ async fn ask(app: &App, client: &Authenticated, resource: &str, scope: &str) -> 
 
 /// Lets the client have all that it asked for, and gives the code.
 async fn allow(app: &App, person: &PersonCaller, asked: &Asked) -> String {
-    let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None };
+    let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: false };
     let location = authorize::decide(app, person, Whence::default(), asked, decision).await.unwrap();
     parameter(&location, "code").unwrap_or_else(|| panic!("no code in {location}"))
 }

@@ -108,7 +108,7 @@ async fn a_server_that_one_may_not_use_answers_as_a_missing_one(pool: PgPool) {
     let stranger = person(&pool, None).await;
     let denied = async |resource: &str| {
         let asked = ask(scene.app(), &scene.client, resource, "mcp:tools").await.unwrap();
-        let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer: None };
+        let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: false };
         authorize::decide(scene.app(), &stranger, Whence::default(), &asked, decision).await.unwrap()
     };
 

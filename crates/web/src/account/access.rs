@@ -48,6 +48,9 @@ struct ShownConsent {
     place_detail: String,
     is_server: bool,
     scopes: Vec<String>,
+    pins_definitions: bool,
+    /// What waits to be accepted.
+    held_back: u32,
     since: Moment,
     last_used: Option<Moment>,
     authorizations: u64,
@@ -57,7 +60,7 @@ struct ShownConsent {
 /// The path of a consent.
 #[derive(Debug, Deserialize)]
 pub(super) struct ConsentPath {
-    consent_id: ConsentId,
+    pub(super) consent_id: ConsentId,
 }
 
 /// The page.
@@ -114,6 +117,8 @@ impl From<ConsentView> for ShownConsent {
             place_detail,
             is_server,
             scopes: view.scopes.iter().map(|scope| consent_words::in_words(scope).0).collect(),
+            pins_definitions: view.pins_definitions,
+            held_back: view.held_back,
             since: view.given_at.into(),
             last_used: view.last_used_at.map(Moment::from),
             authorizations: view.authorizations,

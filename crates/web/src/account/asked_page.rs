@@ -13,7 +13,12 @@ pub(super) fn done(uri: &Uri) -> Option<String> {
 
 /// Which part of its list a page shows: as much as there is room for, from `after` on.
 pub(super) fn part(uri: &Uri) -> Result<PageRequest, ApiError> {
-    Ok(PageRequest::new(find(uri, "after"), Some(PageRequest::LIMIT_MAX))?)
+    part_of(uri, PageRequest::LIMIT_MAX)
+}
+
+/// The same, of so many entries at most.
+pub(super) fn part_of(uri: &Uri, entries_max: u32) -> Result<PageRequest, ApiError> {
+    Ok(PageRequest::new(find(uri, "after"), Some(entries_max))?)
 }
 
 fn find(uri: &Uri, wanted: &str) -> Option<String> {

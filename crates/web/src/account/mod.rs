@@ -4,6 +4,7 @@
 mod access;
 mod asked_page;
 mod assets;
+mod changes;
 pub(crate) mod cookies;
 pub(crate) mod csrf;
 pub(crate) mod fields;
@@ -47,6 +48,8 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/account/upstreams/{upstream_id}/connect", post(identities::connect))
         .route("/account/identities/{identity_id}/disconnect", post(identities::disconnect))
         .route("/account/access", get(access::show))
+        .route("/account/access/{consent_id}", get(changes::show))
+        .route("/account/access/{consent_id}/accept", post(changes::accept))
         .route("/account/access/{consent_id}/end", post(access::take_back))
         .merge(customer_routes())
         .route("/sign-in/passkey", post(passkeys::sign_in))

@@ -45,6 +45,10 @@ pub(crate) struct ConsentView {
     customer: Option<ConsentCustomer>,
     /// What it may do there.
     scopes: Vec<ScopeView>,
+    /// Whether tools that changed since are held back until you accept them.
+    pins_definitions: bool,
+    /// How much is held back now: tools, resources and prompts, and one more for what the server says of itself.
+    held_back: u32,
     /// In how many places it is let in at this moment. Where there is none, it has to ask you again.
     authorizations: u64,
     /// Whether it can go on while you are away: it has a refresh token.
@@ -94,6 +98,8 @@ impl From<consents::ConsentView> for ConsentView {
             server,
             customer,
             scopes: consent_words::views(&view.scopes),
+            pins_definitions: view.pins_definitions,
+            held_back: view.held_back,
             authorizations: view.authorizations,
             is_offline: view.is_offline,
             last_used_at: view.last_used_at,

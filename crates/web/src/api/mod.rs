@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod challenge;
 pub(crate) mod clients;
 pub(crate) mod components;
+pub(crate) mod consent_pins;
 pub(crate) mod consents;
 pub(crate) mod environment;
 pub(crate) mod executions;

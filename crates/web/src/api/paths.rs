@@ -28,6 +28,18 @@ pub(crate) struct ToolPath {
     pub(crate) name: ToolName,
 }
 
+/// The path of what a consent has pinned of a tool.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ConsentPinPath {
+    /// The consent.
+    #[param(value_type = String, format = Uuid)]
+    pub(crate) consent_id: ConsentId,
+    /// The tool, resource or prompt.
+    #[param(value_type = String, pattern = "^[A-Za-z0-9_-]{1,48}$", example = "forecast")]
+    pub(crate) name: ToolName,
+}
+
 /// The path of a version of a tool.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]

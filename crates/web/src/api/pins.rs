@@ -50,7 +50,7 @@ pub(crate) struct AcceptedDefinition {
     api_key_id: Option<ApiKeyId>,
 }
 
-/// What a client has read of a tool through a key that pins definitions.
+/// What a client has read of a tool, through a key that pins definitions or since it was let in by a consent that does.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Pin)]
 pub(crate) struct PinView {
@@ -68,13 +68,13 @@ pub(crate) struct PinView {
     /// SHA-256 of the definition that is served now; null if none is.
     #[schema(value_type = Option<String>, required = true, pattern = "^[0-9a-f]{64}$")]
     now: Option<Digest>,
-    /// Whether they differ: then it is not called through the key.
+    /// Whether they differ: then the client cannot call it.
     changed: bool,
     /// What changed, in at most 100 places.
     differences: Vec<DifferenceView>,
 }
 
-/// What a client has read of a server itself, its title and its description, through a key that pins definitions.
+/// What a client has read of a server itself, its title and its description, likewise.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ServerPin)]
 pub(crate) struct ServerPinView {
@@ -86,16 +86,16 @@ pub(crate) struct ServerPinView {
     /// SHA-256 of what the server says of itself now.
     #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
     now: Digest,
-    /// Whether they differ: then clients are shown what was read, through the key.
+    /// Whether they differ: then the client is shown what was read.
     changed: bool,
     /// What changed.
     differences: Vec<DifferenceView>,
 }
 
-/// What a key has pinned on a server.
+/// What a key or a consent has pinned on a server.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PinList {
-    /// Of the server itself; null if nobody has read it through the key.
+    /// Of the server itself; null if nothing is pinned of it.
     #[schema(required = true)]
     server: Option<ServerPinView>,
     /// Of its tools, resources and prompts.

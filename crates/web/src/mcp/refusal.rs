@@ -1,6 +1,6 @@
 //! Why a message got an error in place of a result, as JSON-RPC and HTTP have it.
 
-use app::{AppError, limits::TooMany};
+use app::{AcceptAt, AppError, limits::TooMany};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -174,9 +174,13 @@ impl Refusal {
             AppError::NotFound { .. } => server_error(StatusCode::NOT_FOUND, "not_found", Map::new()),
             AppError::Conflict { .. } => server_error(StatusCode::CONFLICT, "conflict", Map::new()),
             // The request itself is right, and HTTP has nothing to complain of: what is to be done stands in the message.
-            AppError::DefinitionChanged { pinned, now, .. } => {
-                let details = [("pinned", json!(pinned)), ("now", json!(now))];
-                let details = details.into_iter().map(|(name, digest)| (name.to_owned(), digest)).collect();
+            AppError::DefinitionChanged { pinned, now, accept_at, .. } => {
+                let page = match accept_at {
+                    AcceptAt::Page(url) => Some(("acceptAt", json!(url))),
+                    AcceptAt::Server(_) => None,
+                };
+                let details = [("pinned", json!(pinned)), ("now", json!(now))].into_iter().chain(page);
+                let details = details.map(|(name, value)| (name.to_owned(), value)).collect();
                 server_error(StatusCode::OK, "definition_changed", details)
             }
             AppError::Invalid { details, .. } => Self::invalid_params(error.to_string()).with_details(details),

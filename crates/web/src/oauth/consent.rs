@@ -129,6 +129,7 @@ impl Question {
         let (form, faults) = chosen.map_or_else(Default::default, |chosen| (Some(chosen.form), chosen.faults));
         let redirect_uri = asked.reply.redirect_uri();
         let is_ticked = |scope: &Scope| form.is_none_or(|form| !form.text(&consent_page::field_of(scope)).is_empty());
+        let hold_back = consent_page::hold_back(&offer, form);
         let (lead, server, customers) = subject(offer.subject, form);
         let page = ConsentPage {
             frame: Frame::narrow("Let an app in"),
@@ -144,6 +145,7 @@ impl Question {
             customers,
             is_choice: self.is_choice(),
             scopes: consent_page::choices(&asked.scopes, is_ticked),
+            hold_back,
             csrf: who.csrf.clone(),
             request: pending.seal_for_decision(app, &who.person)?,
         };
@@ -169,7 +171,7 @@ impl Question {
             Err(_) if customer.is_empty() => None,
             Err(_) => return Err(Faults::general("choose one of the customers")),
         };
-        Ok(Decision::Allow { scopes, customer })
+        Ok(Decision::Allow { scopes, customer, pins_definitions: consent_page::holds_back(form) })
     }
 
     fn is_choice(&self) -> bool {

@@ -1,12 +1,13 @@
 //! The page on which a person decides whether to let a client in: who asks, for what, and where the answer goes. What the client says of
 //! itself is shown as its own words, beside what is known of it.
 
+use app::tokens::authorize::{Offer, Offered};
 use askama::Template;
 use domain::{CustomerId, MemberRole, Scope, Scopes};
 use oauth::{ClientId, RedirectUri};
 
 use crate::{
-    account::{csrf::CsrfToken, fields::Faults, page::Frame},
+    account::{csrf::CsrfToken, fields::Faults, form::PostedForm, page::Frame},
     consent_words::in_words,
 };
 
@@ -29,6 +30,7 @@ pub(super) struct ConsentPage {
     /// Whether there is more than one scope, so that some of them can be left out.
     pub(super) is_choice: bool,
     pub(super) scopes: Vec<ScopeChoice>,
+    pub(super) hold_back: Option<HoldBack>,
     pub(super) csrf: CsrfToken,
     /// The request, sealed.
     pub(super) request: String,
@@ -56,6 +58,11 @@ pub(super) struct ScopeChoice {
     pub(super) is_ticked: bool,
 }
 
+/// Whether what changes on a server afterwards is held back (SEC-18); there is no such choice where a client looks after servers.
+pub(super) struct HoldBack {
+    pub(super) is_ticked: bool,
+}
+
 /// Something that a person should know before they go on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Warning {
@@ -66,6 +73,22 @@ pub(super) struct Warning {
 /// The name of the field of a scope's tick box.
 pub(super) fn field_of(scope: &Scope) -> String {
     format!("scope {scope}")
+}
+
+/// The name of the field of the tick box for holding back what changes.
+const HOLD_BACK: &str = "hold_back";
+
+/// The tick box for holding back what changes: as it is proposed, or as it was left in a form that comes back.
+pub(super) fn hold_back(offer: &Offer, form: Option<&PostedForm>) -> Option<HoldBack> {
+    match offer.subject {
+        Offered::Server { .. } => Some(HoldBack { is_ticked: form.map_or(offer.pins_definitions, holds_back) }),
+        Offered::Management { .. } => None,
+    }
+}
+
+/// Whether that box is ticked.
+pub(super) fn holds_back(form: &PostedForm) -> bool {
+    !form.text(HOLD_BACK).is_empty()
 }
 
 /// What the scopes are in plain words, each with its tick box.

@@ -24,7 +24,7 @@ use url::form_urlencoded;
 
 use super::{
     consent,
-    consent_page::{self, CustomerChoice, ScopeChoice, ServerShown},
+    consent_page::{self, CustomerChoice, HoldBack, ScopeChoice, ServerShown},
 };
 use crate::{
     account::{
@@ -63,6 +63,7 @@ struct DeviceConsentPage {
     customers: Vec<CustomerChoice>,
     is_choice: bool,
     scopes: Vec<ScopeChoice>,
+    hold_back: Option<HoldBack>,
     csrf: CsrfToken,
 }
 
@@ -136,6 +137,7 @@ async fn consent_page(
     };
     let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let is_ticked = |scope: &Scope| form.is_none_or(|form| !form.text(&consent_page::field_of(scope)).is_empty());
+    let hold_back = consent_page::hold_back(&offer, form);
     let (lead, server, customers) = consent::subject(offer.subject, form);
     let person = person(app, who).await?;
     let page = DeviceConsentPage {
@@ -149,6 +151,7 @@ async fn consent_page(
         customers,
         is_choice: is_choice(asked),
         scopes: consent_page::choices(&asked.scopes, is_ticked),
+        hold_back,
         csrf: who.csrf.clone(),
         frame: Frame::narrow("Let a device in").of(person),
     };
@@ -191,12 +194,11 @@ fn decision(asked: &Asked, form: &PostedForm) -> Result<Decision, Faults> {
     if scopes.is_empty() {
         return Err(Faults::general("nothing is ticked: tick what the device may do, or deny it everything"));
     }
-    let customer = form.text("customer");
-    if customer.is_empty() {
-        return Ok(Decision::Allow { scopes, customer: None });
-    }
-    let chosen = customer.parse::<CustomerId>().map_err(|_| Faults::general("choose one of the customers"))?;
-    Ok(Decision::Allow { scopes, customer: Some(chosen) })
+    let customer = match form.text("customer") {
+        "" => None,
+        chosen => Some(chosen.parse::<CustomerId>().map_err(|_| Faults::general("choose one of the customers"))?),
+    };
+    Ok(Decision::Allow { scopes, customer, pins_definitions: consent_page::holds_back(form) })
 }
 
 /// Where one signs in, and comes back to the device.

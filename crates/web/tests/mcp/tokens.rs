@@ -49,7 +49,7 @@ pub(super) async fn token(doors: &Doors, scope: &str) -> String {
         ("scope", scope),
     ]);
     let asked = authorize::begin(app, &AuthorizationRequest::parse(app.issuer(), &query).unwrap()).await.unwrap();
-    let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer: None };
+    let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: false };
     let location = authorize::decide(app, &person, Whence::default(), &asked, decision).await.unwrap();
     let location = url::Url::parse(&location).unwrap();
     let code = location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();

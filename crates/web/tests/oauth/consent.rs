@@ -76,7 +76,7 @@ async fn of_several_tools_a_person_ticks_some(pool: PgPool) {
     let request = app.request_for(SERVER, "mcp:tools:greet mcp:tools:shout");
 
     let page = world.ada.consent_page(&request).await;
-    assert_eq!(page.text.matches("type=\"checkbox\"").count(), 2, "{page}");
+    assert_eq!(page.text.matches("name=\"scope ").count(), 2, "{page}");
     let nothing = world.ada.decide(&page, "allow", &[]).await;
     assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(nothing.text.contains("nothing is ticked"), "{nothing}");
@@ -97,7 +97,7 @@ async fn as_many_tools_can_be_ticked_as_can_be_asked_for(pool: PgPool) {
     let ticked: Vec<_> = fields.iter().map(|field| (field.as_str(), "yes")).collect();
 
     let page = world.ada.consent_page(&app.request_for(SERVER, &asked)).await;
-    assert_eq!(page.text.matches("type=\"checkbox\"").count(), Scopes::COUNT_MAX);
+    assert_eq!(page.text.matches("name=\"scope ").count(), Scopes::COUNT_MAX);
     let decided = world.ada.decide(&page, "allow", &ticked).await;
 
     assert_eq!(decided.status, StatusCode::SEE_OTHER, "{decided}");
