@@ -8,7 +8,7 @@ use std::{
 };
 
 use child::Launcher;
-use compiler::{BuildRequest, ModuleBounds, Workers, WorkersConfig};
+use compiler::{BuildRequest, Confinement, ModuleBounds, Workers, WorkersConfig};
 use domain::{Abilities, CustomerId, Digest, Language, VersionId};
 use sandbox::{CacheKey, CallLimits, Invocable, Invocation, Questions, Recording, Sandbox, SandboxConfig, ToolForm};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +70,7 @@ async fn build(cache: &Path) -> Result<(Digest, Vec<u8>), BenchError> {
         data_bytes_max: 1 << 30,
         cache_dir: cache.to_owned(),
         cache_key: key(),
+        confinement: Confinement::Required,
     };
     let workers =
         Workers::start(config, Launcher::new(program("toolwright")?)).map_err(|error| failed("start a worker", &error))?;

@@ -31,6 +31,9 @@ pub enum ExecChildError {
     /// The kernel refused to let it give way.
     #[error("cannot give way to other processes")]
     Niceness(#[source] io::Error),
+    /// The kernel refused to let it keep to the rights that it has.
+    #[error("cannot give up gaining rights")]
+    Rights(#[source] io::Error),
     /// The open descriptors cannot be read: `/proc` is not mounted, for one.
     #[error("cannot list the open descriptors in /proc/self/fd")]
     Descriptors(#[source] io::Error),
@@ -58,6 +61,8 @@ fn limit_and_exec(mut arguments: impl Iterator<Item = OsString>) -> Result<Infal
     let orders = Orders::parse(&mut arguments).ok_or(ExecChildError::Arguments)?;
     let program: PathBuf = arguments.next().ok_or(ExecChildError::Arguments)?.into();
     die_with(orders.parent, orders.limits.death_signal)?;
+    // Whatever it becomes, a program that is another user's (setuid) gives it nothing of that user's.
+    rustix::thread::set_no_new_privs(true).map_err(|error| ExecChildError::Rights(error.into()))?;
     close_descriptors()?;
     set_limits(&orders.limits)?;
     if orders.limits.niceness > 0 {

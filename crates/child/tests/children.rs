@@ -67,6 +67,13 @@ fn a_child_has_no_environment() {
 }
 
 #[test]
+fn a_child_gains_no_rights() {
+    let status = output_of(&NO_LIMITS, "/bin/cat", &["/proc/self/status"]);
+
+    assert!(status.lines().any(|line| line == "NoNewPrivs:\t1"), "{status}");
+}
+
+#[test]
 fn a_child_leads_a_process_group_of_its_own() {
     let groups = output_of(&NO_LIMITS, "/bin/sh", &["-c", "read -r stat < /proc/self/stat; echo $stat"]);
 

@@ -24,8 +24,9 @@ const LENGTH_BYTES: usize = 4;
 /// What a worker is asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Comes first, once. The native code of the engine lies in `dir`, signed with a key that is this worker's own.
-    Prepare { dir: std::path::PathBuf, key: [u8; 32], js_engine: Digest, engine: Digest },
+    /// Comes first, once. The native code of the engine lies in `dir`, signed with a key that is this worker's own. Whether the worker is to
+    /// confine itself ([`crate::confine`]) before anything else comes.
+    Prepare { dir: std::path::PathBuf, key: [u8; 32], js_engine: Digest, engine: Digest, is_confined: bool },
     /// The body is the source.
     Build { language: Language, artifact_bytes_max: u64, modules: ModuleBounds },
     /// The body is the artifact.

@@ -6,6 +6,7 @@ mod schema;
 
 use domain::{Diagnostic, ToolInterface};
 use sandbox::inspection::{self, Trial, TrialError};
+use wasmparser::Parser;
 use wasmtime::{Engine, component::Component};
 use wit_parser::decoding::DecodedWasm;
 
@@ -52,6 +53,7 @@ impl Refusal {
 /// two.
 pub(crate) fn inspect(engine: &Engine, component: &[u8], compiling: impl FnOnce()) -> Result<Inspection, Refusal> {
     check_head(component)?;
+    check_sections(component)?;
     let decoded = wit_parser::decoding::decode(component)
         .map_err(|error| Refusal::because(format!("the component cannot be read: {error:#}")))?;
     let DecodedWasm::Component(resolve, id) = decoded else {
@@ -87,6 +89,13 @@ fn check_head(component: &[u8]) -> Result<(), Refusal> {
     } else {
         "this is not a WebAssembly component in the binary format"
     }))
+}
+
+/// That the sections, those of what is nested too, end where they say. What reads them afterwards makes room for as much as a section says
+/// that it has.
+fn check_sections(component: &[u8]) -> Result<(), Refusal> {
+    let mut payloads = Parser::new(0).parse_all(component);
+    payloads.find_map(Result::err).map_or(Ok(()), |error| Err(Refusal::because(format!("the component cannot be read: {error}"))))
 }
 
 /// What `describe` answered, which must be right as a source's own words must be.

@@ -3,6 +3,7 @@
 
 mod artifact;
 mod build;
+mod confinement;
 mod data_module;
 mod difference;
 pub mod engine;
@@ -16,6 +17,7 @@ mod worker;
 mod workers;
 
 pub use build::{BuildError, BuildRequest, Built, Inspected, InspectedExport, UploadRequest, WorkerError};
+pub use confinement::{ConfineError, Confinement, confine};
 pub use modules::{LIBRARY, LibraryModule, LibraryPackage, ModuleBounds, ModuleRefusal, TYPES};
 pub use snapshot::PreparationError;
 pub use worker::run_worker;

@@ -27,7 +27,8 @@ use tokio::{
 };
 
 use crate::{
-    BuildError, BuildRequest, Built, Inspected, InspectedExport, ModuleBounds, UploadRequest, WorkerError, engine,
+    BuildError, BuildRequest, Built, ConfineError, Confinement, Inspected, InspectedExport, ModuleBounds, UploadRequest,
+    WorkerError, confinement, engine,
     frame::{Answer, Frame, Offered, Request},
     snapshot::{self, PreparationError},
     source,
@@ -68,6 +69,8 @@ pub struct WorkersConfig {
     pub cache_dir: PathBuf,
     /// Proves that a file there is ours.
     pub cache_key: CacheKey,
+    /// What becomes of the pool where the kernel cannot confine its workers.
+    pub confinement: Confinement,
 }
 
 impl WorkersConfig {
@@ -90,6 +93,9 @@ pub enum StartError {
     /// The compiler cannot be set up on this machine.
     #[error("cannot set up the compiler")]
     Compiler(#[source] NativeError),
+    /// The kernel takes no filters of system calls, and the workers must have them.
+    #[error("build workers cannot be confined here, and must be")]
+    Confinement(#[source] ConfineError),
     /// The directory cannot be used.
     #[error("cannot open the cache of native code")]
     Cache(#[source] NativeCacheError),
@@ -287,13 +293,30 @@ impl Shared {
 }
 
 fn prepare(config: &WorkersConfig) -> Result<Estate, StartError> {
+    let is_confined = decide(confinement::probe(), config.confinement)?;
     let engine = native::compile_engine().map_err(StartError::Compiler)?;
     // What goes when the directory is full is the sandbox's affair.
     let cache = NativeCacheConfig { dir: config.cache_dir.clone(), key: config.cache_key.clone(), bytes_max: u64::MAX };
     let cache = NativeCache::open(&engine, cache).map_err(StartError::Cache)?;
     let js_engine = engine::shared();
     let prepared = snapshot::prepare(&engine, &cache, &js_engine).map_err(StartError::Engine)?;
-    Ok(Estate::new(engine, prepared, Digest::of(&js_engine.module), js_engine.digest, &config.cache_dir))
+    let estate = Estate::new(engine, prepared, Digest::of(&js_engine.module), js_engine.digest, &config.cache_dir);
+    Ok(if is_confined { estate.confined() } else { estate })
+}
+
+/// Whether workers are confined. A kernel that can do it once does it always: a worker that then fails to is not used.
+fn decide(probed: Result<(), ConfineError>, confinement: Confinement) -> Result<bool, StartError> {
+    match (probed, confinement) {
+        (Ok(()), _) => Ok(true),
+        (Err(error), Confinement::Required) => Err(StartError::Confinement(error)),
+        (Err(error), Confinement::WherePossible) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "build workers may ask the kernel for anything, because it takes no filter of system calls (seccomp)"
+            );
+            Ok(false)
+        }
+    }
 }
 
 /// A worker has a customer's source in it: what it says is checked again.
@@ -352,4 +375,18 @@ fn unexpected(answer: Answer) -> BuildError {
         Answer::Internal { message } => WorkerError::Internal(message),
         other => WorkerError::Ended(format!("it gave an answer to another question: {other:?}")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_filters_of_the_kernel_a_pool_starts_only_where_that_was_allowed() {
+        let none = || Err(ConfineError::Architecture);
+
+        assert!(matches!(decide(none(), Confinement::Required), Err(StartError::Confinement(_))));
+        assert!(!decide(none(), Confinement::WherePossible).unwrap());
+        assert!(decide(Ok(()), Confinement::WherePossible).unwrap());
+    }
 }

@@ -1,8 +1,12 @@
 //! The pool with real processes.
 #![expect(clippy::unwrap_used, reason = "what a test's helper cannot do fails the test")]
 
+#[path = "workers/bombs.rs"]
+mod bombs;
 #[path = "workers/builds.rs"]
 mod builds;
+#[path = "workers/confinement.rs"]
+mod confinement;
 #[path = "workers/exhaustion.rs"]
 mod exhaustion;
 #[path = "workers/node.rs"]
@@ -18,7 +22,7 @@ use std::{
 };
 
 use child::Launcher;
-use compiler::{BuildError, BuildRequest, Built, ModuleBounds, Workers, WorkersConfig};
+use compiler::{BuildError, BuildRequest, Built, Confinement, ModuleBounds, Workers, WorkersConfig};
 use domain::{CustomerId, Diagnostic, Language};
 use sandbox::CacheKey;
 use tokio::sync::{Mutex, MutexGuard};
@@ -35,9 +39,14 @@ struct Pool {
 impl Pool {
     /// Starts a pool and waits until its workers live.
     async fn start(config: WorkersConfig) -> Self {
+        Self::start_with(config, program()).await
+    }
+
+    /// As [`Pool::start`], with another program in the place of the worker.
+    async fn start_with(config: WorkersConfig, program: PathBuf) -> Self {
         let alone = ALONE.lock().await;
         let expected = config.workers;
-        let workers = Workers::start(config, Launcher::new(program())).unwrap();
+        let workers = Workers::start(config, Launcher::new(program)).unwrap();
         let pool = Self { workers, _alone: alone };
         pool.until(|pool| pool.workers.usage().workers == expected).await;
         pool
@@ -78,6 +87,7 @@ fn config() -> WorkersConfig {
         data_bytes_max: 1 << 30,
         cache_dir: cache_dir(),
         cache_key: cache_key(),
+        confinement: Confinement::Required,
     }
 }
 

@@ -16,7 +16,7 @@ use app::{
 };
 use axum::{Extension, Router};
 use child::Launcher;
-use compiler::{Workers, WorkersConfig};
+use compiler::{Confinement, Workers, WorkersConfig};
 use domain::{Clock, SystemClock};
 use egress::{Egress, EgressConfig};
 use sandbox::{CacheKey, Sandbox, SandboxConfig};
@@ -274,6 +274,7 @@ async fn start_compiling(options: &TestOptions, launcher: Launcher) -> (Arc<Sand
         data_bytes_max: 1024 * MIB,
         cache_dir,
         cache_key,
+        confinement: Confinement::Required,
     };
     let sandbox = tokio::task::spawn_blocking(move || Sandbox::start(sandbox, &compiler::engine::shared())).await;
     let sandbox = sandbox.expect("the start does not panic").expect("the sandbox starts");

@@ -178,7 +178,7 @@ impl Configuration {
             database: Database::read(reader, surroundings, profile),
             sandbox: Sandbox::read(reader, machine, &data_dir),
             egress: Egress::read(reader),
-            builds: Builds::read(reader, machine),
+            builds: Builds::read(reader, profile, machine),
             log: Log::read(reader, profile),
             data_dir,
         };

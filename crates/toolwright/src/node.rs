@@ -244,6 +244,7 @@ async fn start_compiling(
         data_bytes_max: builds.memory_bytes_max,
         cache_dir: settings.cache_dir.clone(),
         cache_key: key.clone(),
+        confinement: builds.confinement,
     };
     let started_workers = Arc::clone(workers.insert(Workers::start(config, launcher).map_err(NodeError::Workers)?));
     Ok((started_sandbox, started_workers))

@@ -26,6 +26,7 @@ pub(super) struct Estate {
     js_engine: Digest,
     engine_digest: Digest,
     folder: PathBuf,
+    is_confined: bool,
 }
 
 /// What one worker is given. The files are there for as long as this is.
@@ -35,13 +36,19 @@ pub(super) struct Handover {
     key: [u8; 32],
     js_engine: Digest,
     engine: Digest,
+    is_confined: bool,
 }
 
 impl Estate {
     pub(super) fn new(engine: Engine, prepared: Prepared, js_engine: Digest, engine_digest: Digest, cache_dir: &Path) -> Self {
         let folder = cache_dir.join(FOLDER);
         remove_abandoned(&folder);
-        Self { engine, prepared, js_engine, engine_digest, folder }
+        Self { engine, prepared, js_engine, engine_digest, folder, is_confined: false }
+    }
+
+    /// The same for workers that confine themselves, or end.
+    pub(super) fn confined(self) -> Self {
+        Self { is_confined: true, ..self }
     }
 
     /// Signs the engine for one more worker. Blocks while it writes some megabytes.
@@ -51,7 +58,8 @@ impl Estate {
         let mut name = [0; 8];
         getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
         let dir = self.folder.join(format!("{:016x}", u64::from_le_bytes(name)));
-        let handover = Handover { dir, key, js_engine: self.js_engine, engine: self.engine_digest };
+        let handover =
+            Handover { dir, key, js_engine: self.js_engine, engine: self.engine_digest, is_confined: self.is_confined };
 
         let config = NativeCacheConfig { dir: handover.dir.clone(), key: CacheKey::new(key), bytes_max: u64::MAX };
         let files = NativeCache::open(&self.engine, config).map_err(io::Error::other)?;
@@ -63,7 +71,13 @@ impl Estate {
 
 impl Handover {
     pub(super) fn request(&self) -> Request {
-        Request::Prepare { dir: self.dir.clone(), key: self.key, js_engine: self.js_engine, engine: self.engine }
+        Request::Prepare {
+            dir: self.dir.clone(),
+            key: self.key,
+            js_engine: self.js_engine,
+            engine: self.engine,
+            is_confined: self.is_confined,
+        }
     }
 }
 

@@ -36,6 +36,8 @@ const ATTEMPTS_MAX: u32 = 2;
 /// From signal(7), on every architecture that this program runs on.
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
+/// What a system call ends with that the worker's filter does not know.
+const SIGSYS: i32 = 31;
 
 /// A request and who waits for its answer.
 #[derive(Debug)]
@@ -191,6 +193,10 @@ impl Slot {
     }
 
     fn explain(&self, death: &Death) -> String {
+        if death.signal() == Some(SIGSYS) {
+            tracing::error!(%death, "a build worker was killed at a system call that no build needs: somebody may have broken out");
+            return "the compiler asked the system for what no build needs, and was stopped".to_owned();
+        }
         if self.used_its_cpu(death) {
             return format!("the build used more than {} s of CPU and was stopped", self.shared.cpu_s_max(self.lane));
         }

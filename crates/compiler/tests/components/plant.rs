@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use child::Launcher;
-use compiler::{BuildError, Inspected, InspectedExport, UploadRequest, Workers, WorkersConfig};
+use compiler::{BuildError, Confinement, Inspected, InspectedExport, UploadRequest, Workers, WorkersConfig};
 use domain::{CustomerId, Digest, Outcome};
 use sandbox::{CacheKey, CallLimits, Entry, Invocation, Invoked, Questions, Sandbox, SandboxConfig, ToolForm};
 use serde_json::Value;
@@ -36,6 +36,7 @@ impl Plant {
             data_bytes_max: 2 << 30,
             cache_dir: build_folder().join("components-test-native"),
             cache_key: CacheKey::new(CACHE_KEY),
+            confinement: Confinement::Required,
         };
         let sandbox = SandboxConfig {
             cache_dir: dir.path().join("native"),

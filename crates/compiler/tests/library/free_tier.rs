@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use child::Launcher;
-use compiler::{BuildError, BuildRequest, Built, ModuleBounds, Workers, WorkersConfig};
+use compiler::{BuildError, BuildRequest, Built, Confinement, ModuleBounds, Workers, WorkersConfig};
 use domain::{Answer, CustomerId, Diagnostic, Digest, Language, Outcome};
 use sandbox::{CacheKey, CallLimits, Entry, Invocation, Invoked, Questions, Sandbox, SandboxConfig, ToolForm};
 use serde_json::Value;
@@ -29,6 +29,7 @@ impl FreeTier {
             data_bytes_max: 1024 * MIB,
             cache_dir: cache_dir.clone(),
             cache_key: cache_key.clone(),
+            confinement: Confinement::Required,
         };
         let sandbox = SandboxConfig {
             cache_dir,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use child::Launcher;
-use compiler::{BuildRequest, ModuleBounds, Workers, WorkersConfig};
+use compiler::{BuildRequest, Confinement, ModuleBounds, Workers, WorkersConfig};
 use domain::{Abilities, CustomerId, Digest, Language, Outcome, Question, QuestionAnswer, VersionId};
 use egress::{Bounds, Egress, EgressConfig, GrantedSecret, Permission};
 use sandbox::{
@@ -47,6 +47,7 @@ impl Lab {
             data_bytes_max: 1024 * MIB,
             cache_dir: cache_dir.clone(),
             cache_key: cache_key.clone(),
+            confinement: Confinement::Required,
         };
         let sandbox = SandboxConfig {
             cache_dir,

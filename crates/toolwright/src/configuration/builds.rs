@@ -1,8 +1,8 @@
 //! `[builds]`: the worker processes that compile.
 
-use compiler::WorkersConfig;
+use compiler::{Confinement, WorkersConfig};
 
-use super::{Machine, Reader, Setting};
+use super::{Machine, Profile, Reader, Setting, value::Value};
 
 const WORKERS: Setting = Setting::new(
     "builds.workers",
@@ -19,6 +19,12 @@ const WALL_MS_MAX: Setting =
 const CPU_S_MAX: Setting = Setting::new("builds.cpu_s_max", "TOOLWRIGHT_BUILD_CPU_S_MAX", "CPU time of one build");
 const MEMORY_BYTES_MAX: Setting =
     Setting::new("builds.memory_bytes_max", "TOOLWRIGHT_BUILD_MEMORY_BYTES_MAX", "memory of one worker");
+const CONFINEMENT: Setting = Setting::new(
+    "builds.confinement",
+    "TOOLWRIGHT_BUILD_CONFINEMENT",
+    "whether a kernel without filters of system calls (seccomp) will do: `required` (it will not) or `where_possible` (it will, with a \
+     warning); default: required in production",
+);
 
 /// The worker processes that compile.
 #[derive(Debug, Clone)]
@@ -33,10 +39,16 @@ pub(crate) struct Builds {
     pub(crate) cpu_s_max: u64,
     /// Memory of one worker in bytes.
     pub(crate) memory_bytes_max: u64,
+    /// Whether workers may be started where the kernel cannot confine them.
+    pub(crate) confinement: Confinement,
 }
 
 impl Builds {
-    pub(super) fn read(reader: &mut Reader<'_>, machine: Machine) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, profile: Profile, machine: Machine) -> Self {
+        let confinement = match profile {
+            Profile::Local => Confinement::WherePossible,
+            Profile::Production => Confinement::Required,
+        };
         Self {
             workers: reader.number(&WORKERS, 1..=64, (machine.cores / 2).clamp(1, 8)),
             queue_max: reader.number(&QUEUE_MAX, 1..=10_000, 64),
@@ -48,6 +60,26 @@ impl Builds {
                 WorkersConfig::DATA_BYTES_MIN..=1 << 40,
                 WorkersConfig::DATA_BYTES,
             ),
+            confinement: reader.read(&CONFINEMENT, || confinement),
+        }
+    }
+}
+
+impl Value for Confinement {
+    const FORM: &'static str = "`required` or `where_possible`";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "required" => Some(Self::Required),
+            "where_possible" => Some(Self::WherePossible),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Required => "required".to_owned(),
+            Self::WherePossible => "where_possible".to_owned(),
         }
     }
 }

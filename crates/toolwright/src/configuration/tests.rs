@@ -3,6 +3,7 @@
 use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
 use app::accounts::SignUpPolicy;
+use compiler::Confinement;
 use secrecy::ExposeSecret as _;
 
 use super::{keys::KeyError, *};
@@ -52,6 +53,7 @@ fn nothing_set_is_the_local_profile_on_loopback() {
     assert_eq!(configuration.data_dir, Path::new("/var/lib/toolwright"));
     assert_eq!(configuration.sandbox.cache_dir, Path::new("/var/lib/toolwright/cache"));
     assert!(configuration.database.url.is_none());
+    assert_eq!(configuration.builds.confinement, Confinement::WherePossible);
     assert!(effective.iter().all(|effective| effective.origin == Origin::Default), "{effective:?}");
 }
 
@@ -183,6 +185,7 @@ fn production_starts_when_it_is_told_everything() {
 
     assert_eq!(configuration.profile, Profile::Production);
     assert_eq!(configuration.http.metrics, MetricsReaders::Admin);
+    assert_eq!(configuration.builds.confinement, Confinement::Required);
     let keys = configuration.keys.load().unwrap();
     assert_eq!(keys.admin.expose_secret(), ADMIN_KEY);
     assert!(keys.made.is_empty());
