@@ -32,6 +32,7 @@ async fn the_conformance_suite_finds_nothing_wrong() {
     let settings = |command: &mut Command| {
         // The suite takes the address that it was given for the server's own.
         command.env("TOOLWRIGHT_ORIGINS", &origin);
+        command.env("TOOLWRIGHT_HOSTS", platform.name);
         command.env("TOOLWRIGHT_EGRESS_ALLOW_PRIVATE", format!("{}:{}", platform.name, platform.port));
     };
     let program = home.serve_with(settings).await;

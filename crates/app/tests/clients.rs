@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use app::{
-    ClientBounds, OauthSettings, Registration, Whence,
+    AppError, ClientBounds, OauthSettings, Registration, Whence,
     clients::{self, ClientError, RegisterError},
     tokens::TokenFault,
 };
@@ -62,6 +62,7 @@ async fn public(test: &TestApp, id: &str) -> Result<(), TokenFault> {
 fn told(answer: Result<(), TokenFault>) -> &'static str {
     match answer {
         Err(TokenFault::Refused(error)) => error.code.as_str(),
+        Err(TokenFault::App(AppError::Later { .. })) => "temporarily_unavailable",
         other => panic!("{other:?}"),
     }
 }

@@ -102,7 +102,7 @@ const fn crossing(limit: LimitName) -> Crossing {
             came_so_far: |receipt, value| u64::from(receipt.host_calls) == value,
         },
         LimitName::EgressBytesMax => {
-            Crossing::Cut { by: &[Asks], came_so_far: |receipt, _| receipt.egress_bytes > 0 && receipt.host_calls > 0 }
+            Crossing::Cut { by: &[Asks], came_so_far: |receipt, _| receipt.egress_bytes > 500 && receipt.host_calls > 0 }
         }
         LimitName::LogLinesMax => Crossing::LeftOut,
         LimitName::QueueWaitMsMax => Crossing::Waits,
@@ -134,7 +134,8 @@ fn lower(limits: &mut Limits, limit: LimitName) -> u64 {
         LimitName::OutputBytesMax => set(&mut limits.output_bytes_max, 10_000),
         LimitName::LogLinesMax => set(&mut limits.log_lines_max, 7),
         LimitName::HostCallsMax => set(&mut limits.host_calls_max, 20),
-        LimitName::EgressBytesMax => set(&mut limits.egress_bytes_max, 200),
+        // Enough for what is sent, and too little for what comes back.
+        LimitName::EgressBytesMax => set(&mut limits.egress_bytes_max, 900),
         LimitName::ConcurrentCallsMax => {
             limits.queue_wait_ms_max = 50;
             set(&mut limits.concurrent_calls_max, 1)

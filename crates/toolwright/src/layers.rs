@@ -124,7 +124,8 @@ fn declares_a_global(line: &str) -> bool {
 /// The lines of the program's code: without comments, without tests, without this file.
 fn program_lines() -> Vec<(PathBuf, String)> {
     let rooms = dependencies();
-    let files = rooms.keys().filter(|room| !["abuse", "bench", "testkit"].contains(&room.as_str())).flat_map(|room| sources(room));
+    let files =
+        rooms.keys().filter(|room| !["abuse", "bench", "testkit"].contains(&room.as_str())).flat_map(|room| sources(room));
     let files = files.filter(|(path, _)| {
         !path.ends_with("toolwright/src/layers.rs")
             && path.components().all(|part| part.as_os_str() != "tests")

@@ -75,7 +75,7 @@ async fn members_of_the_wrong_type_unknown_missing_or_twice(pool: PgPool) {
     422 invalid `language` in the body is not right: unknown variant `python`, expected one of `typescript`, `javascript`, `component` at line 1 column 20
     422 invalid `grants.hosts[0].port` in the body is not right: invalid value: integer `0`, expected a nonzero u16 at line 1 column 45
     422 invalid `grants.hosts[0].host` in the body is not right: `127.0.0.1` is not a valid host: it must be a lower-case host name of at least two labels such as api.example.com, or *. before one; no scheme, port, path or IP address at line 1 column 40
-    422 invalid `grants.files` in the body is not right: unknown field `files`, expected one of `hosts`, `env`, `secrets`, `modules` at line 1 column 18
+    422 invalid `grants.files` in the body is not right: unknown field `files`, expected one of `hosts`, `env`, `secrets`, `from_caller`, `modules` at line 1 column 18
     422 invalid `tools.greet` in the body is not right: invalid type: integer `1`, expected a string at line 1 column 21
     422 invalid `release_id` in the body is not right: `newest` is not a valid id: it must be a UUID as it was given out at line 1 column 24
     "#);

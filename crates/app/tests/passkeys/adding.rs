@@ -81,7 +81,7 @@ async fn who_has_nothing_else_shows_a_sign_in_of_a_moment_ago(pool: PgPool) {
     let begun = world.try_begin_adding(&ada, Proof::NewSignIn).await.unwrap();
     world.later(Duration::from_mins(1));
     let late = world.try_begin_adding(&ada, Proof::NewSignIn).await;
-    assert!(matches!(late, Err(AccountError::ProofNeeded)), "{late:?}");
+    assert!(matches!(late, Err(AccountError::NotFresh)), "{late:?}");
 
     let mut authenticator = SoftAuthenticator::new(ORIGIN);
     world.end_adding(&ada, &made(&mut authenticator, &begun)).await.unwrap();

@@ -38,6 +38,7 @@ async fn over_https_they_are_bound_to_the_host_as_well(pool: PgPool) {
     })
     .await;
     let mut browser = doors.browser();
+    browser.host = "tools.example.com".to_owned();
     browser.origin = Some("https://tools.example.com".to_owned());
 
     assert_eq!(set_cookies(&browser.get("/sign-up").await), ["__Host-toolwright-form; HttpOnly; SameSite=Lax; Secure; Path=/"]);
