@@ -1,5 +1,7 @@
 //! Uploads of components and downloads of tools.
 
+pub(crate) mod audited;
+
 use std::collections::BTreeSet;
 
 use app::{

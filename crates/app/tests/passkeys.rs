@@ -1,6 +1,7 @@
 //! Passkeys, with an authenticator in software: what it should do, and what none should.
 
 mod adding;
+pub(crate) mod audited;
 mod signing_in;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};

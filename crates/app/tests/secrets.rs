@@ -1,5 +1,7 @@
 //! Secrets at rest, and new keys under them.
 
+pub(crate) mod audited;
+
 use std::process::{Command, Stdio};
 
 use app::{

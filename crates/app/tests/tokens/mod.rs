@@ -1,6 +1,7 @@
 //! Tokens: how clients get them, what they are worth, and when they end.
 
 mod access;
+pub(crate) mod audited;
 mod changes;
 mod codes;
 mod consents;
