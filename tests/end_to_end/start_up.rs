@@ -63,6 +63,31 @@ fn check_config_hides_secrets() {
 }
 
 #[test]
+fn check_config_lists_every_limit_with_where_it_came_from() {
+    let home = Home::new();
+
+    let shown = home.command("check-config").env("TOOLWRIGHT_LOGINS_PER_MINUTE_MAX", "7").output().unwrap();
+
+    let text = text(&shown);
+    let line = |key: &str| text.lines().find(|line| line.starts_with(&format!("limits.{key} "))).unwrap_or_else(|| panic!("{text}"));
+    for key in [
+        "requests_per_minute_max",
+        "failures_per_minute_max",
+        "tokens_per_minute_max",
+        "registrations_per_hour_max",
+        "reads_per_minute_max",
+        "writes_per_minute_max",
+        "tries_per_minute_max",
+        "caller_share_percent",
+        "database_away_calls_s",
+    ] {
+        assert!(line(key).ends_with("# default"), "{}", line(key));
+    }
+    let logins = line("logins_per_minute_max");
+    assert!(logins.contains(" = 7  # ") && logins.contains("TOOLWRIGHT_LOGINS_PER_MINUTE_MAX"), "{logins}");
+}
+
+#[test]
 fn a_start_that_takes_too_long_is_given_up_and_says_at_what() {
     let home = Home::new();
     // A database that takes the connection and says nothing.

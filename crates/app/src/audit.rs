@@ -4,15 +4,24 @@
 mod about;
 mod listing;
 mod refused_sign_ins;
+mod retention;
 
 use std::ops::{Deref, DerefMut};
 
 use chrono::{DateTime, Utc};
 use domain::{AuditEntryId, CustomerId, SignInId, UserId};
 pub use store::audit::{ActorKind, Entry, EntryFilter as AuditFilter, Thing};
-use store::{PgConnection, StoreError, Transaction, audit::Actor, authorizations::Authorization, consents::Subject};
+use store::{
+    PgConnection, StoreError, Transaction,
+    audit::{Actor, PRUNE},
+    authorizations::Authorization,
+    consents::Subject,
+};
 
-pub use self::listing::{list, list_own};
+pub use self::{
+    listing::{list, list_own},
+    retention::prune,
+};
 
 pub(crate) use self::{
     about::About,
@@ -91,7 +100,7 @@ acts! {
 #[must_use]
 pub fn operations() -> Vec<String> {
     let asked = Operation::CHANGES.iter().map(|operation| operation.name());
-    let mut names: Vec<String> = asked.chain(Act::NAMES.iter().map(|name| (*name).to_owned())).collect();
+    let mut names: Vec<String> = asked.chain(Act::NAMES.iter().chain(&[PRUNE]).map(|name| (*name).to_owned())).collect();
     names.sort_unstable();
     names
 }

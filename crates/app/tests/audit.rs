@@ -2,6 +2,7 @@
 //! what it does where that takes a world of its own.
 
 mod identities;
+mod retention;
 mod things;
 
 use std::{collections::BTreeSet, net::IpAddr};
@@ -101,6 +102,7 @@ fn every_operation_is_driven_by_a_test() {
     let tests = [
         things::OPERATIONS,
         identities::OPERATIONS,
+        retention::OPERATIONS,
         crate::components::audited::OPERATIONS,
         crate::passkeys::audited::OPERATIONS,
         crate::secrets::audited::OPERATIONS,

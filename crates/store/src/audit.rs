@@ -6,15 +6,20 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use domain::{AuditEntryId, AuthorizationId, CustomerId, Digest, RequestId, SignInId, VersionId};
 use serde_json::{Map, Value};
-use sqlx::PgConnection;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{Database, StoreError};
 
 /// Bytes of an entry's details, as JSON without spaces: the database takes no more than twice as many, since it writes spaces.
 pub const DETAILS_BYTES_MAX: usize = 4096;
 /// Characters of the name of a thing that are kept.
 pub const NAME_CHARS_MAX: usize = 400;
+
+/// What the database calls a deletion of the oldest entries, of which it writes the entry by itself.
+pub const PRUNE: &str = "prune_audit";
+/// Days for which an entry stays.
+pub const KEPT_DAYS_MIN: i64 = 90;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,6 +210,19 @@ pub async fn list(
     rows.into_iter().map(Entry::try_from).collect()
 }
 
+/// Deletes the entries made before `before`, which the database refuses of the last [`KEPT_DAYS_MIN`] days; gives how many. Only the owner of the table
+/// may, so that this has a connection of its own. The database leaves an entry that says so, and keeps all of that kind.
+pub async fn prune(database: &Database, before: DateTime<Utc>) -> Result<u64, StoreError> {
+    let act = "delete the oldest entries of the audit log";
+    let mut connection = database.options().connect().await.map_err(StoreError::during("connect to the database"))?;
+    let deleted = sqlx::query!("DELETE FROM audit_entries WHERE made_at < $1 AND operation <> 'prune_audit'", before)
+        .execute(&mut connection)
+        .await
+        .map_err(StoreError::during(act))?;
+    let _ = connection.close().await;
+    Ok(deleted.rows_affected())
+}
+
 struct Row {
     entry_id: Uuid,
     made_at: DateTime<Utc>,
@@ -260,6 +278,8 @@ fn corrupt(what: &'static str, reason: &str) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+    use domain::{Clock as _, SystemClock};
     use serde_json::json;
     use sqlx::{AssertSqlSafe, PgPool};
 
@@ -359,9 +379,54 @@ mod tests {
         for statement in CHANGES {
             assert_eq!(refusal(&mut connection, statement).await.as_deref(), Some("23001"), "the trigger refuses {statement}");
         }
-        let empty = "DELETE FROM audit_entries WHERE false";
-        assert_eq!(refusal(&mut connection, empty).await.as_deref(), Some("23001"), "also where there is nothing to delete");
+        let empty = "UPDATE audit_entries SET operation = 'other' WHERE false";
+        assert_eq!(refusal(&mut connection, empty).await.as_deref(), Some("23001"), "also where there is nothing to change");
         assert_eq!(list(&mut connection, &EntryFilter::default(), None, 10).await.unwrap().len(), 1);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn the_owner_deletes_the_oldest_entries_and_leaves_one_of_that(pool: PgPool) {
+        let mut connection = pool.acquire().await.unwrap();
+        let days_ago = |days| Entry { made_at: SystemClock.now() - TimeDelta::days(days), ..entry(0) };
+        let (oldest, older, young) = (days_ago(200), days_ago(100), days_ago(89));
+        for entry in [&oldest, &older, &young] {
+            insert(&mut connection, entry).await.unwrap();
+        }
+        let database = Database::from((*pool.connect_options()).clone());
+        let prune = async |days| prune(&database, SystemClock.now() - TimeDelta::days(days)).await;
+
+        assert!(prune(88).await.is_err(), "what is young stays, and all else with it");
+        assert_eq!(prune(201).await.unwrap(), 0);
+        assert_eq!(list(&mut connection, &EntryFilter::default(), None, 10).await.unwrap().len(), 3);
+        assert_eq!(prune(150).await.unwrap(), 1);
+        assert_eq!(prune(90).await.unwrap(), 1);
+
+        let left = list(&mut connection, &EntryFilter::default(), None, 10).await.unwrap();
+        let operations: Vec<_> = left.iter().map(|entry| entry.operation.as_str()).collect();
+        assert_eq!(operations, [PRUNE, PRUNE, "set_tier"], "newest first: they have ids as the others");
+        assert_eq!((left[0].actor.kind, &left[0].details["count"]), (ActorKind::Program, &json!(1)));
+        assert_eq!((left[0].thing.kind.as_str(), left[0].customer), ("audit", None));
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn nobody_takes_an_entry_out_of_the_middle_or_one_about_deletions(pool: PgPool) {
+        let mut connection = pool.acquire().await.unwrap();
+        let days_ago = |days| Entry { made_at: SystemClock.now() - TimeDelta::days(days), ..entry(0) };
+        for entry in [days_ago(300), days_ago(200), Entry { operation: PRUNE.to_owned(), ..days_ago(400) }] {
+            insert(&mut connection, &entry).await.unwrap();
+        }
+
+        for statement in [
+            "DELETE FROM audit_entries WHERE made_at > now() - interval '250 days'",
+            "DELETE FROM audit_entries WHERE operation = 'prune_audit'",
+            "DELETE FROM audit_entries",
+        ] {
+            assert_eq!(refusal(&mut connection, statement).await.as_deref(), Some("23001"), "{statement}");
+        }
+        let oldest = "DELETE FROM audit_entries WHERE made_at < now() - interval '250 days' AND operation <> 'prune_audit'";
+        assert_eq!(refusal(&mut *connect(&pool).await, oldest).await.as_deref(), Some("42501"), "nor does the program");
+        assert_eq!(refusal(&mut connection, oldest).await, None);
+        assert_eq!(list(&mut connection, &EntryFilter::default(), None, 10).await.unwrap().len(), 3);
     }
 
     const CHANGES: [&str; 3] =

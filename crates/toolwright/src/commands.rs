@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod check_config;
 mod keys;
 mod migrate;
@@ -58,6 +59,11 @@ enum Command {
         #[command(subcommand)]
         command: keys::KeysCommand,
     },
+    /// The audit log: deletes its oldest entries.
+    Audit {
+        #[command(subcommand)]
+        command: audit::AuditCommand,
+    },
     /// Prints the OpenAPI document of the REST API.
     Openapi,
     /// Compiles sources that it is sent on its standard input; started by `serve`.
@@ -115,6 +121,7 @@ pub(crate) fn run() -> ExitCode {
         Command::CheckConfig => check_config::run(&flags),
         Command::Secrets { command } => secrets::run(&flags, command),
         Command::Keys { command } => keys::run(&flags, command),
+        Command::Audit { command } => audit::run(&flags, &command),
         Command::Openapi => openapi::run(),
         // Both are taken out of the command line before it is parsed.
         Command::CompileWorker | Command::ExecChild => Ok(()),

@@ -5,6 +5,7 @@
 mod accounts;
 mod api_keys;
 mod arrivals;
+mod audit;
 mod bad_input;
 mod breakers;
 mod client;

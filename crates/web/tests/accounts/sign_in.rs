@@ -181,3 +181,22 @@ async fn a_password_that_is_changed_while_it_is_checked_lets_nobody_in(pool: PgP
     let sign_ins: i64 = sqlx::query_scalar("SELECT count(*) FROM sign_ins").fetch_one(&pool).await.unwrap();
     assert_eq!(sign_ins, 1, "the one of signing up");
 }
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn without_the_database_nobody_signs_in_and_is_told_when_to_come_back(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let mut ada = doors.browser();
+    ada.sign_up("ada@example.com").await;
+    let mut browser = doors.browser();
+    let csrf = csrf(&browser.get("/sign-in").await);
+    doors.lose_database().await;
+
+    for password in [PASSWORD, "another password altogether"] {
+        let fields = [("csrf", csrf.as_str()), ("email", "ada@example.com"), ("password", password)];
+        let answer = browser.post("/sign-in", &fields).await;
+
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer}");
+        assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| (1..=60).contains(&seconds)), "{answer}");
+        assert_eq!(browser.token(), None);
+    }
+}
