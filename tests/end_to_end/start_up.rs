@@ -69,7 +69,8 @@ fn check_config_lists_every_limit_with_where_it_came_from() {
     let shown = home.command("check-config").env("TOOLWRIGHT_LOGINS_PER_MINUTE_MAX", "7").output().unwrap();
 
     let text = text(&shown);
-    let line = |key: &str| text.lines().find(|line| line.starts_with(&format!("limits.{key} "))).unwrap_or_else(|| panic!("{text}"));
+    let line =
+        |key: &str| text.lines().find(|line| line.starts_with(&format!("limits.{key} "))).unwrap_or_else(|| panic!("{text}"));
     for key in [
         "requests_per_minute_max",
         "failures_per_minute_max",

@@ -73,7 +73,7 @@ async fn of_consents(log: &mut Log<'_>, scene: &Scene) {
     let asked = log.none(ask(app, client, &server(SLUG), "mcp:tools")).await.unwrap();
     let deny = authorize::decide(app, &scene.owner, from, &asked, Decision::Deny);
     let (_, refused) = log.one("refuse_consent", deny).await;
-    let allow = Decision::Allow { scopes: asked.scopes.clone(), customer: None };
+    let allow = Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: false };
     let (location, given) = log.one("give_consent", authorize::decide(app, &scene.owner, from, &asked, allow)).await;
     log.hide(&parameter(&location, "code").unwrap());
     let owner = Who::Person(scene.owner).at(from);
