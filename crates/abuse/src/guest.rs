@@ -16,6 +16,8 @@ use crate::{
 pub(crate) enum Code {
     /// The body of `run(input, ctx)`, in JavaScript.
     JavaScript(&'static str),
+    /// The fields of a core module whose `run` answers a number, in the text format.
+    Core(&'static str),
     /// A component in the text format, with a function `run`.
     Component(&'static str),
 }
@@ -50,6 +52,16 @@ pub(crate) fn usual() -> Value {
     json!({})
 }
 
+/// Less fuel than a guest with a loop in it burns in a second.
+pub(crate) fn short_of_fuel() -> Value {
+    json!({"fuel_per_call_max": 200_000_000})
+}
+
+/// Fuel for more than there is memory, or operations.
+pub(crate) fn plenty_of_fuel() -> Value {
+    json!({"fuel_per_call_max": 100_000_000_000_u64, "wall_ms_max": 20_000})
+}
+
 /// Fuel for more than there is time.
 pub(crate) fn short_of_time() -> Value {
     json!({"fuel_per_call_max": 500_000_000_000_u64, "wall_ms_max": 700})
@@ -73,13 +85,26 @@ pub(crate) async fn deploy(world: &World, tenant: &Tenant, code: Code) -> Result
     tenant.create_server(&slug).await?;
     match code {
         Code::JavaScript(body) => tenant.put(&slug, "attack", &source(body), &json!({})).await?.expect(201)?,
-        Code::Component(text) => {
-            let component = wat::parse_str(text).map_err(|error| Miss::new(format!("the guest is not well formed: {error}")))?;
-            tenant.upload(&slug, "attack", component).await?.expect(201)?
-        }
+        Code::Core(fields) => tenant.upload(&slug, "attack", assemble(&number_of(fields))?).await?.expect(201)?,
+        Code::Component(text) => tenant.upload(&slug, "attack", assemble(text)?).await?.expect(201)?,
     };
     tenant.release(&slug).await?;
     Ok(slug)
+}
+
+/// A component whose function `run` is that of a core module with these fields.
+pub(crate) fn number_of(fields: &str) -> String {
+    format!(
+        r#"(component
+          (core module $code {fields})
+          (core instance $instance (instantiate $code))
+          (func (export "run") (result u32) (canon lift (core func $instance "run"))))"#
+    )
+}
+
+/// The bytes of a component in the text format.
+pub(crate) fn assemble(text: &str) -> Result<Vec<u8>, Miss> {
+    wat::parse_str(text).map_err(|error| Miss::new(format!("the guest is not well formed: {error}")))
 }
 
 /// Checks how a call ended; what is told of it.
@@ -118,7 +143,16 @@ pub(crate) const fn status(end: End) -> &'static str {
 
 use End::{Answers, Limit, ToolError, Trap};
 
-async fn call_once(world: Arc<World>, code: Code, limits: Value, end: End) -> Verdict {
+/// What is more than a node has room for is refused when it is put, with a reason.
+pub(crate) async fn refused(world: Arc<World>, component: String) -> Verdict {
+    let tenant = world.tenant(&usual()).await?;
+    let slug = world.name();
+    tenant.create_server(&slug).await?;
+    tenant.is_refused(&slug, assemble(&component)?).await
+}
+
+/// Deploys the guest for a new customer and calls it once.
+pub(crate) async fn call_once(world: Arc<World>, code: Code, limits: Value, end: End) -> Verdict {
     let tenant = world.tenant(&limits).await?;
     let slug = deploy(&world, &tenant, code).await?;
     let answer = tenant.api().call(&slug, "attack", &json!({})).await?;

@@ -4,13 +4,26 @@
 #![expect(clippy::print_stdout, reason = "printing the table is what this program is for")]
 
 mod api;
+mod auth;
 mod case;
+mod compile;
 mod cpu;
+mod egress;
 mod guest;
+mod http;
+mod http2;
+mod leaks;
+mod memory;
 mod memory_level;
 mod neighbour;
+mod output;
+mod scale;
+mod stack;
+mod supply;
 mod table;
 mod tenant;
+mod upstream;
+mod workers;
 mod world;
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
@@ -50,7 +63,20 @@ async fn main() -> ExitCode {
 
 /// Every case, by the paragraphs of what is tried.
 fn cases() -> Vec<Case> {
-    [cpu::cases()].into_iter().flatten().collect()
+    let paragraphs = [
+        cpu::cases(),
+        memory::cases(),
+        stack::cases(),
+        output::cases(),
+        scale::cases(),
+        compile::cases(),
+        http::cases(),
+        egress::cases(),
+        leaks::cases(),
+        auth::cases(),
+        supply::cases(),
+    ];
+    paragraphs.into_iter().flatten().collect()
 }
 
 /// Whether all of them came out as they must.

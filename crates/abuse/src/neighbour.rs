@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 const SLUG: &str = "neighbour";
 
 /// Calls at one time.
-const CONNECTIONS: usize = 2;
+pub(crate) const CONNECTIONS: usize = 2;
 
 /// Between two calls of a connection: the neighbour is watched, and is no load of its own.
 const PAUSE: Duration = Duration::from_millis(2);

@@ -23,6 +23,9 @@ pub(crate) fn print(case: &Case, row: &Row) {
         ms(row.during.p99),
         if row.miss.is_some() { "  <- MISS" } else { "" },
     );
+    if let Some(miss) = &row.miss {
+        println!("          {miss}");
+    }
 }
 
 /// What was missed, and how many were not.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{self, Answer, Api},
-    case::{Miss, must},
+    case::{Miss, Verdict, must},
 };
 
 /// Records are written in batches; one that is not there after this was never written.
@@ -59,6 +59,23 @@ impl Tenant {
         let path = format!("/api/v1/servers/{slug}/tools/{name}?export=run");
         let request = self.api.request(Method::PUT, &path).header("content-type", "application/wasm").body(component);
         api::read(request).await
+    }
+
+    /// Checks that a component is refused in words when it is put, and that nothing of it is kept.
+    pub(crate) async fn is_refused(&self, slug: &str, component: Vec<u8>) -> Verdict {
+        let answer = self.upload(slug, "attack", component).await?;
+        self.nothing_was_built(slug, &answer).await
+    }
+
+    /// Checks that a build was refused in words, and that nothing of it is kept.
+    pub(crate) async fn nothing_was_built(&self, slug: &str, answer: &Answer) -> Verdict {
+        let message = answer.at("/message");
+        let named = (400..500).contains(&answer.status) && !message.is_empty() && !answer.at("/error_code").is_empty();
+        must(named, || format!("answered {}", answer.brief()))?;
+        self.api.get(&format!("/api/v1/servers/{slug}/tools/attack")).await?.expect(404)?;
+        let reason = answer.at("/details/diagnostics/0/message");
+        let words = if reason.is_empty() { message } else { reason };
+        Ok(format!("{} {}", answer.status, words).chars().take(57).collect())
     }
 
     pub(crate) async fn release(&self, slug: &str) -> Result<(), Miss> {

@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use bench::{
@@ -11,8 +12,17 @@ use bench::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
-use crate::{api::Api, case::Miss, memory_level::MemoryLevel, neighbour::Neighbour, tenant::Tenant};
+use crate::{
+    api::Api,
+    auth::Account,
+    case::{Miss, must},
+    memory_level::MemoryLevel,
+    neighbour::{self, Neighbour},
+    tenant::Tenant,
+    upstream::Upstream,
+};
 
 /// A running server, and whoever is there before a case begins.
 pub(crate) struct World {
@@ -21,17 +31,33 @@ pub(crate) struct World {
     server: Server,
     data: TempDir,
     admin: Api,
+    upstream: Upstream,
+    other: Upstream,
+    canary: Upstream,
+    account: OnceCell<Account>,
     names: AtomicU32,
 }
+
+/// Tools that the server holds in memory.
+pub(crate) const CACHED_TOOLS: usize = 24;
 
 impl World {
     /// Starts the server and the neighbour.
     pub(crate) async fn start() -> Result<Self, BenchError> {
         let data = directory()?;
-        let server = Server::start(data.path()).await?;
+        let listen = || async { Upstream::start().await.map_err(BenchError::io("cannot listen")) };
+        let (upstream, other, canary) = (listen().await?, listen().await?, listen().await?);
+        let reachable = format!("upstream.localhost:{},other.localhost:{}", upstream.port(), other.port());
+        let server = Server::start_with(data.path(), |command| {
+            command.env("TOOLWRIGHT_EGRESS_ALLOW_PRIVATE", reachable);
+            command.env("TOOLWRIGHT_CACHED_TOOLS_MAX", CACHED_TOOLS.to_string());
+            // Cases wait for these.
+            command.env("TOOLWRIGHT_HEADER_TIMEOUT_MS", "1000").env("TOOLWRIGHT_IDLE_TIMEOUT_S", "3");
+        })
+        .await?;
         let admin = Api::new(server.address, &server.admin_key).map_err(|miss| BenchError::Failed(miss.to_string()))?;
         let neighbour = Neighbour::start(&server).await?;
-        Ok(Self { neighbour, server, data, admin, names: AtomicU32::new(0) })
+        Ok(Self { neighbour, server, data, admin, upstream, other, canary, account: OnceCell::new(), names: AtomicU32::new(0) })
     }
 
     pub(crate) const fn neighbour(&self) -> &Neighbour {
@@ -45,6 +71,32 @@ impl World {
     /// The administrator.
     pub(crate) const fn admin(&self) -> &Api {
         &self.admin
+    }
+
+    /// A hostile server that tools may reach, as `upstream.localhost`.
+    pub(crate) const fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Another, as `other.localhost`.
+    pub(crate) const fn other(&self) -> &Upstream {
+        &self.other
+    }
+
+    /// One that no tool may reach, whatever it is granted.
+    pub(crate) const fn canary(&self) -> &Upstream {
+        &self.canary
+    }
+
+    /// Somebody with an account, once there is one.
+    pub(crate) const fn account(&self) -> &OnceCell<Account> {
+        &self.account
+    }
+
+    /// Checks that nobody came to it.
+    pub(crate) fn canary_is_untouched(&self) -> Result<(), Miss> {
+        let heads = self.canary.heads();
+        must(heads.is_empty(), || format!("a private address was reached: {heads:?}"))
     }
 
     /// Somebody without a key.
@@ -83,6 +135,21 @@ impl World {
         let made =
             self.admin.post(&format!("/admin/v1/customers/{id}/api-keys"), &json!({"name": "abuse"})).await?.expect(201)?;
         Ok(Tenant::new(self.admin.by(&made.at("/api_key")), id, tier, all))
+    }
+
+    /// Waits until no guest runs but the neighbour's.
+    pub(crate) async fn is_idle(&self) -> Result<(), Miss> {
+        let mut running = 0;
+        for _ in 0..100 {
+            let metrics = self.admin.get("/metrics").await?.expect(200)?.text;
+            let line = metrics.lines().find_map(|line| line.strip_prefix("toolwright_guests_running "));
+            running = line.and_then(|number| number.parse().ok()).unwrap_or(usize::MAX);
+            if running <= neighbour::CONNECTIONS {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(Miss::new(format!("{running} guests still run")))
     }
 
     fn log_path(&self) -> PathBuf {

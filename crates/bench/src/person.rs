@@ -12,15 +12,27 @@ use crate::connection::BenchError;
 
 const EMAIL: &str = "bench@example.com";
 const PASSWORD: &str = "violet tractor orbit 42";
-const VERIFIER: &str = "a-verifier-of-the-benchmark-with-enough-characters";
-/// Nobody listens there: the browser does not go.
-const CALLBACK: &str = "http://127.0.0.1:9/callback";
+/// What the codes of [`Person::code`] are proven with.
+pub const VERIFIER: &str = "a-verifier-of-the-benchmark-with-enough-characters";
+/// Where codes go. Nobody listens there: the browser does not go.
+pub const CALLBACK: &str = "http://127.0.0.1:9/callback";
 
 /// A person who has an account, and their browser.
 pub struct Person {
     http: Client,
     base: String,
     cookie: String,
+}
+
+/// A code of an authorization, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Code {
+    /// The client that it was given to.
+    pub client: String,
+    /// The code.
+    pub code: String,
+    /// The resource that it is for.
+    pub resource: String,
 }
 
 /// The form by which somebody signs in, as often as one likes.
@@ -45,21 +57,37 @@ impl Person {
 
     /// Lets a client use the server `slug`; gives its access token.
     pub async fn token(&mut self, slug: &str) -> Result<String, BenchError> {
+        let code = self.code(slug).await?;
+        member(&self.exchange(&code, VERIFIER).await?.1, "access_token")
+    }
+
+    /// Lets a new client use the server `slug`; gives the code that the client got.
+    pub async fn code(&mut self, slug: &str) -> Result<Code, BenchError> {
         let resource = format!("{}/mcp/{slug}", self.base);
         let registration = json!({"client_name": "Bench", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"});
         let registered = self.http.post(format!("{}/oauth/register", self.base)).json(&registration).send().await?;
         let client = member(&registered.json().await?, "client_id")?;
         let code = self.allow(&client, &resource).await?;
+        Ok(Code { client, code, resource })
+    }
+
+    /// Asks for tokens for a code; status and answer.
+    pub async fn exchange(&self, code: &Code, verifier: &str) -> Result<(u16, Value), BenchError> {
         let form = [
             ("grant_type", "authorization_code"),
-            ("code", &code),
+            ("code", &code.code),
             ("redirect_uri", CALLBACK),
-            ("code_verifier", VERIFIER),
-            ("client_id", &client),
-            ("resource", &resource),
+            ("code_verifier", verifier),
+            ("client_id", &code.client),
+            ("resource", &code.resource),
         ];
-        let answer = self.http.post(format!("{}/oauth/token", self.base));
-        member(&with_form(answer, &form).send().await?.json().await?, "access_token")
+        self.ask_for_tokens(&form).await
+    }
+
+    /// Asks for tokens for a refresh token of that client; status and answer.
+    pub async fn refresh(&self, code: &Code, refresh_token: &str) -> Result<(u16, Value), BenchError> {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", code.client.as_str())];
+        self.ask_for_tokens(&form).await
     }
 
     /// The form to sign in with, in a browser that nobody has signed in with.
@@ -70,6 +98,11 @@ impl Person {
         let fields = [("csrf", hidden(&page, "csrf")?.as_str()), ("email", EMAIL), ("password", PASSWORD)].map(owned);
         let body = Serializer::new(String::new()).extend_pairs(fields).finish();
         Ok(SignInForm { http: other.http, url, cookie: other.cookie, body })
+    }
+
+    async fn ask_for_tokens(&self, form: &[(&str, &str)]) -> Result<(u16, Value), BenchError> {
+        let answer = with_form(self.http.post(format!("{}/oauth/token", self.base)), form).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
     }
 
     async fn allow(&mut self, client: &str, resource: &str) -> Result<String, BenchError> {

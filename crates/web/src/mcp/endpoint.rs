@@ -33,7 +33,7 @@ use super::{
     refusal::Refusal,
     session::SessionKey,
 };
-use crate::{caller::bearer, state::WebState, whence};
+use crate::{caller::bearer, extract::body::declared_bytes, state::WebState, whence};
 
 /// Bytes of a message. Arguments come from models, which write some thousands.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -156,12 +156,17 @@ async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Refu
         let message = "the header Content-Type must be application/json, and there must be no Content-Encoding";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::INVALID_REQUEST, message));
     }
+    let too_large = || {
+        let message = format!("the body is larger than the {BODY_BYTES_MAX} bytes that are read");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::INVALID_REQUEST, message)
+    };
+    // One that says that it is too large is not waited for.
+    if declared_bytes(headers).is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
     match tokio::time::timeout(BODY_WAIT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = format!("the body is larger than the {BODY_BYTES_MAX} bytes that are read");
-            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::INVALID_REQUEST, message))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Refusal::invalid_request("the body broke off before its end")),
         Err(_) => {
             let message = format!("the body did not arrive within {} s", BODY_WAIT.as_secs());

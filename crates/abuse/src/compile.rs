@@ -1,0 +1,207 @@
+//! What is put to be built: components and sources that cost their compiler much, and the compiler killed.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    case::{Case, Miss, Verdict, must},
+    guest::{assemble, number_of, source, usual},
+    workers,
+    world::World,
+};
+
+const COMPILE: &str = "compile";
+const BOUNDED: &str = "built, or refused in words; the next build of another is";
+const REFUSED: &str = "refused in words; nothing is kept";
+
+const RUN: &str = r#"(func (export "run") (result i32) (i32.const 1))"#;
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        component("one huge function", BOUNDED, || assemble(&huge_function())),
+        component("50000 locals", BOUNDED, || {
+            assemble(&number_of(&format!("(func (local {}) (nop)) {RUN}", "i64 ".repeat(50_000))))
+        }),
+        component("very many functions", BOUNDED, || assemble(&number_of(&format!("{} {RUN}", "(func (nop))".repeat(20_000))))),
+        component("very many types", BOUNDED, || assemble(&number_of(&many_types()))),
+        component("huge br_table", BOUNDED, || assemble(&number_of(&br_table()))),
+        component("deep nesting", BOUNDED, || assemble(&number_of(&nested_blocks()))),
+        component("nested components", REFUSED, || Ok(nested_components())),
+        component("oversized custom sections", REFUSED, || custom_section(36 << 20)),
+        component("truncated bytes", REFUSED, || {
+            let mut bytes = assemble(&number_of(RUN))?;
+            bytes.truncate(bytes.len() / 2);
+            Ok(bytes)
+        })
+        .quick(),
+        component("random bytes", REFUSED, || Ok(random_bytes())),
+        component("forged native code", REFUSED, || Ok([b"\x7fELF\x02\x01\x01".as_slice(), &[0x90; 100_000]].concat())).quick(),
+        component("a core module in place of a component", REFUSED, || Ok(b"\0asm\x01\0\0\0".to_vec())),
+        script("a source of 10 MB", REFUSED, || {
+            format!("{}\n{}", source("return 1;"), "// filler of a source\n".repeat(500_000))
+        }),
+        script("a source that loops at top level", REFUSED, || format!("for (;;) {{}}\n{}", source("return 1;"))).quick(),
+        script("a source that fills memory at top level", REFUSED, || {
+            format!("const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1));\n{}", source("return 1;"))
+        }),
+        script("a source nested deeply", BOUNDED, || source(&format!("return {}1{};", "(".repeat(50_000), ")".repeat(50_000)))),
+        script("a source of nested types", BOUNDED, || {
+            source(&format!("let x: {}number{}; return 1;", "Array<".repeat(20_000), ">".repeat(20_000)))
+        }),
+        script("a source that imports what there is not", REFUSED, || {
+            format!("import fs from \"node:fs\";\n{}", source("return 1;"))
+        }),
+        Case::new(
+            COMPILE,
+            "the compiler killed midway, ten times",
+            "an error for that build alone, or built; the next is",
+            killed,
+        ),
+    ]
+}
+
+fn component(name: &'static str, expected: &'static str, made: fn() -> Result<Vec<u8>, Miss>) -> Case {
+    Case::new(COMPILE, name, expected, move |world| build(world, Put::Component(made), expected == REFUSED))
+}
+
+fn script(name: &'static str, expected: &'static str, made: fn() -> String) -> Case {
+    Case::new(COMPILE, name, expected, move |world| build(world, Put::Source(made), expected == REFUSED))
+}
+
+#[derive(Clone, Copy)]
+enum Put {
+    Component(fn() -> Result<Vec<u8>, Miss>),
+    Source(fn() -> String),
+}
+
+async fn build(world: Arc<World>, put: Put, must_be_refused: bool) -> Verdict {
+    let tenant = world.tenant(&json!({"artifact_bytes_max": 32 << 20})).await?;
+    let slug = world.name();
+    tenant.create_server(&slug).await?;
+    let answer = match put {
+        Put::Component(made) => tenant.upload(&slug, "attack", made()?).await?,
+        Put::Source(made) => tenant.put(&slug, "attack", &made(), &json!({})).await?,
+    };
+    another_builds(&world).await?;
+    if answer.status == 201 && !must_be_refused {
+        tenant.release(&slug).await?;
+        let called = tenant.api().call(&slug, "attack", &json!({})).await?;
+        must(!called.is_tool_error(), || format!("it was built, and answered {}", called.brief()))?;
+        return Ok("built within its bounds, and answers".to_owned());
+    }
+    tenant.nothing_was_built(&slug, &answer).await
+}
+
+/// Whatever became of a build, another customer's is built.
+async fn another_builds(world: &World) -> Result<(), Miss> {
+    let other = world.tenant(&usual()).await?;
+    let slug = world.name();
+    other.create_server(&slug).await?;
+    other.put(&slug, "attack", &source("return 1;"), &json!({})).await?.expect(201).map(drop)
+}
+
+async fn killed(world: Arc<World>) -> Verdict {
+    let tenant = world.tenant(&usual()).await?;
+    let slug = world.name();
+    tenant.create_server(&slug).await?;
+    let (mut built, mut failed, mut workers) = (0, 0, 0);
+    for round in 0..10_u64 {
+        let text = source("return 1;");
+        let none = json!({});
+        let building = tenant.put(&slug, "attack", &text, &none);
+        let killing = async {
+            tokio::time::sleep(Duration::from_millis(round * 10)).await;
+            workers::kill(world.server().id())
+        };
+        let (answer, killed) = tokio::join!(building, killing);
+        let answer = answer?;
+        workers += killed?;
+        match answer.status {
+            201 => built += 1,
+            422 | 500 | 503 => {
+                must(!answer.at("/error_code").is_empty(), || format!("answered {}", answer.brief()))?;
+                failed += 1;
+            }
+            _ => return Err(Miss::new(format!("answered {}", answer.brief()))),
+        }
+    }
+    another_builds(&world).await?;
+    must(workers >= 10, || format!("only {workers} workers were found"))?;
+    Ok(format!("{workers} killed: {failed} builds failed by it, {built} did not"))
+}
+
+fn huge_function() -> String {
+    let mut body = String::new();
+    for index in 0..100_000 {
+        // Writing into a string does not fail.
+        write!(body, "(local.set 0 (i32.xor (i32.mul (local.get 0) (i32.const {index})) (i32.const 12345)))").ok();
+    }
+    number_of(&format!(r#"(func (export "run") (result i32) (local i32) {body} (local.get 0))"#))
+}
+
+fn many_types() -> String {
+    let mut types = String::new();
+    for index in 0..10_000_u32 {
+        let bits = |shift: u32| if index >> shift & 1 == 1 { "i64 " } else { "i32 " };
+        let parameters: String = (0..16).map(bits).collect();
+        write!(types, "(type (func (param {parameters})))").ok();
+    }
+    format!("{types} {RUN}")
+}
+
+fn br_table() -> String {
+    format!(
+        r#"(func (export "run") (result i32) (block $out (br_table {} (i32.const 3))) (i32.const 1))"#,
+        "$out ".repeat(100_000)
+    )
+}
+
+fn nested_blocks() -> String {
+    format!(r#"(func (export "run") (result i32) {} {} (i32.const 1))"#, "block ".repeat(20_000), "end ".repeat(20_000))
+}
+
+/// A component in a component, and so on; the text format goes less deep than the binary one.
+fn nested_components() -> Vec<u8> {
+    let head = [0, b'a', b's', b'm', 13, 0, 1, 0];
+    let mut component = head.to_vec();
+    for _ in 0..5_000 {
+        component = [head.as_slice(), &[4], &length(component.len()), &component].concat();
+    }
+    component
+}
+
+/// LEB128.
+fn length(mut left: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(left & 0x7f).unwrap_or(0);
+        left >>= 7;
+        bytes.push(if left == 0 { low } else { low | 0x80 });
+        if left == 0 {
+            return bytes;
+        }
+    }
+}
+
+/// A good component with a section of zeros that nobody reads, of more bytes than the tier keeps.
+fn custom_section(bytes: usize) -> Result<Vec<u8>, Miss> {
+    let mut component = assemble(&number_of(RUN))?;
+    component.push(0);
+    component.extend(length(bytes + 2));
+    component.extend([1, b'x']);
+    component.resize(component.len() + bytes, 0);
+    Ok(component)
+}
+
+/// A component's head, and bytes of a generator that is always the same (xorshift), so that a miss can be repeated.
+fn random_bytes() -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let noise = (0..200_000).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    });
+    [0, b'a', b's', b'm', 13, 0, 1, 0].into_iter().chain(noise).collect()
+}
