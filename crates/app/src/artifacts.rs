@@ -4,7 +4,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::TimeDelta;
-use compiler::{BuildError, BuildRequest, ModuleBounds};
+use compiler::{BuildError, BuildRequest, ModuleBounds, WorkerError};
 use domain::{CustomerId, Digest, Language, Tier};
 use sandbox::{Invocable, LoadError, ToolForm};
 use store::{
@@ -277,6 +277,8 @@ pub(crate) fn build_error(tier: &Tier, error: BuildError) -> AppError {
         }),
         BuildError::Busy => AppError::Busy { limit: None, retry_after_s: 1 },
         BuildError::OtherBase => AppError::internal("an artifact was made on another state of the engine", error),
+        // Neither the source's fault nor one that lasts; the pool has said in the log what it was.
+        BuildError::Worker(WorkerError::Stopped | WorkerError::NotReady(_)) => AppError::Busy { limit: None, retry_after_s: 1 },
         BuildError::Worker(source) => AppError::internal("the build worker failed", source),
     }
 }
@@ -288,7 +290,9 @@ fn blob_error(error: BlobError) -> AppError {
 fn load_error(error: LoadError<MakeError>) -> AppError {
     match &error {
         LoadError::Make(made) => match &**made {
-            MakeError::Build(BuildError::Busy) => AppError::Busy { limit: None, retry_after_s: 1 },
+            MakeError::Build(BuildError::Busy | BuildError::Worker(WorkerError::Stopped | WorkerError::NotReady(_))) => {
+                AppError::Busy { limit: None, retry_after_s: 1 }
+            }
             _ => AppError::internal("cannot make a tool's native code", error),
         },
         _ => AppError::internal("cannot load a tool's native code", error),

@@ -107,8 +107,11 @@ pub enum WorkerError {
     #[error("cannot start a build worker")]
     Start(#[source] std::io::Error),
     /// None can be started just now; another attempt follows within seconds.
-    #[error("no build worker is ready: {0}")]
+    #[error("no build worker is ready, try again: {0}")]
     NotReady(String),
+    /// Somebody killed the worker, or the kernel did for want of memory on the node; and the next one too.
+    #[error("a build worker was stopped from outside, and so was the next one: try again")]
+    Stopped,
     /// The worker ended, or said what makes no sense.
     #[error("a build worker ended: {0}")]
     Ended(String),

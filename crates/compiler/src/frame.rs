@@ -64,6 +64,21 @@ pub(crate) enum Answer {
     Internal { message: String },
 }
 
+impl Answer {
+    /// Bytes that may follow: most answers say all in their head.
+    pub(crate) const fn body_bytes_max(&self) -> usize {
+        match self {
+            Self::Built { .. } | Self::Precompiled | Self::Inspected { .. } | Self::Portable => FRAME_BYTES_MAX,
+            Self::Ready
+            | Self::Phase(_)
+            | Self::Rejected { .. }
+            | Self::ArtifactSize { .. }
+            | Self::OtherBase
+            | Self::Internal { .. } => 0,
+        }
+    }
+}
+
 /// One thing that a component offers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Offered {
@@ -130,8 +145,11 @@ pub(crate) fn write(output: &mut impl Write, head: &impl Serialize, body: &[&[u8
     output.flush()
 }
 
-/// As [`read`], without holding a thread.
-pub(crate) async fn read_async<H: DeserializeOwned>(input: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Frame<H>>> {
+/// As [`read`], without holding a thread. A head says how long its body may be; no more than that is read.
+pub(crate) async fn read_async<H: DeserializeOwned>(
+    input: &mut (impl AsyncRead + Unpin),
+    body_bytes_max: impl Fn(&H) -> usize,
+) -> io::Result<Option<Frame<H>>> {
     let mut prefix = [0; LENGTH_BYTES];
     match input.read_exact(&mut prefix).await {
         Ok(_) => {}
@@ -139,9 +157,22 @@ pub(crate) async fn read_async<H: DeserializeOwned>(input: &mut (impl AsyncRead 
         Err(error) => return Err(error),
     }
     let expected = check_length(prefix)?;
-    let mut rest = Vec::new();
-    input.take(expected as u64).read_to_end(&mut rest).await?;
-    decode(rest, expected).map(Some)
+    input.read_exact(&mut prefix).await?;
+    let head_bytes = check_head_length(prefix)?;
+    let body_bytes = expected.checked_sub(LENGTH_BYTES + head_bytes).ok_or_else(|| invalid("a head is longer than its frame"))?;
+    let head: H = serde_json::from_slice(&read_some(input, head_bytes).await?)?;
+    if body_bytes > body_bytes_max(&head) {
+        return Err(invalid(format!("a body of {body_bytes} bytes, of {} at most", body_bytes_max(&head))));
+    }
+    let body = read_some(input, body_bytes).await?;
+    Ok(Some(Frame { head, body }))
+}
+
+/// Memory is taken as bytes come, not as they are promised.
+async fn read_some(input: &mut (impl AsyncRead + Unpin), length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(length as u64).read_to_end(&mut bytes).await?;
+    if bytes.len() == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 fn check_length(prefix: [u8; LENGTH_BYTES]) -> io::Result<usize> {
@@ -149,19 +180,21 @@ fn check_length(prefix: [u8; LENGTH_BYTES]) -> io::Result<usize> {
     if length > FRAME_BYTES_MAX { Err(too_large(length)) } else { Ok(length) }
 }
 
+fn check_head_length(prefix: [u8; LENGTH_BYTES]) -> io::Result<usize> {
+    let length = usize::try_from(u32::from_le_bytes(prefix)).unwrap_or(usize::MAX);
+    if length > HEAD_BYTES_MAX {
+        return Err(invalid(format!("a head of {length} bytes, of {HEAD_BYTES_MAX} at most")));
+    }
+    Ok(length)
+}
+
 fn decode<H: DeserializeOwned>(mut rest: Vec<u8>, expected: usize) -> io::Result<Frame<H>> {
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, "a frame breaks off");
+    let broken = || invalid("a frame breaks off");
     if rest.len() != expected {
         return Err(broken());
     }
     let (prefix, inner) = rest.split_first_chunk::<LENGTH_BYTES>().ok_or_else(broken)?;
-    let head_bytes = u32::from_le_bytes(*prefix) as usize;
-    if head_bytes > HEAD_BYTES_MAX {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("a head of {head_bytes} bytes, of {HEAD_BYTES_MAX} at most"),
-        ));
-    }
+    let head_bytes = check_head_length(*prefix)?;
     let head = serde_json::from_slice(inner.get(..head_bytes).ok_or_else(broken)?)?;
     rest.drain(..LENGTH_BYTES + head_bytes);
     Ok(Frame { head, body: rest })
@@ -173,7 +206,11 @@ fn length(bytes: usize) -> [u8; LENGTH_BYTES] {
 }
 
 fn too_large(bytes: usize) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {bytes} bytes, of {FRAME_BYTES_MAX} at most"))
+    invalid(format!("a frame of {bytes} bytes, of {FRAME_BYTES_MAX} at most"))
+}
+
+fn invalid(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.into())
 }
 
 #[cfg(test)]
@@ -196,8 +233,26 @@ mod tests {
 
         let mut input = frame.as_slice();
 
-        assert!(matches!(read_async(&mut input).await.unwrap().unwrap().head, Answer::Phase(Phase::Compiling)));
-        assert!(read_async::<Answer>(&mut input).await.unwrap().is_none());
+        let read = read_async(&mut input, Answer::body_bytes_max).await.unwrap().unwrap();
+        assert!(matches!(read.head, Answer::Phase(Phase::Compiling)));
+        assert!(read_async(&mut input, Answer::body_bytes_max).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn of_an_answer_no_more_is_read_than_its_head_and_the_body_that_belongs_to_it() {
+        let long_head = [length(1 << 24), length(1 << 23), *b"\"aaa"].concat();
+        let long_body = encode(&Answer::Phase(Phase::Compiling), &[b"a body"]).unwrap();
+        let no_body = encode(&Answer::Precompiled, &[b"a body"]).unwrap();
+        let error = async |mut frame: &[u8]| {
+            let error = read_async(&mut frame, Answer::body_bytes_max).await.unwrap_err();
+            (error.kind(), error.to_string(), frame.len())
+        };
+
+        let invalid = io::ErrorKind::InvalidData;
+        assert_eq!(error(&long_head).await, (invalid, "a head of 8388608 bytes, of 4194304 at most".into(), 4));
+        assert_eq!(error(&long_body).await, (invalid, "a body of 6 bytes, of 0 at most".into(), 6));
+        let (kind, _, left) = error(&no_body[..no_body.len() - 1]).await;
+        assert_eq!((kind, left), (io::ErrorKind::UnexpectedEof, 0), "whoever wrote it was stopped");
     }
 
     #[test]

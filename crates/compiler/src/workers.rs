@@ -51,6 +51,9 @@ const SLOW_CPU_SHARES: u64 = 8;
 /// The slow lane's worker gives way to whatever else wants to run (nice(2)).
 const SLOW_NICENESS: u8 = 19;
 
+/// Characters of what is told of one fault. The prelude and the inspection keep to less.
+const MESSAGE_CHARS_MAX: usize = 2_000;
+
 /// How builds are bounded.
 #[derive(Debug, Clone)]
 pub struct WorkersConfig {
@@ -354,9 +357,22 @@ fn check_offers(offers: Vec<Offered>) -> Result<Vec<InspectedExport>, BuildError
     offers.into_iter().map(check).collect()
 }
 
+/// What a source threw, it may have written itself: as the rest of what a worker says, it is cut here.
 fn reject(mut diagnostics: Vec<Diagnostic>) -> BuildError {
     diagnostics.truncate(source::DIAGNOSTICS_MAX);
+    for diagnostic in &mut diagnostics {
+        cut(&mut diagnostic.message, MESSAGE_CHARS_MAX);
+        if let Some(line) = &mut diagnostic.source_line {
+            cut(line, Diagnostic::SOURCE_LINE_CHARS_MAX);
+        }
+    }
     BuildError::Rejected(diagnostics)
+}
+
+fn cut(text: &mut String, chars_max: usize) {
+    if let Some((end, _)) = text.char_indices().nth(chars_max) {
+        text.truncate(end);
+    }
 }
 
 /// What was taken before is the platform's own: whatever is wrong with it now is no customer's fault.
@@ -372,14 +388,35 @@ fn no_fault_of_a_customer(error: BuildError) -> BuildError {
 
 fn unexpected(answer: Answer) -> BuildError {
     BuildError::Worker(match answer {
-        Answer::Internal { message } => WorkerError::Internal(message),
-        other => WorkerError::Ended(format!("it gave an answer to another question: {other:?}")),
+        Answer::Internal { mut message } => {
+            cut(&mut message, MESSAGE_CHARS_MAX);
+            WorkerError::Internal(message)
+        }
+        other => {
+            let mut message = format!("it gave an answer to another question: {other:?}");
+            cut(&mut message, MESSAGE_CHARS_MAX);
+            WorkerError::Ended(message)
+        }
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_worker_says_of_a_source_is_cut() {
+        let line = Some("é".repeat(1_000_000));
+        let reason = Diagnostic { message: "é".repeat(1_000_000), line: Some(1), column: Some(1), source_line: line };
+
+        let BuildError::Rejected(reasons) = reject(vec![reason; 30]) else { panic!("it is a rejection") };
+
+        assert_eq!(reasons.len(), 20);
+        assert_eq!(reasons[0].message.chars().count(), 2_000);
+        assert_eq!(reasons[0].source_line.as_ref().unwrap().chars().count(), 240);
+        let message = "é".repeat(1_000_000);
+        assert!(unexpected(Answer::Internal { message }).to_string().len() < 5_000);
+    }
 
     #[test]
     fn without_filters_of_the_kernel_a_pool_starts_only_where_that_was_allowed() {

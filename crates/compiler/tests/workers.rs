@@ -5,10 +5,14 @@
 mod bombs;
 #[path = "workers/builds.rs"]
 mod builds;
+#[path = "workers/chance.rs"]
+mod chance;
 #[path = "workers/confinement.rs"]
 mod confinement;
 #[path = "workers/exhaustion.rs"]
 mod exhaustion;
+#[path = "workers/kills.rs"]
+mod kills;
 #[path = "workers/node.rs"]
 mod node;
 #[path = "workers/processes.rs"]

@@ -26,6 +26,8 @@ const UNFINISHED_AGE_MAX: Duration = Duration::from_mins(10);
 
 /// The bits of a file's mode that are for its group and all others.
 const MODE_OF_OTHERS: u32 = 0o077;
+/// Of these, the bits by which they may write.
+const MODE_OF_WRITERS: u32 = 0o022;
 /// The largest artifact of the largest tier has 32 MiB; its native code is a few times as large.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -77,6 +79,7 @@ impl NativeCache {
     pub fn open(engine: &Engine, config: NativeCacheConfig) -> Result<Self, NativeCacheError> {
         let failed = |source| NativeCacheError { dir: config.dir.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&config.dir).map_err(failed)?;
+        check_dir(&config.dir).map_err(failed)?;
         let files = list(&config.dir).map_err(failed)?;
         let bytes = files.iter().map(|file| file.bytes).sum();
         for file in files.iter().filter(|file| file.is_abandoned()) {
@@ -236,6 +239,18 @@ impl NativeCache {
             *bytes = bytes.saturating_sub(file.bytes);
         }
     }
+}
+
+/// Whoever may write in a directory can put anything in the place of any file, also between a look at it and its use.
+fn check_dir(dir: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(dir)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other("it belongs to another user"));
+    }
+    if metadata.mode() & MODE_OF_WRITERS != 0 {
+        return Err(io::Error::other("others may write in it"));
+    }
+    Ok(())
 }
 
 /// A file of the directory.

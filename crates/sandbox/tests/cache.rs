@@ -12,7 +12,7 @@ use std::{
 };
 
 use domain::{Digest, Outcome};
-use sandbox::{CacheKey, LoadError, Sandbox, SandboxConfig, ToolForm};
+use sandbox::{CacheKey, LoadError, NativeCache, NativeCacheConfig, Sandbox, SandboxConfig, ToolForm};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -150,7 +150,7 @@ async fn files_are_for_the_platform_alone() {
 
 #[tokio::test]
 async fn what_this_cache_did_not_write_is_not_read_and_replaced() {
-    let replacements: [fn(&Path); 3] = [
+    let mut replacements: Vec<fn(&Path)> = vec![
         // A pipe would keep its reader waiting until somebody writes.
         |path| {
             fs::remove_file(path).unwrap();
@@ -160,6 +160,10 @@ async fn what_this_cache_did_not_write_is_not_read_and_replaced() {
         // Its digest would be computed over all of it.
         |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1 << 40).unwrap(),
     ];
+    // Only root can give a file away.
+    if rustix::process::geteuid().is_root() {
+        replacements.push(|path| std::os::unix::fs::chown(path, Some(12_345), None).unwrap());
+    }
     for (index, replace) in replacements.into_iter().enumerate() {
         let node = Node::new();
         node.call(&node.start(), "a").await;
@@ -171,6 +175,29 @@ async fn what_this_cache_did_not_write_is_not_read_and_replaced() {
         assert_eq!(node.made(), 2, "replacement {index}");
         assert_eq!(again.usage().disk_hits_total, 0);
         assert!(fs::metadata(node.tool_file()).unwrap().len() < 1 << 20, "it was replaced");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_in_which_others_may_write_is_not_used() {
+    let node = Node::new();
+    drop(node.start());
+    let dir = node.dir.path().join("native");
+    let opened = || {
+        let config = NativeCacheConfig { dir: dir.clone(), key: CacheKey::new([7; 32]), bytes_max: 1 << 20 };
+        NativeCache::open(&sandbox::native::compile_engine().unwrap(), config)
+    };
+
+    let why = |refused: Result<NativeCache, _>| std::error::Error::source(&refused.unwrap_err()).unwrap().to_string();
+    for mode in [0o777, 0o720, 0o702] {
+        fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(why(opened()), "others may write in it", "{mode:o}");
+    }
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o750)).unwrap();
+    opened().unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&dir, Some(12_345), None).unwrap();
+        assert_eq!(why(opened()), "it belongs to another user");
     }
 }
 

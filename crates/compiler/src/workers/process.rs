@@ -32,6 +32,10 @@ const STDERR_BYTES_MAX: usize = 8 * 1024;
 /// Standard input, output and error, what wasmtime opens to load native code, and some to spare.
 const DESCRIPTORS_MAX: u64 = 64;
 
+/// From signal(7), on every architecture that this program runs on.
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
+
 /// A worker that is ready.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -61,10 +65,14 @@ impl Process {
             Ok(Ok(Frame { head: Answer::Ready, .. })) => return Ok(process),
             Ok(Ok(other)) => format!("it answered {:?}", other.head),
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("it was not ready after {} s", START_MAX.as_secs()),
+            Err(_) => {
+                let death = process.end().await;
+                return Err(WorkerError::Ended(format!("it was not ready after {} s; {death}", START_MAX.as_secs())));
+            }
         };
         let death = process.end().await;
-        Err(WorkerError::Ended(format!("{failure}; {death}")))
+        // It has read nothing of a customer's and used no CPU to speak of: its end is not its own doing.
+        Err(if death.was_killed() { WorkerError::Stopped } else { WorkerError::Ended(format!("{failure}; {death}")) })
     }
 
     async fn spawn(launcher: &Launcher, limits: &ProcessLimits) -> io::Result<Self> {
@@ -92,7 +100,7 @@ impl Process {
         self.stdin.write_all(&frame).await?;
         self.stdin.flush().await?;
         loop {
-            let answer = frame::read_async::<Answer>(&mut self.stdout).await?;
+            let answer = frame::read_async(&mut self.stdout, Answer::body_bytes_max).await?;
             match answer.ok_or(io::ErrorKind::UnexpectedEof)? {
                 Frame { head: Answer::Phase(phase), .. } => self.phase = Some(phase),
                 answer => return Ok(answer),
@@ -149,6 +157,11 @@ impl Death {
     /// The signal that ended it, if one did.
     pub(super) fn signal(&self) -> Option<i32> {
         self.status.and_then(|status| status.signal())
+    }
+
+    /// Whether it was killed by a hand, by the kernel for want of memory on the node, or at the bound on its CPU.
+    pub(super) fn was_killed(&self) -> bool {
+        matches!(self.signal(), Some(SIGKILL | SIGTERM))
     }
 }
 

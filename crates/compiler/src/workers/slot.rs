@@ -1,6 +1,7 @@
 //! One place of the pool: a worker process, replaced whenever it is used up or dies.
 
 use std::{
+    io,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -33,9 +34,6 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(10);
 /// A stop from outside is not the source's fault, and may be chance: the build is tried once more.
 const ATTEMPTS_MAX: u32 = 2;
 
-/// From signal(7), on every architecture that this program runs on.
-const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
 /// What a system call ends with that the worker's filter does not know.
 const SIGSYS: i32 = 31;
 
@@ -139,11 +137,13 @@ impl Slot {
         }
         let mut answer = Err(BuildError::Worker(WorkerError::NotReady("it does not live".to_owned())));
         for attempt in 1..=ATTEMPTS_MAX {
-            if let Err(error) = self.make_ready().await {
-                answer = Err(BuildError::Worker(error));
-                break;
-            }
-            let (tried, is_final) = self.attempt(&job).await;
+            let (tried, is_final) = match self.make_ready().await {
+                Ok(()) => self.attempt(&job).await,
+                Err(error) => {
+                    let is_final = !matches!(error, WorkerError::Stopped);
+                    (Err(BuildError::Worker(error)), is_final)
+                }
+            };
             answer = tried;
             if is_final {
                 break;
@@ -167,9 +167,14 @@ impl Slot {
                 let death = self.end().await;
                 tracing::warn!(%error, death = death.as_ref().map(tracing::field::display), "a build worker died");
                 match death {
-                    Some(death) if death.signal().is_some() => {
-                        (Err(rejected(self.explain(&death))), !self.was_stopped_from_outside(&death))
+                    // It lived until now, and is of no use.
+                    _ if error.kind() == io::ErrorKind::InvalidData => {
+                        (Err(BuildError::Worker(WorkerError::Ended(error.to_string()))), true)
                     }
+                    Some(death) if death.was_killed() && !self.used_its_cpu(&death) => {
+                        (Err(BuildError::Worker(WorkerError::Stopped)), false)
+                    }
+                    Some(death) if death.signal().is_some() => (Err(rejected(self.explain(&death))), true),
                     // It ended of its own will, and said why on its standard error.
                     _ => (Err(BuildError::Worker(WorkerError::Ended(error.to_string()))), true),
                 }
@@ -182,14 +187,11 @@ impl Slot {
         }
     }
 
-    /// Killed by a hand, or by the kernel for want of memory on the node. The bound on CPU kills as well, and is the build's own doing.
-    fn was_stopped_from_outside(&self, death: &Death) -> bool {
-        matches!(death.signal(), Some(SIGKILL | SIGTERM)) && !self.used_its_cpu(death)
-    }
-
-    /// The kernel counts finer than it tells: a second is left for that.
+    /// The bound on CPU kills as a hand does, and is the build's own doing. The kernel counts in another way than it tells: under load
+    /// the two are some percent apart.
     fn used_its_cpu(&self, death: &Death) -> bool {
-        death.cpu + Duration::from_secs(1) >= Duration::from_secs(self.shared.limits(self.lane).cpu_s_max)
+        let cpu_max = Duration::from_secs(self.shared.limits(self.lane).cpu_s_max);
+        death.cpu + (cpu_max / 8).max(Duration::from_secs(1)) >= cpu_max
     }
 
     fn explain(&self, death: &Death) -> String {

@@ -7,7 +7,7 @@ use compiler::{BuildError, BuildRequest, UploadRequest, WorkersConfig};
 use domain::CustomerId;
 use sandbox::ToolForm;
 
-use super::{Pool, cache_dir, config, customer, request, tool_that};
+use super::{Pool, cache_dir, chance::Chance, config, customer, request, tool_that};
 
 /// Many times what any of them takes, on a machine under load.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ async fn whatever_is_made_of_the_bytes_of_a_component_is_taken_or_refused_and_ki
     const MUTANTS: u32 = 250;
     let pool = Pool::start(bounded()).await;
     let whole = wat::parse_str(usual_component("")).unwrap();
-    let mut chance = Chance(0x5eed);
+    let mut chance = Chance::new(0x5eed);
 
     let (mut taken, mut refused) = (0, 0);
     for mutant in 0..MUTANTS {
@@ -350,17 +350,7 @@ fn memory_bytes() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
-/// Numbers that are the same at each run (xorshift64).
-struct Chance(u64);
-
 impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound as u64).unwrap()
-    }
-
     /// The bytes with some of them changed, left out, said twice, or cut off.
     fn mutate(&mut self, whole: &[u8]) -> Vec<u8> {
         let mut bytes = whole.to_vec();

@@ -219,7 +219,7 @@ fn kill(pid: u32) {
     assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
 }
 
-fn count_descriptors() -> usize {
+pub(super) fn count_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
