@@ -4,7 +4,7 @@ use seccompiler::BpfProgram;
 
 use super::calls;
 
-/// From linux/audit.h.
+/// From `linux/audit.h`.
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
@@ -26,7 +26,7 @@ fn answer_on(architecture: u32, call: i64, arguments: [u64; 6]) -> u32 {
     filters.into_iter().map(|filter| run(&filter.unwrap(), &data)).min_by_key(|answer| answer.cast_signed()).unwrap()
 }
 
-/// The instructions that the filters are made of (linux/bpf_common.h).
+/// The instructions that the filters are made of (`linux/bpf_common.h`).
 fn run(program: &BpfProgram, data: &[u8]) -> u32 {
     const LOAD: u16 = 0x20;
     const AND: u16 = 0x54;
