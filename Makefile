@@ -1,6 +1,6 @@
 # The commands of this project. Each installs what is missing first (as root), or says what to install (as a user).
 .DEFAULT_GOAL := help
-.PHONY: help run test bench engine fmt lint check openapi
+.PHONY: help run test bench abuse engine fmt lint check openapi
 
 # Where the built programs are.
 target := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -20,6 +20,11 @@ bench: ## Prints the figures, with the floor in the same run
 	@scripts/setup bench
 	cargo build --release --locked --package toolwright --package bench
 	@$(target)/release/bench
+
+abuse: ## Tries on a running server what hostile code and hostile clients try, and fails if anything comes of it
+	@scripts/setup abuse
+	cargo build --release --locked --package toolwright --package bench --package abuse
+	@$(target)/release/abuse
 
 engine: ## Rebuilds the JavaScript engine with the recorded compiler and compares the bytes
 	@scripts/setup engine

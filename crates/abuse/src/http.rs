@@ -128,6 +128,23 @@ async fn giant_body(world: Arc<World>) -> Verdict {
     expect_status(&mut stream, &["413"]).await
 }
 
+/// A source of ten megabytes, whose length is told first.
+pub(crate) async fn giant_source(world: Arc<World>) -> Verdict {
+    let tenant = world.tenant(&usual()).await?;
+    let slug = world.name();
+    tenant.create_server(&slug).await?;
+    let mut stream = connect(&world).await?;
+    let head = format!(
+        "PUT /api/v1/servers/{slug}/tools/attack HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 10485760\r\n\r\n",
+        tenant.api().key()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    let told = expect_status(&mut stream, &["413"]).await?;
+    tenant.api().get(&format!("/api/v1/servers/{slug}/tools/attack")).await?.expect(404)?;
+    Ok(told)
+}
+
 async fn chunked_body(world: Arc<World>) -> Verdict {
     let (tenant, slug) = quiet_tool(&world).await?;
     let mut stream = connect(&world).await?;

@@ -74,7 +74,7 @@ async fn with_secret(world: &World, body: &str) -> Result<(Tenant, Answer), Miss
     let secret = json!({"value": SECRET, "secret": true, "hosts": ["upstream.localhost"]});
     tenant.api().put(&format!("/api/v1/servers/{slug}/env/KEY"), &secret).await?.expect(200)?;
     let (upstream, other) = (world.upstream().port(), world.other().port());
-    let grants = json!({"secrets": ["KEY"], "hosts": [
+    let grants = json!({"secrets": {"KEY": ["upstream.localhost"]}, "hosts": [
         {"scheme": "http", "host": "upstream.localhost", "port": upstream}, {"scheme": "http", "host": "other.localhost", "port": other},
     ]});
     let body = body.replace("$UPSTREAM", &format!("http://upstream.localhost:{upstream}"));

@@ -9,6 +9,7 @@ mod case;
 mod compile;
 mod cpu;
 mod egress;
+mod elsewhere;
 mod guest;
 mod http;
 mod http2;
@@ -18,6 +19,7 @@ mod memory_level;
 mod neighbour;
 mod output;
 mod scale;
+mod seen;
 mod stack;
 mod supply;
 mod table;
@@ -75,6 +77,7 @@ fn cases() -> Vec<Case> {
         leaks::cases(),
         auth::cases(),
         supply::cases(),
+        seen::cases(),
     ];
     paragraphs.into_iter().flatten().collect()
 }

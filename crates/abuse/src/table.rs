@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, Row};
+use crate::{
+    case::{Case, Row},
+    elsewhere::ELSEWHERE,
+};
 
 /// Names the columns.
 pub(crate) fn print_head() {
@@ -30,6 +33,10 @@ pub(crate) fn print(case: &Case, row: &Row) {
 
 /// What was missed, and how many were not.
 pub(crate) fn print_end(cases: &[Case], missed: &[String], took: Duration) {
+    println!();
+    for (what, where_) in ELSEWHERE {
+        println!("not here: {what:<50} {where_}");
+    }
     println!();
     for miss in missed {
         println!("MISS {miss}");
