@@ -96,7 +96,7 @@ fn tries(urls: &[String]) -> String {
 
 /// Deploys a tool that is granted the upstream and the canary, and calls it.
 async fn ask(world: &World, body: &str) -> Result<(Tenant, Answer), Miss> {
-    let tenant = world.tenant(&json!({"wall_ms_max": 2_000, "granted_hosts_max": 10, "host_calls_max": 200})).await?;
+    let tenant = world.tenant(&json!({"wall_ms_max": 2_000, "fuel_per_call_max": 20_000_000_000_u64, "granted_hosts_max": 10, "host_calls_max": 200})).await?;
     let slug = world.name();
     tenant.create_server(&slug).await?;
     let host = |host: &str, port: u16| json!({"scheme": "http", "host": host, "port": port});

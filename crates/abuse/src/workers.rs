@@ -1,6 +1,6 @@
 //! The server's worker processes, as the kernel shows them.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use bench::connection::BenchError;
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,6 +13,17 @@ pub(crate) fn kill(process: u32) -> Result<usize, BenchError> {
         killed += usize::from(kill_process(worker, Signal::KILL).is_ok());
     }
     Ok(killed)
+}
+
+/// Waits until the server has a compile worker.
+pub(crate) async fn are_there(process: u32) -> Result<(), BenchError> {
+    for _ in 0..500 {
+        if !of(process)?.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Err(BenchError::Failed("the server has no worker".to_owned()))
 }
 
 /// Children of the server that are compile workers (proc(5), `/proc/pid/stat`, field 4).
