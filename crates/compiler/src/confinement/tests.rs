@@ -101,7 +101,6 @@ fn what_can_reach_the_world_or_another_process_ends_the_process() {
         libc::SYS_dup,
         libc::SYS_shmget,
         libc::SYS_setuid,
-        libc::SYS_setrlimit,
         libc::SYS_seccomp,
         libc::SYS_init_module,
         libc::SYS_sched_setaffinity,

@@ -54,10 +54,8 @@ async fn kill_at_random() {
     while kills < KILLS {
         tokio::time::sleep(Duration::from_millis(chance.below(PAUSE_MS) as u64)).await;
         let living = children();
-        if living.is_empty() {
-            continue;
-        }
-        let pid = Pid::from_raw(living[chance.below(living.len())].cast_signed()).unwrap();
+        let Some(chosen) = living.get(chance.below(living.len().max(1))) else { continue };
+        let pid = Pid::from_raw(chosen.cast_signed()).unwrap();
         kills += u32::from(kill_process(pid, Signal::KILL).is_ok());
     }
 }
@@ -67,7 +65,8 @@ async fn build_on_and_on(workers: Arc<Workers>, customer: CustomerId, is_over: A
     let mut ends = BTreeMap::new();
     while !is_over.load(Ordering::Relaxed) {
         let request = BuildRequest { customer, ..request(&tool_that("return {};")) };
-        let end = match tokio::time::timeout(PATIENCE, workers.build(request)).await.expect("no build hangs") {
+        // No build hangs.
+        let end = match tokio::time::timeout(PATIENCE, workers.build(request)).await.unwrap() {
             Ok(_) => "built".to_owned(),
             Err(BuildError::Worker(error @ (WorkerError::Stopped | WorkerError::NotReady(_)))) => error.to_string(),
             Err(error) => format!("{error:?}"),
