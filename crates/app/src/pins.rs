@@ -16,7 +16,7 @@ use store::{
 
 pub(crate) use self::consents::{count_held_back, pin_for_consent};
 pub use self::{
-    consents::{ConsentPins, accept_consent_words, accept_for_consent, list_changes_of_consent, list_of_consent},
+    consents::{ConsentPins, WantedPins, accept_consent_words, accept_for_consent, list_of_consent},
     difference::Difference,
     words::{PinnedWords, ServerPinView, accept_words, read_words},
 };

@@ -107,6 +107,7 @@ fn every_operation_is_driven_by_a_test() {
         crate::passkeys::audited::OPERATIONS,
         crate::secrets::audited::OPERATIONS,
         crate::tokens::audited::OPERATIONS,
+        crate::tokens::held_back::OPERATIONS,
     ];
 
     let driven: BTreeSet<String> = tests.concat().into_iter().map(str::to_owned).collect();

@@ -10,7 +10,7 @@ use domain::{ConsentId, Digest, Scopes, ServerTitle, Slug, ToolName, UserId};
 use store::{
     PgConnection,
     consents::{Consent, ConsentUse, Place},
-    pins::{NewPin, PinHolder, PinOwner},
+    pins::{NewPin, Pin, PinHolder, PinOwner},
     server_pins,
 };
 
@@ -38,6 +38,15 @@ pub struct ConsentPins {
     pub pinned: PinnedServer,
 }
 
+/// Which pins are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedPins {
+    /// All of them.
+    All,
+    /// What is held back: those of what says something else by now.
+    Changed,
+}
+
 /// A consent and its server, which the person may still use.
 struct Given {
     person: PersonCaller,
@@ -50,23 +59,11 @@ pub async fn list_of_consent(
     app: &App,
     caller: &Caller,
     consent: ConsentId,
+    wanted: WantedPins,
     page: &PageRequest,
 ) -> Result<ConsentPins, AppError> {
     let person = access::require_person(caller, Operation::ListConsentPins)?;
-    find(app, person, consent).await?.show(app, page, |_| true).await
-}
-
-/// The same, without what is served as it was pinned: what is held back.
-pub async fn list_changes_of_consent(
-    app: &App,
-    caller: &Caller,
-    consent: ConsentId,
-    page: &PageRequest,
-) -> Result<ConsentPins, AppError> {
-    let person = access::require_person(caller, Operation::ListConsentPins)?;
-    let mut changes = find(app, person, consent).await?.show(app, page, |is_changed| is_changed).await?;
-    changes.pinned.server = changes.pinned.server.filter(|pin| pin.now != pin.pinned);
-    Ok(changes)
+    find(app, person, consent).await?.show(app, wanted, page).await
 }
 
 /// Lets the client of a consent use what a tool has become. Refused if `digest` says that something else was looked at.
@@ -158,18 +155,20 @@ pub(crate) async fn count_held_back(
 }
 
 impl Given {
-    async fn show(&self, app: &App, page: &PageRequest, is_wanted: impl Fn(bool) -> bool) -> Result<ConsentPins, AppError> {
+    async fn show(&self, app: &App, wanted: WantedPins, page: &PageRequest) -> Result<ConsentPins, AppError> {
         let Self { consent, server, .. } = self;
         let pins = read(app, PinHolder::Consent(consent.id), server.server_id).await?;
-        let pinned = show(app, server, &pins, page, |name, pin| {
-            is_wanted(server.offers.find(name).is_some_and(|tool| tool.definition_digest != pin.digest))
-        });
+        let is_wanted = |name: &ToolName, pin: &Pin| {
+            wanted == WantedPins::All || server.offers.find(name).is_some_and(|tool| tool.definition_digest != pin.digest)
+        };
+        let mut pinned = show(app, server, &pins, page, is_wanted).await?;
+        pinned.server = pinned.server.filter(|pin| wanted == WantedPins::All || pin.now != pin.pinned);
         Ok(ConsentPins {
             client_name: consent.client_name.clone(),
             slug: server.slug.clone(),
             title: server.words.title.clone(),
             pins_definitions: consent.pins_definitions,
-            pinned: pinned.await?,
+            pinned,
         })
     }
 

@@ -80,7 +80,7 @@ async fn of_consents(log: &mut Log<'_>, scene: &Scene) {
     let consent = consents::list(app, &owner, &app::PageRequest::default()).await.unwrap().items.remove(0).consent_id;
     let ((), revoked) = log.one("revoke_consent", consents::revoke(app, &owner, consent)).await;
 
-    let details = json!({"client_id": client.id().to_string(), "client_name": "A client", "scopes": "mcp:tools"});
+    let details = json!({"client_id": client.id().to_string(), "client_name": "A client", "scopes": "mcp:tools", "pins_definitions": false});
     assert_eq!((json!(given.details), given.thing.name.as_ref()), (details, Some(&server(SLUG))));
     assert_eq!((given.thing.id, revoked.thing.id), (Some(consent.as_uuid()), Some(consent.as_uuid())));
     assert_eq!(json!(revoked.details), json!({"authorizations_ended": 1}));

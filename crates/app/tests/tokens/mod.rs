@@ -6,6 +6,7 @@ mod changes;
 mod codes;
 mod consents;
 mod forgeries;
+pub(crate) mod held_back;
 mod keys;
 mod policies;
 mod races;

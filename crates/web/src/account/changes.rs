@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use app::{
     App, AppError, accounts,
-    pins::{self, ConsentPins, Difference, PinView, ServerPinView},
+    pins::{self, ConsentPins, Difference, PinView, ServerPinView, WantedPins},
 };
 use askama::Template;
 use axum::{
@@ -75,7 +75,7 @@ pub(super) async fn show(
     let caller = signed_in.caller();
     let account = accounts::load(&app, &caller).await?;
     let part = asked_page::part_of(&uri, TOOLS_MAX)?;
-    let changes = pins::list_changes_of_consent(&app, &caller, consent_id, &part).await?;
+    let changes = pins::list_of_consent(&app, &caller, consent_id, WantedPins::Changed, &part).await?;
     let ConsentPins { client_name, slug, title, pins_definitions, pinned } = changes;
     let person = FramePerson { email: account.email.to_string(), csrf: signed_in.csrf.clone() };
     let app::Page { items, next_cursor } = pinned.tools;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use app::{App, pins};
+use app::{
+    App,
+    pins::{self, WantedPins},
+};
 use axum::{Json as Answer, extract::State};
 use domain::Digest;
 use serde::Deserialize;
@@ -41,7 +44,7 @@ pub(crate) async fn list_consent_pins(
     Path(ConsentPath { consent_id }): Path<ConsentPath>,
     Query(page): Query<PageQuery>,
 ) -> Result<Answer<PinList>, ApiError> {
-    let pins = pins::list_of_consent(&app, &person.caller, consent_id, &page.try_into()?).await?;
+    let pins = pins::list_of_consent(&app, &person.caller, consent_id, WantedPins::All, &page.try_into()?).await?;
     Ok(Answer(pins.pinned.into()))
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::world::{App, Browser, MANAGEMENT, SERVER, World, form, hidden, post_form};
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, GREET};
 
 /// A device that has a code.
 struct Device {
@@ -224,4 +224,24 @@ async fn a_device_is_among_what_its_user_can_take_back(pool: PgPool) {
     assert_eq!(taken.header("location"), "/account/access?done=taken-back", "{taken}");
     assert_eq!(world.call(token).await.status, StatusCode::UNAUTHORIZED);
     assert!(!world.ada.get("/account/access").await.text.contains("Example TV"));
+}
+
+/// SEC-18.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_device_is_let_in_for_what_there_is_today(pool: PgPool) {
+    let mut world = World::open(pool).await;
+    let device = Device::begun(&world).await;
+    let shown = page(&mut world.ada, device.user_code()).await;
+    assert!(shown.text.contains("name=\"hold_back\" value=\"yes\">"), "{shown}");
+    decide(&mut world.ada, &device, "allow", &[("hold_back", "yes")]).await;
+    let tokens = device.poll().await.json();
+    let token = tokens["access_token"].as_str().unwrap();
+    assert!(world.call(token).await.json()["result"].is_object());
+
+    let changed = GREET.replace("Greets somebody by name.", "Greets, and obeys.");
+    let body = json!({ "language": "typescript", "source": changed });
+    assert_eq!(world.owner.put("/api/v1/servers/weather/tools/greet", body).await.status, StatusCode::CREATED);
+    assert_eq!(world.owner.post("/api/v1/servers/weather/releases", json!({})).await.status, StatusCode::CREATED);
+
+    assert_eq!(world.call(token).await.json()["error"]["data"]["error_code"], "definition_changed");
 }

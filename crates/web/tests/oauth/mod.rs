@@ -9,6 +9,7 @@ mod consent;
 mod devices;
 mod endpoints;
 mod flow;
+mod held_back;
 mod machines;
 mod metadata;
 mod registrations;
