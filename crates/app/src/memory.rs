@@ -69,8 +69,9 @@ impl Memory {
     /// A hundred bytes each.
     const ABSENT_SERVERS_MAX: u64 = 100_000;
 
-    /// A hundred bytes a tool, which a server has twenty of; 200 KB at most, and the server's own words, 16 KB at most.
-    const PINS_MAX: u64 = 1_000;
+    /// A hundred bytes a tool, of which a server has tens: some kilobytes each, 200 KB at most, and the server's own words, 16 KB at most. Many people
+    /// let clients use one server, and each has pins of their own.
+    const PINS_MAX: u64 = 10_000;
 
     /// Two hundred bytes each.
     const SIGN_INS_MAX: u64 = 100_000;

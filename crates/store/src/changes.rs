@@ -309,6 +309,25 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "../../migrations")]
+    async fn what_a_consent_holds_back_is_told(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let consent = fixtures::authorization(&mut connection, server).await.given.unwrap().consent;
+        let mut listener = listener(&pool).await;
+
+        for _ in 0..2 {
+            // The second changes nothing.
+            sqlx::query("UPDATE consents SET pins_definitions = true").execute(&mut *connection).await.unwrap();
+        }
+        assert_eq!(next(&mut listener).await, Change::Consent(consent));
+        let words = domain::ServerWords { title: "Weather".parse().unwrap(), description: String::new() };
+        let holder = PinHolder::Consent(consent);
+        crate::server_pins::insert(&mut connection, holder, server, &words, at(1)).await.unwrap();
+        assert_eq!(next(&mut listener).await, Change::Pins { holder, server });
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
     async fn a_lost_connection_is_told_before_and_after_the_next(pool: PgPool) {
         let mut connection = pool.acquire().await.unwrap();
         let mut listener = listener(&pool).await;

@@ -325,4 +325,29 @@ mod tests {
 
         assert_eq!(list(&mut connection, scene.holder(), scene.server).await.unwrap().len(), many.len());
     }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn what_a_consent_pins_is_its_persons_and_goes_with_it(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let scene = scene(&mut connection).await;
+        let given = fixtures::authorization(&mut connection, scene.server).await.given.unwrap();
+        let holder = PinHolder::Consent(given.consent);
+        let (first, second) = ([pin(&scene, "forecast", "first")], pin(&scene, "forecast", "second"));
+        assert!(insert(&mut connection, holder, scene.server, &first, at(1)).await.unwrap());
+        assert!(list(&mut connection, holder, scene.server).await.unwrap().is_empty(), "it holds nothing back");
+
+        sqlx::query("UPDATE consents SET pins_definitions = true").execute(&mut *connection).await.unwrap();
+        assert!(insert(&mut connection, holder, scene.server, &first, at(1)).await.unwrap());
+        for other in [PinOwner::User(UserId::new()), PinOwner::Customer(scene.customer)] {
+            assert!(!accept(&mut connection, other, holder, scene.server, &second, at(2)).await.unwrap(), "{other:?}");
+        }
+        assert!(accept(&mut connection, PinOwner::User(given.user), holder, scene.server, &second, at(2)).await.unwrap());
+
+        let name: ToolName = "forecast".parse().unwrap();
+        let listed = list_of_consents(&mut connection, &[given.consent]).await.unwrap();
+        assert_eq!(listed, [(given.consent, name, Digest::of(b"second"))]);
+        assert!(list(&mut connection, scene.holder(), scene.server).await.unwrap().is_empty(), "the key has its own");
+        crate::consents::delete(&mut connection, given.user, given.consent).await.unwrap();
+        assert!(list(&mut connection, holder, scene.server).await.unwrap().is_empty());
+    }
 }
