@@ -32,6 +32,8 @@ mod mcp;
 mod oauth_clients;
 #[path = "end_to_end/packaging.rs"]
 mod packaging;
+#[path = "end_to_end/pages.rs"]
+mod pages;
 #[path = "end_to_end/passkeys.rs"]
 mod passkeys;
 #[path = "end_to_end/processes.rs"]
