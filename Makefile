@@ -1,6 +1,6 @@
 # The commands of this project. Each installs what is missing first (as root), or says what to install (as a user).
 .DEFAULT_GOAL := help
-.PHONY: help run test bench abuse engine fmt lint check openapi
+.PHONY: help run test bench abuse fuzz engine fmt lint check openapi
 
 # Where the built programs are.
 target := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -25,6 +25,8 @@ abuse: ## Tries on a running server what hostile code and hostile clients try, a
 	@scripts/setup abuse
 	cargo build --release --locked --package toolwright --package bench --package abuse
 	@$(target)/release/abuse
+fuzz: ## Looks for inputs that break what reads them, guided by coverage: FUZZ_SECONDS (60) each, TARGET=name for one
+	@scripts/fuzz
 
 engine: ## Rebuilds the JavaScript engine with the recorded compiler and compares the bytes
 	@scripts/setup engine

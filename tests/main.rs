@@ -40,6 +40,8 @@ mod passkeys;
 mod processes;
 #[path = "end_to_end/program.rs"]
 mod program;
+#[path = "end_to_end/schemathesis.rs"]
+mod schemathesis;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
 #[path = "end_to_end/start_up.rs"]

@@ -72,6 +72,11 @@ impl Browser {
         self.keep_cookie(answer)
     }
 
+    /// The value of the newest cookie: after signing up, that of the sign-in.
+    pub(crate) fn cookie_value(&self) -> &str {
+        self.cookie.split_once('=').map_or("", |(_, value)| value)
+    }
+
     async fn send(&mut self, path: &str, form: &[(&str, String)]) -> Response {
         let request = self.client.post(self.url(path)).header("cookie", &self.cookie).header("origin", &self.base);
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();

@@ -49,9 +49,16 @@ impl Refusal {
     }
 }
 
-/// Inspects a component. What is quick to see comes before the compilation, which takes most of the time; `compiling` is called between the
-/// two.
-pub(crate) fn inspect(engine: &Engine, component: &[u8], compiling: impl FnOnce()) -> Result<Inspection, Refusal> {
+/// What can be seen of a component without compiling it.
+pub(crate) struct Reading {
+    /// Whether it is one of our own world, which says itself what it is.
+    is_tool: bool,
+    /// What its functions are as tools; nothing of one of our own world.
+    pub(crate) offers: Vec<InspectedExport>,
+}
+
+/// Reads what a component needs and offers.
+pub(crate) fn read(component: &[u8]) -> Result<Reading, Refusal> {
     check_head(component)?;
     check_sections(component)?;
     let decoded = wit_parser::decoding::decode(component)
@@ -63,7 +70,13 @@ pub(crate) fn inspect(engine: &Engine, component: &[u8], compiling: impl FnOnce(
     imports::check(&resolve, world)?;
     let is_tool = exports::is_of_the_world(world);
     let offers = if is_tool { Vec::new() } else { exports::read(&resolve, world)? };
+    Ok(Reading { is_tool, offers })
+}
 
+/// Inspects a component. What is quick to see comes before the compilation, which takes most of the time; `compiling` is called between the
+/// two.
+pub(crate) fn inspect(engine: &Engine, component: &[u8], compiling: impl FnOnce()) -> Result<Inspection, Refusal> {
+    let Reading { is_tool, offers } = read(component)?;
     compiling();
     let compiled = Component::new(engine, component)
         .map_err(|error| Refusal::because(format!("the component cannot be compiled: {error:#}")))?;

@@ -8,6 +8,7 @@ mod data_module;
 mod difference;
 pub mod engine;
 mod frame;
+pub mod front;
 mod inspection;
 pub mod modules;
 mod portable;

@@ -54,8 +54,13 @@ pub struct Question {
 pub struct QuestionError(String);
 
 impl QuestionError {
+    /// Characters of a reason.
+    const CHARS_MAX: usize = 1_000;
+
+    /// A parser repeats what it did not know, which may be as long as the question.
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+        let reason = reason.into();
+        Self(reason.char_indices().nth(Self::CHARS_MAX).map_or(reason.as_str(), |(end, _)| &reason[..end]).to_owned())
     }
 }
 
@@ -70,14 +75,14 @@ impl Question {
     /// Checks the parameters, which must be an object.
     pub fn parse(kind: QuestionKind, params: &str) -> Result<Self, QuestionError> {
         if params.len() > Self::BYTES_MAX {
-            return Err(QuestionError(format!(
+            return Err(QuestionError::new(format!(
                 "a question has {} bytes at most, and this one has {}",
                 Self::BYTES_MAX,
                 params.len()
             )));
         }
         let value: Value = serde_json::from_str(params)
-            .map_err(|error| QuestionError(format!("the question cannot be read as JSON: {error}")))?;
+            .map_err(|error| QuestionError::new(format!("the question cannot be read as JSON: {error}")))?;
         match kind {
             QuestionKind::Elicitation => elicitation::check(&value)?,
             QuestionKind::Sampling => sampling::check(&value)?,
@@ -146,7 +151,7 @@ impl QuestionKey {
     pub fn of_tool(name: &str) -> Result<Self, QuestionError> {
         let key: Self = name.parse().map_err(|error: ParseQuestionKeyError| QuestionError(error.to_string()))?;
         if name.strip_prefix('q').is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())) {
-            return Err(QuestionError(format!(
+            return Err(QuestionError::new(format!(
                 "the key `{name}` could be another question's: `q` and a number is what those without one have"
             )));
         }
@@ -202,6 +207,16 @@ pub struct OpenQuestion {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_repeats_no_more_than_a_part_of_the_question() {
+        let member = "é".repeat(100_000);
+        let question = format!(r#"{{"mode":"form","message":"Which?","requestedSchema":{{}},"{member}":1}}"#);
+
+        let error = Question::parse(QuestionKind::Elicitation, &question).unwrap_err().to_string();
+
+        assert!(error.chars().count() == 1_000 && error.contains("unknown field `éé"), "{}", error.len());
+    }
 
     #[test]
     fn a_question_reads_back_as_it_was_written_and_is_checked_again() {

@@ -25,6 +25,7 @@ mod oauth;
 mod openapi;
 mod page;
 mod rate_fields;
+pub mod reading;
 mod router;
 mod settings;
 mod state;

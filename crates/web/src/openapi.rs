@@ -1,5 +1,7 @@
 //! The OpenAPI document of the REST API (API-3): what the handlers say of themselves, and what is the same for all of them.
 
+mod unsigned;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -175,6 +177,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     }
     if let Some(components) = &mut document.components {
         refer_to_items(&mut components.schemas);
+        components.schemas.values_mut().for_each(unsigned::say_so);
     }
     document
 }
@@ -235,16 +238,16 @@ fn operations_mut(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// Which errors an operation can answer follows from what it takes. What it says itself stays.
 fn add_errors(operation: &mut Operation) {
-    // The authorization server's have a form of their own, and say so.
-    if operation.tags.iter().flatten().any(|tag| tag == "oauth") {
-        return;
-    }
+    let is_oauth = operation.tags.iter().flatten().any(|tag| tag == "oauth");
     let guarded = operation.security.is_some();
     let parameters = operation.parameters.as_deref().unwrap_or_default();
     let takes = |place: ParameterIn| {
         parameters.iter().any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == place))
     };
     let (in_path, in_query, in_body) = (takes(ParameterIn::Path), takes(ParameterIn::Query), operation.request_body.is_some());
+    if is_oauth {
+        return add_oauth_errors(operation, in_path, in_body);
+    }
     // What builds or runs is held to a rate.
     let rated = matches!(operation.operation_id.as_deref(), Some("put_tool" | "put_tools" | "get_component" | "try_tool"));
     let errors = [
@@ -257,6 +260,26 @@ fn add_errors(operation: &mut Operation) {
     for error in errors.into_iter().filter(|(applies, _)| *applies).flat_map(|(_, errors)| errors) {
         let reference = RefOr::Ref(Ref::from_response_name(error.name));
         operation.responses.responses.entry(error.status.to_owned()).or_insert(reference);
+    }
+}
+
+/// The authorization server's errors, in the form of its own. What a client did wrong in its own words it says itself.
+fn add_oauth_errors(operation: &mut Operation, in_path: bool, in_body: bool) {
+    let refused = |description: &str| {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("OAuthError"))).build();
+        RefOr::T(ResponseBuilder::new().description(description).content("application/json", content).build())
+    };
+    let errors = [
+        (in_body, "408", TOO_SLOW.description),
+        (in_body, "413", "The body is larger than what is read"),
+        (in_body, "415", "The body is not declared as what is read here"),
+        (in_path, "422", "What the path names is no name of anything"),
+        (in_path || in_body, "429", "Too many in a span of time, or at one time"),
+        (in_path || in_body, "500", INTERNAL.description),
+        (in_path || in_body, "503", UNAVAILABLE.description),
+    ];
+    for (_, status, description) in errors.into_iter().filter(|(applies, ..)| *applies) {
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| refused(description));
     }
 }
 

@@ -130,6 +130,7 @@ impl From<machine_clients::MachineClientView> for ClientView {
 #[utoipa::path(post, path = "/clients", tag = "clients", security(("api_key" = [])), request_body = NewClient,
     responses(
         (status = 201, description = "The client; the answer is the only place that shows its secret", body = CreatedClient),
+        (status = 404, description = "There is no such server", body = Envelope),
         (status = 409, description = "There are as many as there may be", body = Envelope),
     ))]
 pub(crate) async fn create_client(

@@ -50,7 +50,7 @@ struct HostView {
     host: String,
     /// The port; without one, 443, and 80 for `http`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 65535)]
     port: Option<u16>,
     /// The methods; without any, all.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::paths::{ServerPath, ToolPath};
 use crate::{
     caller::CustomerCaller,
+    envelope::Envelope,
     error::ApiError,
     extract::{Json, Path, Query},
     page::whole_number,
@@ -162,7 +163,10 @@ pub(crate) async fn list_pins(
 ///
 /// The digest says what was looked at: if it is not what is served by now, the answer is 409.
 #[utoipa::path(post, path = "/servers/{slug}/pins/{name}", tag = "pins", security(("api_key" = [])), params(ToolPath),
-    request_body = AcceptedDefinition, responses((status = 200, description = "The pin as it is now", body = PinView)))]
+    request_body = AcceptedDefinition, responses(
+        (status = 200, description = "The pin as it is now", body = PinView),
+        (status = 409, description = "What is served has another digest by now", body = Envelope),
+    ))]
 pub(crate) async fn accept_definition(
     State(app): State<Arc<App>>,
     CustomerCaller(caller): CustomerCaller,
@@ -177,7 +181,10 @@ pub(crate) async fn accept_definition(
 ///
 /// The digest says what was looked at: if it is not what is served by now, the answer is 409.
 #[utoipa::path(post, path = "/servers/{slug}/pins", tag = "pins", security(("api_key" = [])), params(ServerPath),
-    request_body = AcceptedDefinition, responses((status = 200, description = "The pin as it is now", body = ServerPinView)))]
+    request_body = AcceptedDefinition, responses(
+        (status = 200, description = "The pin as it is now", body = ServerPinView),
+        (status = 409, description = "What is served has another digest by now", body = Envelope),
+    ))]
 pub(crate) async fn accept_server_words(
     State(app): State<Arc<App>>,
     CustomerCaller(caller): CustomerCaller,

@@ -59,7 +59,8 @@ fn too_large() -> ApiError {
         .with_details(json!({ "bytes_max": BODY_BYTES_MAX }))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+/// A body as a checked type.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     unique_keys::check(bytes).map_err(|error| explain(&error, None))?;
     // Serde would take an array for a struct, member by member.
     if bytes.trim_ascii_start().first() != Some(&b'{') {

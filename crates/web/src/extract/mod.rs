@@ -6,7 +6,11 @@ mod path;
 mod query;
 mod unique_keys;
 
-pub(crate) use self::{json::Json, path::Path, query::Query};
+pub(crate) use self::{
+    json::{Json, parse as parse_json},
+    path::Path,
+    query::Query,
+};
 
 /// Characters of a parser's own message that are shown: it may repeat what was given, which may be megabytes.
 const MESSAGE_CHARS_MAX: usize = 400;

@@ -129,6 +129,11 @@ fn read_id(id: &RawValue) -> Result<MessageId, Refusal> {
 }
 
 impl<'a> Params<'a> {
+    /// The parameters as they came; `None` if there are none.
+    pub(super) const fn raw(self) -> Option<&'a RawValue> {
+        self.0
+    }
+
     /// Reads the parameters as a struct whose every member is optional; absent ones are an empty object.
     pub(super) fn read<T: Deserialize<'a>>(self) -> Result<T, Refusal> {
         match self.0.map_or("{}", RawValue::get) {

@@ -28,10 +28,11 @@ mod questions;
 mod reads;
 mod refusal;
 mod reports;
+mod reread;
 mod routing_headers;
 mod session;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use app::limits::TooMany;
 use axum::{
@@ -39,7 +40,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use domain::RequestId;
+use domain::{EnvName, RequestId};
+use http::HeaderMap;
 
 use self::{changes::Places, in_flight::CallsInFlight, presentation::Presentations, refusal::Refusal, session::Sessions};
 use crate::state::WebState;
@@ -55,6 +57,17 @@ struct Door {
 /// What somebody is told at this door who comes too often.
 pub(crate) fn too_many(too_many: &TooMany, request_id: RequestId) -> Response {
     Refusal::too_many(too_many, request_id).into_response()
+}
+
+/// What is understood of a body, written anew; or the error that answers it.
+pub(crate) fn reread(body: &[u8]) -> Result<String, String> {
+    reread::reread(body).map_err(|refusal| serde_json::to_string(&refusal.into_message()).unwrap_or_default())
+}
+
+/// Takes the headers `X-Env-NAME`; what is wrong with them is told as the client is told it.
+pub(crate) fn take_env_headers(headers: &mut HeaderMap, declared: &BTreeSet<EnvName>) -> Result<(), String> {
+    let taken = caller_secrets::take(headers, declared);
+    taken.map(|_| ()).map_err(|refusal| serde_json::to_string(&refusal.into_message()).unwrap_or_default())
 }
 
 /// The routes below `/mcp`.
