@@ -25,6 +25,7 @@ abuse: ## Tries on a running server what hostile code and hostile clients try, a
 	@scripts/setup abuse
 	cargo build --release --locked --package toolwright --package bench --package abuse
 	@$(target)/release/abuse
+
 fuzz: ## Looks for inputs that break what reads them, guided by coverage: FUZZ_SECONDS (60) each, TARGET=name for one
 	@scripts/fuzz
 
