@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use compiler::{BuildError, BuildRequest, WorkerError, Workers, WorkersConfig};
@@ -30,7 +30,6 @@ async fn workers_killed_at_a_hundred_moments_leave_builds_that_succeed_or_say_tr
     let customers = [customer(), CustomerId::new()];
     let building = customers.map(|customer| tokio::spawn(build_on_and_on(pool.workers.clone(), customer, is_over.clone())));
 
-    let began = Instant::now();
     kill_at_random().await;
     is_over.store(true, Ordering::Relaxed);
 
@@ -39,7 +38,6 @@ async fn workers_killed_at_a_hundred_moments_leave_builds_that_succeed_or_say_tr
         assert!(ends.get("built").is_some_and(|count| *count > 0), "{ends:?}");
         assert!(ends.keys().all(|end| *end == "built" || end.contains("try again")), "{ends:?}");
     }
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     assert!(pool.workers.usage().started_total > u64::from(KILLS / 2), "they were replaced");
     pool.until(|pool| pool.workers.usage().workers == 2 && count_descriptors() <= descriptors).await;
     pool.until(|_| children().len() == 2 && fs::read_dir(cache_dir().join("handover")).unwrap().count() == 0).await;
