@@ -157,9 +157,12 @@ enum Notice {
 /// One of the two ids is there.
 #[derive(Deserialize)]
 struct PinNotice {
-    api_key_id: Option<Uuid>,
-    consent_id: Option<Uuid>,
-    server_id: Uuid,
+    #[serde(rename = "api_key_id")]
+    api_key: Option<Uuid>,
+    #[serde(rename = "consent_id")]
+    consent: Option<Uuid>,
+    #[serde(rename = "server_id")]
+    server: Uuid,
 }
 
 impl From<Notice> for Change {
@@ -183,13 +186,13 @@ impl From<Notice> for Change {
 
 impl From<PinNotice> for Change {
     fn from(notice: PinNotice) -> Self {
-        let holder = match (notice.api_key_id, notice.consent_id) {
+        let holder = match (notice.api_key, notice.consent) {
             (Some(key), None) => PinHolder::ApiKey(ApiKeyId::from_uuid(key)),
             (None, Some(consent)) => PinHolder::Consent(ConsentId::from_uuid(consent)),
             // Of whatever holds pins in a newer program.
             _ => return Self::Lost,
         };
-        Self::Pins { holder, server: ServerId::from_uuid(notice.server_id) }
+        Self::Pins { holder, server: ServerId::from_uuid(notice.server) }
     }
 }
 
