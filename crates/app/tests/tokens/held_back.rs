@@ -45,8 +45,8 @@ async fn let_in(scene: &Scene, scope: &str, pins_definitions: bool) -> Tokens {
 
 async fn call(app: &App, access_token: &str) -> Result<Status, AppError> {
     let caller = Caller::of(tokens::authenticate(app, access_token, Wanted::Server(&slug(SLUG))).await?);
-    let called = calls::call_tool(app, &caller, &slug(SLUG), request("add", json!({"a": 2, "b": 3}))).await?;
-    Ok(called.status)
+    let answer = calls::call_tool(app, &caller, &slug(SLUG), request("add", json!({"a": 2, "b": 3}))).await?;
+    Ok(answer.status)
 }
 
 async fn is_held_back(app: &App, tokens: &Tokens) -> bool {
