@@ -86,11 +86,11 @@ fn url(world: &World, path: &str) -> String {
 fn tries(urls: &[String]) -> String {
     let urls = json!(urls);
     format!(
-        r#"const all = [];
+        r"const all = [];
       for (const url of {urls}) {{
         try {{ all.push((await fetch(url)).status); }} catch (error) {{ all.push(String(error.message)); }}
       }}
-      return {{ all }};"#
+      return {{ all }};"
     )
 }
 

@@ -114,11 +114,11 @@ pub(crate) fn check(tenant: &Tenant, answer: &Answer, end: End) -> Verdict {
     must(answer.status == 200, told)?;
     match end {
         Limit(names) => {
-            let named = names.iter().find(|name| {
+            let crossed = names.iter().find(|name| {
                 text.contains(*name) && text.contains(&tenant.limit(name).to_string()) && text.contains(tenant.tier())
             });
-            must(answer.is_tool_error() && named.is_some(), told)?;
-            Ok(format!("{} {}", named.unwrap_or(&""), named.map_or(0, |name| tenant.limit(name))))
+            must(answer.is_tool_error() && crossed.is_some(), told)?;
+            Ok(format!("{} {}", crossed.unwrap_or(&""), crossed.map_or(0, |name| tenant.limit(name))))
         }
         Trap(words) | ToolError(words) => {
             must(answer.is_tool_error() && text.contains(words), told)?;

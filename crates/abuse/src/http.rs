@@ -149,7 +149,7 @@ async fn chunked_body(world: Arc<World>) -> Verdict {
     let (tenant, slug) = quiet_tool(&world).await?;
     let mut stream = connect(&world).await?;
     stream.write_all(head(&tenant, &slug, "transfer-encoding: chunked").as_bytes()).await?;
-    let chunk = [b"10000\r\n".as_slice(), &[b' '; 65_536], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &vec![b' '; 65_536], b"\r\n"].concat();
     let (mut reader, mut writer) = stream.into_split();
     let writing = tokio::spawn(async move {
         let mut sent = 0_u64;

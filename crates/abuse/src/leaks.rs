@@ -15,6 +15,7 @@ use crate::{
     case::{Case, Miss, Verdict, must},
     guest::{Code::JavaScript, deploy, source, usual},
     tenant::Tenant,
+    upstream::hex,
     world::World,
 };
 
@@ -104,8 +105,7 @@ async fn nowhere(world: &World, tenant: &Tenant, answer: &Answer) -> Verdict {
         ("the log", &world.log()?),
         ("another host", &heads),
     ] {
-        let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-        for form in [SECRET.to_owned(), BASE64_STANDARD.encode(SECRET), hex] {
+        for form in [SECRET.to_owned(), BASE64_STANDARD.encode(SECRET), hex(SECRET)] {
             must(!text.contains(&form), || format!("it is in {place}"))?;
         }
     }

@@ -60,6 +60,11 @@ impl Drop for Upstream {
     }
 }
 
+/// Two digits a byte.
+pub(crate) fn hex(text: &str) -> String {
+    text.bytes().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 async fn answer(mut stream: TcpStream, heads: &Mutex<Vec<String>>, bomb: &[u8]) -> std::io::Result<()> {
     let head = read_head(&mut stream).await?;
     heads.lock().unwrap_or_else(PoisonError::into_inner).push(head.clone());
@@ -94,7 +99,7 @@ async fn answer(mut stream: TcpStream, heads: &Mutex<Vec<String>>, bomb: &[u8]) 
             stream.write_all(bomb).await
         }
         "/headers" => {
-            let headers: String = (0..5_000).map(|index| format!("x-{index}: {}\r\n", "y".repeat(100))).collect();
+            let headers = "x-flood: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n".repeat(5_000);
             write(&mut stream, &format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n")).await
         }
         "/mirror" => mirror(&mut stream, &head).await,
@@ -110,7 +115,7 @@ async fn mirror(stream: &mut TcpStream, head: &str) -> std::io::Result<()> {
     let bearer =
         head.lines().find_map(|line| line.to_ascii_lowercase().starts_with("authorization: bearer ").then(|| &line[22..]));
     let secret = bearer.unwrap_or_default().trim();
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(secret);
     let (first, second) = secret.split_at(secret.len() / 2);
     write(stream, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await?;
     for piece in [format!("{secret} {} {hex} {first}", BASE64_STANDARD.encode(secret)), format!("{second} end")] {

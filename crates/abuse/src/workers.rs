@@ -1,29 +1,26 @@
 //! The server's worker processes, as the kernel shows them.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use bench::connection::BenchError;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Kills the compile workers of the server `process`; how many there were.
-pub(crate) fn kill(process: u32) -> Result<usize, BenchError> {
-    let mut killed = 0;
-    for worker in of(process)? {
-        // One that has ended by itself needs no kill.
-        killed += usize::from(kill_process(worker, Signal::KILL).is_ok());
-    }
-    Ok(killed)
-}
+/// How long a worker is waited for: one that was killed is there again when a build needs it.
+const WORKER_MAX: Duration = Duration::from_secs(1);
 
-/// Waits until the server has a compile worker.
-pub(crate) async fn are_there(process: u32) -> Result<(), BenchError> {
-    for _ in 0..500 {
-        if !of(process)?.is_empty() {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+/// Kills the compile workers of the server `process` as soon as there are any; how many there were.
+pub(crate) async fn kill_soon(process: u32) -> Result<usize, BenchError> {
+    let begun = Instant::now();
+    let mut workers = of(process)?;
+    while workers.is_empty() && begun.elapsed() < WORKER_MAX {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        workers = of(process)?;
     }
-    Err(BenchError::Failed("the server has no worker".to_owned()))
+    // One that has ended by itself needs no kill.
+    Ok(workers.into_iter().filter(|worker| kill_process(*worker, Signal::KILL).is_ok()).count())
 }
 
 /// Children of the server that are compile workers (proc(5), `/proc/pid/stat`, field 4).

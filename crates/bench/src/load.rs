@@ -28,6 +28,7 @@ pub struct Load {
 
 impl Load {
     /// Several runs as one.
+    #[must_use]
     pub fn together(runs: Vec<Self>) -> Self {
         let mut all = Self { requests: 0, elapsed: Duration::ZERO, server_cpu: Duration::ZERO, latencies: Vec::new() };
         for run in runs {
@@ -41,22 +42,26 @@ impl Load {
     }
 
     /// The latency that `share` of the requests (0 to 1) stayed within.
+    #[must_use]
     pub fn percentile(&self, share: f64) -> Duration {
         percentile(&self.latencies, share)
     }
 
     /// CPU time of the server for one request, in microseconds.
+    #[must_use]
     pub fn cpu_us_per_request(&self) -> f64 {
         self.server_cpu.as_secs_f64() * 1e6 / self.requests.max(1) as f64
     }
 
     /// Requests answered a second.
+    #[must_use]
     pub fn rate(&self) -> f64 {
         self.requests as f64 / self.elapsed.as_secs_f64()
     }
 }
 
 /// The value that `share` (0 to 1) of the sorted values stay within.
+#[must_use]
 pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index below the length of a slice")]
     let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;

@@ -28,6 +28,7 @@ pub fn resident_kib(process: u32) -> Result<u64, BenchError> {
 }
 
 /// CPU time of this process so far.
+#[must_use]
 pub fn own_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
