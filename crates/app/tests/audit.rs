@@ -39,27 +39,33 @@ impl<'a> Log<'a> {
     }
 
     /// Does something that leaves just one entry, of this operation.
-    pub(crate) async fn one<T, E: std::fmt::Debug>(
+    pub(crate) fn one<T, E: std::fmt::Debug>(
         &mut self,
         operation: &str,
         act: impl Future<Output = Result<T, E>>,
-    ) -> (T, Entry) {
-        let before = self.entries().await.len();
-        let done = act.await.unwrap();
-        let mut entries = self.entries().await;
-        assert_eq!(entries.len(), before + 1, "{operation}: {entries:?}");
-        let entry = entries.swap_remove(0);
-        assert_eq!(entry.operation, operation, "{entry:?}");
-        self.seen.insert(operation.to_owned());
-        (done, entry)
+    ) -> impl Future<Output = (T, Entry)> {
+        let act = Box::pin(act);
+        async move {
+            let before = self.entries().await.len();
+            let done = act.await.unwrap();
+            let mut entries = self.entries().await;
+            assert_eq!(entries.len(), before + 1, "{operation}: {entries:?}");
+            let entry = entries.swap_remove(0);
+            assert_eq!(entry.operation, operation, "{entry:?}");
+            self.seen.insert(operation.to_owned());
+            (done, entry)
+        }
     }
 
     /// Does something that leaves none.
-    pub(crate) async fn none<T>(&self, act: impl Future<Output = T>) -> T {
-        let before = self.entries().await;
-        let done = act.await;
-        assert_eq!(self.entries().await, before);
-        done
+    pub(crate) fn none<T>(&self, act: impl Future<Output = T>) -> impl Future<Output = T> {
+        let act = Box::pin(act);
+        async move {
+            let before = self.entries().await;
+            let done = act.await;
+            assert_eq!(self.entries().await, before);
+            done
+        }
     }
 
     /// What no entry may have in it.

@@ -112,7 +112,7 @@ async fn of_authorizations(log: &mut Log<'_>, scene: &Scene) {
     for entry in [made, revoked, replayed] {
         assert_eq!((entry.actor.kind, entry.actor.id), (ActorKind::Client, Some(scene.owner.user.as_uuid())));
         assert_eq!(entry.actor.client, Some(client.id().to_string()));
-        assert_eq!((entry.thing.id, entry.customer), (entry.actor.authorization.map(|id| id.as_uuid()), None));
+        assert_eq!((entry.thing.id, entry.customer), (entry.actor.authorization.map(domain::AuthorizationId::as_uuid), None));
     }
 
     let tokens = scene.tokens("mcp:tools").await;
