@@ -21,10 +21,5 @@ async fn every_page_works_without_scripts_and_fits_its_window() {
     browser.env("TOOLWRIGHT_ADMIN_KEY", ADMIN_KEY);
     let output = output_of(browser).await;
 
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }

@@ -275,10 +275,11 @@ pub(crate) fn build_error(tier: &Tier, error: BuildError) -> AppError {
             value: tier.limits.artifact_bytes_max,
             tier: tier.name.clone(),
         }),
-        BuildError::Busy => AppError::Busy { limit: None, retry_after_s: 1 },
+        // Or neither the source's fault nor one that lasts; the pool has said in the log what it was.
+        BuildError::Busy | BuildError::Worker(WorkerError::Stopped | WorkerError::NotReady(_)) => {
+            AppError::Busy { limit: None, retry_after_s: 1 }
+        }
         BuildError::OtherBase => AppError::internal("an artifact was made on another state of the engine", error),
-        // Neither the source's fault nor one that lasts; the pool has said in the log what it was.
-        BuildError::Worker(WorkerError::Stopped | WorkerError::NotReady(_)) => AppError::Busy { limit: None, retry_after_s: 1 },
         BuildError::Worker(source) => AppError::internal("the build worker failed", source),
     }
 }
