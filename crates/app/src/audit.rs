@@ -1,5 +1,5 @@
 //! The audit log: one entry for each change, in the transaction of the change (SEC-14). A use case that changes something is let through with an
-//! [`Intent`], which begins its transaction; what that wants before it is committed is what the entry says.
+//! `Intent`, which begins its transaction; what that wants before it is committed is what the entry says.
 
 mod about;
 mod listing;

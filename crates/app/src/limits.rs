@@ -1,7 +1,7 @@
 //! Limits over time and over calls: how often, how many a month, how many at once.
 //!
 //! All counts are of one node. What is counted together (a network, a customer, a caller) and by what (a [`Rate`]) stands in the key of one
-//! table, and each count is one number, so that a store that nodes share could keep them in the place of [`rates::Rates`].
+//! table, and each count is one number, so that a store that nodes share could keep them in the place of `rates::Rates`.
 
 mod arrivals;
 mod debts;
