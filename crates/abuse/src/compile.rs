@@ -15,6 +15,25 @@ const COMPILE: &str = "compile";
 const BOUNDED: &str = "built, or refused in words; the next build of another is";
 const REFUSED: &str = "refused in words; nothing is kept";
 
+const LOOPS_AT_START: &str =
+    r#"(func $init (loop $again (br $again))) (start $init) (func (export "run") (result i32) (i32.const 1))"#;
+
+/// One of the world `toolwright:tool/tool`.
+const LOOPS_IN_DESCRIBE: &str = r#"(component
+  (core module $code
+    (memory (export "memory") 1)
+    (func (export "describe") (result i32) (loop $again (br $again)) (unreachable))
+    (func (export "call") (param i32 i32) (result i32) (unreachable))
+    (func (export "allocate") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+  (core instance $i (instantiate $code))
+  (type $an-answer (variant (case "json" string) (case "content" string)))
+  (export $answer "answer" (type $an-answer))
+  (type $an-error (record (field "name" string) (field "message" string) (field "line" u32) (field "column" u32) (field "stack" string)))
+  (export $error "tool-error" (type $an-error))
+  (func (export "describe") (result string) (canon lift (core func $i "describe") (memory (core memory $i "memory"))))
+  (func (export "call") (param "arguments" string) (result (result $answer (error $error)))
+    (canon lift (core func $i "call") (memory (core memory $i "memory")) (realloc (core func $i "allocate")))))"#;
+
 const RUN: &str = r#"(func (export "run") (result i32) (i32.const 1))"#;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -26,9 +45,13 @@ pub(crate) fn cases() -> Vec<Case> {
         component("very many functions", BOUNDED, || assemble(&number_of(&format!("{} {RUN}", "(func (nop))".repeat(20_000))))),
         component("very many types", BOUNDED, || assemble(&number_of(&many_types()))),
         component("huge br_table", BOUNDED, || assemble(&number_of(&br_table()))),
-        component("deep nesting", BOUNDED, || assemble(&number_of(&nested_blocks()))),
+        component("deep nesting", REFUSED, || assemble(&number_of(&nested_blocks()))),
+        component("a component that loops at its start", REFUSED, || assemble(&number_of(LOOPS_AT_START))).quick(),
+        Case::new(COMPILE, "a component that loops in `describe`", REFUSED, |world| {
+            build(world, Put::Tool(|| assemble(LOOPS_IN_DESCRIBE)), true)
+        }),
         component("nested components", REFUSED, || Ok(nested_components())),
-        component("oversized custom sections", REFUSED, || custom_section(36 << 20)),
+        Case::new(COMPILE, "oversized custom sections", "refused by its length, before it is read", http::giant_component),
         component("truncated bytes", REFUSED, || {
             let mut bytes = assemble(&number_of(RUN))?;
             bytes.truncate(bytes.len() / 2);
@@ -69,7 +92,10 @@ fn script(name: &'static str, expected: &'static str, made: fn() -> String) -> C
 
 #[derive(Clone, Copy)]
 enum Put {
+    /// With a function `run`.
     Component(fn() -> Result<Vec<u8>, Miss>),
+    /// One that says itself what it is.
+    Tool(fn() -> Result<Vec<u8>, Miss>),
     Source(fn() -> String),
 }
 
@@ -77,10 +103,17 @@ async fn build(world: Arc<World>, put: Put, must_be_refused: bool) -> Verdict {
     let tenant = world.tenant(&json!({"artifact_bytes_max": 32 << 20})).await?;
     let slug = world.name();
     tenant.create_server(&slug).await?;
-    let answer = match put {
-        Put::Component(made) => tenant.upload(&slug, "attack", made()?).await?,
-        Put::Source(made) => tenant.put(&slug, "attack", &made(), &json!({})).await?,
+    let putting = async {
+        match put {
+            Put::Component(made) => tenant.upload(&slug, "attack", made()?).await,
+            Put::Tool(made) => tenant.upload_tool(&slug, "attack", made()?).await,
+            Put::Source(made) => tenant.put(&slug, "attack", &made(), &json!({})).await,
+        }
     };
+    // One of another customer meanwhile, and one when it is over.
+    let (answer, another) = tokio::join!(putting, another_builds(&world));
+    another?;
+    let answer = answer?;
     another_builds(&world).await?;
     if answer.status == 201 && !must_be_refused {
         tenant.release(&slug).await?;
@@ -91,7 +124,7 @@ async fn build(world: Arc<World>, put: Put, must_be_refused: bool) -> Verdict {
     tenant.nothing_was_built(&slug, &answer).await
 }
 
-/// Whatever became of a build, another customer's is built.
+/// Whatever becomes of a build, another customer's is built.
 async fn another_builds(world: &World) -> Result<(), Miss> {
     let other = world.tenant(&usual()).await?;
     let slug = world.name();
@@ -157,7 +190,7 @@ fn br_table() -> String {
 }
 
 fn nested_blocks() -> String {
-    format!(r#"(func (export "run") (result i32) {} {} (i32.const 1))"#, "block ".repeat(20_000), "end ".repeat(20_000))
+    format!(r#"(func (export "run") (result i32) {} {} (i32.const 1))"#, "block ".repeat(50_000), "end ".repeat(50_000))
 }
 
 /// A component in a component, and so on; the text format goes less deep than the binary one.
@@ -181,16 +214,6 @@ fn length(mut left: usize) -> Vec<u8> {
             return bytes;
         }
     }
-}
-
-/// A good component with a section of zeros that nobody reads, of more bytes than the tier keeps.
-fn custom_section(bytes: usize) -> Result<Vec<u8>, Miss> {
-    let mut component = assemble(&number_of(RUN))?;
-    component.push(0);
-    component.extend(length(bytes + 2));
-    component.extend([1, b'x']);
-    component.resize(component.len() + bytes, 0);
-    Ok(component)
 }
 
 /// A component's head, and bytes of a generator that is always the same (xorshift), so that a miss can be repeated.

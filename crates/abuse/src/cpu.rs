@@ -99,7 +99,7 @@ async fn more_than_cores(world: Arc<World>) -> Verdict {
         if check(&tenant, &answer, TIME).is_ok() {
             cut += 1;
         } else {
-            must(answer.text.contains("concurrent_calls_max"), || format!("answered {}", answer.brief()))?;
+            must(answer.text.contains("queue_wait_ms_max"), || format!("answered {}", answer.brief()))?;
             refused += 1;
         }
     }
@@ -109,7 +109,7 @@ async fn more_than_cores(world: Arc<World>) -> Verdict {
     let records = tenant.api().get("/api/v1/executions?limit=100").await?.expect(200)?.json();
     let receipts = records["items"].as_array().map(|all| all.iter().filter(|one| one["receipt"]["fuel"].is_u64()).count());
     must(receipts == Some(cut), || format!("{receipts:?} of {cut} were charged"))?;
-    Ok(format!("{cut} cut by wall_ms_max, {refused} by concurrent_calls_max"))
+    Ok(format!("{cut} cut by wall_ms_max, {refused} by queue_wait_ms_max"))
 }
 
 async fn allocator(world: Arc<World>) -> Verdict {

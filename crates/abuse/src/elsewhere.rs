@@ -1,8 +1,7 @@
 //! What is not tried here, and where it is proven instead; `docs/security.md` says the same.
 
 /// What, and the test that proves it or the reason why there is nothing to try.
-pub(crate) const ELSEWHERE: [(&str, &str); 12] = [
-    ("a loop in describe", "a loop of a component before it answers is bounded as one in start; compiler::workers::processes"),
+pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("ten thousand deployed tools", "a suite of minutes has no time to build them; make bench (fleet) has a thousand servers"),
     ("a quota race on two nodes", "needs two nodes: app::limits::two_nodes_that_race_for_the_calls_of_a_month_exceed_it_by_none"),
     ("the database down", "app::outage"),

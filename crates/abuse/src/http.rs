@@ -42,7 +42,7 @@ pub(crate) fn cases() -> Vec<Case> {
         messages("JSON with half a surrogate pair", &call_of(r#"{"a":"\ud800"}"#)),
         messages("JSON with 1e999", &call_of(r#"{"a":1e999}"#)),
         messages("JSON that ends early", r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"#),
-        Case::new(HTTP, "duplicate ids at one time", "each is answered once, or refused", duplicate_ids),
+        Case::new(HTTP, "duplicate ids at one time", "each has its own answer; none can be cancelled for another", duplicate_ids),
         Case::new(HTTP, "Host rebinding", "421", host_rebinding).quick(),
         Case::new(HTTP, "Origin of another site", "403", other_origin).quick(),
         Case::new(HTTP, "header and body that disagree", "400 and -32020", disagreeing).quick(),
@@ -145,6 +145,33 @@ pub(crate) async fn giant_source(world: Arc<World>) -> Verdict {
     Ok(told)
 }
 
+/// A component whose sections that nobody reads have more bytes than the tier keeps: its length is told first.
+pub(crate) async fn giant_component(world: Arc<World>) -> Verdict {
+    let tenant = world.tenant(&json!({"artifact_bytes_max": 32 << 20})).await?;
+    let slug = world.name();
+    tenant.create_server(&slug).await?;
+    let mut stream = connect(&world).await?;
+    let head = format!(
+        "PUT /api/v1/servers/{slug}/tools/attack?export=run HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+         content-type: application/wasm\r\ncontent-length: {}\r\n\r\n",
+        tenant.api().key(),
+        36 << 20
+    );
+    stream.write_all(head.as_bytes()).await?;
+    let mut text = String::new();
+    let mut bytes = [0; 4096];
+    // The answer names the limit near its end.
+    while !text.contains("artifact_bytes_max") {
+        let read = timeout(CUT_MAX, stream.read(&mut bytes)).await.map_err(|_| Miss::new(format!("answered {text}")))??;
+        must(read > 0, || format!("answered {text}"))?;
+        text.push_str(&String::from_utf8_lossy(bytes.get(..read).unwrap_or_default()));
+    }
+    let status = text.lines().next().unwrap_or_default().to_owned();
+    must(status.contains(" 413 ") || status.contains(" 422 "), || format!("answered {text}"))?;
+    tenant.api().get(&format!("/api/v1/servers/{slug}/tools/attack")).await?.expect(404)?;
+    Ok(format!("{status}, by artifact_bytes_max"))
+}
+
 async fn chunked_body(world: Arc<World>) -> Verdict {
     let (tenant, slug) = quiet_tool(&world).await?;
     let mut stream = connect(&world).await?;
@@ -218,20 +245,34 @@ async fn idle_streams(world: Arc<World>) -> Verdict {
     Err(Miss::new("one caller holds 200 streams"))
 }
 
+/// Four calls that the client knows by one name: whichever it means when it takes one back, none may be stopped for another, and each has the
+/// answer to what it asked.
 async fn duplicate_ids(world: Arc<World>) -> Verdict {
     let tenant = world.tenant(&usual()).await?;
-    let slug = deploy(&world, &tenant, JavaScript("await new Promise((resolve) => setTimeout(resolve, 200)); return 1;")).await?;
-    let body =
-        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "attack", "arguments": {}}}).to_string();
-    let answers = futures_util::future::join_all((0..4).map(|_| api::read(tenant.api().mcp(&slug, body.clone())))).await;
-    let mut answered = 0;
-    for answer in answers {
-        let answer = answer?;
-        must([200, 400, 409].contains(&answer.status) && answer.at("/id") == "7", || format!("answered {}", answer.brief()))?;
-        answered += usize::from(answer.status == 200);
+    let body = "await new Promise((resolve) => setTimeout(resolve, 400)); return { is: input.is };";
+    let slug = deploy(&world, &tenant, JavaScript(body)).await?;
+    let call = |is: usize| {
+        let params = json!({"name": "attack", "arguments": {"is": is}});
+        let message = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params});
+        api::read(tenant.api().mcp(&slug, message.to_string()))
+    };
+    let cancelling = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let message = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+        api::read(tenant.api().mcp(&slug, message.to_string())).await
+    };
+    let (answers, cancelled) = tokio::join!(futures_util::future::join_all((0..4).map(call)), cancelling);
+    cancelled?.expect(202)?;
+    for (is, answer) in answers.into_iter().enumerate() {
+        let answer = answer?.expect(200)?;
+        let own = answer.at("/id") == "7" && answer.at("/result/structuredContent/is") == is.to_string();
+        must(own, || format!("call {is} was answered {}", answer.brief()))?;
     }
-    must(answered > 0, || "none was answered".to_owned())?;
-    Ok(format!("{answered} of 4 answered, each once"))
+    tenant.is_charged("success").await?;
+    let records = tenant.api().get("/api/v1/executions?status=success").await?.expect(200)?.json();
+    let count = records["items"].as_array().map_or(0, Vec::len);
+    must(count == 4, || format!("{count} calls are recorded"))?;
+    Ok("4 answered, each its own".to_owned())
 }
 
 async fn host_rebinding(world: Arc<World>) -> Verdict {

@@ -129,7 +129,7 @@ async fn deleted(world: Arc<World>) -> Verdict {
     gone?.expect(204)?;
     for answer in answers {
         let answer = answer?;
-        let fine = answer.status == 200 || answer.status == 404 || answer.text.contains("concurrent_calls_max");
+        let fine = answer.status == 200 || answer.status == 404 || answer.text.contains("queue_wait_ms_max");
         must(fine, || format!("answered {}", answer.brief()))?;
     }
     api.call(&slug, "attack", &none).await?.expect(404)?;

@@ -56,8 +56,16 @@ impl Tenant {
 
     /// Uploads a component whose function `run` is to be the tool; the answer, whatever it is.
     pub(crate) async fn upload(&self, slug: &str, name: &str, component: Vec<u8>) -> Result<Answer, Miss> {
-        let path = format!("/api/v1/servers/{slug}/tools/{name}?export=run");
-        let request = self.api.request(Method::PUT, &path).header("content-type", "application/wasm").body(component);
+        self.send(&format!("/api/v1/servers/{slug}/tools/{name}?export=run"), component).await
+    }
+
+    /// Uploads a component that says itself that it is the tool `name`; the answer, whatever it is.
+    pub(crate) async fn upload_tool(&self, slug: &str, name: &str, component: Vec<u8>) -> Result<Answer, Miss> {
+        self.send(&format!("/api/v1/servers/{slug}/tools/{name}"), component).await
+    }
+
+    async fn send(&self, path: &str, component: Vec<u8>) -> Result<Answer, Miss> {
+        let request = self.api.request(Method::PUT, path).header("content-type", "application/wasm").body(component);
         api::read(request).await
     }
 

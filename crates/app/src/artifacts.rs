@@ -4,7 +4,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::TimeDelta;
-use compiler::{BuildError, BuildRequest, ModuleBounds, WorkerError};
+use compiler::{BuildError, BuildRequest, ModuleBounds, Waiter, WorkerError};
 use domain::{CustomerId, Digest, Language, Tier};
 use sandbox::{Invocable, LoadError, ToolForm};
 use store::{
@@ -80,15 +80,21 @@ impl ArtifactSlot {
     }
 }
 
-/// The code of `tool`, a version of `customer`. What a call rarely needs is put on the heap when it is: every call carries this future.
-pub(crate) async fn prepare(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Ready, AppError> {
-    let digest = locate(app, customer, tier, tool).await?;
-    match load(app, customer, tool, digest).await {
+/// The code of `tool`, a version of `customer`, for whoever waits for it. What a call rarely needs is put on the heap when it is: every call carries this future.
+pub(crate) async fn prepare(
+    app: &App,
+    customer: CustomerId,
+    tier: &Tier,
+    tool: &ServedTool,
+    waiter: Waiter,
+) -> Result<Ready, AppError> {
+    let digest = locate(app, customer, tier, tool, waiter).await?;
+    match load(app, customer, tool, digest, waiter).await {
         Ok(code) => Ok(Ready { digest, code }),
         Err(LoadError::Make(error)) if error.is_cured_by_a_build() => {
             tracing::warn!(%error, version_id = %tool.version_id, "building version {} again", tool.version_id);
-            let digest = Box::pin(replace(app, customer, tier, tool, digest)).await?;
-            let code = Box::pin(load(app, customer, tool, digest)).await.map_err(load_error)?;
+            let digest = Box::pin(replace(app, customer, tier, tool, digest, waiter)).await?;
+            let code = Box::pin(load(app, customer, tool, digest, waiter)).await.map_err(load_error)?;
             Ok(Ready { digest, code })
         }
         Err(error) => Err(load_error(error)),
@@ -100,17 +106,24 @@ async fn load(
     customer: CustomerId,
     tool: &ServedTool,
     digest: Digest,
+    waiter: Waiter,
 ) -> Result<Arc<Invocable>, LoadError<MakeError>> {
-    let make = async { Box::pin(make_native(app, customer, &tool.form, digest)).await };
+    let make = async { Box::pin(make_native(app, customer, &tool.form, digest, waiter)).await };
     app.sandbox.load(digest, &tool.form, make).await
 }
 
 /// The artifact of `tool`, which is built if there is none of this engine yet; refused if the version is not what the platform signed.
-pub(crate) async fn locate(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Digest, AppError> {
+pub(crate) async fn locate(
+    app: &App,
+    customer: CustomerId,
+    tier: &Tier,
+    tool: &ServedTool,
+    waiter: Waiter,
+) -> Result<Digest, AppError> {
     tool.signed.map_err(|error| AppError::internal(format!("version {} is not run", tool.version_id), error))?;
     match tool.artifact.known() {
         Some(digest) => Ok(digest),
-        None => Box::pin(find_or_build(app, customer, tier, tool)).await,
+        None => Box::pin(find_or_build(app, customer, tier, tool, waiter)).await,
     }
 }
 
@@ -209,14 +222,20 @@ pub(crate) fn is_ours(app: &App, key: &ArtifactKey, artifact: &Artifact) -> bool
     is_ours
 }
 
-async fn find_or_build(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Digest, AppError> {
+async fn find_or_build(
+    app: &App,
+    customer: CustomerId,
+    tier: &Tier,
+    tool: &ServedTool,
+    waiter: Waiter,
+) -> Result<Digest, AppError> {
     let _finding = tool.artifact.finding.lock().await;
     if let Some(digest) = tool.artifact.known() {
         return Ok(digest);
     }
     let digest = match find_ours(app, &mut *app.pool.acquire().await?, &key(app, tool.language, tool.source_digest)).await? {
         Some(artifact) => artifact.digest,
-        None => build_again(app, customer, tier, tool).await?,
+        None => build_again(app, customer, tier, tool, waiter).await?,
     };
     tool.artifact.set(digest);
     Ok(digest)
@@ -229,18 +248,25 @@ pub(crate) async fn replace(
     tier: &Tier,
     tool: &ServedTool,
     lost: Digest,
+    waiter: Waiter,
 ) -> Result<Digest, AppError> {
     let _finding = tool.artifact.finding.lock().await;
     if let Some(digest) = tool.artifact.known().filter(|digest| *digest != lost) {
         return Ok(digest);
     }
-    let digest = build_again(app, customer, tier, tool).await?;
+    let digest = build_again(app, customer, tier, tool, waiter).await?;
     tool.artifact.set(digest);
     Ok(digest)
 }
 
 /// Builds the version's source with this program's engine.
-async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &ServedTool) -> Result<Digest, AppError> {
+async fn build_again(
+    app: &App,
+    customer: CustomerId,
+    tier: &Tier,
+    tool: &ServedTool,
+    waiter: Waiter,
+) -> Result<Digest, AppError> {
     let found = store::versions::find(&mut *app.pool.acquire().await?, customer, tool.version_id).await?;
     let version = found.ok_or_else(|| AppError::not_found("version", tool.version_id))?;
     let artifact_bytes_max = tier.limits.artifact_bytes_max;
@@ -253,7 +279,7 @@ async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &Served
     // What it imports was held against tier and grants when it was put.
     let modules = ModuleBounds::none();
     let request = BuildRequest { customer, language: tool.language, source, artifact_bytes_max, modules };
-    let built = app.workers.build(request).await.map_err(|error| match error {
+    let built = app.workers.build_for(waiter, request).await.map_err(|error| match error {
         // It was taken when it was put: that this engine does not take it is for the operator to know.
         BuildError::Rejected(_) => AppError::internal(format!("version {} does not build any more", tool.version_id), error),
         error => build_error(tier, error),
@@ -261,9 +287,15 @@ async fn build_again(app: &App, customer: CustomerId, tier: &Tier, tool: &Served
     keep(app, tool.language, tool.source_digest, built.artifact, built.native).await
 }
 
-async fn make_native(app: &App, customer: CustomerId, form: &ToolForm, digest: Digest) -> Result<Vec<u8>, MakeError> {
+async fn make_native(
+    app: &App,
+    customer: CustomerId,
+    form: &ToolForm,
+    digest: Digest,
+    waiter: Waiter,
+) -> Result<Vec<u8>, MakeError> {
     let artifact = app.blobs.get(&digest).await.map_err(MakeError::Read)?.ok_or(MakeError::Missing(digest))?;
-    app.workers.precompile(customer, form, artifact.into()).await.map_err(MakeError::Build)
+    app.workers.precompile(waiter, customer, form, artifact.into()).await.map_err(MakeError::Build)
 }
 
 /// A build's error as a use case answers it.

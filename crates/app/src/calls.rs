@@ -5,6 +5,7 @@ mod passage;
 
 use std::sync::Arc;
 
+use compiler::Waiter;
 use domain::{
     Abilities, CallId, CustomerId, LogLine, Outcome, Receipt, RequestId, Scope, Slug, Status, ToolInterface, ToolName, VersionId,
 };
@@ -91,10 +92,11 @@ pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallReq
     let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "tools/call", name: name.as_str(), arguments: &arguments };
     let means = Means::of(app, caller, &server, asking, subject)?;
-    let tier = admit(app, caller, server.customer, &means).await?;
+    let tier = admit(app, caller, server.customer).await?;
     let tool = server.offers.tools.get(&name).ok_or_else(|| AppError::not_found("tool", &name))?;
     pins::check(app, caller, &server, tool).await?;
-    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };
+    let call =
+        Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets, waiter: Waiter::Call };
     let baggage = Baggage { entry: Entry::Call, given: arguments, request_id, reports, cancelled, means };
     run(app, &call, baggage).await.map(|(answer, _)| answer)
 }
@@ -111,10 +113,11 @@ pub async fn try_tool(app: &App, caller: &Caller, slug: &Slug, request: TryReque
         Asking::Live(client) => Means::Live(client),
     };
     limits::admit_try(app, caller).inspect_err(|_| app.metrics.observe_refusal(CallRefusal::Rate))?;
-    let tier = admit(app, caller, customer, &means).await?;
+    let tier = admit(app, caller, customer).await?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = load_version(app, customer, &server, &name, request.version).await?;
-    let call = Call { caller, customer, tier: &tier, server: &server, tool: &tool, secrets: &CallerSecrets::default() };
+    let secrets = CallerSecrets::default();
+    let call = Call { caller, customer, tier: &tier, server: &server, tool: &tool, secrets: &secrets, waiter: Waiter::Person };
     let baggage = Baggage { entry: Entry::Call, given: arguments, request_id, reports, cancelled, means };
     let (answer, log) = run(app, &call, baggage).await?;
     Ok(TryAnswer { version_id: tool.version_id, answer, log })

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use compiler::Waiter;
 use domain::{Completion, RequestId, Slug, ToolName};
 use sandbox::Entry;
 use serde_json::{Value, json};
@@ -64,9 +65,10 @@ pub async fn complete(
         return Ok(None);
     }
     let means = Means::Nobody("what completes an argument cannot ask anything");
-    let tier = calls::admit(app, caller, server.customer, &means).await?;
+    let tier = calls::admit(app, caller, server.customer).await?;
     let given = json!({ "argument": { "name": argument, "value": value }, "context": { "arguments": context } });
-    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };
+    let call =
+        Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets, waiter: Waiter::Call };
     let baggage = Baggage { entry: Entry::Complete, given, request_id, reports: None, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer).map(Some)

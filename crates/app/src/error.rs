@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::{Diagnostic, Digest, LimitExceeded, MemberRole, Scopes, Slug, ToolName};
+use domain::{Diagnostic, Digest, LimitExceeded, LimitName, MemberRole, Scopes, Slug, ToolName};
 use serde_json::Value;
 use store::StoreError;
 
@@ -95,10 +95,10 @@ pub enum AppError {
     /// The platform allows no more of something in a span of time.
     #[error(transparent)]
     TooMany(#[from] TooMany),
-    /// All places were taken for as long as the request was allowed to wait.
+    /// All places were taken, for as long as the request was allowed to wait.
     #[error("{}", busy_text(limit.as_ref(), *retry_after_s))]
     Busy {
-        /// The limit of the customer's tier; absent if it was the node that had no place.
+        /// The limit of the customer's tier that was met: its places, or the wait for one; absent if it was the node that had no place.
         limit: Option<LimitExceeded>,
         /// Seconds until it is worth trying again, 1 at least.
         retry_after_s: u32,
@@ -180,7 +180,10 @@ fn first_message(diagnostics: &[Diagnostic]) -> &str {
 
 fn busy_text(limit: Option<&LimitExceeded>, retry_after_s: u32) -> String {
     match limit {
-        Some(limit) => format!("{limit} and no place became free in time; try again in {retry_after_s} s"),
+        Some(limit) if limit.limit == LimitName::QueueWaitMsMax => {
+            format!("{limit}: no place for the call became free in that time; try again in {retry_after_s} s")
+        }
+        Some(limit) => format!("{limit}, and no more calls may wait for a place; try again in {retry_after_s} s"),
         None => format!("this node has no free place for a call; try again in {retry_after_s} s"),
     }
 }

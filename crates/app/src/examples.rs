@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use compiler::Waiter;
 use domain::{Answer, CustomerId, Diagnostic, Example, JsonText, LimitExceeded, LimitName, Limits, Outcome, Tier};
 use sandbox::{Entry, Questions};
 use serde_json::Value;
@@ -25,7 +26,7 @@ pub(crate) async fn check(app: &App, customer: CustomerId, tier: &Tier, tool: &S
     if examples.is_empty() {
         return Ok(());
     }
-    let ready = artifacts::prepare(app, customer, tier, tool).await?;
+    let ready = artifacts::prepare(app, customer, tier, tool, Waiter::Person).await?;
     let mut diagnostics = Vec::new();
     let mut wall_us = 0;
     for (index, example) in examples.iter().enumerate() {

@@ -21,7 +21,7 @@ use crate::{
     App, AppError,
     artifacts::Ready,
     catalogue::ServedTool,
-    limits::Permit,
+    limits::{Permit, PermitError},
     outside,
     questions::{Dialogue, Seat},
     schemas::Schema,
@@ -87,7 +87,15 @@ pub(crate) async fn check_arguments(tool: &ServedTool, given: Value) -> Result<A
 /// Waits for one of the customer's places.
 pub(crate) async fn take_place(app: &App, customer: CustomerId, tier: &Tier) -> Result<Place, AppError> {
     let limits = &tier.limits;
-    take_place_within(app, customer, tier, Duration::from_millis(limits.queue_wait_ms_max.into())).await
+    let wait_max = Duration::from_millis(limits.queue_wait_ms_max.into());
+    take_place_within(app, customer, tier, wait_max).await.map_err(|refused| {
+        let (limit, value) = match refused {
+            PermitError::Full => (LimitName::ConcurrentCallsMax, limits.concurrent_calls_max),
+            PermitError::Late => (LimitName::QueueWaitMsMax, limits.queue_wait_ms_max),
+        };
+        let limit = LimitExceeded { limit, value: value.into(), tier: tier.name.clone() };
+        AppError::Busy { limit: Some(limit), retry_after_s: 1 }
+    })
 }
 
 /// As [`take_place`], for those who may wait for another time.
@@ -96,17 +104,9 @@ pub(crate) async fn take_place_within(
     customer: CustomerId,
     tier: &Tier,
     wait_max: Duration,
-) -> Result<Place, AppError> {
-    let limits = &tier.limits;
+) -> Result<Place, PermitError> {
     let began = Instant::now();
-    let permit = app.permits.take(customer, limits.concurrent_calls_max, wait_max).await.map_err(|_| AppError::Busy {
-        limit: Some(LimitExceeded {
-            limit: LimitName::ConcurrentCallsMax,
-            value: limits.concurrent_calls_max.into(),
-            tier: tier.name.clone(),
-        }),
-        retry_after_s: 1,
-    })?;
+    let permit = app.permits.take(customer, tier.limits.concurrent_calls_max, wait_max).await?;
     let queue_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(Place { _permit: permit, queue_us })
 }

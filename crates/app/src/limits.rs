@@ -16,7 +16,7 @@ mod settings;
 pub(crate) use self::{
     arrivals::Arrivals,
     outage::{Look, Outage},
-    permits::{Permit, Permits},
+    permits::{Permit, PermitError, Permits},
     quotas::{QuotaError, Quotas},
     rates::{RateExceeded, Rates},
     requests::{Requests, admit_call, admit_try},

@@ -39,10 +39,12 @@ pub(crate) fn find_richer(imported: &BTreeSet<ModuleName>) -> Option<&'static Li
 pub(crate) fn check(tool: &ServedTool, tier: &Tier) -> Result<(), AppError> {
     match tool.richer_module {
         Some(module) if !module.is_in(tier.limits.library_modules) => Err(AppError::invalid(format!(
-            "the tool `{}` imports \"{}\", which tier `{}` does not have: take a tier with all modules, or put the tool without it",
+            "the tool `{}` imports \"{}\", which tier `{}` does not have (its library_modules are `{}`): take a tier with all modules, or \
+             put the tool without it",
             tool.interface.name,
             module.specifier(),
-            tier.name
+            tier.name,
+            tier.limits.library_modules.as_str()
         ))),
         _ => Ok(()),
     }
@@ -65,5 +67,5 @@ pub(crate) async fn bounds(app: &App, tier: &Tier, granted: &BTreeSet<ModuleName
             richer.map(|tier| tier.name).collect()
         }
     };
-    Ok(ModuleBounds { library, richer_tiers, granted: granted.clone() })
+    Ok(ModuleBounds { library, tier: Some(tier.name.clone()), richer_tiers, granted: granted.clone() })
 }

@@ -137,14 +137,6 @@ impl Means {
             Asking::Rounds(client) => Round::open(app, caller, server, client, subject).map(Self::Round),
         }
     }
-
-    /// Whether the request begins a call.
-    pub(crate) const fn begins_call(&self) -> bool {
-        match self {
-            Self::Nobody(_) | Self::Live(_) => true,
-            Self::Round(round) => round.is_first(),
-        }
-    }
 }
 
 /// Who may answer a question.

@@ -1,5 +1,6 @@
 //! Resources of a served server.
 
+use compiler::Waiter;
 use domain::{RequestId, ResourceAnswer, Slug};
 use sandbox::Entry;
 use serde_json::Value;
@@ -40,12 +41,13 @@ pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest)
     let ReadRequest { uri, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "resources/read", name: &uri, arguments: &Value::Null };
     let means = Means::of(app, caller, &server, asking, subject)?;
-    let tier = calls::admit(app, caller, server.customer, &means).await?;
+    let tier = calls::admit(app, caller, server.customer).await?;
     let unknown = || AppError::not_found("resource", uri.chars().take(catalogue::URI_CHARS_SHOWN).collect::<String>());
     let (tool, variables) = server.offers.find_resource(&uri).ok_or_else(unknown)?;
     pins::check(app, caller, &server, tool).await?;
     let given = variables.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-    let call = Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets };
+    let call =
+        Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets, waiter: Waiter::Call };
     let baggage = Baggage { entry: Entry::Call, given: Value::Object(given), request_id, reports, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
     Answered::read(answer)

@@ -5,15 +5,14 @@ use std::time::{Duration, Instant};
 use app::{
     AppError, PageRequest,
     calls::{self, CallAnswer},
-    components::{self, NewComponent, Words},
     executions::{self, ExecutionFilter},
 };
-use domain::{GrantedHost, Grants, LimitName, Limits, Outcome, Receipt, Status};
+use domain::{GrantedHost, Grants, LibraryModules, LimitName, Limits, Outcome, Receipt, Status};
 use serde_json::json;
 use sqlx::PgPool;
 use testkit::{TestApp, TestCustomer, TestOptions, Upstream, request};
 
-use crate::sources::{MISBEHAVE, SLEEP, constant, eventually, exceeded, limit_of, slug, tier, tool_name};
+use crate::sources::{MISBEHAVE, SLEEP, constant, deploy_asking, deploy_component, eventually, exceeded, limit_of, slug, tier};
 
 /// How a limit shows.
 enum Crossing {
@@ -23,7 +22,7 @@ enum Crossing {
     Refused(Refusal),
     /// What is beyond it is left out, and the receipt tells how much there was.
     LeftOut,
-    /// A call that waits longer is refused for what it waits for.
+    /// A call that waits longer is refused.
     Waits,
     /// It bounds no call and no answer: the test in `executions.rs` that meets it.
     MetBy(&'static str),
@@ -51,6 +50,9 @@ enum Refusal {
     Builds,
     Hosts,
 }
+
+/// What the smallest tier does not have.
+const RICHER_MODULE: &str = "toolwright:html";
 
 const LOOPS: &str = r#"(component
   (core module $code (func (export "run") (result i32) (loop $again (br $again)) (unreachable)))
@@ -137,7 +139,7 @@ fn lower(limits: &mut Limits, limit: LimitName) -> u64 {
         // Enough for what is sent, and too little for what comes back.
         LimitName::EgressBytesMax => set(&mut limits.egress_bytes_max, 900),
         LimitName::ConcurrentCallsMax => {
-            limits.queue_wait_ms_max = 50;
+            limits.queue_wait_ms_max = 0;
             set(&mut limits.concurrent_calls_max, 1)
         }
         LimitName::QueueWaitMsMax => {
@@ -196,8 +198,13 @@ async fn each_limit_is_enforced_named_recorded_and_charged(pool: PgPool) {
                 let refused = world.refuse(&customer, &format!("server-{index}"), &refusal).await;
 
                 assert_eq!(limit_of(&refused), Some(&named), "{limit}: {refused}");
-                let text = named.to_string();
-                assert!(text.contains(limit.as_str()) && text.contains(&value.to_string()) && text.contains(&name), "{text}");
+                for text in [named.to_string(), refused.to_string()] {
+                    assert!(text.contains(limit.as_str()) && text.contains(&value.to_string()) && text.contains(&name), "{text}");
+                }
+                if matches!(refusal, Refusal::AtOnce) {
+                    world.is_recorded_as_refused(&customer, &named.to_string(), 0).await;
+                    charged.push((limit, customer.id, 2));
+                }
             }
             Crossing::LeftOut => {
                 let (answer, kept) = world.write_lines(&customer, &format!("server-{index}")).await;
@@ -208,8 +215,10 @@ async fn each_limit_is_enforced_named_recorded_and_charged(pool: PgPool) {
             Crossing::Waits => {
                 let (refused, waited_ms) = world.wait(&customer, &format!("server-{index}")).await;
 
-                assert_eq!(limit_of(&refused).map(|limit| limit.limit), Some(LimitName::ConcurrentCallsMax));
+                assert_eq!(limit_of(&refused), Some(&named), "{refused}");
                 assert!((value..value + 2_000).contains(&waited_ms), "{waited_ms} ms");
+                world.is_recorded_as_refused(&customer, &named.to_string(), value).await;
+                charged.push((limit, customer.id, 2));
             }
             Crossing::MetBy(test) => {
                 assert!(include_str!("executions.rs").contains(&format!("async fn {test}(")), "{test} is there");
@@ -227,6 +236,47 @@ async fn each_limit_is_enforced_named_recorded_and_charged(pool: PgPool) {
     }
 }
 
+/// Each column of the table is a limit that is crossed above, and has its row in the list of what proves what; the modules are a list and no number.
+#[sqlx::test(migrations = "../../migrations")]
+async fn every_column_of_a_tier_is_a_limit_that_is_crossed_and_listed(pool: PgPool) {
+    let columns: Vec<String> = sqlx::query_scalar(
+        "SELECT column_name::text FROM information_schema.columns WHERE table_name = 'tiers' AND column_name <> 'name'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let listed = include_str!("../../../docs/requirements.md");
+
+    let mut known: Vec<_> = LimitName::ALL.iter().map(|limit| limit.as_str()).chain(["library_modules"]).collect();
+    known.sort_unstable();
+    let mut columns: Vec<_> = columns.iter().map(String::as_str).collect();
+    columns.sort_unstable();
+    assert_eq!(columns, known);
+    for column in columns {
+        assert!(listed.contains(&format!("\n| `{column}` | ")), "{column} has no row in docs/requirements.md");
+    }
+}
+
+/// TIER-4: what is no number is named like one, when it is put and, by a tier that has become poorer, when it is called.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_module_of_a_richer_tier_is_refused_by_limit_value_and_tier(pool: PgPool) {
+    let test = TestApp::start(pool).await;
+    tier(&test, "shrinking", |limits| limits.library_modules = LibraryModules::All).await;
+    let customer = test.customer("shrinking").await;
+    let source = format!("import * as richer from \"{RICHER_MODULE}\";\n{}", constant("one", "Object.keys(richer).length"));
+    customer.deploy("library", "one", &source).await;
+    tier(&test, "shrinking", |limits| limits.library_modules = LibraryModules::Basic).await;
+
+    let put = customer.put("library", "one", &format!("{source}\n")).await.unwrap_err();
+    let called = customer.call("library", "one", json!({})).await.unwrap_err();
+
+    for refused in [put, called] {
+        let text = refused.to_string();
+        assert!(["library_modules", "basic", "shrinking"].iter().all(|word| text.contains(word)), "{text}");
+    }
+    test.stop().await;
+}
+
 impl World {
     async fn run(&self, customer: &TestCustomer, server: &str, guest: &Guest) -> CallAnswer {
         match guest {
@@ -235,25 +285,11 @@ impl World {
                 customer.call(server, "misbehave", json!({ "how": how })).await.unwrap()
             }
             Guest::Component(code) => {
-                customer.create_server(server).await.unwrap();
-                let app = self.test.app();
-                let ticket = components::begin(app, &customer.caller, &slug(server), None).await.unwrap();
-                let component = wat::parse_str(code).unwrap();
-                let words = Words { description: Some("Crosses a limit.".into()), ..Words::default() };
-                let new = NewComponent { component, export: Some("run".into()), grants: Grants::default(), words };
-                components::put(app, &customer.caller, &slug(server), &tool_name("run"), ticket, new).await.unwrap();
-                customer.release(server).await;
+                deploy_component(&self.test, customer, server, code).await;
                 customer.call(server, "run", json!({})).await.unwrap()
             }
             Guest::Asks => {
-                let url = self.upstream.url("/");
-                let source =
-                    constant("ask", &format!(r#"(await fetch("{url}", {{ method: "POST", body: "x".repeat(500) }})).status"#));
-                let source = source.replace("run() {", "async run() {");
-                customer.create_server(server).await.unwrap();
-                let grants = Grants { hosts: vec![self.upstream.grant()], ..Grants::default() };
-                customer.put_with(server, "ask", &source, grants).await.unwrap();
-                customer.release(server).await;
+                deploy_asking(customer, server, &self.upstream).await;
                 customer.call(server, "ask", json!({})).await.unwrap()
             }
         }
@@ -269,6 +305,19 @@ impl World {
         .await;
         assert_eq!((record.status, record.error.as_deref()), (Status::LimitExceeded, Some(error)));
         assert_eq!(record.receipt.as_ref(), Some(&answer.receipt));
+    }
+
+    /// There is a record of a call that was refused for this after so many milliseconds. No code ran, so that there is no receipt.
+    async fn is_recorded_as_refused(&self, customer: &TestCustomer, reason: &str, waited_ms: u64) {
+        let record = eventually(async || {
+            let (filter, page) = (ExecutionFilter::default(), PageRequest::default());
+            let records = executions::list(self.test.app(), &customer.caller, &filter, &page).await.unwrap().items;
+            records.into_iter().find(|record| record.error.as_deref().is_some_and(|error| error.contains(reason)))
+        })
+        .await;
+        assert_eq!((record.status, record.receipt), (Status::LimitExceeded, None));
+        let waited = record.completed_at.unwrap() - record.started_at;
+        assert!(u64::try_from(waited.num_milliseconds()).unwrap() >= waited_ms, "{waited}");
     }
 
     async fn refuse(&self, customer: &TestCustomer, server: &str, refusal: &Refusal) -> AppError {

@@ -96,14 +96,17 @@ async fn the_tier_bounds_calls_at_one_time_and_how_long_one_waits_for_a_place(po
             .collect();
         tokio::time::sleep(Duration::from_millis(400)).await;
 
-        let refused = customer.call(&server, "sleep", json!({"ms": 1})).await.unwrap_err();
+        let waited = customer.call(&server, "sleep", json!({"ms": 1})).await.unwrap_err();
+        tier(&test, name, |limits| (limits.concurrent_calls_max, limits.queue_wait_ms_max) = (at_once, 0)).await;
+        let at_once_refused = customer.call(&server, "sleep", json!({"ms": 1})).await.unwrap_err();
         for call in running {
             assert_eq!(call.await.unwrap().unwrap().status, Status::Success);
         }
         let afterwards = customer.call(&server, "sleep", json!({"ms": 1})).await;
 
-        assert_eq!(limit_of(&refused), Some(&exceeded(LimitName::ConcurrentCallsMax, at_once.into(), name)));
-        assert!(matches!(refused, AppError::Busy { .. }));
+        assert_eq!(limit_of(&waited), Some(&exceeded(LimitName::QueueWaitMsMax, 150, name)));
+        assert_eq!(limit_of(&at_once_refused), Some(&exceeded(LimitName::ConcurrentCallsMax, at_once.into(), name)));
+        assert!([waited, at_once_refused].iter().all(|refused| matches!(refused, AppError::Busy { .. })));
         assert!(afterwards.is_ok());
     }
     test.stop().await;

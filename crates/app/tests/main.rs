@@ -8,6 +8,7 @@ mod artifacts;
 mod audit;
 mod calls;
 mod catalogue;
+mod charging;
 mod client_documents;
 mod client_keys;
 mod clients;

@@ -103,7 +103,7 @@ async fn a_call_waits_for_a_place_for_as_long_as_its_tier_says(pool: PgPool) {
         let waited = began.elapsed();
 
         assert!(matches!(refused, AppError::Busy { .. }), "{refused:?}");
-        assert_eq!(limit_of(&refused), Some(&exceeded(LimitName::ConcurrentCallsMax, places.into(), tier)));
+        assert_eq!(limit_of(&refused), Some(&exceeded(LimitName::QueueWaitMsMax, wait_ms, tier)), "{places} are taken");
         let wait = Duration::from_millis(wait_ms);
         assert!(waited >= wait && waited < wait + Duration::from_millis(1500), "{tier}: {waited:?}");
         for call in asleep {

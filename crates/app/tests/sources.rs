@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use app::{AppError, tiers};
-use domain::{LimitExceeded, LimitName, Limits, Slug, ToolName};
-use testkit::TestApp;
+use app::{
+    AppError,
+    components::{self, NewComponent, Words},
+    tiers,
+};
+use domain::{Grants, LimitExceeded, LimitName, Limits, Slug, ToolName};
+use testkit::{TestApp, TestCustomer, Upstream};
 
 /// Adds two numbers.
 pub(crate) const ADD: &str = r#"
@@ -71,6 +75,28 @@ export default tool({{
 }});
 "#
     )
+}
+
+/// Makes a server with one tool, the function `run` of this component in the text format, and releases it.
+pub(crate) async fn deploy_component(test: &TestApp, customer: &TestCustomer, server: &str, text: &str) {
+    customer.create_server(server).await.unwrap();
+    let ticket = components::begin(test.app(), &customer.caller, &slug(server), None).await.unwrap();
+    let component = wat::parse_str(text).unwrap();
+    let words = Words { description: Some("Runs.".into()), ..Words::default() };
+    let new = NewComponent { component, export: Some("run".into()), grants: Grants::default(), words };
+    components::put(test.app(), &customer.caller, &slug(server), &tool_name("run"), ticket, new).await.unwrap();
+    customer.release(server).await;
+}
+
+/// Makes a server with one tool, `ask`, which sends half a kilobyte to the upstream, and releases it.
+pub(crate) async fn deploy_asking(customer: &TestCustomer, server: &str, upstream: &Upstream) {
+    let url = upstream.url("/");
+    let source = constant("ask", &format!(r#"(await fetch("{url}", {{ method: "POST", body: "x".repeat(500) }})).status"#));
+    let source = source.replace("run() {", "async run() {");
+    customer.create_server(server).await.unwrap();
+    let grants = Grants { hosts: vec![upstream.grant()], ..Grants::default() };
+    customer.put_with(server, "ask", &source, grants).await.unwrap();
+    customer.release(server).await;
 }
 
 pub(crate) fn slug(text: &str) -> Slug {

@@ -26,6 +26,16 @@ impl BuildRequest {
     pub const SOURCE_BYTES_MAX: usize = 1024 * 1024;
 }
 
+/// Who waits for a piece of work. People go before calls, whose code is made again by the thousand when the engine has changed; but not always, so
+/// that calls are served, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiter {
+    /// Somebody who puts, tries or downloads a tool.
+    Person,
+    /// A call of a tool whose code is not there any more.
+    Call,
+}
+
 /// A tool that was built.
 #[derive(Debug, Clone)]
 pub struct Built {
@@ -50,6 +60,9 @@ pub struct UploadRequest {
     pub component: Vec<u8>,
     /// Bytes that the component may have, from the customer's tier.
     pub artifact_bytes_max: u64,
+    /// Fuel that a call may burn, from the customer's tier. A start may burn as much, and
+    /// [`START_FUEL_MAX`](sandbox::inspection::START_FUEL_MAX) at most.
+    pub fuel_per_call_max: u64,
 }
 
 /// A component that can be hosted.

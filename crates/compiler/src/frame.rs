@@ -33,8 +33,8 @@ pub(crate) enum Request {
     Precompile,
     /// The body is a component that was inspected before.
     PrecompileComponent,
-    /// The body is a component.
-    Inspect,
+    /// The body is a component, whose start may burn so much fuel.
+    Inspect { start_fuel_max: u64 },
     /// The body is the artifact.
     Portable,
 }

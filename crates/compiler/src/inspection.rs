@@ -2,11 +2,12 @@
 
 mod exports;
 mod imports;
+mod nesting;
 mod schema;
 
 use domain::{Diagnostic, ToolInterface};
 use sandbox::inspection::{self, Trial, TrialError};
-use wasmparser::Parser;
+use wasmparser::{Parser, Payload};
 use wasmtime::{Engine, component::Component};
 use wit_parser::decoding::DecodedWasm;
 
@@ -73,15 +74,20 @@ pub(crate) fn read(component: &[u8]) -> Result<Reading, Refusal> {
     Ok(Reading { is_tool, offers })
 }
 
-/// Inspects a component. What is quick to see comes before the compilation, which takes most of the time; `compiling` is called between the
-/// two.
-pub(crate) fn inspect(engine: &Engine, component: &[u8], compiling: impl FnOnce()) -> Result<Inspection, Refusal> {
+/// Inspects a component, whose start may burn so much fuel. What is quick to see comes before the compilation, which takes most of the time;
+/// `compiling` is called between the two.
+pub(crate) fn inspect(
+    engine: &Engine,
+    component: &[u8],
+    start_fuel_max: u64,
+    compiling: impl FnOnce(),
+) -> Result<Inspection, Refusal> {
     let Reading { is_tool, offers } = read(component)?;
     compiling();
     let compiled = Component::new(engine, component)
         .map_err(|error| Refusal::because(format!("the component cannot be compiled: {error:#}")))?;
     let trial = if is_tool { Trial::Describe { answer_bytes_max: INTERFACE_BYTES_MAX } } else { Trial::Start };
-    let described = inspection::try_out(engine, &compiled, trial).map_err(|error| match error {
+    let described = inspection::try_out(engine, &compiled, trial, start_fuel_max).map_err(|error| match error {
         TrialError::Rejected(reason) => Refusal::because(reason),
         TrialError::Internal(error) => Refusal::Internal(format!("{error:#}")),
     })?;
@@ -105,10 +111,17 @@ fn check_head(component: &[u8]) -> Result<(), Refusal> {
 }
 
 /// That the sections, those of what is nested too, end where they say. What reads them afterwards makes room for as much as a section says
-/// that it has.
+/// that it has. And that no function is nested deeper than a compiler goes in good time.
 fn check_sections(component: &[u8]) -> Result<(), Refusal> {
-    let mut payloads = Parser::new(0).parse_all(component);
-    payloads.find_map(Result::err).map_or(Ok(()), |error| Err(Refusal::because(format!("the component cannot be read: {error}"))))
+    for payload in Parser::new(0).parse_all(component) {
+        let payload = payload.map_err(|error| Refusal::because(format!("the component cannot be read: {error}")))?;
+        if let Payload::CodeSectionEntry(body) = &payload
+            && nesting::is_too_deep(body)
+        {
+            return Err(Refusal::because(format!("a function has more than {} blocks in one another", nesting::BLOCKS_MAX)));
+        }
+    }
+    Ok(())
 }
 
 /// What `describe` answered, which must be right as a source's own words must be.

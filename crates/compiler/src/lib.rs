@@ -17,7 +17,7 @@ mod source;
 mod worker;
 mod workers;
 
-pub use build::{BuildError, BuildRequest, Built, Inspected, InspectedExport, UploadRequest, WorkerError};
+pub use build::{BuildError, BuildRequest, Built, Inspected, InspectedExport, UploadRequest, Waiter, WorkerError};
 pub use confinement::{ConfineError, Confinement, confine};
 pub use modules::{LIBRARY, LibraryModule, LibraryPackage, ModuleBounds, ModuleRefusal, TYPES};
 pub use snapshot::PreparationError;

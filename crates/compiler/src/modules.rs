@@ -51,6 +51,8 @@ pub struct LibraryPackage {
 pub struct ModuleBounds {
     /// What the customer's tier has.
     pub library: LibraryModules,
+    /// Which tier that is; absent where nothing is refused for its sake.
+    pub tier: Option<TierName>,
     /// The tiers that have more: for the refusal of a module that this one lacks.
     pub richer_tiers: Vec<TierName>,
     /// What the customer grants; empty: whatever the tier has.
@@ -69,10 +71,17 @@ pub enum ModuleRefusal {
         nearest: Option<&'static str>,
     },
     /// The tier lacks it.
-    #[error("\"toolwright:{name}\" is not among the modules of this tier: {} {}", tiers(.richer_tiers), own(.richer_tiers))]
+    #[error(
+        "\"toolwright:{name}\" is not among the modules of {} (its library_modules are `{}`): {} {}",
+        this(.tier.as_ref()), library.as_str(), tiers(.richer_tiers), own(.richer_tiers)
+    )]
     Tier {
         /// The module.
         name: &'static str,
+        /// The tier.
+        tier: Option<TierName>,
+        /// What it has.
+        library: LibraryModules,
         /// The tiers that have it.
         richer_tiers: Vec<TierName>,
     },
@@ -109,7 +118,7 @@ impl ModuleBounds {
     /// Every module there is: for a source that was taken before.
     #[must_use]
     pub const fn none() -> Self {
-        Self { library: LibraryModules::All, richer_tiers: Vec::new(), granted: BTreeSet::new() }
+        Self { library: LibraryModules::All, tier: None, richer_tiers: Vec::new(), granted: BTreeSet::new() }
     }
 
     /// The module that is imported as `toolwright:` and `name`, if it may be.
@@ -117,7 +126,8 @@ impl ModuleBounds {
         let module = find(name).ok_or_else(|| ModuleRefusal::Unknown { name: shown(name), nearest: nearest(name) })?;
         let name = module.name;
         if !module.is_in(self.library) {
-            return Err(ModuleRefusal::Tier { name, richer_tiers: self.richer_tiers.clone() });
+            let Self { library, tier, richer_tiers, .. } = self.clone();
+            return Err(ModuleRefusal::Tier { name, tier, library, richer_tiers });
         }
         if !self.granted.is_empty() && !self.granted.iter().any(|granted| granted.as_str() == name) {
             return Err(ModuleRefusal::NotGranted { name });
@@ -183,6 +193,10 @@ fn guess(nearest: Option<&'static str>) -> String {
 pub(crate) fn list_all() -> String {
     let names: Vec<&str> = LIBRARY.iter().map(|module| module.name).collect();
     names.join(", ")
+}
+
+fn this(tier: Option<&TierName>) -> String {
+    tier.map_or_else(|| "this tier".to_owned(), |tier| format!("tier `{tier}`"))
 }
 
 fn tiers(richer: &[TierName]) -> String {

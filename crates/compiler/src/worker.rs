@@ -134,7 +134,7 @@ fn answer(bench: &Bench, request: Frame<Request>, output: &Stdout) -> io::Result
         Request::Prepare { .. } => Err(io::Error::other("the worker is prepared already")),
         Request::Precompile => Ok(precompile(bench, &request.body)),
         Request::PrecompileComponent => Ok(precompile_component(bench, &request.body)),
-        Request::Inspect => inspect(bench, &request.body, output),
+        Request::Inspect { start_fuel_max } => inspect(bench, &request.body, start_fuel_max, output),
         Request::Portable => Ok(portable(bench, &request.body)),
         Request::Build { language, artifact_bytes_max, modules } => match String::from_utf8(request.body) {
             Ok(source) => build(bench, &Order { language, source: &source, artifact_bytes_max, modules: &modules }, output),
@@ -193,11 +193,11 @@ fn precompile_component(bench: &Bench, component: &[u8]) -> Reply {
     }
 }
 
-fn inspect(bench: &Bench, component: &[u8], output: &Stdout) -> io::Result<Reply> {
+fn inspect(bench: &Bench, component: &[u8], start_fuel_max: u64, output: &Stdout) -> io::Result<Reply> {
     let enter = |phase| frame::write(&mut output.lock(), &Answer::Phase(phase), &[]);
     enter(Phase::Inspecting)?;
     let mut entered = Ok(());
-    let inspected = inspection::inspect(&bench.engine, component, || entered = enter(Phase::Compiling));
+    let inspected = inspection::inspect(&bench.engine, component, start_fuel_max, || entered = enter(Phase::Compiling));
     entered?;
     Ok(match inspected {
         Ok(inspection) => {

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    BuildError, BuildRequest, Built, ConfineError, Confinement, Inspected, InspectedExport, ModuleBounds, UploadRequest,
+    BuildError, BuildRequest, Built, ConfineError, Confinement, Inspected, InspectedExport, ModuleBounds, UploadRequest, Waiter,
     WorkerError, confinement, engine,
     frame::{Answer, Frame, Offered, Request},
     snapshot::{self, PreparationError},
@@ -59,7 +59,8 @@ const MESSAGE_CHARS_MAX: usize = 2_000;
 pub struct WorkersConfig {
     /// Worker processes that are kept ready: as many builds run at one time. 1 at least.
     pub workers: usize,
-    /// Builds that may wait for a worker, of one customer half as many; a quarter as many large components. 1 at least.
+    /// Builds that may wait for a worker, and as many that are made again for calls; of one customer half as many; a quarter as many large
+    /// components. 1 at least.
     pub queue_max: usize,
     /// Wall time of one build in milliseconds; then its worker is killed. More than the 5 s that a source's top level may take.
     pub wall_ms_max: u32,
@@ -151,7 +152,7 @@ impl Workers {
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             estate: prepare(&config)?,
-            queue: Queue::new(config.queue_max.max(1)),
+            queue: Queue::new(config.queue_max.max(1), workers),
             config,
             launcher,
             living: AtomicUsize::new(0),
@@ -164,15 +165,20 @@ impl Workers {
         Ok(Arc::new(Self { shared, stop, slots: std::sync::Mutex::new(slots) }))
     }
 
-    /// Builds a source. A build whose caller goes away while it waits is not begun.
+    /// Builds a source that somebody puts. A build whose caller goes away while it waits is not begun.
     pub async fn build(&self, request: BuildRequest) -> Result<Built, BuildError> {
+        self.build_for(Waiter::Person, request).await
+    }
+
+    /// As [`Workers::build`], of a source that was built before.
+    pub async fn build_for(&self, waiter: Waiter, request: BuildRequest) -> Result<Built, BuildError> {
         let BuildRequest { customer, language, source, artifact_bytes_max, modules } = request;
         if source.len() > BuildRequest::SOURCE_BYTES_MAX {
             let message = format!("the source has {} bytes; {} are allowed", source.len(), BuildRequest::SOURCE_BYTES_MAX);
             return Err(BuildError::Rejected(vec![Diagnostic::without_place(message)]));
         }
         let Frame { head, body } = self
-            .ask(customer, Request::Build { language, artifact_bytes_max, modules: modules.clone() }, source.into_bytes())
+            .ask(waiter, customer, Request::Build { language, artifact_bytes_max, modules: modules.clone() }, source.into_bytes())
             .await?;
         match head {
             Answer::Built { interface, modules: imported, artifact_bytes } => {
@@ -190,12 +196,13 @@ impl Workers {
     /// Holds a component against what can be hosted, reads what it offers, and makes its native code. The customer's component is at fault
     /// in a [`BuildError::Rejected`], whose reasons name what it imports or exports.
     pub async fn inspect(&self, request: UploadRequest) -> Result<Inspected, BuildError> {
-        let UploadRequest { customer, component, artifact_bytes_max } = request;
+        let UploadRequest { customer, component, artifact_bytes_max, fuel_per_call_max } = request;
         let bytes = component.len() as u64;
         if bytes > artifact_bytes_max {
             return Err(BuildError::ArtifactSize { bytes });
         }
-        match self.ask(customer, Request::Inspect, component).await? {
+        let request = Request::Inspect { start_fuel_max: fuel_per_call_max };
+        match self.ask(Waiter::Person, customer, request, component).await? {
             Frame { head: Answer::Inspected { offers }, body } => Ok(Inspected { native: body, offers: check_offers(offers)? }),
             Frame { head: Answer::Rejected { diagnostics }, .. } => Err(reject(diagnostics)),
             Frame { head, .. } => Err(unexpected(head)),
@@ -203,12 +210,18 @@ impl Workers {
     }
 
     /// Makes native code of an artifact that a build made, or an inspection took, before. It is work for `customer`.
-    pub async fn precompile(&self, customer: CustomerId, form: &ToolForm, artifact: Vec<u8>) -> Result<Vec<u8>, BuildError> {
+    pub async fn precompile(
+        &self,
+        waiter: Waiter,
+        customer: CustomerId,
+        form: &ToolForm,
+        artifact: Vec<u8>,
+    ) -> Result<Vec<u8>, BuildError> {
         let request = match form {
             ToolForm::JavaScript => Request::Precompile,
             ToolForm::Component { .. } => Request::PrecompileComponent,
         };
-        match self.ask(customer, request, artifact).await.map_err(no_fault_of_a_customer)? {
+        match self.ask(waiter, customer, request, artifact).await.map_err(no_fault_of_a_customer)? {
             Frame { head: Answer::Precompiled, body } => Ok(body),
             Frame { head: Answer::OtherBase, .. } => Err(BuildError::OtherBase),
             Frame { head, .. } => Err(unexpected(head)),
@@ -218,7 +231,7 @@ impl Workers {
     /// Makes of an artifact that a build with this program's engine ([`engine::digest`]) made one component of the world
     /// `toolwright:tool/tool` that has all in it: what other hosts can run. It is work for `customer`.
     pub async fn portable(&self, customer: CustomerId, artifact: Vec<u8>) -> Result<Vec<u8>, BuildError> {
-        match self.ask(customer, Request::Portable, artifact).await.map_err(no_fault_of_a_customer)? {
+        match self.ask(Waiter::Person, customer, Request::Portable, artifact).await.map_err(no_fault_of_a_customer)? {
             Frame { head: Answer::Portable, body } => Ok(body),
             Frame { head: Answer::OtherBase, .. } => Err(BuildError::OtherBase),
             Frame { head, .. } => Err(unexpected(head)),
@@ -247,14 +260,20 @@ impl Workers {
         }
     }
 
-    async fn ask(&self, customer: CustomerId, request: Request, body: Vec<u8>) -> Result<Frame<Answer>, BuildError> {
+    async fn ask(
+        &self,
+        waiter: Waiter,
+        customer: CustomerId,
+        request: Request,
+        body: Vec<u8>,
+    ) -> Result<Frame<Answer>, BuildError> {
         let shut_down = || BuildError::Worker(WorkerError::ShutDown);
         let (reply, answer) = oneshot::channel();
         let lane = match request {
-            Request::Inspect | Request::PrecompileComponent if body.len() > QUICK_COMPONENT_BYTES_MAX => Lane::Slow,
+            Request::Inspect { .. } | Request::PrecompileComponent if body.len() > QUICK_COMPONENT_BYTES_MAX => Lane::Slow,
             _ => Lane::Quick,
         };
-        self.shared.queue.push(lane, Job { customer, request, body, reply }).map_err(|refused| match refused {
+        self.shared.queue.push(lane, Job { customer, waiter, request, body, reply }).map_err(|refused| match refused {
             Refused::Full => BuildError::Busy,
             Refused::Closed => shut_down(),
         })?;

@@ -17,6 +17,8 @@ mod kills;
 mod node;
 #[path = "workers/processes.rs"]
 mod processes;
+#[path = "workers/turns.rs"]
+mod turns;
 
 use std::{
     fs,

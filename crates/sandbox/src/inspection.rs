@@ -27,9 +27,10 @@ use crate::{
     wall::Wall,
 };
 
-/// Ten times what Python takes to start.
-const FUEL_MAX: u64 = 10_000_000_000;
-/// A start and `describe` answer at once; more is a tool that would be slow at every call.
+/// Fuel that a start and `describe` may burn, however much the tier has: twice what Python takes, and about two seconds of a loop that does
+/// nothing else.
+pub const START_FUEL_MAX: u64 = 2_000_000_000;
+/// Wall time, for what takes time and no fuel, and for a machine under load.
 const WALL_MAX: Duration = Duration::from_secs(10);
 /// Nobody's tier: what crosses a limit here is told in words of its own.
 const TIER: &str = "inspection";
@@ -57,9 +58,10 @@ pub enum TrialError {
     Internal(#[source] wasmtime::Error),
 }
 
-/// Starts `component`, which was compiled by `engine` in this process. It has the host's functions, but no environment and no way out. Blocks
-/// for 10 s at most. Gives what `describe` answered, if it was asked.
-pub fn try_out(engine: &Engine, component: &Component, trial: Trial) -> Result<Option<String>, TrialError> {
+/// Starts `component`, which was compiled by `engine` in this process. It has the host's functions, but no environment and no way out, and burns
+/// `fuel_max` at most, and no more than [`START_FUEL_MAX`]. Blocks for 10 s at most. Gives what `describe` answered, if it was asked.
+pub fn try_out(engine: &Engine, component: &Component, trial: Trial, fuel_max: u64) -> Result<Option<String>, TrialError> {
+    let fuel_max = fuel_max.min(START_FUEL_MAX);
     let linked = ComponentRuntime::new(engine).map_err(TrialError::Internal)?.link(component);
     let instance =
         linked.map_err(|error| TrialError::Rejected(format!("the component's imports are not what there is: {error:#}")))?;
@@ -67,8 +69,8 @@ pub fn try_out(engine: &Engine, component: &Component, trial: Trial) -> Result<O
     let runtime = runtime.map_err(|error| TrialError::Internal(error.into()))?;
     with_deadline(engine, || {
         runtime.block_on(async {
-            let tried = tokio::time::timeout(WALL_MAX, run(engine, component, &instance, trial)).await;
-            tried.unwrap_or_else(|_| Err(TrialError::Rejected(too_long())))
+            let tried = tokio::time::timeout(WALL_MAX, run(engine, component, &instance, trial, fuel_max)).await;
+            tried.unwrap_or_else(|_| Err(TrialError::Rejected(too_long(fuel_max))))
         })
     })
 }
@@ -78,13 +80,14 @@ async fn run(
     component: &Component,
     linked: &InstancePre<GuestState>,
     trial: Trial,
+    fuel_max: u64,
 ) -> Result<Option<String>, TrialError> {
-    let mut store = Store::new(engine, state()?);
+    let mut store = Store::new(engine, state(fuel_max)?);
     store.limiter(|state| &mut state.footprint);
-    store.set_fuel(FUEL_MAX).map_err(TrialError::Internal)?;
+    store.set_fuel(fuel_max).map_err(TrialError::Internal)?;
     store.set_epoch_deadline(1);
     let rejected =
-        |what: &str, error: &wasmtime::Error| TrialError::Rejected(format!("the component {what}: {}", explain(error)));
+        |what: &str, error: &wasmtime::Error| TrialError::Rejected(format!("the component {what}: {}", explain(error, fuel_max)));
     let instance = component::start(linked, &mut store).await.map_err(|broken| {
         let (Broken::Start(error) | Broken::Call(error)) = broken;
         rejected("does not start", &error)
@@ -101,25 +104,25 @@ async fn run(
     Ok(Some(text))
 }
 
-fn explain(error: &wasmtime::Error) -> String {
+fn explain(error: &wasmtime::Error, fuel_max: u64) -> String {
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel | Trap::Interrupt) => return too_long(),
+        Some(Trap::OutOfFuel | Trap::Interrupt) => return too_long(fuel_max),
         Some(trap) => return trap.to_string(),
         None => {}
     }
     error.downcast_ref::<Fault>().map_or_else(|| format!("{error:#}"), ToString::to_string)
 }
 
-fn too_long() -> String {
-    format!("it took longer than {} s, or burned more than {FUEL_MAX} fuel, before it could be called", WALL_MAX.as_secs())
+fn too_long(fuel_max: u64) -> String {
+    format!("it burned more than {fuel_max} fuel, or took longer than {} s, before it could be called", WALL_MAX.as_secs())
 }
 
 /// The state of a guest that has what the largest guest can have, and nobody to speak to.
-fn state() -> Result<GuestState, TrialError> {
+fn state(fuel_max: u64) -> Result<GuestState, TrialError> {
     let tier: TierName = TIER.parse().map_err(|error| TrialError::Internal(wasmtime::Error::new(error)))?;
     let limits = CallLimits {
         tier,
-        fuel_per_call_max: FUEL_MAX,
+        fuel_per_call_max: fuel_max,
         memory_bytes_max: MEMORY_BYTES_MAX as u64,
         wall_ms_max: u32::try_from(WALL_MAX.as_millis()).unwrap_or(u32::MAX),
         output_bytes_max: 0,

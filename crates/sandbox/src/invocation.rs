@@ -82,6 +82,7 @@ impl CallLimits {
         LimitExceeded { limit, value, tier: self.tier.clone() }
     }
 
+    /// For a place of the customer and one of the node together.
     pub(crate) fn queue_wait_max(&self) -> Duration {
         Duration::from_millis(self.queue_wait_ms_max.into())
     }

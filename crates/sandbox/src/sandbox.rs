@@ -253,7 +253,9 @@ impl Sandbox {
     }
 
     async fn take_slot(&self, call: &Invocation) -> Result<Slot, InvokeError> {
-        let taken = self.slots.take(call.customer, call.limits.queue_wait_max()).await;
+        // It has waited for its customer's place already.
+        let wait_max = call.limits.queue_wait_max().saturating_sub(Duration::from_micros(call.queue_us));
+        let taken = self.slots.take(call.customer, wait_max).await;
         taken.map_err(|refused| match refused {
             NoSlot::Busy => InvokeError::Busy { slots_max: self.config.slots_max, waited_ms: call.limits.queue_wait_ms_max },
             NoSlot::Closed => InvokeError::ShutDown,

@@ -34,6 +34,7 @@ async fn a_call_that_waited_runs_and_says_how_long() {
     let mut second = invocation();
     second.limits.wall_ms_max = 1;
     second.queue_us = 1_000_000;
+    second.limits.queue_wait_ms_max = 5_000;
 
     let (_, second) = tokio::join!(room.try_call(first), async {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -42,6 +43,27 @@ async fn a_call_that_waited_runs_and_says_how_long() {
 
     assert!(second.receipt.queue_us > 1_000_000, "both waits are told: {}", second.receipt.queue_us);
     assert!(second.receipt.queue_us < 5_000_000, "{}", second.receipt.queue_us);
+}
+
+#[tokio::test]
+async fn what_a_call_has_waited_for_its_customers_place_is_not_waited_again() {
+    let room = Room::with(ENDLESS, "", |config| config.slots_max = 1).await;
+    let (sandbox, tool) = (room.sandbox.clone(), room.tool.clone());
+    let first = tokio::spawn(async move { sandbox.invoke(&tool, invocation()).await });
+    while room.sandbox.usage().slots_taken == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut second = invocation();
+    second.limits.queue_wait_ms_max = 60_000;
+    second.queue_us = 59_950_000;
+
+    let begun = std::time::Instant::now();
+    let second = room.try_call(second).await;
+
+    assert!(matches!(second, Err(InvokeError::Busy { .. })), "{second:?}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    first.abort();
+    room.is_empty_soon().await;
 }
 
 #[tokio::test]

@@ -20,9 +20,13 @@ pub(crate) fn of_too_many(too_many: &TooMany) -> [Field; 3] {
 }
 
 /// For a customer whose tier allows no more for now.
-pub(crate) fn of_limit(limit: &LimitExceeded, retry_after_s: u32) -> [Field; 3] {
+pub(crate) fn of_limit(limit: &LimitExceeded, retry_after_s: u32) -> Vec<Field> {
+    // A time that was waited is no number of requests: there, `complete` says what follows from when to come again.
+    if limit.limit == LimitName::QueueWaitMsMax {
+        return vec![(header::RETRY_AFTER, retry_after_s.max(1).into())];
+    }
     let unit = if limit.limit == LimitName::ConcurrentCallsMax { Unit::ConcurrentRequests } else { Unit::Requests };
-    refused(limit.limit, limit.value, window_s(limit.limit), unit, retry_after_s)
+    refused(limit.limit, limit.value, window_s(limit.limit), unit, retry_after_s).into()
 }
 
 /// For whoever was let in.
@@ -107,12 +111,14 @@ mod tests {
     #[test]
     fn a_limit_of_a_tier_is_told_with_what_it_counts() {
         let fields = |limit, value| {
-            let [policy, ..] = of_limit(&LimitExceeded { limit, value, tier: "free".parse().unwrap() }, 2);
-            policy.1.to_str().unwrap().to_owned()
+            let fields = of_limit(&LimitExceeded { limit, value, tier: "free".parse().unwrap() }, 2);
+            shown(&fields).remove(0)
         };
 
-        assert_eq!(fields(LimitName::CallsPerMonthMax, 10_000), "\"calls_per_month_max\";q=10000");
-        assert_eq!(fields(LimitName::ConcurrentCallsMax, 4), "\"concurrent_calls_max\";q=4;qu=\"concurrent-requests\"");
+        assert_eq!(fields(LimitName::CallsPerMonthMax, 10_000), "ratelimit-policy: \"calls_per_month_max\";q=10000");
+        let places = "ratelimit-policy: \"concurrent_calls_max\";q=4;qu=\"concurrent-requests\"";
+        assert_eq!(fields(LimitName::ConcurrentCallsMax, 4), places);
+        assert_eq!(fields(LimitName::QueueWaitMsMax, 1_000), "retry-after: 2");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use compiler::Waiter;
 use domain::{
     Abilities, Answer, CallId, CustomerId, Digest, KeepContents, LimitExceeded, LimitName, LogLine, Outcome, Receipt, RequestId,
     Status, Tier,
@@ -37,6 +38,8 @@ pub(crate) struct Call<'a> {
     pub(crate) tool: &'a ServedTool,
     /// What the caller brought.
     pub(crate) secrets: &'a CallerSecrets,
+    /// Whether a person waits for it, where its code is to be made first.
+    pub(crate) waiter: Waiter,
 }
 
 /// What a call brings along.
@@ -59,41 +62,52 @@ struct Again {
     row: KeptJournal,
 }
 
-/// The customer's tier, if it allows one more request now. What goes on with a call counts against the minute, but not as another call of the month.
-pub(crate) async fn admit(app: &App, caller: &Caller, customer: CustomerId, means: &Means) -> Result<Arc<Tier>, AppError> {
-    let unavailable = |message: &str| {
-        app.metrics.observe_refusal(CallRefusal::Unavailable);
-        AppError::Unavailable { message: message.to_owned() }
-    };
+/// The customer's tier, if it allows one more request now. Every request counts against the minute, whatever it asks for.
+pub(crate) async fn admit(app: &App, caller: &Caller, customer: CustomerId) -> Result<Arc<Tier>, AppError> {
     if !app.outage.allows_calls() {
-        return Err(unavailable("the database has been away for longer than calls go on without it"));
+        return Err(unavailable(app, "the database has been away for longer than calls go on without it"));
     }
     let tier = tiers::of_customer(app, customer).await?;
-    let refuse = |refusal, limit, value, retry_after_s| {
-        app.metrics.observe_refusal(refusal);
-        AppError::RateLimited { limit: LimitExceeded { limit, value, tier: tier.name.clone() }, retry_after_s }
-    };
     let per_minute = tier.limits.calls_per_minute_max;
     limits::admit_call(app, caller, per_minute).inspect_err(|_| app.metrics.observe_refusal(CallRefusal::Rate))?;
-    if let Err(RateExceeded { retry_after_s }) = app.call_rates.take(customer, per_minute) {
-        return Err(refuse(CallRefusal::Rate, LimitName::CallsPerMinuteMax, per_minute.into(), retry_after_s));
-    }
-    if let Some(per_month) = tier.limits.calls_per_month_max.filter(|_| means.begins_call()) {
-        match app.quotas.take(customer, per_month, app.clock.now()).await {
-            Ok(()) => {}
-            Err(QuotaError::Exceeded { retry_after_s }) => {
-                return Err(refuse(CallRefusal::Quota, LimitName::CallsPerMonthMax, per_month, retry_after_s));
-            }
-            Err(QuotaError::Away) => {
-                return Err(unavailable("the database is away, and no more calls go on that are charged when it is back"));
-            }
-            Err(QuotaError::Store(error)) => {
-                app.metrics.observe_refusal(CallRefusal::Unavailable);
-                return Err(error.into());
-            }
+    app.call_rates.take(customer, per_minute).map_err(|RateExceeded { retry_after_s }| {
+        app.metrics.observe_refusal(CallRefusal::Rate);
+        let limit = LimitExceeded { limit: LimitName::CallsPerMinuteMax, value: per_minute.into(), tier: tier.name.clone() };
+        AppError::RateLimited { limit, retry_after_s }
+    })?;
+    Ok(tier)
+}
+
+/// Takes one of the calls of the month. The call's record is opened next, or it is given back: what is charged is recorded, and nothing else
+/// is.
+async fn charge(app: &App, call: &Call<'_>) -> Result<(), AppError> {
+    let Some(per_month) = call.tier.limits.calls_per_month_max else { return Ok(()) };
+    match app.quotas.take(call.customer, per_month, app.clock.now()).await {
+        Ok(()) => Ok(()),
+        Err(QuotaError::Exceeded { retry_after_s }) => {
+            app.metrics.observe_refusal(CallRefusal::Quota);
+            let limit = LimitExceeded { limit: LimitName::CallsPerMonthMax, value: per_month, tier: call.tier.name.clone() };
+            Err(AppError::RateLimited { limit, retry_after_s })
+        }
+        Err(QuotaError::Away) => {
+            Err(unavailable(app, "the database is away, and no more calls go on that are charged when it is back"))
+        }
+        Err(QuotaError::Store(error)) => {
+            app.metrics.observe_refusal(CallRefusal::Unavailable);
+            Err(error.into())
         }
     }
-    Ok(tier)
+}
+
+fn give_back_charge(app: &App, call: &Call<'_>) {
+    if let Some(per_month) = call.tier.limits.calls_per_month_max {
+        app.quotas.put_back(call.customer, per_month, app.clock.now());
+    }
+}
+
+fn unavailable(app: &App, message: &str) -> AppError {
+    app.metrics.observe_refusal(CallRefusal::Unavailable);
+    AppError::Unavailable { message: message.to_owned() }
 }
 
 /// Runs a call, or goes on with one whose client was asked something, and records how it ended, however it ends.
@@ -105,6 +119,8 @@ pub(crate) async fn run(app: &App, call: &Call<'_>, baggage: Baggage) -> Result<
     };
     match beginning {
         Beginning::First => {
+            modules::check(call.tool, call.tier)?;
+            charge(app, call).await?;
             let facts = facts(call, CallId::new(), baggage.request_id, app.clock.now());
             go(app, call, baggage, facts, None).await
         }
@@ -186,8 +202,11 @@ async fn go(
     let open = match OpenCall::begin(app, facts.clone(), used) {
         Ok(open) => open,
         Err(error) => {
-            if let Some((_, row)) = &before {
-                questions::give_back(app, row).await;
+            match &before {
+                Some((_, row)) => {
+                    questions::give_back(app, row).await;
+                }
+                None => give_back_charge(app, call),
             }
             return Err(error);
         }
@@ -195,7 +214,8 @@ async fn go(
     let attempted = tokio::select! {
         attempted = attempt(app, call, Arc::clone(&permission), baggage, replay, &open) => attempted,
         () = app.interrupted() => {
-            Err(Unfinished { error: AppError::Unavailable { message: "this node is shutting down".to_owned() }, began: true })
+            let error = AppError::Unavailable { message: "this node is shutting down".to_owned() };
+            Err(Unfinished { error, began: true })
         }
     };
     match (attempted, before) {
@@ -274,7 +294,7 @@ fn result_of(outcome: &Outcome) -> Option<Value> {
 
 /// The code of the tool, which most calls find at once.
 async fn prepare(app: &App, call: &Call<'_>) -> Result<artifacts::Ready, AppError> {
-    let preparing = artifacts::prepare(app, call.customer, call.tier, call.tool);
+    let preparing = artifacts::prepare(app, call.customer, call.tier, call.tool, call.waiter);
     let prepared = tokio::time::timeout(app.settings.making_wait_max, preparing).await;
     prepared.unwrap_or(Err(AppError::Busy { limit: None, retry_after_s: 1 }))
 }

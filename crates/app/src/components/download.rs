@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use compiler::BuildError;
+use compiler::{BuildError, Waiter};
 use domain::{CustomerId, Digest, Language, Slug, Tier, ToolName, VersionId};
 use store::blobs::BlobError;
 
@@ -26,7 +26,7 @@ pub(super) async fn make(
     let tier = tiers::of_customer(app, customer).await?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = calls::load_version(app, customer, &server, name, version).await?;
-    let artifact = artifacts::locate(app, customer, &tier, &tool).await?;
+    let artifact = artifacts::locate(app, customer, &tier, &tool, Waiter::Person).await?;
     let digest = match tool.language {
         Language::Component => artifact,
         // What comes of the two is always the same.
@@ -68,7 +68,7 @@ async fn build_again(
     tool: &ServedTool,
     artifact: Digest,
 ) -> Result<Vec<u8>, AppError> {
-    let artifact = artifacts::replace(app, customer, tier, tool, artifact).await?;
+    let artifact = artifacts::replace(app, customer, tier, tool, artifact, Waiter::Person).await?;
     read(app, &artifact).await?.ok_or_else(|| AppError::internal("an artifact is lost", artifact.to_string()))
 }
 

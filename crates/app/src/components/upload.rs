@@ -241,7 +241,8 @@ fn check(slug: &Slug, ticket: &Ticket, component: &[u8], grants: &Grants) -> Res
 
 async fn inspect(app: &App, customer: CustomerId, ticket: &Ticket, component: Vec<u8>) -> Result<Inspected, AppError> {
     let artifact_bytes_max = ticket.bytes_max();
-    let request = UploadRequest { customer, component: component.clone(), artifact_bytes_max };
+    let fuel_per_call_max = ticket.tier.limits.fuel_per_call_max;
+    let request = UploadRequest { customer, component: component.clone(), artifact_bytes_max, fuel_per_call_max };
     let inspected = app.workers.inspect(request).await.map_err(|error| artifacts::build_error(&ticket.tier, error))?;
     let source_digest = artifacts::source_digest(Language::Component, &component);
     let artifact = artifacts::keep(app, Language::Component, source_digest, component, inspected.native).await?;

@@ -25,9 +25,14 @@ pub(crate) struct Permit {
     user: User,
 }
 
-/// No place became free.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct PermitError;
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PermitError {
+    /// All are taken, and nobody may wait, or as many wait as may.
+    Full,
+    /// None became free in time.
+    Late,
+}
 
 #[derive(Debug)]
 struct Gate {
@@ -61,18 +66,26 @@ impl Permits {
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             return Ok(Permit { place: Some(place), user });
         }
-        let _waits = self.waiting.try_acquire().map_err(|_| PermitError)?;
+        if wait_max.is_zero() {
+            return Err(PermitError::Full);
+        }
+        let _waits = self.waiting.try_acquire().map_err(|_| PermitError::Full)?;
         let place = tokio::time::timeout(wait_max, places.acquire_owned()).await;
-        let place = place.map_err(|_| PermitError)?.map_err(|_| PermitError)?;
+        // Nobody closes a gate.
+        let place = place.map_err(|_| PermitError::Late)?.map_err(|_| PermitError::Full)?;
         Ok(Permit { place: Some(place), user })
     }
 
     fn enter(&self, customer: CustomerId, limit: u32) -> Result<(Arc<Semaphore>, User), PermitError> {
+        // Where there is no place at all, none becomes free.
+        if limit == 0 {
+            return Err(PermitError::Full);
+        }
         let mut gates = lock(&self.gates);
         let gate = gates.entry(customer).or_insert_with(|| Gate::of(limit));
         gate.set_limit(limit);
         if gate.users >= limit.saturating_add(Self::WAITING_MAX) {
-            return Err(PermitError);
+            return Err(PermitError::Full);
         }
         gate.users += 1;
         Ok((Arc::clone(&gate.places), User { gates: Arc::clone(&self.gates), customer }))
@@ -149,7 +162,8 @@ mod tests {
         let customer = CustomerId::new();
         let first = permits.take(customer, 1, SOON).await.unwrap();
 
-        assert_eq!(permits.take(customer, 1, SOON).await.err(), Some(PermitError));
+        assert_eq!(permits.take(customer, 1, SOON).await.err(), Some(PermitError::Late));
+        assert_eq!(permits.take(customer, 1, Duration::ZERO).await.err(), Some(PermitError::Full), "nobody waits");
         assert!(permits.take(CustomerId::new(), 1, SOON).await.is_ok(), "another customer has its own");
         drop(first);
         assert!(permits.take(customer, 1, SOON).await.is_ok());
@@ -199,13 +213,13 @@ mod tests {
                 assert!(futures_util::poll!(&mut waits).is_pending());
                 waiting.push(waits);
             }
-            assert!(permits.take(customer, 1, LONG).await.is_err(), "it has as many waiting as it may");
+            assert_eq!(permits.take(customer, 1, LONG).await.err(), Some(PermitError::Full), "as many wait as it may have");
         }
 
         let late = CustomerId::new();
         let at_once = permits.take(late, 1, LONG).await;
         assert!(at_once.is_ok(), "what is free needs no queue");
-        assert!(permits.take(late, 1, LONG).await.is_err(), "and the queue is full");
+        assert_eq!(permits.take(late, 1, LONG).await.err(), Some(PermitError::Full), "and the queue is full");
         waiting.pop();
         let mut waits = Box::pin(permits.take(late, 1, LONG));
         assert!(futures_util::poll!(&mut waits).is_pending(), "who goes away leaves at once");
@@ -216,7 +230,7 @@ mod tests {
         let permits = Permits::default();
 
         drop(permits.take(CustomerId::new(), 3, SOON).await.unwrap());
-        assert!(permits.take(CustomerId::new(), 0, SOON).await.is_err());
+        assert_eq!(permits.take(CustomerId::new(), 0, SOON).await.err(), Some(PermitError::Full));
 
         assert!(lock(&permits.gates).is_empty());
     }

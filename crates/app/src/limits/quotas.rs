@@ -97,6 +97,13 @@ impl Quotas {
         }
     }
 
+    /// Gives back one that was taken for a call of which nothing came.
+    pub(crate) fn put_back(&self, customer: CustomerId, calls_max: u64, now: DateTime<Utc>) {
+        if let Some(account) = self.accounts.get(&customer) {
+            account.put_back(Terms { month: first_day(now), calls_max });
+        }
+    }
+
     /// Lets a call pass that is charged later, as many as one lease would have given; but for nobody whose month is used up, or who is not
     /// known here.
     fn owe(&self, customer: CustomerId, account: &Account, terms: Terms) -> bool {
@@ -158,6 +165,14 @@ impl Account {
             held.calls -= 1;
         }
         covered
+    }
+
+    /// Where the terms are others by now, one is charged for nothing.
+    fn put_back(&self, terms: Terms) {
+        let mut held = self.held();
+        if held.terms == Some(terms) {
+            held.calls += 1;
+        }
     }
 
     /// Whether calls may be charged later: the customer had some of this month, or of the one before it, and more of it were left.
@@ -228,6 +243,20 @@ mod tests {
         assert!(account.take(terms));
         assert!(!account.take(terms));
     }
+
+    #[test]
+    fn what_is_put_back_can_be_taken_again_under_the_same_terms_alone() {
+        let account = Account::default();
+        let terms = Terms { month: NaiveDate::MIN, calls_max: 5 };
+        account.set(Held { terms: Some(terms), calls: 1, is_last: true });
+        assert!(account.take(terms));
+
+        account.put_back(Terms { calls_max: 6, ..terms });
+        assert!(!account.take(terms));
+        account.put_back(terms);
+        assert!(account.take(terms) && !account.take(terms));
+    }
+
     #[test]
     fn only_who_had_calls_and_had_more_left_may_owe_some() {
         let account = Account::default();

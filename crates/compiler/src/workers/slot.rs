@@ -19,7 +19,7 @@ use super::{
     queue::Lane,
 };
 use crate::{
-    BuildError, WorkerError,
+    BuildError, Waiter, WorkerError,
     frame::{Answer, Frame, Phase, Request},
 };
 
@@ -41,6 +41,7 @@ const SIGSYS: i32 = 31;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) customer: CustomerId,
+    pub(super) waiter: Waiter,
     pub(super) request: Request,
     pub(super) body: Vec<u8>,
     pub(super) reply: oneshot::Sender<Result<Frame<Answer>, BuildError>>,
@@ -54,11 +55,13 @@ pub(super) struct Slot {
     builds: u32,
     /// Whose requests the process has had.
     customer: Option<CustomerId>,
+    /// Workers that could not be started since one could.
+    failed_starts: u32,
 }
 
 impl Slot {
     pub(super) const fn new(shared: Arc<Shared>, lane: Lane) -> Self {
-        Self { shared, lane, process: None, builds: 0, customer: None }
+        Self { shared, lane, process: None, builds: 0, customer: None, failed_starts: 0 }
     }
 
     /// Works until `stop` changes or the queue is closed; then no process is left.
@@ -72,32 +75,34 @@ impl Slot {
     }
 
     async fn work(&mut self) {
-        let mut back_off = BACK_OFF_FIRST;
         loop {
             // The slow lane is empty for days: its worker is started when there is something to do, and ends with it.
-            let made_ready = if self.lane == Lane::Quick { self.make_ready().await } else { Ok(()) };
-            match made_ready {
-                Ok(()) => back_off = BACK_OFF_FIRST,
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "cannot start a build worker");
-                    self.wait_out(back_off, &error.to_string()).await;
-                    back_off = (back_off * 2).min(BACK_OFF_MAX);
-                    continue;
-                }
+            if self.lane == Lane::Quick
+                && let Err(error) = self.make_ready().await
+            {
+                tracing::error!(error = &error as &dyn std::error::Error, "cannot start a build worker");
+                self.wait_out(&error.to_string()).await;
+                continue;
             }
             let Some(job) = self.shared.queue.next(self.lane).await else { return };
+            let customer = job.customer;
             if !job.reply.is_closed() {
                 self.shared.running.fetch_add(1, Ordering::Relaxed);
                 self.serve(job).await;
                 self.shared.running.fetch_sub(1, Ordering::Relaxed);
             }
+            self.shared.queue.served(self.lane, customer);
             self.retire_if_used_up().await;
+            // Whatever is there to do, a program that cannot be started is not started for each of it.
+            if self.failed_starts > 0 {
+                self.wait_out("the last ones could not be started").await;
+            }
         }
     }
 
     /// Waits before the next attempt to start a worker. If there is no other worker, those who ask meanwhile are told at once.
-    async fn wait_out(&self, back_off: Duration, reason: &str) {
-        let until = Instant::now() + back_off;
+    async fn wait_out(&self, reason: &str) {
+        let until = Instant::now() + back_off(self.failed_starts);
         loop {
             if self.shared.living.load(Ordering::Relaxed) > 0 {
                 return sleep_until(until).await;
@@ -106,6 +111,7 @@ impl Slot {
                 () = sleep_until(until) => return,
                 job = self.shared.queue.next(self.lane) => {
                     let Some(job) = job else { return };
+                    self.shared.queue.served(self.lane, job.customer);
                     let _ = job.reply.send(Err(BuildError::Worker(WorkerError::NotReady(reason.to_owned()))));
                 }
             }
@@ -117,6 +123,12 @@ impl Slot {
             return Ok(());
         }
         self.end().await;
+        let started = self.start().await;
+        self.failed_starts = if started.is_ok() { 0 } else { self.failed_starts.saturating_add(1) };
+        started
+    }
+
+    async fn start(&mut self) -> Result<(), WorkerError> {
         let shared = self.shared.clone();
         let handover = spawn_blocking(move || shared.estate.hand_over());
         let handover =
@@ -230,6 +242,23 @@ impl Slot {
     }
 }
 
+/// How long nothing is started after so many failed starts in a row.
+fn back_off(failed_starts: u32) -> Duration {
+    let doublings = failed_starts.saturating_sub(1).min(16);
+    (BACK_OFF_FIRST * 2_u32.pow(doublings)).min(BACK_OFF_MAX)
+}
+
 fn rejected(message: String) -> BuildError {
     BuildError::Rejected(vec![Diagnostic::without_place(message)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failed_start_doubles_the_wait_up_to_the_longest() {
+        assert_eq!([1, 2, 3].map(back_off), [100, 200, 400].map(Duration::from_millis));
+        assert_eq!([8, 1_000, u32::MAX].map(back_off), [BACK_OFF_MAX; 3]);
+    }
 }

@@ -76,7 +76,8 @@ impl Plant {
     }
 
     pub(crate) async fn inspect(&self, component: Vec<u8>) -> Result<Inspected, BuildError> {
-        let request = UploadRequest { customer: CustomerId::new(), component, artifact_bytes_max: 32 << 20 };
+        let request =
+            UploadRequest { customer: CustomerId::new(), component, artifact_bytes_max: 32 << 20, fuel_per_call_max: u64::MAX };
         self.workers.inspect(request).await
     }
 

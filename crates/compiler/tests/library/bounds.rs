@@ -9,7 +9,7 @@ use crate::free_tier::FreeTier;
 
 fn basic() -> ModuleBounds {
     let richer_tiers = vec!["enterprise".parse().unwrap(), "pro".parse().unwrap()];
-    ModuleBounds { library: LibraryModules::Basic, richer_tiers, granted: BTreeSet::new() }
+    ModuleBounds { library: LibraryModules::Basic, tier: Some("free".parse().unwrap()), richer_tiers, granted: BTreeSet::new() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,7 +21,8 @@ async fn a_module_that_the_tier_lacks_is_refused_with_the_tiers_that_have_it() {
     assert_eq!((reason.line, reason.column), (Some(2), Some(28)));
     assert_eq!(
         reason.message,
-        "cannot import this: \"toolwright:html\" is not among the modules of this tier: the tiers `enterprise`, `pro` have it"
+        "cannot import this: \"toolwright:html\" is not among the modules of tier `free` (its library_modules are `basic`): the tiers \
+         `enterprise`, `pro` have it"
     );
     assert!(tier.build("import { parse } from \"toolwright:csv\";\nparse;", "return 1;", basic()).await.is_ok());
     tier.end().await;

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, fs, time::Duration};
 
-use compiler::{BuildError, BuildRequest, UploadRequest, WorkersConfig};
+use compiler::{BuildError, BuildRequest, UploadRequest, Waiter, WorkersConfig};
 use domain::CustomerId;
 use sandbox::ToolForm;
 
@@ -35,7 +35,7 @@ async fn a_component_that_is_a_bomb_is_told_what_is_wrong_with_it_and_harms_nobo
     let mut misses = Vec::new();
 
     for (name, component, end) in components() {
-        let upload = UploadRequest { customer: customer(), component, artifact_bytes_max: 32 << 20 };
+        let upload = UploadRequest { customer: customer(), component, artifact_bytes_max: 32 << 20, fuel_per_call_max: u64::MAX };
         let answer = tokio::time::timeout(PATIENCE, pool.workers.inspect(upload)).await.expect(name);
         misses.extend(check(name, &answer.map(drop), end));
         build_of_a_neighbour(&pool, name).await;
@@ -71,7 +71,7 @@ async fn whatever_is_made_of_the_bytes_of_a_component_is_taken_or_refused_and_ki
     let (mut taken, mut refused) = (0, 0);
     for mutant in 0..MUTANTS {
         let component = chance.mutate(&whole);
-        let upload = UploadRequest { customer: customer(), component, artifact_bytes_max: 1 << 20 };
+        let upload = UploadRequest { customer: customer(), component, artifact_bytes_max: 1 << 20, fuel_per_call_max: u64::MAX };
         match tokio::time::timeout(PATIENCE, pool.workers.inspect(upload)).await.unwrap() {
             Ok(_) => taken += 1,
             Err(BuildError::Rejected(reasons)) if !reasons.is_empty() => refused += 1,
@@ -91,13 +91,18 @@ async fn native_code_that_somebody_forged_is_no_artifact_and_no_component() {
     let built = pool.build(&tool_that("return {};")).await.unwrap();
 
     // What wasmtime would load, if anybody gave it the bytes.
-    let upload = UploadRequest { customer: customer(), component: built.native.clone(), artifact_bytes_max: 1 << 20 };
+    let upload = UploadRequest {
+        customer: customer(),
+        component: built.native.clone(),
+        artifact_bytes_max: 1 << 20,
+        fuel_per_call_max: u64::MAX,
+    };
     let uploaded = pool.workers.inspect(upload).await;
     assert_eq!(check("as a component", &uploaded.map(drop), End::Reason("not a WebAssembly component")), None);
-    let stored = pool.workers.precompile(customer(), &ToolForm::JavaScript, built.native.clone()).await;
+    let stored = pool.workers.precompile(Waiter::Call, customer(), &ToolForm::JavaScript, built.native.clone()).await;
     assert!(matches!(stored, Err(BuildError::Worker(_))), "{stored:?}");
     let component = ToolForm::Component { export: None };
-    let stored = pool.workers.precompile(customer(), &component, built.native).await;
+    let stored = pool.workers.precompile(Waiter::Call, customer(), &component, built.native).await;
     assert!(matches!(stored, Err(BuildError::Worker(_))), "{stored:?}");
 
     pool.end().await;
@@ -136,11 +141,8 @@ fn components() -> Vec<(&'static str, Vec<u8>, End)> {
             core(&format!("(func (param i32) (br_table {} (local.get 0)))", "0 ".repeat(60_000))),
             End::Harmless,
         ),
-        (
-            "10 000 blocks in one another",
-            core(&format!("(func {} {})", "block ".repeat(10_000), "end ".repeat(10_000))),
-            End::Harmless,
-        ),
+        ("5 000 blocks in one another", core(&nested_blocks(5_000)), End::Harmless),
+        ("50 000 blocks in one another", core(&nested_blocks(50_000)), End::Reason("more than 5000 blocks in one another")),
         ("components in one another", nested_components(3_000), End::Harmless),
         ("types in one another", text(deep_type(2_000)), End::Reason("deep")),
         ("a custom section of eight megabytes", with_custom_section(8 << 20), End::Harmless),
@@ -249,6 +251,10 @@ fn with_memory(fields: &str) -> String {
           (core instance $core (instantiate $Module))
           (func (export "run") (result u32) (canon lift (core func $core "run"))))"#
     )
+}
+
+fn nested_blocks(depth: usize) -> String {
+    format!("(func {} {})", "block ".repeat(depth), "end ".repeat(depth))
 }
 
 /// Modules that take a memory each.

@@ -1,6 +1,6 @@
 //! What becomes of sources: tools that run, or reasons.
 
-use compiler::{BuildError, BuildRequest, ModuleBounds, WorkerError};
+use compiler::{BuildError, BuildRequest, ModuleBounds, Waiter, WorkerError};
 use domain::{CustomerId, Language, Outcome};
 use sandbox::ToolForm;
 use serde_json::json;
@@ -27,7 +27,7 @@ async fn a_stored_artifact_is_made_native_again() {
     let pool = Pool::start(config()).await;
     let built = pool.build(&tool_that("return {};")).await.unwrap();
 
-    let native = pool.workers.precompile(customer(), &ToolForm::JavaScript, built.artifact.clone()).await.unwrap();
+    let native = pool.workers.precompile(Waiter::Call, customer(), &ToolForm::JavaScript, built.artifact.clone()).await.unwrap();
 
     assert_eq!(call(&built.artifact, native, &json!({})).await, Outcome::Success(json!({}).into()));
     pool.end().await;
@@ -40,7 +40,7 @@ async fn what_is_no_artifact_of_ours_is_not_made_native() {
     let with_code =
         wat::parse_str("(module (memory (export \"memory\") 1) (data (i32.const 0) \"a\") (func (export \"run\")))").unwrap();
     for forged in [Vec::new(), vec![0xff; 10_000], b"\x7fELF".to_vec(), with_code] {
-        let error = pool.workers.precompile(customer(), &ToolForm::JavaScript, forged).await.unwrap_err();
+        let error = pool.workers.precompile(Waiter::Call, customer(), &ToolForm::JavaScript, forged).await.unwrap_err();
         assert!(matches!(error, BuildError::Worker(WorkerError::Internal(_))), "{error:?}");
     }
 

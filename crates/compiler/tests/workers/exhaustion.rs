@@ -38,7 +38,8 @@ async fn a_component_that_takes_its_workers_memory_is_refused_and_others_are_bui
 }
 
 async fn inspect(pool: &Pool, component: Vec<u8>) -> Result<Inspected, BuildError> {
-    let upload = UploadRequest { customer: CustomerId::new(), component, artifact_bytes_max: 32 << 20 };
+    let upload =
+        UploadRequest { customer: CustomerId::new(), component, artifact_bytes_max: 32 << 20, fuel_per_call_max: u64::MAX };
     pool.workers.inspect(upload).await
 }
 

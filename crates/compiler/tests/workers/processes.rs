@@ -2,13 +2,15 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use child::Launcher;
-use compiler::{BuildError, BuildRequest, WorkerError, Workers, WorkersConfig};
+use compiler::{BuildError, BuildRequest, UploadRequest, WorkerError, Workers, WorkersConfig};
 use domain::CustomerId;
+use tempfile::TempDir;
 
 use super::{ALONE, Pool, cache_dir, children, config, customer, program, request, tool_that};
 
@@ -213,6 +215,42 @@ async fn a_pool_whose_workers_cannot_start_says_so_at_once() {
     assert!(matches!(error, BuildError::Worker(WorkerError::NotReady(_))), "{error:?}");
     assert!(begun.elapsed() < Duration::from_secs(5));
     workers.shut_down().await;
+}
+
+/// A program that dies before it is ready is not started for every request, in either lane.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_dies_at_its_start_is_started_ever_less_often() {
+    let _alone = ALONE.lock().await;
+    let folder = TempDir::new().unwrap();
+    let (program, starts) = (folder.path().join("dies"), folder.path().join("starts"));
+    fs::write(&program, format!("#!/bin/sh\necho once >> '{}'\nkill -9 $$\n", starts.display())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let workers = Workers::start(config(), Launcher::new(program)).unwrap();
+
+    let begun = Instant::now();
+    let mut asked = 0;
+    while begun.elapsed() < Duration::from_secs(4) {
+        let large = UploadRequest {
+            customer: CustomerId::new(),
+            component: vec![0; 600 * 1024],
+            artifact_bytes_max: 1 << 20,
+            fuel_per_call_max: u64::MAX,
+        };
+        let (built, inspected) = tokio::join!(
+            tokio::time::timeout(Duration::from_millis(20), workers.build(request(""))),
+            tokio::time::timeout(Duration::from_millis(20), workers.inspect(large)),
+        );
+        for told in [built.map(|built| built.map(drop)), inspected.map(|inspected| inspected.map(drop))].into_iter().flatten() {
+            assert!(matches!(told, Err(BuildError::Worker(_) | BuildError::Busy)), "{told:?}");
+        }
+        asked += 1;
+    }
+
+    // Waits of 100, 200, 400, 800, 1600 ms; where somebody waits for an answer, it is tried twice.
+    let started = fs::read_to_string(&starts).unwrap().lines().count();
+    assert!((4..=24).contains(&started) && asked > 60, "{started} starts, asked {asked} times");
+    workers.shut_down().await;
+    assert_eq!(children(), Vec::<u32>::new());
 }
 
 fn kill(pid: u32) {
