@@ -109,7 +109,7 @@ async fn load(
     waiter: Waiter,
 ) -> Result<Arc<Invocable>, LoadError<MakeError>> {
     let make = async { Box::pin(make_native(app, customer, &tool.form, digest, waiter)).await };
-    app.sandbox.load(digest, &tool.form, make).await
+    app.sandbox.load(customer, digest, &tool.form, make).await
 }
 
 /// The artifact of `tool`, which is built if there is none of this engine yet; refused if the version is not what the platform signed.
@@ -328,6 +328,8 @@ fn load_error(error: LoadError<MakeError>) -> AppError {
             }
             _ => AppError::internal("cannot make a tool's native code", error),
         },
+        LoadError::Busy => AppError::Busy { limit: None, retry_after_s: 1 },
+        LoadError::ShutDown => AppError::Unavailable { message: "this node is shutting down".to_owned() },
         _ => AppError::internal("cannot load a tool's native code", error),
     }
 }

@@ -1,7 +1,7 @@
 //! What each server serves, as snapshots in memory: nothing on the way of a call grows with the number of servers (RUN-4).
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -222,6 +222,7 @@ impl ServedServer {
             environment,
             ..
         } = server;
+        let versions: HashMap<VersionId, &SignedVersion> = versions.iter().map(|version| (version.version, version)).collect();
         let mut ready = BTreeMap::new();
         let mut names_from_callers = BTreeSet::new();
         for (name, tool) in tools {
@@ -232,7 +233,7 @@ impl ServedServer {
                 language: tool.language,
                 export: tool.export,
                 source_digest: tool.source_digest,
-                signed: signer.check(versions.iter().find(|one| one.version == tool.version), &tool.grants, &tool.interface),
+                signed: signer.check(versions.get(&tool.version).copied(), &tool.grants, &tool.interface),
                 artifact: tool.artifact.map(|artifact| artifact.digest),
                 interface: tool.interface,
                 grants: &tool.grants,

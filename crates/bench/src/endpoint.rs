@@ -59,6 +59,7 @@ async fn deploy(server: &Server, key: &str) -> Result<(), BenchError> {
     check(&serde_json::from_slice(&answer).unwrap_or_default())
 }
 
-fn echo_request() -> Request<Full<Bytes>> {
+/// What the floor answers.
+pub(crate) fn echo_request() -> Request<Full<Bytes>> {
     post("/echo", &json!({"name": "add", "arguments": {"a": 2, "b": 40}}), |request| request)
 }

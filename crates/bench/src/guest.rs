@@ -109,7 +109,7 @@ async fn measure(
     let sandbox = Sandbox::start(config, &compiler::engine::shared()).map_err(|error| failed("start the sandbox", &error))?;
     let native = native.to_vec();
     let tool = sandbox
-        .load(artifact, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) })
+        .load(CustomerId::new(), artifact, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) })
         .await
         .map_err(|error| failed("load the tool", &error))?;
     drive(&sandbox, &tool, artifact, threads, load / 10, questions).await?;

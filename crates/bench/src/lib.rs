@@ -2,6 +2,7 @@
 #![expect(clippy::cast_precision_loss, reason = "figures are shown with three digits")]
 
 pub mod connection;
+pub mod crowd;
 pub mod customer;
 pub mod load;
 pub mod message;

@@ -2,6 +2,10 @@
 
 use std::{
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -11,6 +15,7 @@ use http_body_util::Full;
 
 use crate::{
     connection::{BenchError, Connection},
+    message::check,
     usage::cpu_time,
 };
 
@@ -76,14 +81,43 @@ pub async fn run(
     duration: Duration,
     request: impl Fn() -> Request<Full<Bytes>> + Clone + Send + 'static,
 ) -> Result<Load, BenchError> {
+    drive_all(process, address, connections, |connection| call_until(connection, Instant::now() + duration, request.clone()))
+        .await
+}
+
+/// The same until `requests` requests were sent; `request` makes each of its number. Fails at an answer to a tools/call that is wrong.
+pub async fn run_all(
+    process: u32,
+    address: SocketAddr,
+    connections: usize,
+    requests: usize,
+    request: impl Fn(usize) -> Request<Full<Bytes>> + Clone + Send + 'static,
+) -> Result<Load, BenchError> {
+    let next = Arc::new(AtomicUsize::new(0));
+    drive_all(process, address, connections, move |connection| {
+        let (next, request) = (Arc::clone(&next), request.clone());
+        call_each(connection, next, requests, request)
+    })
+    .await
+}
+
+/// Loads the server with `connections`, each of which does what `drive` does with it.
+async fn drive_all<F>(
+    process: u32,
+    address: SocketAddr,
+    connections: usize,
+    drive: impl Fn(Connection) -> F,
+) -> Result<Load, BenchError>
+where
+    F: Future<Output = Result<Vec<Duration>, BenchError>> + Send + 'static,
+{
     let mut open = Vec::with_capacity(connections);
     for _ in 0..connections {
         open.push(Connection::open(address).await?);
     }
     let cpu_before = cpu_time(process)?;
     let begun = Instant::now();
-    let tasks: Vec<_> =
-        open.into_iter().map(|connection| tokio::spawn(drive(connection, begun + duration, request.clone()))).collect();
+    let tasks: Vec<_> = open.into_iter().map(|connection| tokio::spawn(drive(connection))).collect();
     let mut latencies = Vec::new();
     for task in tasks {
         latencies.extend(task.await.map_err(|error| BenchError::Failed(format!("a connection's task ended early: {error}")))??);
@@ -94,7 +128,7 @@ pub async fn run(
     Ok(Load { requests: latencies.len(), elapsed, server_cpu, latencies })
 }
 
-async fn drive(
+async fn call_until(
     mut connection: Connection,
     until: Instant,
     request: impl Fn() -> Request<Full<Bytes>>,
@@ -106,4 +140,23 @@ async fn drive(
         latencies.push(sent.elapsed());
     }
     Ok(latencies)
+}
+
+async fn call_each(
+    mut connection: Connection,
+    next: Arc<AtomicUsize>,
+    requests: usize,
+    request: impl Fn(usize) -> Request<Full<Bytes>>,
+) -> Result<Vec<Duration>, BenchError> {
+    let mut latencies = Vec::new();
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= requests {
+            return Ok(latencies);
+        }
+        let sent = Instant::now();
+        let answer = connection.send(request(number)).await?;
+        latencies.push(sent.elapsed());
+        check(&serde_json::from_slice(&answer).unwrap_or_default())?;
+    }
 }

@@ -13,12 +13,13 @@ mod floor;
 mod guest;
 mod neighbour;
 mod process;
+mod thrash;
 mod upload;
 mod upstream;
 
 use std::{process::ExitCode, time::Duration};
 
-use bench::{connection, customer, load, message, person, server, usage};
+use bench::{connection, crowd, customer, load, message, person, server, usage};
 use clap::{Parser, Subcommand};
 use connection::BenchError;
 
@@ -47,6 +48,8 @@ enum Part {
     Fetch,
     /// A thousand servers against one.
     Fleet,
+    /// Ten thousand tools, of which few are held in memory.
+    Thrash,
     /// A large component uploaded beside calls.
     Upload,
     /// Tokens against API keys; sign-ins beside calls.
@@ -66,6 +69,10 @@ struct Effort {
     repetitions: usize,
     /// Servers of the part that has many.
     servers: usize,
+    /// Tools of the part that has many.
+    tools: usize,
+    /// Of these, on one server.
+    tools_of_first: usize,
     /// Size of the component that is uploaded.
     upload_bytes: usize,
     /// Endless loops of one customer.
@@ -90,12 +97,22 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<(), BenchError> {
     let effort = if arguments.smoke {
-        Effort { load: Duration::from_millis(200), repetitions: 2, servers: 3, upload_bytes: 100_000, loops: 8 }
+        Effort {
+            load: Duration::from_millis(200),
+            repetitions: 2,
+            servers: 3,
+            tools: 130,
+            tools_of_first: 110,
+            upload_bytes: 100_000,
+            loops: 8,
+        }
     } else {
         Effort {
             load: Duration::from_secs(arguments.seconds),
             repetitions: 40,
             servers: 1_000,
+            tools: 10_000,
+            tools_of_first: 1_000,
             upload_bytes: 12_000_000,
             loops: 1_000,
         }
@@ -120,6 +137,9 @@ async fn run(arguments: &Arguments) -> Result<(), BenchError> {
     }
     if wanted(Part::Fleet) {
         fleet::print(effort).await?;
+    }
+    if wanted(Part::Thrash) {
+        thrash::print(effort).await?;
     }
     if wanted(Part::Upload) {
         upload::print(effort).await?;

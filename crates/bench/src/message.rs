@@ -35,7 +35,17 @@ pub fn call_request(server: &str, name: &str, key: &str) -> Request<Full<Bytes>>
 /// If `key` is none.
 #[must_use]
 pub fn list_request(server: &str, key: &str) -> Request<Full<Bytes>> {
-    mcp_request(server, key, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}))
+    list_request_after(server, key, None)
+}
+
+/// A tools/list of the page after `cursor`.
+///
+/// # Panics
+/// If `key` is none.
+#[must_use]
+pub fn list_request_after(server: &str, key: &str, cursor: Option<&str>) -> Request<Full<Bytes>> {
+    let params = cursor.map_or_else(|| json!({}), |cursor| json!({ "cursor": cursor }));
+    mcp_request(server, key, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params}))
 }
 
 /// A message to `/mcp/<server>`.

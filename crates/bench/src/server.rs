@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::Request;
+use http_body_util::Full;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -83,6 +85,7 @@ impl Server {
             ("builds_per_hour_max", 1_000_000),
             ("concurrent_calls_max", 1024),
             ("servers_max", 2_000),
+            ("tools_per_server_max", 1_000),
         ] {
             if let Some(members) = limits.as_object_mut() {
                 members.insert(name.to_owned(), value.into());
@@ -93,6 +96,19 @@ impl Server {
         let id = customer.get("customer_id").and_then(Value::as_str).unwrap_or_default();
         let made = admin.call("POST", &format!("/admin/v1/customers/{id}/api-keys"), key, &json!({"name": "bench"})).await?;
         Ok(made.get("api_key").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// What the server's metrics say of `name`, without the prefix of all of them: a level or a total.
+    pub async fn level(&self, name: &str) -> Result<u64, BenchError> {
+        let failed = |error: http::Error| BenchError::Failed(format!("cannot make a request: {error}"));
+        let request =
+            Request::get("/metrics").header("host", "localhost").header("authorization", format!("Bearer {}", self.admin_key));
+        let answer = Connection::open(self.address).await?.send(request.body(Full::default()).map_err(failed)?).await?;
+        let text = String::from_utf8_lossy(&answer);
+        let line = text.lines().find_map(|line| line.strip_prefix("toolwright_")?.strip_prefix(name)?.strip_prefix(' '));
+        let level = line.and_then(|number| number.trim().parse::<f64>().ok());
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count is far below 2^53 and not negative")]
+        level.map(|level| level as u64).ok_or_else(|| BenchError::Failed(format!("the metrics do not say `toolwright_{name}`")))
     }
 
     async fn wait_until_ready(&mut self, begun: Instant) -> Result<(), BenchError> {

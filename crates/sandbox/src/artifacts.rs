@@ -1,19 +1,25 @@
 //! A tool's native code: from memory, else from disk, else made, once for all who wait.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use domain::Digest;
+use domain::{CustomerId, Digest};
 use moka::{future::Cache, notification::RemovalCause, policy::EvictionPolicy};
 
 use crate::{
     Invocable, NativeCache, ToolForm,
-    disk::Loaded,
     invocable::{LoadedArtifact, Runtime},
     native::{Label, NativeError, Sort},
+    slots::{NoSlot, Slots},
 };
+
+/// How long a load waits for its turn. One takes a millisecond, so that this is for a disk that hangs.
+const LOAD_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// The labels of a tool's native code.
 const TOOL: &str = "tool";
@@ -28,6 +34,12 @@ pub enum LoadError<E> {
     /// It was made and is not usable.
     #[error("cannot use the tool's native code")]
     Native(#[source] Arc<NativeError>),
+    /// As many tools are loaded as may be at one time, and this one waited for too long.
+    #[error("too many tools are being loaded")]
+    Busy,
+    /// The node is shutting down.
+    #[error("the sandbox is shut down")]
+    ShutDown,
     /// It does not fit the JavaScript engine, imports what there is not, or has no such export.
     #[error("cannot join the tool with what it needs")]
     Link(#[source] Arc<wasmtime::Error>),
@@ -41,6 +53,8 @@ impl<E> Clone for LoadError<E> {
         match self {
             Self::Make(source) => Self::Make(source.clone()),
             Self::Native(source) => Self::Native(source.clone()),
+            Self::Busy => Self::Busy,
+            Self::ShutDown => Self::ShutDown,
             Self::Link(source) => Self::Link(source.clone()),
             Self::Task(source) => Self::Task(source.clone()),
         }
@@ -65,10 +79,18 @@ pub(crate) struct Artifacts {
     disk: Arc<NativeCache>,
     runtime: Arc<Runtime>,
     js_engine: Digest,
+    /// Loads take the processor from guests and from whoever asks and is answered: so many at one time, and customers take turns.
+    places: Slots,
 }
 
 impl Artifacts {
-    pub(crate) fn new(tools_max: u64, bytes_max: u64, disk: Arc<NativeCache>, runtime: Runtime, js_engine: Digest) -> Self {
+    pub(crate) fn new(
+        (tools_max, bytes_max): (u64, u64),
+        disk: Arc<NativeCache>,
+        runtime: Runtime,
+        js_engine: Digest,
+        places: Slots,
+    ) -> Self {
         let counts = Arc::new(Counts::default());
         let listener = {
             let counts = counts.clone();
@@ -87,11 +109,12 @@ impl Artifacts {
             .eviction_policy(EvictionPolicy::lru())
             .eviction_listener(listener)
             .build();
-        Self { tools, counts, disk, runtime: Arc::new(runtime), js_engine }
+        Self { tools, counts, disk, runtime: Arc::new(runtime), js_engine, places }
     }
 
     pub(crate) async fn load<E>(
         &self,
+        customer: CustomerId,
         artifact: Digest,
         form: &ToolForm,
         make: impl Future<Output = Result<Vec<u8>, E>> + Send,
@@ -105,7 +128,7 @@ impl Artifacts {
             return loaded.tool(form).map_err(link_error);
         }
         // On the heap: most calls end above, and would carry it along.
-        let loaded = Box::pin(self.tools.try_get_with(artifact, self.find_or_make(artifact, form, make))).await;
+        let loaded = Box::pin(self.tools.try_get_with(artifact, self.find_or_make(customer, artifact, form, make))).await;
         // Left alone, the cache evicts after 64 loads or 300 ms: so many tools more than the bound.
         self.tools.run_pending_tasks().await;
         loaded.map_err(|error| LoadError::clone(&error))?.tool(form).map_err(link_error)
@@ -128,8 +151,19 @@ impl Artifacts {
         self.tools.entry_count()
     }
 
+    /// Sends away who waits to load, and whoever comes.
+    pub(crate) fn close(&self) {
+        self.places.close();
+    }
+
+    /// Loads that run now.
+    pub(crate) fn loading(&self) -> u32 {
+        self.places.taken()
+    }
+
     async fn find_or_make<E>(
         &self,
+        customer: CustomerId,
         artifact: Digest,
         form: &ToolForm,
         make: impl Future<Output = Result<Vec<u8>, E>> + Send,
@@ -139,25 +173,44 @@ impl Artifacts {
             ToolForm::JavaScript => Sort::Module,
             ToolForm::Component { .. } => Sort::Component,
         };
-        let disk = self.disk.clone();
-        let found = tokio::task::spawn_blocking(move || disk.load_with_size(&label, sort)).await;
-        let found = found.map_err(|error| LoadError::Task(Arc::new(error)))?;
-        let loaded = if let Some(loaded) = found.filter(|loaded| self.runtime.suits(&loaded.code)) {
+        let find = move |disk: &NativeCache, runtime: &Runtime| {
+            let loaded = disk.load_with_size(&label, sort).filter(|loaded| runtime.suits(&loaded.code))?;
+            Some(runtime.link(loaded.code, loaded.bytes))
+        };
+        let linked = if let Some(linked) = self.in_a_place(customer, find).await? {
             self.counts.disk_hits.fetch_add(1, Ordering::Relaxed);
-            loaded
+            linked
         } else {
             let native = make.await.map_err(|error| LoadError::Make(Arc::new(error)))?;
             self.counts.made.fetch_add(1, Ordering::Relaxed);
-            self.keep_and_load(label, native, sort).await?
+            let keep = move |disk: &NativeCache, runtime: &Runtime| {
+                let loaded = disk.keep_and_load(&label, &native, sort)?;
+                Ok(runtime.link(loaded.code, loaded.bytes))
+            };
+            self.in_a_place(customer, keep).await?.map_err(|error: NativeError| LoadError::Native(Arc::new(error)))?
         };
-        let loaded = self.runtime.link(loaded.code, loaded.bytes).map_err(|error| LoadError::Link(Arc::new(error)))?;
+        let loaded = linked.map_err(|error| LoadError::Link(Arc::new(error)))?;
         self.counts.bytes.fetch_add(loaded.bytes(), Ordering::Relaxed);
         Ok(Arc::new(loaded))
     }
 
-    async fn keep_and_load<E>(&self, label: Label, native: Vec<u8>, sort: Sort) -> Result<Loaded, LoadError<E>> {
-        let disk = self.disk.clone();
-        let kept = tokio::task::spawn_blocking(move || disk.keep_and_load(&label, &native, sort)).await;
-        kept.map_err(|error| LoadError::Task(Arc::new(error)))?.map_err(|error| LoadError::Native(Arc::new(error)))
+    /// Does what blocks: files are read, held against their digests and mapped, code is linked. The place is taken until that is done,
+    /// also when nobody waits for it any more.
+    async fn in_a_place<T: Send + 'static, E>(
+        &self,
+        customer: CustomerId,
+        work: impl FnOnce(&NativeCache, &Runtime) -> T + Send + 'static,
+    ) -> Result<T, LoadError<E>> {
+        let place = self.places.take(customer, LOAD_WAIT_MAX).await.map_err(|refused| match refused {
+            NoSlot::Busy => LoadError::Busy,
+            NoSlot::Closed => LoadError::ShutDown,
+        })?;
+        let (disk, runtime) = (Arc::clone(&self.disk), Arc::clone(&self.runtime));
+        let work = tokio::task::spawn_blocking(move || {
+            let done = work(&disk, &runtime);
+            drop(place);
+            done
+        });
+        work.await.map_err(|error| LoadError::Task(Arc::new(error)))
     }
 }

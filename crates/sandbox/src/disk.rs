@@ -75,7 +75,7 @@ pub struct KeepError {
 }
 
 impl NativeCache {
-    /// A cache of native code for `engine`. Removes what dead processes left half written.
+    /// A cache of native code for `engine`. Removes what dead processes left half written, and what is more than may be.
     pub fn open(engine: &Engine, config: NativeCacheConfig) -> Result<Self, NativeCacheError> {
         let failed = |source| NativeCacheError { dir: config.dir.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&config.dir).map_err(failed)?;
@@ -85,7 +85,10 @@ impl NativeCache {
         for file in files.iter().filter(|file| file.is_abandoned()) {
             remove(&file.path);
         }
-        Ok(Self { engine: engine.clone(), config, bytes: Mutex::new(bytes) })
+        let cache = Self { engine: engine.clone(), config, bytes: Mutex::new(bytes) };
+        // The bound may have been lowered since these were written.
+        cache.make_room(0);
+        Ok(cache)
     }
 
     /// The same directory for another engine.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::Digest;
+use domain::{CustomerId, Digest};
 use tokio::{
     runtime::{Handle, Runtime},
     sync::Semaphore,
@@ -34,6 +34,9 @@ use crate::{
 const POLLS_BETWEEN_EVENTS: u32 = 4;
 /// A guest that has not yielded after this long is not waited for: it yields at every tick.
 const SHUT_DOWN_MAX: Duration = Duration::from_secs(5);
+
+/// Tools that are loaded at one time, for each thread of guests: some wait for the disk. A customer has its share of these places, as of the others.
+const LOADS_PER_THREAD: usize = 2;
 
 /// Of so many slots one may be waiting for its client: for minutes, with nothing to do.
 const SLOTS_PER_WAITING: u32 = 4;
@@ -112,6 +115,8 @@ pub struct Usage {
     pub made_total: u64,
     /// Tools that went from memory for want of room.
     pub evicted_total: u64,
+    /// Tools that are being read from disk or written to it.
+    pub loading: u32,
 }
 
 /// Runs the guests of a node.
@@ -146,9 +151,10 @@ impl Sandbox {
         let runtime = start_runtime(config.guest_threads).map_err(StartError::Threads)?;
         let ticker = Ticker::start(&engine, config.tick).map_err(StartError::Threads)?;
 
-        let artifacts =
-            Artifacts::new(config.cached_tools_max, config.cached_bytes_max, disk.clone(), runtime_of_tools, js_engine.digest);
         let share = Share::of_percent(config.customer_share_percent);
+        let loads_max = u32::try_from(config.guest_threads.saturating_mul(LOADS_PER_THREAD)).unwrap_or(u32::MAX);
+        let room = (config.cached_tools_max, config.cached_bytes_max);
+        let artifacts = Artifacts::new(room, disk.clone(), runtime_of_tools, js_engine.digest, Slots::new(loads_max, share));
         Ok(Arc::new(Self {
             artifacts,
             disk,
@@ -167,9 +173,10 @@ impl Sandbox {
 
     /// The tool of an artifact: from memory, else from disk, else from the native code that `make` gives. However many wait for
     /// one artifact, one of them makes it. A failure is told to all of them and not remembered. The tools of one component share its
-    /// code.
+    /// code. As many are loaded at one time as there are places for; customers take turns for these.
     pub async fn load<E>(
         &self,
+        customer: CustomerId,
         artifact: Digest,
         form: &ToolForm,
         make: impl Future<Output = Result<Vec<u8>, E>> + Send,
@@ -177,7 +184,7 @@ impl Sandbox {
     where
         E: Send + Sync + 'static,
     {
-        self.artifacts.load(artifact, form, make).await
+        self.artifacts.load(customer, artifact, form, make).await
     }
 
     /// Keeps native code that was just built, so that the first call finds it on disk. Blocks while it writes.
@@ -236,12 +243,14 @@ impl Sandbox {
             disk_hits_total: counts.disk_hits.load(Ordering::Relaxed),
             made_total: counts.made.load(Ordering::Relaxed),
             evicted_total: counts.evicted.load(Ordering::Relaxed),
+            loading: self.artifacts.loading(),
         }
     }
 
     /// Refuses new calls, ends the guests that still run, and stops the threads. Calls that should end well are awaited before.
     pub async fn shut_down(&self) {
         self.slots.close();
+        self.artifacts.close();
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime
             && let Err(error) = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(SHUT_DOWN_MAX)).await

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use domain::{Digest, LimitName, Outcome};
+use domain::{CustomerId, Digest, LimitName, Outcome};
 use sandbox::{JsEngine, LoadError, Sandbox, StartError, ToolForm};
 use serde_json::json;
 use tempfile::TempDir;
@@ -61,7 +61,7 @@ async fn a_difference_to_another_base_is_not_joined() {
     let other = wat::parse_str(r#"(module (import "base:1" "memory" (memory 1)))"#).unwrap();
 
     let make = async { Ok::<_, Infallible>(compile(&other)) };
-    let loaded = room.sandbox.load(Digest::of(&other), &ToolForm::JavaScript, make).await;
+    let loaded = room.sandbox.load(CustomerId::new(), Digest::of(&other), &ToolForm::JavaScript, make).await;
 
     assert!(matches!(loaded, Err(LoadError::Link(_))), "{loaded:?}");
 }
@@ -74,7 +74,10 @@ async fn kept_native_code_of_another_base_is_made_again() {
     let other = compile(&wat::parse_str(r#"(module (import "base:1" "memory" (memory 1)))"#).unwrap());
     sandbox.keep(artifact, &ToolForm::JavaScript, &other).unwrap();
 
-    let tool = sandbox.load(artifact, &ToolForm::JavaScript, async { Ok::<_, Infallible>(compile(&writes("A"))) }).await.unwrap();
+    let tool = sandbox
+        .load(CustomerId::new(), artifact, &ToolForm::JavaScript, async { Ok::<_, Infallible>(compile(&writes("A"))) })
+        .await
+        .unwrap();
 
     assert_eq!(sandbox.invoke(&tool, invocation()).await.unwrap().outcome, Outcome::Success(json!(42).into()));
     assert_eq!(sandbox.usage().made_total, 1);

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Digest, Outcome};
+use domain::{CustomerId, Digest, Outcome};
 use sandbox::{CacheKey, LoadError, NativeCache, NativeCacheConfig, Sandbox, SandboxConfig, ToolForm};
 use serde_json::json;
 use tempfile::TempDir;
@@ -50,7 +50,7 @@ impl Node {
             self.made.fetch_add(1, Ordering::Relaxed);
             Ok::<_, std::fmt::Error>(compile(&wasm))
         };
-        let tool = sandbox.load(Digest::of(&wasm), &ToolForm::JavaScript, compiled).await.unwrap();
+        let tool = sandbox.load(CustomerId::new(), Digest::of(&wasm), &ToolForm::JavaScript, compiled).await.unwrap();
         let invoked = sandbox.invoke(&tool, invocation()).await.unwrap();
         assert_eq!(invoked.outcome, Outcome::Success(json!(data.bytes().next()).into()));
     }
@@ -273,7 +273,9 @@ async fn native_code_that_is_none_is_refused() {
     let sandbox = node.start();
 
     let loaded = sandbox
-        .load(Digest::of(b"x"), &ToolForm::JavaScript, async { Ok::<_, std::fmt::Error>(b"not native code".to_vec()) })
+        .load(CustomerId::new(), Digest::of(b"x"), &ToolForm::JavaScript, async {
+            Ok::<_, std::fmt::Error>(b"not native code".to_vec())
+        })
         .await;
 
     assert!(matches!(loaded, Err(LoadError::Native(_))), "{loaded:?}");
@@ -285,7 +287,9 @@ async fn a_tool_that_does_not_fit_the_engine_is_refused() {
     let sandbox = node.start();
     let wasm = wat::parse_str(r#"(module (import "host" "memory" (memory 1)))"#).unwrap();
 
-    let loaded = sandbox.load(Digest::of(&wasm), &ToolForm::JavaScript, async { Ok::<_, std::fmt::Error>(compile(&wasm)) }).await;
+    let loaded = sandbox
+        .load(CustomerId::new(), Digest::of(&wasm), &ToolForm::JavaScript, async { Ok::<_, std::fmt::Error>(compile(&wasm)) })
+        .await;
 
     assert!(matches!(loaded, Err(LoadError::Link(_))), "{loaded:?}");
 }
@@ -299,7 +303,7 @@ async fn a_stampede_on_a_cold_tool_makes_it_once() {
 
     let loads = (0..50).map(|_| {
         let (made, native) = (node.made.clone(), native.clone());
-        sandbox.load(Digest::of(&wasm), &ToolForm::JavaScript, async move {
+        sandbox.load(CustomerId::new(), Digest::of(&wasm), &ToolForm::JavaScript, async move {
             made.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(30)).await;
             Ok::<_, std::fmt::Error>(native)
@@ -319,7 +323,7 @@ async fn a_failure_is_told_to_all_and_not_remembered() {
 
     let loads = (0..5).map(|_| {
         let made = node.made.clone();
-        sandbox.load(Digest::of(&wasm), &ToolForm::JavaScript, async move {
+        sandbox.load(CustomerId::new(), Digest::of(&wasm), &ToolForm::JavaScript, async move {
             made.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(30)).await;
             Err::<Vec<u8>, _>(std::fmt::Error)
@@ -342,7 +346,14 @@ async fn those_who_wait_are_served_when_the_first_goes_away() {
         let sandbox = sandbox.clone();
         let artifact = Digest::of(&wasm);
         tokio::spawn(async move {
-            sandbox.load(artifact, &ToolForm::JavaScript, std::future::pending::<Result<Vec<u8>, std::fmt::Error>>()).await
+            sandbox
+                .load(
+                    CustomerId::new(),
+                    artifact,
+                    &ToolForm::JavaScript,
+                    std::future::pending::<Result<Vec<u8>, std::fmt::Error>>(),
+                )
+                .await
         })
     };
     tokio::time::sleep(Duration::from_millis(30)).await;
@@ -455,6 +466,61 @@ async fn a_tool_that_was_loaded_lately_stays_on_disk() {
     assert_eq!(node.made(), made, "`a` is older than `b`, but was loaded later");
     node.call(&third, "b").await;
     assert_eq!(node.made(), made + 1);
+}
+
+#[tokio::test]
+async fn a_bound_of_the_disk_that_was_lowered_counts_at_the_next_start() {
+    let node = Node::new();
+    let first = node.start();
+    for data in ["a", "b", "c", "d", "e", "f"] {
+        node.call(&first, data).await;
+    }
+    let sizes = |kind| node.files(kind).iter().map(|path| fs::metadata(path).unwrap().len()).sum::<u64>();
+    let bound = sizes("js-engine-") + sizes("tool-") / 2;
+
+    let second = node.start_with(|config| config.disk_bytes_max = bound);
+
+    assert!(sizes("") <= bound, "{} bytes of {bound}", sizes(""));
+    assert!(!node.files("tool-").is_empty());
+    node.call(&second, "a").await;
+    assert!(sizes("") <= bound, "{} bytes of {bound}", sizes(""));
+}
+
+#[tokio::test]
+async fn a_customer_that_loads_many_tools_at_once_has_its_share_of_the_places() {
+    const TOOLS: usize = 12;
+    let node = Node::new();
+    let sandbox = node.start_with(|config| {
+        config.guest_threads = 1;
+        config.customer_share_percent = 50;
+        config.disk_bytes_max = 1 << 30;
+    });
+    // It is ours, so that it is read to its end, and it is no native code.
+    let large = vec![0; 4 << 20];
+    let (greedy, tried) = (CustomerId::new(), Arc::new(AtomicU32::new(0)));
+    let mut loads = Vec::new();
+    for number in 0..TOOLS {
+        let artifact = Digest::of(&number.to_le_bytes());
+        sandbox.keep(artifact, &ToolForm::JavaScript, &large).unwrap();
+        let (sandbox, tried) = (sandbox.clone(), tried.clone());
+        loads.push(tokio::spawn(async move {
+            let make = async {
+                tried.fetch_add(1, Ordering::Relaxed);
+                std::future::pending::<Result<Vec<u8>, std::fmt::Error>>().await
+            };
+            sandbox.load(greedy, artifact, &ToolForm::JavaScript, make).await
+        }));
+    }
+
+    let mut most = 0;
+    while tried.load(Ordering::Relaxed) < 3 {
+        most = most.max(sandbox.usage().loading);
+        tokio::task::yield_now().await;
+    }
+    node.call(&sandbox, "a").await;
+
+    assert_eq!(most, 1, "of two places it has one");
+    loads.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{LimitName, Outcome};
+use domain::{CustomerId, LimitName, Outcome};
 use sandbox::{InvokeError, LoadError, Sandbox, StartError};
 use serde_json::json;
 
@@ -94,7 +94,9 @@ async fn a_tool_that_declares_more_than_any_tier_allows_is_not_loaded() {
 
     let loaded = room
         .sandbox
-        .load(domain::Digest::of(b"huge"), &sandbox::ToolForm::JavaScript, async { Ok::<_, std::fmt::Error>(huge) })
+        .load(CustomerId::new(), domain::Digest::of(b"huge"), &sandbox::ToolForm::JavaScript, async {
+            Ok::<_, std::fmt::Error>(huge)
+        })
         .await;
 
     assert!(matches!(loaded, Err(LoadError::Native(_))), "{loaded:?}");

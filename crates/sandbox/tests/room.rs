@@ -164,7 +164,7 @@ pub(crate) fn compile(wasm: &[u8]) -> Vec<u8> {
 
 pub(crate) async fn load(sandbox: &Sandbox, data_module: &[u8]) -> Arc<Invocable> {
     let make = async { Ok::<_, Infallible>(compile(data_module)) };
-    sandbox.load(Digest::of(data_module), &ToolForm::JavaScript, make).await.unwrap()
+    sandbox.load(CustomerId::new(), Digest::of(data_module), &ToolForm::JavaScript, make).await.unwrap()
 }
 
 /// A call with limits that no ordinary guest meets.

@@ -1,6 +1,6 @@
 //! Releases: the set of versions that a server serves from one moment on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::{CustomerId, ReleaseId, ServerId, ToolName, VersionId};
@@ -79,7 +79,8 @@ pub async fn insert(
     .fetch_all(&mut *transaction)
     .await
     .map_err(during())?;
-    if let Some((tool, version)) = release.tools.iter().find(|(tool, _)| !matched.iter().any(|name| name == tool.as_str())) {
+    let matched: HashSet<&str> = matched.iter().map(String::as_str).collect();
+    if let Some((tool, version)) = release.tools.iter().find(|(tool, _)| !matched.contains(tool.as_str())) {
         return Err(StoreError::UnknownVersion { tool: tool.clone(), version: *version });
     }
     sqlx::query!("UPDATE servers SET current_release_id = $2 WHERE server_id = $1", server.as_uuid(), release.id.as_uuid())

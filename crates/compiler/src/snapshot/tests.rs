@@ -322,7 +322,7 @@ fn call(artifact: &[u8], arguments: &Value) -> Invoked {
         let sandbox = Sandbox::start(sandbox_config(), &engine::shared()).unwrap();
         let digest = Digest::of(artifact);
         let make = async { native::precompile_module(&native::compile_engine().unwrap(), artifact) };
-        let tool = sandbox.load(digest, &ToolForm::JavaScript, make).await.unwrap();
+        let tool = sandbox.load(CustomerId::new(), digest, &ToolForm::JavaScript, make).await.unwrap();
         let call = Invocation {
             customer: CustomerId::new(),
             arguments: arguments.to_string(),

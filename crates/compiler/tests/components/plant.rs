@@ -103,7 +103,7 @@ impl Plant {
         let digest = Digest::of(&uploaded.component);
         let form = ToolForm::Component { export: offer.export.clone() };
         let native = uploaded.inspected.native.clone();
-        let tool = self.sandbox.load(digest, &form, async { Ok::<_, std::io::Error>(native) }).await.unwrap();
+        let tool = self.sandbox.load(CustomerId::new(), digest, &form, async { Ok::<_, std::io::Error>(native) }).await.unwrap();
         let mut call = invocation(digest, arguments);
         change(&mut call);
         self.sandbox.invoke(&tool, call).await.unwrap()

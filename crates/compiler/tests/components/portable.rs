@@ -116,7 +116,11 @@ async fn call(plant: &Plant, built: &Built, arguments: &Value) -> Invoked {
 async fn call_as(plant: &Plant, built: &Built, entry: Entry, arguments: &Value) -> Invoked {
     let digest = Digest::of(&built.artifact);
     let native = built.native.clone();
-    let tool = plant.sandbox.load(digest, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) }).await.unwrap();
+    let tool = plant
+        .sandbox
+        .load(CustomerId::new(), digest, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) })
+        .await
+        .unwrap();
     plant.sandbox.invoke(&tool, Invocation { entry, ..with_environment(invocation(digest, arguments)) }).await.unwrap()
 }
 

@@ -83,7 +83,7 @@ impl FreeTier {
         let Built { artifact, native, .. } = built;
         let digest = Digest::of(&artifact);
         let made = async { Ok::<_, std::io::Error>(native) };
-        let tool = self.sandbox.load(digest, &ToolForm::JavaScript, made).await.unwrap();
+        let tool = self.sandbox.load(CustomerId::new(), digest, &ToolForm::JavaScript, made).await.unwrap();
         let call = Invocation {
             customer: CustomerId::new(),
             arguments: "{}".to_owned(),

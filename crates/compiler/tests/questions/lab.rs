@@ -84,7 +84,7 @@ impl Lab {
         let built = self.workers.build(request).await.unwrap();
         let digest = Digest::of(&built.artifact);
         let made = async { Ok::<_, std::io::Error>(built.native) };
-        Tool { code: self.sandbox.load(digest, &ToolForm::JavaScript, made).await.unwrap(), digest }
+        Tool { code: self.sandbox.load(CustomerId::new(), digest, &ToolForm::JavaScript, made).await.unwrap(), digest }
     }
 
     /// Runs the tool, and again for as long as it asks; how often it ran, and how the last run ended.

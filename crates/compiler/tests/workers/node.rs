@@ -25,7 +25,8 @@ pub(super) async fn call(artifact: &[u8], native: Vec<u8>, arguments: &Value) ->
     };
     let sandbox = Sandbox::start(config, &compiler::engine::shared()).unwrap();
     let digest = Digest::of(artifact);
-    let tool = sandbox.load(digest, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) }).await.unwrap();
+    let tool =
+        sandbox.load(CustomerId::new(), digest, &ToolForm::JavaScript, async { Ok::<_, std::io::Error>(native) }).await.unwrap();
     let limits = CallLimits {
         tier: "test".parse().unwrap(),
         fuel_per_call_max: 5_000_000_000,
