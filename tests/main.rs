@@ -40,6 +40,8 @@ mod passkeys;
 mod processes;
 #[path = "end_to_end/program.rs"]
 mod program;
+#[path = "end_to_end/results.rs"]
+mod results;
 #[path = "end_to_end/schemathesis.rs"]
 mod schemathesis;
 #[path = "end_to_end/secrets.rs"]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Abilities, Answer, CallId, JsonText, Outcome, Receipt, Status, ToolInterface};
+use sandbox::ResultMemory;
 use serde::de::DeserializeOwned;
 
 use crate::{AppError, calls::CallAnswer};
@@ -18,6 +19,8 @@ pub struct Answered<T> {
     pub receipt: Receipt,
     /// What was asked for, or how the call ended otherwise.
     pub result: Result<T, Failed>,
+    /// What a large result takes of the node's memory: to be kept until it has been sent.
+    pub memory: Option<ResultMemory>,
 }
 
 /// A call that did not bring what was asked for.
@@ -36,12 +39,12 @@ pub struct Failed {
 impl<T: DeserializeOwned> Answered<T> {
     /// Reads the answer of a call whose result was judged (`guests`) to have this form.
     pub(crate) fn read(answer: CallAnswer) -> Result<Self, AppError> {
-        let CallAnswer { call_id, outcome, status, interface, receipt, state, lacked } = answer;
+        let CallAnswer { call_id, outcome, status, interface, receipt, state, lacked, memory } = answer;
         let result = match outcome {
             Outcome::Success(Answer::Json(text)) => Ok(read(&text)?),
             outcome => Err(Failed { status, outcome, state, lacked }),
         };
-        Ok(Self { call_id, interface, receipt, result })
+        Ok(Self { call_id, interface, receipt, result, memory })
     }
 }
 

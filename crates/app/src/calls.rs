@@ -9,7 +9,7 @@ use compiler::Waiter;
 use domain::{
     Abilities, CallId, CustomerId, LogLine, Outcome, Receipt, RequestId, Scope, Slug, Status, ToolInterface, ToolName, VersionId,
 };
-use sandbox::Entry;
+use sandbox::{Entry, ResultMemory};
 use serde_json::Value;
 use telemetry::CallRefusal;
 use tokio::sync::mpsc;
@@ -61,6 +61,8 @@ pub struct CallAnswer {
     pub state: Option<String>,
     /// What the tool asked the client for in vain, since that had not declared it.
     pub lacked: Abilities,
+    /// What a large result takes of the node's memory: to be kept until it has been sent.
+    pub memory: Option<ResultMemory>,
 }
 
 /// A run of a version that need not be released.

@@ -11,7 +11,7 @@ use domain::{
     PromptAnswer, Receipt, ResourceAnswer, Status, Tier, ToolFailure,
 };
 use egress::Permission;
-use sandbox::{CallLimits, Entry, Invocation, InvokeError, Invoked, Questions, Report};
+use sandbox::{CallLimits, Entry, Invocation, InvokeError, Invoked, Questions, Report, ResultMemory};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -52,6 +52,8 @@ pub(crate) struct Finished {
     pub(crate) journal: Option<Box<Journal>>,
     /// What it asked its client for in vain.
     pub(crate) lacked: Abilities,
+    /// What its result takes until it has been sent.
+    pub(crate) memory: Option<ResultMemory>,
 }
 
 /// A run that the platform did not bring to its end.
@@ -200,7 +202,7 @@ impl Finished {
     }
 
     fn without_run(status: Status, outcome: Outcome) -> Self {
-        Self { status, outcome, receipt: None, log: Vec::new(), journal: None, lacked: Abilities::default() }
+        Self { status, outcome, receipt: None, log: Vec::new(), journal: None, lacked: Abilities::default(), memory: None }
     }
 
     /// What went wrong, in a sentence; nothing if it went well.
@@ -217,7 +219,7 @@ impl Finished {
 
 /// Holds a result against what the tool promised, or against the form that its kind of answer has.
 async fn judge(app: &App, tool: &ServedTool, entry: Entry, invoked: Invoked) -> Finished {
-    let Invoked { mut outcome, receipt, log, journal, lacked } = invoked;
+    let Invoked { mut outcome, receipt, log, journal, lacked, memory } = invoked;
     let mut status = outcome.status();
     if let (Status::Success, Outcome::Success(answer)) = (status, &outcome)
         && let Some(message) = find_fault(app, tool, entry, answer).await
@@ -225,7 +227,7 @@ async fn judge(app: &App, tool: &ServedTool, entry: Entry, invoked: Invoked) -> 
         status = Status::InvalidResult;
         outcome = failure("InvalidResult", message);
     }
-    Finished { status, outcome, receipt: Some(receipt), log, journal, lacked }
+    Finished { status, outcome, receipt: Some(receipt), log, journal, lacked, memory }
 }
 
 /// What is wrong with an answer; nothing, if it is as it must be.

@@ -72,6 +72,6 @@ pub use oauth_settings::{ClientBounds, OauthSettings, Registration};
 pub use page::{Page, PageRequest};
 pub use pending_requests::PendingRequest;
 /// What a tool says while it runs.
-pub use sandbox::{Progress, Report};
+pub use sandbox::{Progress, Report, ResultMemory};
 pub use sealing::{MasterKeys, MasterKeysError, SealError};
 pub use watches::Watch;

@@ -76,19 +76,28 @@ impl Reservation {
     }
 }
 
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if self.bytes == 0 {
+impl Reservation {
+    /// Gives back all but `bytes`.
+    pub(crate) fn shrink_to(&mut self, bytes: u64) {
+        let less = self.bytes.saturating_sub(bytes);
+        if less == 0 {
             return;
         }
+        self.bytes -= less;
         let mut taken = self.budget.taken();
-        taken.bytes -= self.bytes;
+        taken.bytes -= less;
         if let Some(own) = taken.by_customer.get_mut(&self.customer) {
-            *own -= self.bytes;
+            *own -= less;
             if *own == 0 {
                 taken.by_customer.remove(&self.customer);
             }
         }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.shrink_to(0);
     }
 }
 
@@ -111,6 +120,21 @@ mod tests {
         assert_eq!(other.grow(u64::MAX), Err(BudgetExhausted), "a sum beyond 64 bits does not wrap");
         drop(other);
         assert_eq!(budget.bytes(), 0);
+        assert!(budget.taken().by_customer.is_empty());
+    }
+
+    #[test]
+    fn what_is_given_back_in_part_is_there_for_others_and_the_rest_is_not() {
+        let budget = MemoryBudget::new(100, Share::of_percent(100));
+        let mut one = Reservation::empty(budget.clone(), CustomerId::new());
+        one.grow(80).unwrap();
+
+        one.shrink_to(30);
+        one.shrink_to(50);
+
+        assert_eq!((one.bytes(), budget.bytes()), (30, 30));
+        assert_eq!(Reservation::empty(budget.clone(), CustomerId::new()).grow(71), Err(BudgetExhausted));
+        drop(one);
         assert!(budget.taken().by_customer.is_empty());
     }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::{
-    Entry, Invocable, Invocation, InvokeError, Invoked, Questions,
+    Entry, Invocable, Invocation, InvokeError, Invoked, Questions, ResultMemory,
     budget::{MemoryBudget, Reservation},
     host::{Client, Fault},
     invocable::{Answered, Broken},
@@ -105,7 +105,12 @@ pub(crate) async fn run(
         Outcome::Asks(_) => state.tape.and_then(|tape| tape.into_journal(receipt.clone())).map(Box::new),
         _ => None,
     };
-    Ok(Invoked { outcome: ended.outcome, receipt, log: state.log.take_lines(), journal, lacked: state.client.lacked() })
+    let memory = match ended.outcome {
+        Outcome::Success(_) => ResultMemory::of(state.footprint.into_memory(), ended.output_bytes),
+        _ => None,
+    };
+    let (log, lacked) = (state.log.take_lines(), state.client.lacked());
+    Ok(Invoked { outcome: ended.outcome, receipt, log, journal, lacked, memory })
 }
 
 /// The journal of a call that is recorded.

@@ -36,6 +36,11 @@ impl Footprint {
         self.memory.bytes()
     }
 
+    /// What the guest had, once it is gone.
+    pub(crate) fn into_memory(self) -> Reservation {
+        self.memory
+    }
+
     /// Bytes of linear memory that the guest may have.
     pub(crate) fn memory_bytes_max(&self) -> u64 {
         self.memory_bytes_max

@@ -9,7 +9,7 @@ use domain::{
 use egress::Outbound;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Questions, Report};
+use crate::{Questions, Report, ResultMemory};
 
 /// One call of a tool.
 #[derive(Debug, Clone)]
@@ -121,6 +121,8 @@ pub struct Invoked {
     pub journal: Option<Box<Journal>>,
     /// What the tool asked its client for in vain, since that had not declared it; of a call that was run again, in this run.
     pub lacked: Abilities,
+    /// What its result takes of the node's memory, to be kept until it has been sent; absent of a small one.
+    pub memory: Option<ResultMemory>,
 }
 
 /// Why a call did not run, or was not run to its end: the node's state or fault, not the tool's.

@@ -19,6 +19,7 @@ mod envelope;
 mod error;
 mod extract;
 mod health;
+mod held;
 mod mcp;
 mod metrics;
 mod oauth;

@@ -158,6 +158,7 @@ fn ask_again(call: &Call<'_>, unanswered: Unanswered) -> CallAnswer {
         receipt: used,
         state: Some(state),
         lacked: Abilities::default(),
+        memory: None,
     }
 }
 
@@ -275,9 +276,9 @@ async fn settle(
         open.end(&shown, Ending { status: finished.status, error: finished.error(), receipt, contents });
         None
     };
-    let Finished { outcome, status, log, lacked, .. } = finished;
+    let Finished { outcome, status, log, lacked, memory, .. } = finished;
     let interface = Arc::clone(&call.tool.interface);
-    Ok((CallAnswer { call_id: facts.call, outcome, status, interface, receipt: shown, state, lacked }, log))
+    Ok((CallAnswer { call_id: facts.call, outcome, status, interface, receipt: shown, state, lacked, memory }, log))
 }
 
 /// What a call answered, as a record keeps it: JSON as it is, content as MCP has it, a failure by its name and message.

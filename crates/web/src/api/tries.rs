@@ -7,10 +7,11 @@ use app::{
     calls::{self, CallAnswer, CallRequest, TryAnswer, TryRequest},
     questions::Asking,
 };
-use axum::{Extension, Json as Answer, extract::State};
+use axum::{Extension, extract::State, response::Response};
 use domain::{
     CallId, JsonText, LimitExceeded, LimitName, LogLevel, LogLine, Outcome, RequestId, TierName, ToolFailure, VersionId,
 };
+use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,9 @@ use super::{
 };
 use crate::{
     caller::CustomerCaller,
-    error::ApiError,
+    error::{self, ApiError},
     extract::{Json, Path},
+    held,
 };
 
 /// A run that is to be.
@@ -193,7 +195,7 @@ pub(crate) async fn try_tool(
     Extension(request_id): Extension<RequestId>,
     Path(ToolPath { slug, name }): Path<ToolPath>,
     Json(NewTry { arguments, version_id }): Json<NewTry>,
-) -> Result<Answer<TryView>, ApiError> {
+) -> Result<Response, ApiError> {
     let call = CallRequest {
         tool: name,
         arguments: Value::Object(arguments),
@@ -203,6 +205,10 @@ pub(crate) async fn try_tool(
         asking: Asking::Nobody("a try has no client that could be asked"),
         secrets: CallerSecrets::default(),
     };
-    let answer = calls::try_tool(&app, &caller, &slug, TryRequest { version: version_id, call }).await?;
-    Ok(Answer(answer.into()))
+    let mut answer = calls::try_tool(&app, &caller, &slug, TryRequest { version: version_id, call }).await?;
+    let memory = answer.answer.memory.take();
+    let body = serde_json::to_vec(&TryView::from(answer)).map_err(|_| error::internal())?;
+    let mut response = Response::new(held::body(body, memory));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
 }

@@ -1,12 +1,14 @@
 //! Results as JSON-RPC messages.
 
-use axum::{body::Body, response::Response};
+use app::ResultMemory;
+use axum::response::Response;
 use domain::RequestId;
 use http::{HeaderValue, header};
 use rmcp::model::RequestId as MessageId;
 use serde::Serialize;
 
 use super::{era::Era, refusal::Refusal};
+use crate::held;
 
 /// A request that waits for its answer.
 #[derive(Debug, Clone)]
@@ -17,6 +19,19 @@ pub(super) struct Question {
     pub(super) request_id: RequestId,
     /// The shape that its answer has.
     pub(super) era: Era,
+}
+
+/// A message that is sent, and what it takes of the node's memory until it is.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) text: String,
+    pub(super) memory: Option<ResultMemory>,
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self { text, memory: None }
+    }
 }
 
 /// A JSON-RPC response.
@@ -30,7 +45,7 @@ struct Answer<'a, T> {
 impl Question {
     /// The answer as HTTP has it: 200 with one JSON message.
     pub(super) fn answer(&self, result: impl Serialize) -> Result<Response, Refusal> {
-        self.message(result).map(json)
+        self.message(result).map(Message::from).map(json)
     }
 
     /// The answer as a message.
@@ -43,8 +58,8 @@ impl Question {
 }
 
 /// 200 with one JSON message.
-pub(super) fn json(message: String) -> Response {
-    let mut response = Response::new(Body::from(message));
+pub(super) fn json(Message { text, memory }: Message) -> Response {
+    let mut response = Response::new(held::body(text.into_bytes(), memory));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

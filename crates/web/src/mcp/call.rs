@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    answer::{self, Question},
+    answer::{self, Message, Question},
     arguments, call_result,
     endpoint::Visit,
     era::Era,
@@ -92,7 +92,8 @@ pub(super) async fn call_tool(
         let request = CallRequest { tool, arguments, request_id: question.request_id, reports, cancelled, asking, secrets };
         let answered = calls::call_tool(&app, &caller, &server, request).await;
         let answered = answered.map_err(|error| Refusal::from_app(&error, question.request_id))?;
-        call_result::message(&question, &presentation, &answered)
+        let text = call_result::message(&question, &presentation, &answered)?;
+        Ok(Message { text, memory: answered.memory })
     })
     .await
 }
@@ -107,7 +108,7 @@ pub(super) async fn run<F>(
     call: impl FnOnce(Carriage) -> F,
 ) -> Result<Response, Refusal>
 where
-    F: Future<Output = Result<String, Refusal>> + Send + 'static,
+    F: Future<Output = Result<Message, Refusal>> + Send + 'static,
 {
     let in_flight = visit.door.calls.enter(visit.call_key(question.id.clone()));
     let has_stream = wanted.anything() && visit.accepted.events;

@@ -181,6 +181,7 @@ mod tests {
             receipt: Receipt::empty(Digest::of(b"")),
             state: None,
             lacked: Abilities::default(),
+            memory: None,
         }
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    answer::Question,
+    answer::{Message, Question},
     call::{self, Carriage, Wanted},
     call_result,
     endpoint::Visit,
@@ -95,15 +95,18 @@ pub(super) async fn complete(visit: &Visit, question: Question, given: Given<'_>
         let refused = |error: AppError| Refusal::from_app(&error, carriage.question.request_id);
         let completion = match answered.map_err(refused)?.map(|answered| answered.result) {
             Some(Ok(completion)) => completion,
-            Some(Err(failed)) => return call_result::without_answer(&carriage.question, &carriage.presentation, &failed),
+            Some(Err(failed)) => {
+                return call_result::without_answer(&carriage.question, &carriage.presentation, &failed).map(Message::from);
+            }
             None => Completion { values: Vec::new(), total: Some(0), has_more: Some(false) },
         };
         let is_per_request = carriage.question.era == Era::PerRequest;
-        carriage.question.message(CompleteResult {
+        let text = carriage.question.message(CompleteResult {
             result_type: is_per_request.then_some(ResultType::COMPLETE),
             completion: &completion,
             meta: is_per_request.then_some(&*carriage.presentation.meta),
-        })
+        })?;
+        Ok(Message::from(text))
     })
     .await
 }

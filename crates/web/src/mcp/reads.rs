@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    answer::Question,
+    answer::{Message, Question},
     arguments,
     call::{self, Carriage, Wanted},
     call_result,
@@ -72,20 +72,21 @@ pub(super) async fn read_resource(visit: &Visit, question: Question, wanted: Wan
         })?;
         let answer = match answered.result {
             Ok(answer) => answer,
-            Err(failed) => return call_result::without_answer(&question, &presentation, &failed),
+            Err(failed) => return call_result::without_answer(&question, &presentation, &failed).map(Message::from),
         };
         if answer.contents.is_empty() {
             // Nothing is at that URI, says who should know: a template fits more than there is (2026-07-28 forbids an empty result).
             return Err(Refusal::resource_not_found(era, &uri));
         }
         let is_per_request = era == Era::PerRequest;
-        question.message(ReadResult {
+        let text = question.message(ReadResult {
             result_type: is_per_request.then_some(ResultType::COMPLETE),
             contents: &answer.contents,
             ttl_ms: is_per_request.then_some(CONTENTS_TTL_MS),
             cache_scope: is_per_request.then_some(CacheScope::Private),
             meta: is_per_request.then_some(&*presentation.meta),
-        })
+        })?;
+        Ok(Message { text, memory: answered.memory })
     })
     .await
 }
@@ -109,15 +110,16 @@ pub(super) async fn get_prompt(
         let answered = answered.map_err(|error| Refusal::from_app(&error, question.request_id))?;
         let answer = match answered.result {
             Ok(answer) => answer,
-            Err(failed) => return call_result::without_answer(&question, &presentation, &failed),
+            Err(failed) => return call_result::without_answer(&question, &presentation, &failed).map(Message::from),
         };
         let is_per_request = question.era == Era::PerRequest;
-        question.message(GetResult {
+        let text = question.message(GetResult {
             result_type: is_per_request.then_some(ResultType::COMPLETE),
             description: answer.description.as_deref(),
             messages: &answer.messages,
             meta: is_per_request.then_some(&*presentation.meta),
-        })
+        })?;
+        Ok(Message { text, memory: answered.memory })
     })
     .await
 }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use app::{Progress, Report, questions::OutgoingQuestion};
+use app::{Progress, Report, ResultMemory, questions::OutgoingQuestion};
 use axum::response::{
     IntoResponse, Response,
     sse::{Event, KeepAlive, Sse},
@@ -20,7 +20,7 @@ use tokio_util::sync::DropGuard;
 use tracing::Instrument;
 
 use super::{
-    answer::{self, Question},
+    answer::{self, Message, Question},
     in_flight::CallInFlight,
     log_level::Severity,
     questions,
@@ -60,19 +60,28 @@ pub(super) struct Told {
 /// A call that runs on a task of its own, so that a client that reads slowly does not hold it up.
 struct Running {
     told: Told,
-    result: JoinHandle<Result<String, Refusal>>,
+    result: JoinHandle<Result<Message, Refusal>>,
     /// What the task answered, while reports that came before it are still waiting.
-    ended: Option<Result<String, Refusal>>,
+    ended: Option<Result<Message, Refusal>>,
     listener: Listener,
     question: Question,
     /// Stops the call when the client goes away: this is dropped with the stream then.
     _on_gone: DropGuard,
 }
 
+/// Where the stream of a call stands.
+enum Stage {
+    Runs(Box<Running>),
+    /// Its last event is on its way. What comes after it is asked for when it has gone.
+    Sends {
+        _memory: Option<ResultMemory>,
+    },
+}
+
 /// What a call does next, as far as the client hears of it.
 enum Step {
     Told(Event),
-    Ended(Result<String, Refusal>),
+    Ended(Result<Message, Refusal>),
 }
 
 /// What a notification is, in a message.
@@ -98,7 +107,7 @@ pub(super) async fn answer(
     listener: Listener,
     in_flight: CallInFlight,
     told: Told,
-    call: impl Future<Output = Result<String, Refusal>> + Send + 'static,
+    call: impl Future<Output = Result<Message, Refusal>> + Send + 'static,
 ) -> Result<Response, Refusal> {
     let gone = in_flight.cancelled().clone().drop_guard();
     let call = async move {
@@ -138,11 +147,14 @@ async fn begin(mut running: Running) -> Result<Response, Refusal> {
 }
 
 fn events(running: Running) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(Some(running), async |running| {
-        let mut running = running?;
+    stream::unfold(Stage::Runs(Box::new(running)), async |stage| {
+        let Stage::Runs(mut running) = stage else { return None };
         match running.next().await {
-            Step::Told(event) => Some((Ok(event), Some(running))),
-            Step::Ended(result) => Some((Ok(running.last_event(result)), None)),
+            Step::Told(event) => Some((Ok(event), Stage::Runs(running))),
+            Step::Ended(result) => {
+                let (event, memory) = running.last_event(result);
+                Some((Ok(event), Stage::Sends { _memory: memory }))
+            }
         }
     })
 }
@@ -175,7 +187,7 @@ impl Running {
     }
 
     /// What the call answered. A task that panicked answered nothing: that is our fault.
-    fn task_result(&self, result: Result<Result<String, Refusal>, JoinError>) -> Result<String, Refusal> {
+    fn task_result(&self, result: Result<Result<Message, Refusal>, JoinError>) -> Result<Message, Refusal> {
         result.unwrap_or_else(|error| {
             tracing::error!(%error, "the task of a call broke down: {error}");
             Err(self.fault())
@@ -186,11 +198,12 @@ impl Running {
         Refusal::internal(self.question.request_id)
     }
 
-    fn last_event(&self, result: Result<String, Refusal>) -> Event {
-        event(result.unwrap_or_else(|refusal| {
+    fn last_event(&self, result: Result<Message, Refusal>) -> (Event, Option<ResultMemory>) {
+        let Message { text, memory } = result.unwrap_or_else(|refusal| {
             // An error's data are what serde_json read itself: they can be written.
-            serde_json::to_string(&refusal.of(self.question.id.clone()).into_message()).unwrap_or_default()
-        }))
+            serde_json::to_string(&refusal.of(self.question.id.clone()).into_message()).unwrap_or_default().into()
+        });
+        (event(text), memory)
     }
 }
 
@@ -283,6 +296,7 @@ mod tests {
 
     /// A call that ends after `takes`, without a report.
     fn running(takes: Duration, result: Result<String, Refusal>) -> Running {
+        let result = result.map(Message::from);
         let (sender, reports) = mpsc::channel(1);
         let result = tokio::spawn(async move {
             let _reporting = sender;
