@@ -12,6 +12,8 @@ mod browser;
 mod clients;
 #[path = "end_to_end/conformance.rs"]
 mod conformance;
+#[path = "end_to_end/cross_origin.rs"]
+mod cross_origin;
 #[path = "end_to_end/durability.rs"]
 mod durability;
 #[path = "end_to_end/examples.rs"]
@@ -52,3 +54,5 @@ mod start_up;
 mod uploads;
 #[path = "end_to_end/walkthrough.rs"]
 mod walkthrough;
+#[path = "end_to_end/wire.rs"]
+mod wire;

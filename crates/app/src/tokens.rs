@@ -59,6 +59,11 @@ pub(crate) fn is_known(app: &App, bearer: &str) -> bool {
     app.memory.api_keys.keeps(&digest) || app.memory.tokens.keeps(&digest)
 }
 
+/// Whether `bearer` has the form of what we draw or sign: whoever has not got one finds none by trying.
+pub(crate) fn cannot_be_guessed(bearer: &str) -> bool {
+    has_form_of_api_key(bearer) || signing_keys::kid_of(bearer).is_some()
+}
+
 /// The public keys that access tokens are verified by now (RFC 7517).
 pub async fn jwks(app: &App) -> Result<JwkSet, AppError> {
     let keys = signing_keys::current(app).await?;

@@ -205,6 +205,7 @@ impl TestApp {
             origins: Vec::new(),
             cookies: CookieForm::Plain,
             trusted_proxies: Vec::new(),
+            body_wait: Duration::from_secs(30),
         };
         // A test may let go of the application and go on with its doors.
         web::router(Arc::clone(&self.app), settings).layer(Extension(Arc::clone(&self.kept)))

@@ -3,6 +3,7 @@
 mod activity;
 mod connection;
 mod frames;
+mod linger;
 mod places;
 mod refusal;
 mod stream;

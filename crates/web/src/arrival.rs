@@ -5,16 +5,15 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use app::limits::{self, Arrival, Standing, TooMany};
+use app::limits::{self, Arrival, Standing};
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::RequestId;
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 
-use crate::{account::page, caller::bearer, client_address, error::ApiError, mcp, oauth, rate_fields, state::WebState};
+use crate::{caller::bearer, client_address, error::ApiError, rate_fields, state::WebState};
 
 /// Where a request stands with the rates of whoever sent it, once that is known: the answer says so.
 #[derive(Debug, Clone, Default)]
@@ -30,16 +29,10 @@ impl Stands {
     }
 }
 
-/// How an answer of a door looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Envelope,
-    Page,
-    Oauth,
-    Mcp,
-}
+/// The route of the door for MCP.
+const MCP: &str = "/mcp/{server}";
 
-/// Lets a request in, or says when it is worth coming again, in the form of its door.
+/// Lets a request in, or says when it is worth coming again.
 pub(crate) async fn pass(State(state): State<WebState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let route = parts.extensions.get::<MatchedPath>().cloned();
@@ -48,15 +41,14 @@ pub(crate) async fn pass(State(state): State<WebState>, request: Request, next: 
         return next.run(Request::from_parts(parts, body)).await;
     }
     let from = client_address::of(&parts, &state.settings.trusted_proxies);
-    let shape = shape_of(route, parts.uri.path());
     let shows = parts.headers.contains_key(header::AUTHORIZATION);
     let arrival = arrival_of(&parts.method, route);
     let standing = match limits::arrive(&state.app, from, arrival, shown(&parts.headers)) {
         Ok(standing) => standing,
-        Err(too_many) => return refuse(&too_many, shape, parts.extensions.get().copied()),
+        Err(too_many) => return ApiError::from(too_many).into_response(),
     };
     // A call has nothing to gain from it, and would pay for it.
-    let stands = (shape != Shape::Mcp).then(Stands::default);
+    let stands = (route != MCP).then(Stands::default);
     if let Some(stands) = &stands {
         parts.extensions.insert(stands.clone());
     }
@@ -97,26 +89,6 @@ fn arrival_of(method: &Method, route: &str) -> Arrival {
         "/oauth/token" | "/oauth/introspect" | "/oauth/revoke" | "/oauth/device_authorization" => Arrival::Token,
         "/oauth/register" => Arrival::Registration,
         _ => Arrival::Other,
-    }
-}
-
-fn shape_of(route: &str, path: &str) -> Shape {
-    match route {
-        "/mcp/{server}" => Shape::Mcp,
-        "/oauth/authorize" | "/oauth/consent" | "/device" => Shape::Page,
-        route if ["/sign-", "/account", "/invitations"].iter().any(|pages| route.starts_with(pages)) => Shape::Page,
-        _ if path.starts_with("/oauth/") || path.starts_with("/.well-known/") => Shape::Oauth,
-        _ => Shape::Envelope,
-    }
-}
-
-fn refuse(too_many: &TooMany, shape: Shape, request_id: Option<RequestId>) -> Response {
-    let error = ApiError::from(*too_many);
-    match (shape, request_id) {
-        (Shape::Mcp, Some(request_id)) => mcp::too_many(too_many, request_id),
-        (Shape::Page, Some(request_id)) => page::refusal(&error, request_id),
-        (Shape::Oauth, _) => oauth::refusal(&error),
-        _ => error.into_response(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What every request passes: its id, its place in the log, the envelope of its error, the headers of every answer.
+//! What every request passes: its id, its place in the log, the form of its error, the headers of every answer.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -18,9 +18,10 @@ use telemetry::Metrics;
 use tracing::{Instrument, debug, error, field, info, info_span, warn};
 
 use crate::{
-    WebSettings, env_headers,
+    WebSettings, cors, env_headers,
     error::{self, ApiError},
     rate_fields,
+    shape::Shape,
 };
 
 /// The header that names a request, in both directions.
@@ -38,6 +39,9 @@ const SENSITIVE_MAX: usize = 20;
 /// Characters of such a name: a client can write what it likes behind `x-env-`.
 const SENSITIVE_CHARS_MAX: usize = 80;
 
+/// Characters of a method that are shown: the longest that is registered has 17.
+const METHOD_CHARS_MAX: usize = 32;
+
 /// A year, as RFC 6797, section 6.1, writes it.
 const TRANSPORT_SECURITY: &str = "max-age=31536000";
 
@@ -48,6 +52,7 @@ const CLIENT_REQUEST_ID_CHARS_MAX: usize = 128;
 #[derive(Debug, Clone)]
 pub(crate) struct Door {
     metrics: Arc<Metrics>,
+    settings: Arc<WebSettings>,
     /// What browsers are told of how to come back.
     transport_security: Option<HeaderValue>,
 }
@@ -55,14 +60,14 @@ pub(crate) struct Door {
 impl Door {
     /// Of an installation with these settings: where it is reached over https, browsers are told to come over nothing else for
     /// [`TRANSPORT_SECURITY`]. For hosts below it others speak.
-    pub(crate) fn new(metrics: Arc<Metrics>, settings: &WebSettings) -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>, settings: Arc<WebSettings>) -> Self {
         let is_https = settings.public_url.scheme() == "https";
-        Self { metrics, transport_security: is_https.then(|| HeaderValue::from_static(TRANSPORT_SECURITY)) }
+        Self { metrics, settings, transport_security: is_https.then(|| HeaderValue::from_static(TRANSPORT_SECURITY)) }
     }
 }
 
-/// Carries a request through: gives it an id (its [`RequestId`] extension), logs how it ended, turns an [`ApiError`] or a panic into
-/// the envelope.
+/// Carries a request through: gives it an id (its [`RequestId`] extension), logs how it ended, says an [`ApiError`] or a panic in
+/// the form of the door, and on the answer who may read it.
 ///
 /// The id is always our own, so that two requests never share one; a client's `X-Request-Id` stands beside it in the log.
 pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
@@ -70,9 +75,12 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
     let request_id = RequestId::new();
     request.extensions_mut().insert(request_id);
     let method = request.method().clone();
+    let method = shown(&method);
+    let shape = Shape::of(request.uri().path());
+    let visit = cors::Visit::of(&door.settings, shape, &request);
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let span = info_span!("request", %request_id, %method, route, client_request_id = field::Empty);
+    let span = info_span!("request", %request_id, method, route, client_request_id = field::Empty);
     if let Some(id) = client_request_id(request.headers()) {
         span.record("client_request_id", id);
     }
@@ -85,14 +93,23 @@ pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: N
             error!("the handler of {method} {route} panicked");
             error::internal().into_response()
         });
-        let answer = finish(answer, request_id, &door);
+        let mut answer = finish(answer, shape, request_id, &door);
+        if let Some(visit) = visit {
+            visit.tell(answer.status(), answer.headers_mut());
+        }
         let took = begun.elapsed();
         door.metrics.observe_request(matched.as_ref().map(MatchedPath::as_str), answer.status().as_u16(), took);
-        log_end(&method, route, &sensitive, answer.status(), took);
+        log_end(method, route, &sensitive, answer.status(), took);
         answer
     }
     .instrument(span)
     .await
+}
+
+/// A method as the log shows it: a client can make one up that is as long as a head may be.
+pub(crate) fn shown(method: &Method) -> &str {
+    // All of them are ASCII (RFC 9110, section 9.1).
+    method.as_str().get(..METHOD_CHARS_MAX).unwrap_or(method.as_str())
 }
 
 fn client_request_id(headers: &HeaderMap) -> Option<&str> {
@@ -113,11 +130,11 @@ fn sensitive_names(headers: &HeaderMap) -> String {
     names
 }
 
-fn finish(mut answer: Response, request_id: RequestId, door: &Door) -> Response {
+fn finish(mut answer: Response, shape: Shape, request_id: RequestId, door: &Door) -> Response {
     if let Some(error) = answer.extensions_mut().remove::<Arc<ApiError>>() {
         log_fault(&error);
         let before = std::mem::take(answer.headers_mut());
-        answer = error.to_answer(request_id);
+        answer = shape.tell(&error, request_id);
         for name in [header::ALLOW, rate_fields::RATE_LIMIT_POLICY, rate_fields::RATE_LIMIT] {
             if let (Some(value), false) = (before.get(&name), answer.headers().contains_key(&name)) {
                 answer.headers_mut().insert(name, value.clone());
@@ -159,7 +176,7 @@ pub(crate) fn log_fault(error: &ApiError) {
 }
 
 /// Probes and scrapes come every few seconds and say nothing when all is well.
-fn log_end(method: &Method, route: &str, sensitive: &str, status: StatusCode, took: Duration) {
+fn log_end(method: &str, route: &str, sensitive: &str, status: StatusCode, took: Duration) {
     let duration_ms = took.as_secs_f64() * 1000.0;
     let status = status.as_u16();
     if matches!(route, "/health/live" | "/health/ready" | "/metrics") && status < 400 {
@@ -250,7 +267,7 @@ mod tests {
         R: IntoResponse + 'static,
     {
         let metrics = Arc::new(Metrics::new(ProcessFacts { version: "0", started_at_s: 0.0 }));
-        let door = Door::new(metrics, &test_settings(public_url));
+        let door = Door::new(metrics, Arc::new(test_settings(public_url)));
         Router::new().route("/", get(handler)).layer(middleware::from_fn_with_state(door, pass))
     }
 }

@@ -12,7 +12,9 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
+    door,
     envelope::{Envelope, ErrorCode},
+    extract::printable,
     rate_fields,
 };
 
@@ -53,7 +55,7 @@ impl ApiError {
         self
     }
 
-    fn with_header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+    pub(crate) fn with_header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         self.headers.extend(value.try_into().ok().map(|value| (name, value)));
         self
     }
@@ -91,6 +93,11 @@ impl ApiError {
     /// What is wrong and what would be right.
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// More about it: an object.
+    pub(crate) const fn details(&self) -> &Value {
+        &self.details
     }
 
     /// The status of the answer.
@@ -216,6 +223,7 @@ impl From<AccountError> for ApiError {
 /// What an unknown path answers.
 pub(crate) async fn unknown_route(request: Request) -> ApiError {
     let path: String = request.uri().path().chars().take(200).collect();
+    let path = printable(&path);
     ApiError::new(
         StatusCode::NOT_FOUND,
         ErrorCode::NotFound,
@@ -228,7 +236,7 @@ pub(crate) async fn method_not_allowed(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let message = format!("{method} is not possible here; the header Allow says what is");
+    let message = format!("{} is not possible here; the header Allow says what is", door::shown(&method));
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, message).into_response()
 }
 

@@ -18,9 +18,10 @@ use crate::{
 
 /// The whole of HTTP, ready to be served.
 pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
-    let door = Door::new(Arc::clone(app.metrics()), &settings);
+    let settings = Arc::new(settings);
+    let door = Door::new(Arc::clone(app.metrics()), Arc::clone(&settings));
     let document = Bytes::from(openapi::text());
-    let state = WebState { app, settings: Arc::new(settings), document };
+    let state = WebState { app, settings, document };
     let (documented, _frame) = documented_routes().split_for_parts();
     documented
         .nest("/mcp", mcp::routes())

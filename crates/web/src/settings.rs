@@ -1,5 +1,7 @@
 //! What the doors are told when the program starts.
 
+use std::time::Duration;
+
 use http::uri::Authority;
 use url::{Origin, Url};
 
@@ -24,6 +26,8 @@ pub struct WebSettings {
     pub cookies: CookieForm,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// How long the body of a request may take to arrive; that of a component has as long as its bytes need.
+    pub body_wait: Duration,
 }
 
 /// The form of the cookies.
@@ -65,5 +69,6 @@ pub(crate) fn test_settings(public_url: &str) -> WebSettings {
         origins: Vec::new(),
         cookies,
         trusted_proxies: Vec::new(),
+        body_wait: Duration::from_secs(30),
     }
 }

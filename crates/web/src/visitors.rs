@@ -19,8 +19,8 @@ use crate::{MetricsReaders, WebSettings, env_headers, envelope::ErrorCode, error
 const HEALTH: [&str; 2] = ["/health/live", "/health/ready"];
 const METRICS: &str = "/metrics";
 
-/// Doors for programs with a key of their own, where a page of another origin has no business. `/mcp` asks [`may_ask`] itself, and answers in its
-/// own form; the pages for people hold forms against it; the authorization server's endpoints are for all pages.
+/// Doors for programs with a key of their own. `/mcp` asks [`may_ask`] itself; the pages for people hold forms against it; the authorization
+/// server's endpoints are for all pages.
 const REST: [&str; 2] = ["/api/", "/admin/"];
 
 /// Lets a request on that came under a name of ours, from no foreign page, and with nothing that belongs elsewhere.
@@ -51,17 +51,23 @@ pub(crate) fn is_ours(settings: &WebSettings, headers: &HeaderMap, uri: &Uri, or
     scheme == settings.public_url.scheme() && asked(headers, uri).is_some_and(is_asked)
 }
 
+/// Whether `path` is one of the doors for programs with a key of their own.
+pub(crate) fn is_rest(path: &str) -> bool {
+    REST.iter().any(|door| path.starts_with(door))
+}
+
 fn check(settings: &WebSettings, request: &Request) -> Result<(), ApiError> {
     let (headers, uri, method) = (request.headers(), request.uri(), request.method());
-    if method == Method::CONNECT || method == Method::TRACE {
-        let message = format!("{method} is not possible here");
-        return Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, message));
+    if method == Method::CONNECT {
+        // It names no resource whose methods could be told (RFC 9110, section 9.3.6).
+        let refusal = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, "CONNECT is not possible here");
+        return Err(refusal.with_header(header::ALLOW, ""));
     }
     let path = uri.path();
     if !is_for_any_host(settings, path) {
         check_host(settings, headers, uri)?;
     }
-    if REST.iter().any(|door| path.starts_with(door)) && !may_ask(settings, headers, uri) {
+    if is_rest(path) && !may_ask(settings, headers, uri) {
         let message = "pages of this Origin may not call here; whoever runs this installation can allow them";
         return Err(ApiError::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message));
     }
@@ -204,7 +210,6 @@ mod tests {
             assert_eq!(status("GET", target, hosts), wanted, "{target} {hosts:?}");
         }
         assert_eq!(status("CONNECT", "tools.example.com:443", &["tools.example.com:443"]), 405);
-        assert_eq!(status("TRACE", "/", &["tools.example.com"]), 405);
     }
 
     #[test]

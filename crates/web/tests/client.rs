@@ -1,6 +1,6 @@
 //! What the tests send and how they show what comes back.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::accounts::browser::Browser;
 use axum::{Router, body::Body};
@@ -69,6 +69,7 @@ impl Doors {
             origins: Vec::new(),
             cookies: CookieForm::Plain,
             trusted_proxies: Vec::new(),
+            body_wait: Duration::from_secs(30),
         };
         change(&mut settings);
         Self { router: web::router(Arc::clone(app.app()), settings), app }
@@ -178,9 +179,12 @@ impl Client {
     }
 
     pub(crate) async fn send_request(&self, request: Request<Body>) -> Answer {
-        let (parts, body) = self.open(request).await.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        Answer::read(self.open(request).await).await
+    }
+
+    /// A request to which nothing is added, neither a key nor a name.
+    pub(crate) async fn send_bare(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
     /// The answer as soon as it begins; its body may be a stream.
@@ -194,6 +198,12 @@ impl Client {
 }
 
 impl Answer {
+    async fn read(answer: Response<Body>) -> Self {
+        let (parts, body) = answer.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Self { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.text))
     }

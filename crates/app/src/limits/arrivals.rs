@@ -21,6 +21,9 @@ use super::{
 use crate::{App, network::Network, tokens};
 
 const MINUTE: Duration = Duration::from_mins(1);
+/// Of a network that failed too often, credentials a minute that nobody guesses and that are not known here yet, which are looked at all the same:
+/// a key that was made just now works behind the address of somebody who guesses. What a guesser gets by it is ten of 2^256.
+const CHANCES_PER_MINUTE: u32 = 10;
 /// However many failures come at once, what a network owes for them is over after this: the address may be somebody else's by then.
 const OWED_MAX: Duration = Duration::from_mins(5);
 
@@ -51,10 +54,13 @@ struct Counts {
     requests: Option<Limiter>,
     /// Milliseconds after the beginning at which its failures are paid off.
     failures_paid_ms: AtomicU64,
+    /// What is looked at beyond them: see [`CHANCES_PER_MINUTE`].
+    chances: Option<Limiter>,
 }
 
 /// Lets a request in that comes from `from`, or says when it is worth coming again. `bearer` is what it shows to say who sends it: of a network
-/// that failed too often with such, only what is known here is let in, so that keys are not guessed and those who have one go on.
+/// that failed too often with such, only what is known here is let in, and a little of what cannot be guessed, so that passwords are not guessed and
+/// those who have a key go on.
 pub fn arrive(app: &App, from: IpAddr, arrival: Arrival, bearer: Option<&str>) -> Result<Option<Standing>, TooMany> {
     let network = Network::of(from);
     let (arrivals, settings) = (&app.arrivals, &app.settings.limits);
@@ -62,6 +68,7 @@ pub fn arrive(app: &App, from: IpAddr, arrival: Arrival, bearer: Option<&str>) -
     counts.take(settings)?;
     if let (Some(bearer), Some(too_many)) = (bearer, arrivals.owed(&counts, settings))
         && !tokens::is_known(app, bearer)
+        && !(tokens::cannot_be_guessed(bearer) && counts.take_chance())
     {
         return Err(too_many);
     }
@@ -137,7 +144,12 @@ impl Arrivals {
 impl Counts {
     fn new(settings: &LimitSettings) -> Self {
         let requests = NonZeroU32::new(settings.requests_per_minute_max).map(|limit| rates::limiter(MINUTE, limit));
-        Self { requests, failures_paid_ms: AtomicU64::new(0) }
+        let chances = NonZeroU32::new(CHANCES_PER_MINUTE).map(|limit| rates::limiter(MINUTE, limit));
+        Self { requests, failures_paid_ms: AtomicU64::new(0), chances }
+    }
+
+    fn take_chance(&self) -> bool {
+        self.chances.as_ref().is_some_and(|chances| rates::take(chances).is_ok())
     }
 
     fn take(&self, settings: &LimitSettings) -> Result<(), TooMany> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 pub struct LimitSettings {
     /// Requests of one network in a minute, whatever they are.
     pub requests_per_minute_max: u32,
-    /// Requests of one network in a minute whose credentials are not accepted; beyond it, credentials that are not known yet are not looked at.
+    /// Requests of one network in a minute whose credentials are not accepted; beyond it, credentials that are not known yet are
+    /// not looked at, but for a few that nobody guesses.
     pub failures_per_minute_max: u32,
     /// Requests of one network in a minute by which people sign in or up: a password is one, a passkey or an issuer two.
     pub logins_per_minute_max: u32,

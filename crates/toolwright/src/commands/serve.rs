@@ -175,6 +175,7 @@ fn web_settings(configuration: &Configuration, public_url: Url) -> WebSettings {
         origins: configuration.visitors.origins.clone(),
         cookies,
         trusted_proxies: configuration.http.trusted_proxies.clone(),
+        body_wait: configuration.http.body_timeout,
     }
 }
 

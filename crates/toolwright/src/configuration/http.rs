@@ -44,6 +44,11 @@ const HEADER_TIMEOUT_MS: Setting = Setting::new(
     "TOOLWRIGHT_HEADER_TIMEOUT_MS",
     "time for the head of a request, from its first byte (of a connection's first request: from the connection)",
 );
+const BODY_TIMEOUT_S: Setting = Setting::new(
+    "http.body_timeout_s",
+    "TOOLWRIGHT_BODY_TIMEOUT_S",
+    "time for the body of a request, to its last byte; more is answered 408. Components have a minute at most, by their size",
+);
 const IDLE_TIMEOUT_S: Setting =
     Setting::new("http.idle_timeout_s", "TOOLWRIGHT_IDLE_TIMEOUT_S", "how long a connection may wait for its next request");
 const WRITE_TIMEOUT_S: Setting = Setting::new(
@@ -73,6 +78,8 @@ pub(crate) struct Http {
     pub(crate) network_connections_max: usize,
     /// Time for the head of a request.
     pub(crate) header_timeout: Duration,
+    /// Time for the body of a request, components apart.
+    pub(crate) body_timeout: Duration,
     /// How long a connection may wait for its next request.
     pub(crate) idle_timeout: Duration,
     /// How long a client may take no byte of an answer that waits for it.
@@ -106,6 +113,8 @@ impl Http {
             // An office behind one address fits; ten of them leave room for others.
             network_connections_max: reader.number(&NETWORK_CONNECTIONS_MAX, 1..=100_000, 1_000),
             header_timeout: Duration::from_millis(reader.number(&HEADER_TIMEOUT_MS, 100..=600_000, 10_000)),
+            // The largest body of JSON, 2 MiB, over a line of 1 Mbit/s takes 17 s.
+            body_timeout: Duration::from_secs(reader.number(&BODY_TIMEOUT_S, 1..=600, 30)),
             // Longer than the minute that proxies keep their own connections: they are to close first.
             idle_timeout: Duration::from_secs(reader.number(&IDLE_TIMEOUT_S, 1..=3_600, 75)),
             write_timeout: Duration::from_secs(reader.number(&WRITE_TIMEOUT_S, 1..=3_600, 60)),

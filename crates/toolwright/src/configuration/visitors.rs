@@ -14,7 +14,7 @@ const HOSTS: Setting = Setting::new(
 const ORIGINS: Setting = Setting::new(
     "http.origins",
     "TOOLWRIGHT_ORIGINS",
-    "origins of web pages that may call /mcp, /api and /admin besides the installation's own, separated by commas",
+    "origins of web pages that may call /mcp, /api and /admin with a token and read the answers, besides the installation's own, separated by commas",
 );
 
 /// The names of this machine itself, at any port.

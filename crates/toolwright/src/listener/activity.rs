@@ -32,6 +32,8 @@ struct State {
     /// When it was told to end.
     closing_since: Option<Instant>,
     is_flooded: bool,
+    /// What was left, of HTTP/1, of the body of the newest request: so many bytes at least.
+    unread: Option<u64>,
     protocol: Protocol,
 }
 
@@ -65,6 +67,7 @@ impl Activity {
             begun: 0,
             closing_since: None,
             is_flooded: false,
+            unread: None,
             protocol: Protocol::One,
         }))
     }
@@ -100,6 +103,24 @@ impl Activity {
         self.with(|state| state.is_flooded)
     }
 
+    /// A body of HTTP/1 will not be read to its end, to which there are so many bytes at least.
+    pub(super) fn left_unread(&self, bytes: u64) {
+        self.with(|state| state.unread = Some(bytes));
+    }
+
+    /// How many bytes of the newest request will not be read, as far as is known.
+    pub(super) fn unread_bytes(&self) -> u64 {
+        self.with(|state| state.unread.unwrap_or_default())
+    }
+
+    /// Whether the client may still be writing a body or a head that nobody reads. Its answer is on its way; what comes now begins no head.
+    pub(super) fn lingers(&self) -> bool {
+        self.with(|state| {
+            let is_in_head = state.head_since.take().is_some() && state.closing_since.is_none();
+            (state.unread.is_some() || is_in_head) && state.protocol == Protocol::One && !state.is_flooded
+        })
+    }
+
     /// The connection was told to end.
     pub(super) fn closes(&self) {
         self.with(|state| {
@@ -127,6 +148,7 @@ impl Activity {
             state.requests += 1;
             state.begun += 1;
             state.head_since = None;
+            state.unread = None;
             if version == hyper::Version::HTTP_2 {
                 state.protocol = Protocol::Two;
             }

@@ -34,6 +34,7 @@ use web::PeerAddress;
 use super::{
     Stop,
     activity::{Activity, Verdict},
+    linger::Lingering,
     stream::WatchedStream,
 };
 use crate::configuration::Http;
@@ -60,6 +61,9 @@ const PIECE_BYTES_MAX: usize = 64 * 1024;
 /// Fields of a request's head; more is answered 431. hyper's default, named.
 const HEADERS_MAX: usize = 100;
 
+/// The rest of a body that nobody reads which hyper may take off the line by itself, so that the connection goes on: its first read.
+const DRAINED_BYTES_MAX: u64 = 8 * 1024;
+
 /// What every connection is served with.
 #[derive(Clone)]
 pub(super) struct Connection {
@@ -68,11 +72,12 @@ pub(super) struct Connection {
     builder: auto::Builder<TokioExecutor>,
     stop: Stop,
     metrics: Arc<Metrics>,
+    lingering: Lingering,
 }
 
 impl Connection {
     pub(super) fn new(router: Router, settings: Http, stop: Stop, metrics: Arc<Metrics>) -> Self {
-        Self { router, builder: builder(&settings), settings: Arc::new(settings), stop, metrics }
+        Self { router, builder: builder(&settings), settings: Arc::new(settings), stop, metrics, lingering: Lingering::new() }
     }
 
     /// Serves until either side has had enough.
@@ -83,7 +88,7 @@ impl Connection {
         let activity = Arc::new(Activity::begin(Instant::now()));
         let peer = stream.peer_addr().ok().map(|address| PeerAddress(address.ip()));
         let service = service_fn(|request| answer(self.router.clone(), Arc::clone(&activity), peer, request));
-        let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity)));
+        let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity), self.lingering.clone()));
         let mut connection = std::pin::pin!(self.builder.serve_connection(stream, service));
         // A verdict comes up to half a header time-out late; a precise one would cost two timers a request.
         let mut watch =
@@ -164,13 +169,52 @@ async fn answer(
     // be a request to us alone (RFC 9112, section 6.1). So nothing follows.
     let is_last = version == Version::HTTP_11 && request.headers().contains_key(header::TRANSFER_ENCODING);
     let request_number = activity.request_begins(version);
-    let running = Running { activity, request: request_number };
-    let mut response = router.oneshot(request.map(Body::new)).await?;
-    if is_last {
+    let request = request.map(|body| match version {
+        Version::HTTP_2 => Body::new(body),
+        _ => Body::new(Given { body, has_ended: false, activity: Arc::clone(&activity) }),
+    });
+    let running = Running { activity: Arc::clone(&activity), request: request_number };
+    let mut response = router.oneshot(request).await?;
+    // hyper knows only afterwards that it will not find the end, and the client is to know before.
+    if is_last || activity.unread_bytes() > DRAINED_BYTES_MAX {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let in_pieces = version == Version::HTTP_2;
     Ok(response.map(|body| Answer { body, rest: Bytes::new(), in_pieces, running }))
+}
+
+/// The body of a request of HTTP/1, which tells if it was left before its end.
+struct Given {
+    body: Incoming,
+    has_ended: bool,
+    activity: Arc<Activity>,
+}
+
+impl hyper::body::Body for Given {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.has_ended |= frame.is_none();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        if !self.has_ended && !hyper::body::Body::is_end_stream(&self.body) {
+            self.activity.left_unread(hyper::body::Body::size_hint(&self.body).lower());
+        }
+    }
 }
 
 /// A request that counts as running while this lives.

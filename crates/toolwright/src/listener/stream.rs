@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::{
@@ -13,17 +13,37 @@ use tokio::{
     time::Instant,
 };
 
-use super::{activity::Activity, frames::Frames};
+use super::{
+    activity::Activity,
+    frames::Frames,
+    linger::{Linger, Lingering},
+};
 
 pub(super) struct WatchedStream {
     stream: TcpStream,
     activity: Arc<Activity>,
     frames: Frames,
+    lingering: Lingering,
+    end: End,
+}
+
+/// How far the connection has ended.
+#[derive(Debug)]
+enum End {
+    Open,
+    /// Nothing is written any more.
+    Lingering(Linger),
+    Closed,
 }
 
 impl WatchedStream {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, frames: Frames::new() }
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, lingering: Lingering) -> Self {
+        Self { stream, activity, frames: Frames::new(), lingering, end: End::Open }
+    }
+
+    /// Whether the client may still be writing: what was unread of it, or has come since.
+    fn is_written_to(&self) -> bool {
+        self.activity.lingers() || self.stream.try_read(&mut [0; 1024]).is_ok_and(|read| read > 0)
     }
 
     fn wrote<T>(&self, result: Poll<T>) -> Poll<T> {
@@ -75,6 +95,20 @@ impl AsyncWrite for WatchedStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        loop {
+            match &mut this.end {
+                End::Open => {
+                    ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+                    let linger = if this.is_written_to() { this.lingering.begin() } else { None };
+                    this.end = linger.map_or(End::Closed, End::Lingering);
+                }
+                End::Lingering(linger) => {
+                    ready!(linger.poll(&mut this.stream, context));
+                    this.end = End::Closed;
+                }
+                End::Closed => return Poll::Ready(Ok(())),
+            }
+        }
     }
 }

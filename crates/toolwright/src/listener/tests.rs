@@ -4,6 +4,7 @@ use std::time::Instant;
 
 mod frames;
 mod smuggling;
+mod unread;
 
 use axum::{
     body::Bytes,
@@ -42,6 +43,7 @@ pub(super) fn settings() -> Http {
         connections_max: 100,
         network_connections_max: 100,
         header_timeout: Duration::from_secs(30),
+        body_timeout: Duration::from_secs(30),
         idle_timeout: Duration::from_secs(30),
         write_timeout: Duration::from_secs(30),
         head_bytes_max: 16 * 1024,

@@ -1,6 +1,6 @@
 //! Forms that come back: bounded, from a page of ours, with the token that only this browser was given.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequest, Request};
 use domain::Scopes;
@@ -19,8 +19,6 @@ use crate::{
 
 /// Bytes of a form: the longest return path, which may be an authorization request, and some fields.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Over the slowest line.
-const BODY_WAIT: Duration = Duration::from_secs(15);
 /// Fields of a form: a tick box for each scope that a client may ask for, and what goes with them.
 const FIELDS_MAX: usize = Scopes::COUNT_MAX + 16;
 
@@ -67,7 +65,7 @@ where
             return Err(body::unsupported("a form is needed, as application/x-www-form-urlencoded"));
         }
         body::check_plain(request.headers())?;
-        let bytes = body::read(request, &BodyBounds { bytes_max: BODY_BYTES_MAX, wait: BODY_WAIT }, too_large).await?;
+        let bytes = body::read(request, &BodyBounds { bytes_max: BODY_BYTES_MAX, wait: settings.body_wait }, too_large).await?;
         let form = Self { fields: parse(&bytes)?, csrf };
         if !form.csrf.is(form.text("csrf")) {
             return Err(refused("this form is no longer valid: go back, load the page again, and fill it in once more"));

@@ -30,6 +30,7 @@ use crate::{
     error::ApiError,
     extract::{Json, Path, Query},
     page::{Page, PageQuery},
+    state::WebState,
 };
 
 /// A version of a tool that is to be.
@@ -131,26 +132,27 @@ impl From<tools::VersionBuilt> for BuiltVersion {
     request_body(content((NewVersion = "application/json"), (Component = "application/wasm"))),
     responses((status = 201, description = "The new version", body = BuiltVersion)))]
 pub(crate) async fn put_tool(
-    State(app): State<Arc<App>>,
+    State(state): State<WebState>,
     CustomerCaller(caller): CustomerCaller,
     Path(path): Path<ToolPath>,
     uri: Uri,
     request: Request,
 ) -> Result<(StatusCode, Answer<BuiltVersion>), ApiError> {
+    let app = &state.app;
     if components::is_declared(request.headers()) {
         let (mut parts, body) = request.into_parts();
         let Query(query) = Query::<ComponentQuery>::from_request_parts(&mut parts, &()).await?;
-        let built = components::put_one(&app, &caller, path, query, Request::from_parts(parts, body)).await?;
+        let built = components::put_one(app, &caller, path, query, Request::from_parts(parts, body)).await?;
         return Ok((StatusCode::CREATED, Answer(built)));
     }
     if uri.query().is_some_and(|query| !query.is_empty()) {
         return Err(ApiError::invalid("the query is not right: what is said of a source stands in its body"));
     }
-    let Json(new) = Json::<NewVersion>::from_request(request, &()).await?;
+    let Json(new) = Json::<NewVersion>::from_request(request, &state).await?;
     let ToolPath { slug, name } = path;
     let built = match new.read()? {
-        NewCode::Source(source) => tools::put(&app, &caller, &slug, &name, source).await?,
-        NewCode::Revision(revision) => app::components::revise(&app, &caller, &slug, &name, revision).await?,
+        NewCode::Source(source) => tools::put(app, &caller, &slug, &name, source).await?,
+        NewCode::Revision(revision) => app::components::revise(app, &caller, &slug, &name, revision).await?,
     };
     Ok((StatusCode::CREATED, Answer(built.into())))
 }

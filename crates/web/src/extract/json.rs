@@ -1,8 +1,8 @@
 //! JSON bodies: bounded, read once, and told what is wrong with them and where.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
@@ -12,13 +12,10 @@ use super::{
     body::{self, BodyBounds},
     printable, unique_keys,
 };
-use crate::{envelope::ErrorCode, error::ApiError};
+use crate::{WebSettings, envelope::ErrorCode, error::ApiError};
 
 /// Bytes of a body: the largest source there may be (1 MiB) as a JSON string with every second character escaped.
 pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
-
-/// How long a body may take to arrive: 2 MiB over a line of 1 Mbit/s take 17 s.
-const BODY_WAIT: Duration = Duration::from_secs(30);
 
 /// A JSON body as a checked type. Unknown fields, repeated keys and anything after the value are refused.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -26,13 +23,14 @@ pub(crate) struct Json<T>(pub(crate) T);
 impl<S, T> FromRequest<S> for Json<T>
 where
     S: Send + Sync,
+    Arc<WebSettings>: FromRef<S>,
     T: DeserializeOwned,
 {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         check_declared(request.headers())?;
-        let bytes = read(request).await?;
+        let bytes = read(request, Arc::<WebSettings>::from_ref(state).body_wait).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -49,8 +47,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
-async fn read(request: Request) -> Result<Bytes, ApiError> {
-    body::read(request, &BodyBounds { bytes_max: BODY_BYTES_MAX, wait: BODY_WAIT }, too_large).await
+async fn read(request: Request, wait: Duration) -> Result<Bytes, ApiError> {
+    body::read(request, &BodyBounds { bytes_max: BODY_BYTES_MAX, wait }, too_large).await
 }
 
 fn too_large() -> ApiError {

@@ -16,7 +16,7 @@ pub(crate) use self::{
 const MESSAGE_CHARS_MAX: usize = 400;
 
 /// A parser's message, cut, and without control characters.
-fn printable(message: &str) -> String {
+pub(crate) fn printable(message: &str) -> String {
     let shown =
         message.chars().take(MESSAGE_CHARS_MAX).map(|character| if character.is_control() { '\u{fffd}' } else { character });
     shown.collect()

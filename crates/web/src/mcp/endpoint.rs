@@ -38,8 +38,8 @@ use crate::{caller::bearer, extract::body::declared_bytes, state::WebState, when
 /// Bytes of a message. Arguments come from models, which write some thousands.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// How long a message may take to arrive.
-const BODY_WAIT: Duration = Duration::from_secs(30);
+/// What there is: a GET is for clients of 2025-11-25 that ask for a stream.
+const METHODS: &str = "GET, POST";
 
 /// A request that was let in.
 pub(super) struct Visit {
@@ -71,7 +71,7 @@ pub(super) async fn answer(
             let message = "the header Accept must allow application/json";
             return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::INVALID_REQUEST, message));
         }
-        let body = read(&visit.headers, body).await?;
+        let body = read(&visit.headers, body, visit.state.settings.body_wait).await?;
         match Message::parse(&body)? {
             Message::Request { id, method, params } => {
                 let answered = dispatch::answer(visit, id.clone(), &method, params).await;
@@ -105,10 +105,14 @@ pub(super) async fn open_stream(
     exchange.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Answers any other method: there is nothing to get but a stream, and no session to DELETE.
+/// Answers any other method: there is nothing to get but a stream, and no session to DELETE. OPTIONS asks which there are, for any server that there
+/// may be: nothing is looked up.
 pub(super) async fn refuse_method(State(state): State<WebState>, request: Request) -> Response {
     if let Err(refusal) = origin::check(&state.settings, request.headers(), request.uri()) {
         return refusal.into_response();
+    }
+    if request.method() == Method::OPTIONS {
+        return (StatusCode::NO_CONTENT, [(header::ALLOW, METHODS)]).into_response();
     }
     Refusal::new(
         StatusCode::METHOD_NOT_ALLOWED,
@@ -151,7 +155,7 @@ async fn admit(state: WebState, door: Arc<Door>, request_id: RequestId, server: 
 }
 
 /// Reads the body, bounded in bytes and time.
-async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Refusal> {
+async fn read(headers: &HeaderMap, body: axum::body::Body, wait: Duration) -> Result<Bytes, Refusal> {
     if !is_json(headers) {
         let message = "the header Content-Type must be application/json, and there must be no Content-Encoding";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::INVALID_REQUEST, message));
@@ -164,12 +168,12 @@ async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Refu
     if declared_bytes(headers).is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY_WAIT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+    match tokio::time::timeout(wait, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Refusal::invalid_request("the body broke off before its end")),
         Err(_) => {
-            let message = format!("the body did not arrive within {} s", BODY_WAIT.as_secs());
+            let message = format!("the body did not arrive within {} s", wait.as_secs());
             Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::INVALID_REQUEST, message))
         }
     }

@@ -34,7 +34,6 @@ mod session;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use app::limits::TooMany;
 use axum::{
     Extension, Router,
     response::{IntoResponse, Response},
@@ -44,7 +43,7 @@ use domain::{EnvName, RequestId};
 use http::HeaderMap;
 
 use self::{changes::Places, in_flight::CallsInFlight, presentation::Presentations, refusal::Refusal, session::Sessions};
-use crate::state::WebState;
+use crate::{error::ApiError, state::WebState};
 
 /// What the requests of this door share.
 struct Door {
@@ -54,9 +53,9 @@ struct Door {
     streams: Places,
 }
 
-/// What somebody is told at this door who comes too often.
-pub(crate) fn too_many(too_many: &TooMany, request_id: RequestId) -> Response {
-    Refusal::too_many(too_many, request_id).into_response()
+/// What somebody is told at this door whose request did not come to it.
+pub(crate) fn refusal(error: &ApiError, request_id: RequestId) -> Response {
+    Refusal::from_api(error, request_id).into_response()
 }
 
 /// What is understood of a body, written anew; or the error that answers it.

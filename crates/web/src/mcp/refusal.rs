@@ -11,7 +11,7 @@ use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId as MessageId};
 use serde_json::{Map, Value, json};
 
 use super::{changes::Full, era::Era};
-use crate::rate_fields;
+use crate::{error::ApiError, rate_fields};
 
 /// JSON-RPC leaves -32000 to -32099 to servers; MCP has taken -32002 and -32020 to -32022 of them. What it was exactly is in
 /// `data.error_code`, with the words of the REST doors.
@@ -213,6 +213,23 @@ impl Refusal {
         }
     }
 
+    /// What went wrong before or outside of this door.
+    pub(super) fn from_api(error: &ApiError, request_id: RequestId) -> Self {
+        let code = match error.status() {
+            StatusCode::INTERNAL_SERVER_ERROR => ErrorCode::INTERNAL_ERROR,
+            StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => SERVER_ERROR,
+            _ => ErrorCode::INVALID_REQUEST,
+        };
+        let mut details = error.details().as_object().cloned().unwrap_or_default();
+        let wait = error.headers().iter().find(|(name, _)| *name == header::RETRY_AFTER);
+        let wait_s: Option<u32> = wait.and_then(|(_, value)| value.to_str().ok()?.parse().ok());
+        details.extend(wait_s.map(|wait_s| ("retry_after_s".to_owned(), wait_s.into())));
+        let mut refusal =
+            Self::new(error.status(), code, error.message()).with_data(data(json!(error.code()), request_id, details));
+        refusal.headers.extend(error.headers().iter().cloned());
+        refusal
+    }
+
     pub(super) fn with_data(mut self, data: Value) -> Self {
         self.error.data = Some(data);
         self
@@ -268,7 +285,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-fn data(word: &str, request_id: RequestId, details: Map<String, Value>) -> Value {
+fn data(word: impl Into<Value>, request_id: RequestId, details: Map<String, Value>) -> Value {
     let mut data = details;
     data.insert("error_code".into(), word.into());
     data.insert("request_id".into(), request_id.to_string().into());

@@ -15,9 +15,6 @@ use crate::{
     whence,
 };
 
-/// A form of 16 KiB takes no longer over any line.
-const BODY_WAIT: Duration = Duration::from_secs(15);
-
 /// What a client sends to an endpoint.
 #[derive(Debug)]
 pub(super) struct ClientForm {
@@ -50,8 +47,9 @@ where
             return Err(bad("parameters belong into the body, not into the query"));
         }
         let (parts, body) = request.into_parts();
-        let from = whence::of(&parts, &Arc::from_ref(state));
-        let (headers, text) = read(Request::from_parts(parts, body)).await?;
+        let settings = Arc::<WebSettings>::from_ref(state);
+        let from = whence::of(&parts, &settings);
+        let (headers, text) = read(Request::from_parts(parts, body), settings.body_wait).await?;
         let parameters = Parameters::parse(&text).map_err(|error| bad(&error.to_string()))?;
         Ok(Self { parameters, authorization: authorization(&headers)?, from })
     }
@@ -61,23 +59,27 @@ where
 #[derive(Debug)]
 pub(super) struct BrowserForm(pub(super) String);
 
-impl<S: Send + Sync> FromRequest<S> for BrowserForm {
+impl<S> FromRequest<S> for BrowserForm
+where
+    S: Send + Sync,
+    Arc<WebSettings>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let (_, text) = read(request).await?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (_, text) = read(request, Arc::<WebSettings>::from_ref(state).body_wait).await?;
         Ok(Self(text))
     }
 }
 
 /// The headers, and the form as text.
-async fn read(request: Request) -> Result<(HeaderMap, String), ApiError> {
+async fn read(request: Request, wait: Duration) -> Result<(HeaderMap, String), ApiError> {
     let headers = request.headers().clone();
     if body::media_type(&headers) != "application/x-www-form-urlencoded" {
         return Err(body::unsupported("the body must be a form: `Content-Type: application/x-www-form-urlencoded`"));
     }
     body::check_plain(&headers)?;
-    let bounds = BodyBounds { bytes_max: Parameters::BYTES_MAX, wait: BODY_WAIT };
+    let bounds = BodyBounds { bytes_max: Parameters::BYTES_MAX, wait };
     let bytes = body::read(request, &bounds, too_large).await?;
     let text = String::from_utf8(bytes.to_vec()).map_err(|_| bad("the form is not UTF-8"))?;
     Ok((headers, text))

@@ -13,6 +13,7 @@ use oauth::{ClientInformation, Registration, RegistrationError};
 
 use super::fault::Fault;
 use crate::{
+    WebSettings,
     envelope::ErrorCode,
     error::ApiError,
     extract::body::{self, BodyBounds},
@@ -21,8 +22,6 @@ use crate::{
 
 /// Bytes of a registration: with keys inline and all addresses it is far below.
 const BODY_BYTES_MAX: usize = 32 * 1024;
-/// Over the slowest line.
-const BODY_WAIT: Duration = Duration::from_secs(15);
 
 /// Why a client is not registered.
 #[derive(Debug)]
@@ -44,16 +43,17 @@ pub(crate) enum Refused {
     ))]
 pub(crate) async fn register_client(
     State(app): State<Arc<App>>,
+    State(settings): State<Arc<WebSettings>>,
     Stranger(caller): Stranger,
     request: Request,
 ) -> Result<(StatusCode, Json<ClientInformation>), Refused> {
-    let bytes = read(request).await.map_err(Refused::Unreadable)?;
+    let bytes = read(request, settings.body_wait).await.map_err(Refused::Unreadable)?;
     let registration = Registration::parse(&bytes).map_err(Refused::Metadata)?;
     let information = clients::register(&app, caller.from, registration).await.map_err(Refused::Register)?;
     Ok((StatusCode::CREATED, Json(information)))
 }
 
-pub(super) async fn read(request: Request) -> Result<bytes::Bytes, ApiError> {
+pub(super) async fn read(request: Request, wait: Duration) -> Result<bytes::Bytes, ApiError> {
     if body::media_type(request.headers()) != "application/json" {
         return Err(body::unsupported("a body of JSON is needed, with the header `Content-Type: application/json`"));
     }
@@ -62,7 +62,7 @@ pub(super) async fn read(request: Request) -> Result<bytes::Bytes, ApiError> {
         let message = format!("the body is larger than the {BODY_BYTES_MAX} bytes that are read");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message)
     };
-    body::read(request, &BodyBounds { bytes_max: BODY_BYTES_MAX, wait: BODY_WAIT }, too_large).await
+    body::read(request, &BodyBounds { bytes_max: BODY_BYTES_MAX, wait }, too_large).await
 }
 
 impl IntoResponse for Refused {

@@ -20,7 +20,7 @@ use super::{
     fault::Fault,
     register::{self, Refused},
 };
-use crate::{caller, extract::Path, whence::Stranger};
+use crate::{WebSettings, caller, extract::Path, whence::Stranger};
 
 /// The path of a registration.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -56,12 +56,13 @@ pub(crate) async fn get_registration(
     ))]
 pub(crate) async fn put_registration(
     State(app): State<Arc<App>>,
+    State(settings): State<Arc<WebSettings>>,
     Stranger(caller): Stranger,
     Path(RegistrationPath { client_id }): Path<RegistrationPath>,
     request: Request,
 ) -> Result<Json<ClientInformation>, Refused> {
     let token = token(request.headers())?;
-    let bytes = register::read(request).await.map_err(Refused::Unreadable)?;
+    let bytes = register::read(request, settings.body_wait).await.map_err(Refused::Unreadable)?;
     let update = RegistrationUpdate::parse(&bytes, client_id.as_uuid()).map_err(Refused::Metadata)?;
     clients::change(&app, caller.from, client_id, &token, update).await.map(Json).map_err(Refused::Register)
 }

@@ -4,6 +4,7 @@ use super::*;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -15,6 +16,7 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
+const NO_ERROR: u32 = 0;
 const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
@@ -278,6 +280,32 @@ async fn an_answer_that_says_nothing_yet_is_not_taken_for_one_that_is_not_taken(
             break;
         }
     }
+    drop(client);
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_is_ended_without_calling_it_an_error() {
+    let running = start(settings()).await;
+    let mut client = Client::connect(&running, &[]).await;
+    let mut fields = get("/unread");
+    // `:method: POST` of the static table.
+    fields[0] = 0x83;
+
+    client.send(&frame(HEADERS, END_HEADERS, 1, &fields)).await.unwrap();
+    client.send(&frame(DATA, 0, 1, &[b'x'; 16_384])).await.unwrap();
+    let mut is_answered = false;
+    let reason = loop {
+        let frame = client.read().await.expect("the request ends, and not the connection");
+        is_answered |= frame.kind == DATA && frame.payload == b"unread";
+        if frame.kind == RST_STREAM {
+            break number(&frame.payload);
+        }
+    };
+
+    assert!(is_answered);
+    assert_eq!(reason, NO_ERROR);
+    client.ping().await.expect("the connection goes on");
     drop(client);
     running.end().await;
 }
