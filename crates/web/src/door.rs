@@ -207,6 +207,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_panic_is_told_in_the_form_of_its_door() {
+        for (path, wanted) in [
+            ("/api/v1/servers", r#""error_code":"internal""#),
+            ("/mcp/weather", r#""code":-32603"#),
+            ("/oauth/token", r#""error":"server_error""#),
+            ("/account", "<h1>Something went wrong</h1>"),
+        ] {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+
+            let answer = router("http://127.0.0.1:8080", broken).oneshot(request).await.unwrap();
+
+            let id = answer.headers()[X_REQUEST_ID].to_str().unwrap().to_owned();
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            let text = String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+            assert!(text.contains(wanted) && !text.contains("secret"), "{path}: {text}");
+            assert!(text.contains(&id) || path == "/oauth/token", "{path}: OAuth's form has no place for it: {text}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_fault_shows_its_request_id_and_nothing_else() {
         let fault = || app::AppError::Internal { context: "cannot read tier `free`".into(), source: "password refused".into() };
         let (status, body) = answer(move || async move { ApiError::from(fault()) }).await;
@@ -268,6 +288,6 @@ mod tests {
     {
         let metrics = Arc::new(Metrics::new(ProcessFacts { version: "0", started_at_s: 0.0 }));
         let door = Door::new(metrics, Arc::new(test_settings(public_url)));
-        Router::new().route("/", get(handler)).layer(middleware::from_fn_with_state(door, pass))
+        Router::new().route("/", get(handler.clone())).fallback(handler).layer(middleware::from_fn_with_state(door, pass))
     }
 }
