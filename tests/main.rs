@@ -22,6 +22,8 @@ mod examples;
 mod key_proxy;
 #[path = "end_to_end/keys.rs"]
 mod keys;
+#[path = "end_to_end/kills.rs"]
+mod kills;
 #[path = "end_to_end/lifecycle.rs"]
 mod lifecycle;
 #[path = "end_to_end/logs.rs"]

@@ -21,6 +21,14 @@ pub(crate) struct Browser {
     cookie: String,
 }
 
+/// What a client is told when a person lets it in.
+pub(crate) struct Allowed {
+    pub(crate) code: String,
+    pub(crate) issuer: String,
+    /// That of the request by which the person decided.
+    pub(crate) request_id: String,
+}
+
 impl Browser {
     pub(crate) fn new(program: &Program) -> Self {
         Self { client: client(), base: format!("http://{}", program.address), cookie: String::new() }
@@ -44,6 +52,13 @@ impl Browser {
 
     /// Follows a request of `client_id` to its page and allows it; gives the code.
     pub(crate) async fn allow(&mut self, endpoint: &str, client_id: &str, resource: &str, issuer: &str) -> String {
+        let allowed = self.try_allow(endpoint, client_id, resource).await.unwrap();
+        assert_eq!(allowed.issuer, issuer);
+        allowed.code
+    }
+
+    /// The same; an error is a server that went away under it.
+    pub(crate) async fn try_allow(&mut self, endpoint: &str, client_id: &str, resource: &str) -> reqwest::Result<Allowed> {
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(Digest::of(VERIFIER.as_bytes()).as_bytes());
         let request = [
             ("response_type", "code"),
@@ -55,21 +70,26 @@ impl Browser {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ];
-        let begun = self.get(Url::parse_with_params(endpoint, request).unwrap().as_str()).await;
+        let begun = self.try_get(Url::parse_with_params(endpoint, request).unwrap().as_str()).await?;
         assert_eq!(begun.status(), 303);
-        let page = self.get(&self.url(begun.headers()["location"].to_str().unwrap())).await.text().await.unwrap();
+        let page = self.try_get(&self.url(begun.headers()["location"].to_str().unwrap())).await?.text().await?;
         let form = [("csrf", hidden(&page, "csrf")), ("request", hidden(&page, "request")), ("decision", "allow".to_owned())];
-        let decided = self.send("/oauth/consent", &form).await;
+        let decided = self.try_send("/oauth/consent", &form).await?;
         assert_eq!(decided.status(), 303);
         let location = Url::parse(decided.headers()["location"].to_str().unwrap()).unwrap();
         let parameter = |name: &str| location.query_pairs().find(|(own, _)| own == name).unwrap().1.into_owned();
-        assert_eq!((parameter("state").as_str(), parameter("iss").as_str()), ("state of the client", issuer));
-        parameter("code")
+        assert_eq!(parameter("state"), "state of the client");
+        let request_id = decided.headers()["x-request-id"].to_str().unwrap().to_owned();
+        Ok(Allowed { code: parameter("code"), issuer: parameter("iss"), request_id })
     }
 
     pub(crate) async fn get(&mut self, url: &str) -> Response {
-        let answer = self.client.get(url).header("cookie", &self.cookie).send().await.unwrap();
-        self.keep_cookie(answer)
+        self.try_get(url).await.unwrap()
+    }
+
+    async fn try_get(&mut self, url: &str) -> reqwest::Result<Response> {
+        let answer = self.client.get(url).header("cookie", &self.cookie).send().await?;
+        Ok(self.keep_cookie(answer))
     }
 
     /// The value of the newest cookie: after signing up, that of the sign-in.
@@ -78,11 +98,15 @@ impl Browser {
     }
 
     async fn send(&mut self, path: &str, form: &[(&str, String)]) -> Response {
+        self.try_send(path, form).await.unwrap()
+    }
+
+    async fn try_send(&mut self, path: &str, form: &[(&str, String)]) -> reqwest::Result<Response> {
         let request = self.client.post(self.url(path)).header("cookie", &self.cookie).header("origin", &self.base);
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
-        let answer = request.send().await.unwrap();
-        self.keep_cookie(answer)
+        let answer = request.send().await?;
+        Ok(self.keep_cookie(answer))
     }
 
     /// The newest cookie is enough: that of a form, and then that of the sign-in.
@@ -120,8 +144,13 @@ pub(crate) async fn get_json(http: &reqwest::Client, url: &str) -> Value {
 }
 
 pub(crate) async fn post(http: &reqwest::Client, url: &str, form: &[(&str, &str)]) -> Response {
+    try_post(http, url, form).await.unwrap()
+}
+
+/// The same; an error is a server that went away under it.
+pub(crate) async fn try_post(http: &reqwest::Client, url: &str, form: &[(&str, &str)]) -> reqwest::Result<Response> {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-    http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body).send().await.unwrap()
+    http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body).send().await
 }
 
 fn hidden(page: &str, name: &str) -> String {

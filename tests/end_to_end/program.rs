@@ -150,7 +150,7 @@ impl Program {
         }
     }
 
-    async fn wait_until_ready(&mut self) {
+    pub(crate) async fn wait_until_ready(&mut self) {
         let begun = Instant::now();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("http://{}/health/ready", self.address);

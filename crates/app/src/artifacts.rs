@@ -180,25 +180,29 @@ pub(crate) async fn sweep(app: &App, orphans: Orphans) -> Result<(), AppError> {
         Orphans::Replaceable => MadeBefore { from_source: now, uploaded: old },
     };
     loop {
-        let orphans = store::artifacts::delete_orphans(&mut *app.pool.acquire().await?, made, SWEEP_BATCH).await?;
+        let orphans = store::artifacts::list_orphans(&mut *app.pool.acquire().await?, made, SWEEP_BATCH).await?;
+        let mut deleted = 0;
         for digest in &orphans {
-            delete_unneeded(app, digest).await?;
+            deleted += delete_orphan(app, digest, made).await?;
         }
-        if orphans.is_empty() {
+        // One that is needed again meanwhile is none any more.
+        if deleted == 0 {
             return Ok(());
         }
     }
 }
 
-/// Deletes the bytes of a digest, unless somebody has kept them again since its row was deleted.
-async fn delete_unneeded(app: &App, digest: &Digest) -> Result<(), AppError> {
+/// Deletes the rows of an artifact, and its bytes unless other rows need them. The rows go last, when the bytes are gone: should this be cut off in
+/// between, the next sweep finds them.
+async fn delete_orphan(app: &App, digest: &Digest, made: MadeBefore) -> Result<u64, AppError> {
     let mut transaction = app.pool.begin().await?;
     store::artifacts::lock(&mut transaction, digest).await?;
+    let deleted = store::artifacts::delete_orphan(&mut transaction, digest, made).await?;
     if !store::artifacts::is_needed(&mut transaction, digest).await? {
         app.blobs.delete(digest).await.map_err(blob_error)?;
     }
     transaction.commit().await?;
-    Ok(())
+    Ok(deleted)
 }
 
 /// What a source became under this program's engine, if the platform says so: what it did not sign, it does not know (SEC-10).

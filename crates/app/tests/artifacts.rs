@@ -119,6 +119,30 @@ async fn bytes_are_kept_after_a_sweep_that_deletes_them(pool: PgPool) {
     test.stop().await;
 }
 
+/// RUN-4: whatever ends a sweep between a row and its bytes, the next one finds both.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_sweep_that_does_not_get_to_its_end_forgets_no_bytes(pool: PgPool) {
+    let test = TestApp::start_with(&pool, TestOptions::default()).await;
+    let customer = test.customer("free").await;
+    customer.deploy("sums", "add", ADD).await;
+    customer.create_server("others").await.unwrap();
+    let blob = find_blob(&pool, &test).await;
+    let delete = async |slug: &str| app::servers::delete(test.app(), &customer.caller, &slug.parse().unwrap()).await.unwrap();
+    let artifacts = async || sqlx::query_scalar::<_, i64>("SELECT count(*) FROM artifacts").fetch_one(&pool).await.unwrap();
+    // What cannot be deleted as a file is.
+    std::fs::remove_file(&blob).unwrap();
+    std::fs::create_dir_all(blob.join("in the way")).unwrap();
+
+    delete("sums").await;
+    let rows = artifacts().await;
+    std::fs::remove_dir_all(&blob).unwrap();
+    std::fs::write(&blob, "bytes").unwrap();
+    delete("others").await;
+
+    assert_eq!((rows, artifacts().await, blob.exists()), (1, 0, false));
+    test.stop().await;
+}
+
 /// SEC-10: somebody with the database points a source at another tool's artifact, which carries a signature, but not for this source.
 #[sqlx::test(migrations = "../../migrations")]
 async fn an_artifact_that_was_exchanged_is_not_run_and_made_again_from_source(pool: PgPool) {

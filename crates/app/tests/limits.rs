@@ -67,13 +67,32 @@ async fn leased_calls_that_were_not_used_are_given_back(pool: PgPool) {
     let test = TestApp::start(pool.clone()).await;
     let customer = test.customer("free").await;
     customer.deploy("sums", "add", ADD).await;
-    customer.call("sums", "add", json!({"a": 1, "b": 2})).await.unwrap();
+    for _ in 0..5 {
+        customer.call("sums", "add", json!({"a": 1, "b": 2})).await.unwrap();
+    }
     let counted = async || sqlx::query_scalar::<_, i64>("SELECT calls FROM monthly_calls").fetch_one(&pool).await.unwrap();
 
     let while_it_runs = counted().await;
     test.stop().await;
 
-    assert_eq!((while_it_runs, counted().await), (100, 1));
+    assert_eq!((while_it_runs, counted().await), (8, 5));
+}
+
+/// A node that is killed gives nothing back.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_node_leases_no_more_than_was_called_on_it_and_no_more_than_a_hundredth_of_the_month(pool: PgPool) {
+    let test = TestApp::start(pool.clone()).await;
+    tier(&test, "some", |limits| limits.calls_per_month_max = Some(1_000)).await;
+    let customer = test.customer("some").await;
+    customer.deploy("sums", "add", ADD).await;
+
+    for called in 1..50_i64 {
+        customer.call("sums", "add", json!({"a": 1, "b": 2})).await.unwrap();
+        let charged: i64 = sqlx::query_scalar("SELECT calls FROM monthly_calls").fetch_one(&pool).await.unwrap();
+
+        assert!((called..called + called.min(10)).contains(&charged), "{charged} for {called} calls");
+    }
+    test.stop().await;
 }
 
 #[sqlx::test(migrations = "../../migrations")]

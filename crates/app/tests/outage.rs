@@ -90,12 +90,14 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) {
 async fn calls_go_on_without_the_database_are_recorded_and_charged_afterwards_and_nothing_changes() {
     let mut database = OwnDatabase::start().await;
     let test = TestApp::start_with(&database.pool(), options(Duration::from_mins(1))).await;
-    // A lease is of ten calls.
+    // A lease is of ten calls at most.
     tier(&test, "few", |limits| limits.calls_per_month_max = Some(1_000)).await;
     let customer = test.customer("few").await;
     customer.deploy("sums", "add", ADD).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(add(&customer).await.unwrap(), Status::Success);
+    for _ in 0..5 {
+        assert_eq!(add(&customer).await.unwrap(), Status::Success);
+    }
     let revoked = api_keys::create(test.app(), &test.admin(), customer.id, new_key("revoked")).await.unwrap();
     let show = async |key: &str| tokens::authenticate(test.app(), key, tokens::Wanted::Management).await;
     show(revoked.1.expose()).await.unwrap();
@@ -117,7 +119,7 @@ async fn calls_go_on_without_the_database_are_recorded_and_charged_afterwards_an
     let known = show(&customer.api_key).await;
     let gone = show(revoked.1.expose()).await;
 
-    assert_eq!(called, 9 + 10, "the rest of the lease, and as many again that are owed");
+    assert_eq!(called, 3 + 10, "the rest of the lease, and as many again that are owed");
     for error in [refused, written.unwrap_err(), built.unwrap_err(), gone.unwrap_err()] {
         assert!(matches!(error, AppError::Unavailable { .. }), "{error:?}");
     }
@@ -125,13 +127,13 @@ async fn calls_go_on_without_the_database_are_recorded_and_charged_afterwards_an
 
     database.bring_back().await;
     until(async || app::health::check(test.app()).await.is_ok()).await;
-    until(async || database.count("SELECT calls FROM monthly_calls").await == 20).await;
+    until(async || database.count("SELECT calls FROM monthly_calls").await == 18).await;
     until(async || add(&customer).await.is_ok()).await;
-    until(async || database.count("SELECT count(*) FROM executions WHERE status = 'success'").await == 21).await;
+    until(async || database.count("SELECT count(*) FROM executions WHERE status = 'success'").await == 19).await;
     assert!(matches!(show(revoked.1.expose()).await, Err(AppError::Unauthenticated)));
     assert_eq!(database.count("SELECT count(*) FROM servers").await, 1);
     test.stop().await;
-    assert_eq!(database.count("SELECT calls FROM monthly_calls").await, 21, "what was leased and not used was given back");
+    assert_eq!(database.count("SELECT calls FROM monthly_calls").await, 19, "what was leased and not used was given back");
     database.take_away().await;
 }
 

@@ -1,7 +1,7 @@
 //! Native code on the node's disk: bounded, disposable, and believed only by its keyed digest.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
@@ -21,7 +21,8 @@ use crate::{
 const TOOL_PREFIX: &[u8] = b"tool-";
 /// The suffix of a file that is being written.
 const UNFINISHED: &str = "unfinished";
-/// A write takes milliseconds: what is older was left by a process that died.
+/// A write takes milliseconds, and who writes holds a lock on the file, which goes with the process. Where nothing can be locked, what is older
+/// was left by a process that died.
 const UNFINISHED_AGE_MAX: Duration = Duration::from_mins(10);
 
 /// The bits of a file's mode that are for its group and all others.
@@ -80,11 +81,9 @@ impl NativeCache {
         let failed = |source| NativeCacheError { dir: config.dir.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&config.dir).map_err(failed)?;
         check_dir(&config.dir).map_err(failed)?;
-        let files = list(&config.dir).map_err(failed)?;
-        let bytes = files.iter().map(|file| file.bytes).sum();
-        for file in files.iter().filter(|file| file.is_abandoned()) {
-            remove(&file.path);
-        }
+        let (abandoned, kept): (Vec<_>, Vec<_>) = list(&config.dir).map_err(failed)?.into_iter().partition(Entry::is_abandoned);
+        abandoned.iter().for_each(|file| remove(&file.path));
+        let bytes = kept.iter().map(|file| file.bytes).sum();
         let cache = Self { engine: engine.clone(), config, bytes: Mutex::new(bytes) };
         // The bound may have been lowered since these were written.
         cache.make_room(0);
@@ -183,23 +182,25 @@ impl NativeCache {
 
     fn write(&self, label: &Label, native: &[u8]) -> Result<File, KeepError> {
         let path = self.path(label);
-        let failed = |source| KeepError { path: path.clone(), source };
-        let unfinished = unfinished_path(&path).map_err(failed)?;
-        let written = self.write_whole(&unfinished, label, native).and_then(|file| fs::rename(&unfinished, &path).map(|()| file));
-        match written {
-            Ok(file) => {
-                self.make_room((native.len() + TAG_BYTES) as u64);
-                Ok(file)
-            }
-            Err(source) => {
-                remove(&unfinished);
-                Err(failed(source))
-            }
-        }
+        let written = match self.write_to(&path, label, native) {
+            // Another process that starts just now took the file for one that was left, before it was locked.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write_to(&path, label, native),
+            written => written,
+        };
+        let file = written.map_err(|source| KeepError { path, source })?;
+        self.make_room((native.len() + TAG_BYTES) as u64);
+        Ok(file)
+    }
+
+    fn write_to(&self, path: &Path, label: &Label, native: &[u8]) -> io::Result<File> {
+        let unfinished = unfinished_path(path)?;
+        let written = self.write_whole(&unfinished, label, native).and_then(|file| fs::rename(&unfinished, path).map(|()| file));
+        written.inspect_err(|_| remove(&unfinished))
     }
 
     fn write_whole(&self, path: &Path, label: &Label, native: &[u8]) -> io::Result<File> {
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        let _ = file.try_lock();
         self.write_signed(&mut file, label, native)?;
         Ok(file)
     }
@@ -273,8 +274,16 @@ impl Entry {
         self.path.extension().is_some_and(|extension| extension == UNFINISHED)
     }
 
+    /// Whether nobody writes it any more.
     fn is_abandoned(&self) -> bool {
-        self.is_unfinished() && self.used.elapsed().is_ok_and(|age| age > UNFINISHED_AGE_MAX)
+        if !self.is_unfinished() {
+            return false;
+        }
+        match File::open(&self.path).map(|file| file.try_lock()) {
+            Ok(Ok(())) => true,
+            Ok(Err(TryLockError::WouldBlock)) => false,
+            Ok(Err(TryLockError::Error(_))) | Err(_) => self.used.elapsed().is_ok_and(|age| age > UNFINISHED_AGE_MAX),
+        }
     }
 }
 

@@ -539,16 +539,15 @@ async fn what_a_dead_process_left_half_written_is_removed() {
     let node = Node::new();
     drop(node.start());
     let dir = node.dir.path().join("native");
-    let (old, new) = (dir.join("tool-1.2.unfinished"), dir.join("tool-3.4.unfinished"));
-    fs::write(&old, "x").unwrap();
-    fs::write(&new, "x").unwrap();
-    let an_hour_ago = std::time::SystemTime::now() - Duration::from_hours(1);
-    fs::File::options().write(true).open(&old).unwrap().set_modified(an_hour_ago).unwrap();
+    let (left, written) = (dir.join("tool-1.2.unfinished"), dir.join("tool-3.4.unfinished"));
+    fs::write(&left, "x").unwrap();
+    let writing = fs::File::create_new(&written).unwrap();
+    writing.lock().unwrap();
 
     drop(node.start());
 
-    assert!(!old.exists());
-    assert!(new.exists(), "another process may be writing it");
+    assert_eq!((left.exists(), written.exists()), (false, true), "another process is writing the other");
+    drop(writing);
 }
 
 #[tokio::test]

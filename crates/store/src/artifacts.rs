@@ -99,30 +99,16 @@ pub async fn is_needed(connection: &mut PgConnection, digest: &Digest) -> Result
     .map_err(StoreError::during("look for an artifact"))
 }
 
-/// Forgets up to `limit` artifacts that no version has the source of and that are old enough, and gives the digests that no artifact has any
-/// more: their blobs can be deleted, after another look ([`is_needed`]). The spans of grace keep a build apart from the version that
-/// follows it; should an artifact be forgotten all the same, it is made again from source, if it has one.
-pub async fn delete_orphans(connection: &mut PgConnection, made: MadeBefore, limit: i64) -> Result<Vec<Digest>, StoreError> {
-    // What is renewed while the statement waits for its row is looked at again by the conditions of the DELETE, and by no others.
+/// Digests of up to `limit` artifacts that no version has the source of and that are old enough. The spans of grace keep a build apart from the
+/// version that follows it; should an artifact be forgotten all the same, it is made again from source, if it has one.
+pub async fn list_orphans(connection: &mut PgConnection, made: MadeBefore, limit: i64) -> Result<Vec<Digest>, StoreError> {
     let rows = sqlx::query_scalar!(
-        r#"WITH orphans AS (
-            SELECT source_digest, engine_digest FROM artifacts
+        r#"SELECT DISTINCT artifact_digest FROM (
+            SELECT artifact_digest FROM artifacts
             WHERE created_at < CASE WHEN engine_digest = $3 THEN $4::timestamptz ELSE $1::timestamptz END
                 AND NOT EXISTS (SELECT FROM versions WHERE versions.source_digest = artifacts.source_digest)
             LIMIT $2
-        ), deleted AS (
-            DELETE FROM artifacts USING orphans
-            WHERE artifacts.source_digest = orphans.source_digest AND artifacts.engine_digest = orphans.engine_digest
-                AND artifacts.created_at < CASE WHEN artifacts.engine_digest = $3 THEN $4::timestamptz ELSE $1::timestamptz END
-                AND NOT EXISTS (SELECT FROM versions WHERE versions.source_digest = artifacts.source_digest)
-            RETURNING artifacts.source_digest, artifacts.engine_digest, artifact_digest
-        )
-        SELECT DISTINCT artifact_digest AS "artifact_digest!" FROM deleted
-        WHERE NOT EXISTS (
-            SELECT FROM artifacts AS kept
-            WHERE kept.artifact_digest = deleted.artifact_digest
-                AND (kept.source_digest, kept.engine_digest) NOT IN (SELECT source_digest, engine_digest FROM deleted)
-        )"#,
+        ) AS orphans"#,
         made.from_source,
         limit,
         OF_COMPONENTS.as_bytes().as_slice(),
@@ -130,8 +116,27 @@ pub async fn delete_orphans(connection: &mut PgConnection, made: MadeBefore, lim
     )
     .fetch_all(connection)
     .await
-    .map_err(StoreError::during("delete orphaned artifacts"))?;
+    .map_err(StoreError::during("list orphaned artifacts"))?;
     rows.iter().map(|digest| digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))).collect()
+}
+
+/// Forgets what became these bytes, as far as it is an orphan still ([`list_orphans`]), and gives how many that were. Whoever asks holds the
+/// digest ([`lock`]), deletes the blob if nothing needs it any more ([`is_needed`]), and commits after that.
+pub async fn delete_orphan(connection: &mut PgConnection, digest: &Digest, made: MadeBefore) -> Result<u64, StoreError> {
+    let done = sqlx::query!(
+        "DELETE FROM artifacts
+        WHERE artifact_digest = $1
+            AND created_at < CASE WHEN engine_digest = $3 THEN $4::timestamptz ELSE $2::timestamptz END
+            AND NOT EXISTS (SELECT FROM versions WHERE versions.source_digest = artifacts.source_digest)",
+        digest.as_bytes().as_slice(),
+        made.from_source,
+        OF_COMPONENTS.as_bytes().as_slice(),
+        made.uploaded
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("delete orphaned artifacts"))?;
+    Ok(done.rows_affected())
 }
 
 pub(crate) fn read(digest: &[u8], bytes: i64, signature: Option<&[u8]>) -> Result<Artifact, StoreError> {
@@ -144,6 +149,8 @@ pub(crate) fn read(digest: &[u8], bytes: i64, signature: Option<&[u8]>) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use sqlx::PgPool;
 
     use super::*;
@@ -184,9 +191,14 @@ mod tests {
             upsert(&mut connection, &key(source, "engine"), &artifact(bytes), at(made_at)).await.unwrap();
         }
 
-        let unneeded = delete_orphans(&mut connection, before(50), 10).await.unwrap();
+        let mut forgotten = BTreeMap::new();
+        for digest in list_orphans(&mut connection, before(50), 10).await.unwrap() {
+            let rows = delete_orphan(&mut connection, &digest, before(50)).await.unwrap();
+            forgotten.insert(digest, (rows, is_needed(&mut connection, &digest).await.unwrap()));
+        }
 
-        assert_eq!(unneeded, [artifact("alone").digest], "the bytes that `kept` and `gone` share are needed still");
+        let expected = [(artifact("alone").digest, (1, false)), (artifact("shared").digest, (1, true))];
+        assert_eq!(forgotten, expected.into(), "the bytes that `kept` and `gone` share are needed still");
         for (source, is_left) in [("kept", true), ("gone", false), ("gone too", false), ("recent", true)] {
             assert_eq!(find(&mut connection, &key(source, "engine")).await.unwrap().is_some(), is_left, "{source}");
         }
@@ -202,7 +214,7 @@ mod tests {
 
         let forgetting = tokio::spawn({
             let mut connection = connect(&pool).await;
-            async move { delete_orphans(&mut connection, before(50), 10).await }
+            async move { delete_orphan(&mut connection, &artifact("component").digest, before(50)).await }
         });
         let waits =
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
@@ -211,7 +223,7 @@ mod tests {
         }
         renewing.commit().await.unwrap();
 
-        assert_eq!(forgetting.await.unwrap().unwrap(), []);
+        assert_eq!(forgetting.await.unwrap().unwrap(), 0);
         assert_eq!(find(&mut connection, &key).await.unwrap(), Some(artifact("component")));
     }
 
@@ -223,10 +235,13 @@ mod tests {
         upsert(&mut connection, &key("source", "engine"), &artifact("built"), at(50)).await.unwrap();
 
         let made = MadeBefore { from_source: at(100), uploaded: at(20) };
-        let unneeded = delete_orphans(&mut connection, made, 10).await.unwrap();
+        let orphans = list_orphans(&mut connection, made, 10).await.unwrap();
+        let deleted = delete_orphan(&mut connection, &artifact("component").digest, made).await.unwrap();
 
-        assert_eq!(unneeded, [artifact("built").digest], "what cannot be made again may have its version coming still");
-        assert!(is_needed(&mut connection, &artifact("component").digest).await.unwrap());
-        assert!(!is_needed(&mut connection, &artifact("built").digest).await.unwrap());
+        assert_eq!(
+            (orphans, deleted),
+            (vec![artifact("built").digest], 0),
+            "what cannot be made again may have its version coming still"
+        );
     }
 }

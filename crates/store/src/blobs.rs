@@ -1,6 +1,6 @@
 //! Bytes by their digest: the artifacts. What a digest names never changes, so that anybody may keep a copy.
 
-use std::{path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use domain::Digest;
@@ -98,6 +98,27 @@ impl Blobs {
     }
 }
 
+/// Deletes what was being written in a folder of blobs before `began`, by processes that died of it; gives how many files. Nobody else may be
+/// writing there since then.
+pub fn remove_unfinished(folder: &Path, began: SystemTime) -> io::Result<u64> {
+    let mut removed = 0;
+    for below in fs::read_dir(folder)? {
+        let below = below?;
+        if !below.file_type()?.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(below.path())? {
+            let entry = entry?;
+            // The store writes to a file of another name beside it, `DIGEST#1`, and renames that.
+            if entry.file_name().as_encoded_bytes().contains(&b'#') && entry.metadata()?.modified()? < began {
+                fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
 /// Two levels: a folder of a hundred thousand files is slow to look through by hand.
 fn key(digest: &Digest) -> Key {
     let name = digest.to_string();
@@ -107,6 +128,8 @@ fn key(digest: &Digest) -> Key {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
@@ -131,6 +154,23 @@ mod tests {
         blobs.delete(&digest).await.unwrap();
 
         assert_eq!(blobs.get(&digest).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_process_was_writing_goes_and_blobs_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::in_folder(folder.path()).unwrap();
+        let digest = blobs.put("some bytes").await.unwrap();
+        let name = digest.to_string();
+        let unfinished = folder.path().join(&name[..2]).join(format!("{name}#1"));
+        fs::write(&unfinished, "some by").unwrap();
+
+        let before = remove_unfinished(folder.path(), SystemTime::now() - Duration::from_mins(1)).unwrap();
+        let after = remove_unfinished(folder.path(), SystemTime::now() + Duration::from_mins(1)).unwrap();
+
+        assert_eq!((before, after), (0, 1), "what is written now stays");
+        assert!(!unfinished.exists());
+        assert!(blobs.get(&digest).await.unwrap().is_some());
     }
 
     #[tokio::test]

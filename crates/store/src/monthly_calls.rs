@@ -1,5 +1,6 @@
 //! Calls of a calendar month, counted in blocks: a node leases some, answers that many calls without asking again, and gives
-//! the rest back when it stops. A node that is killed takes its rest with it, so that the count is never too low.
+//! the rest back when it stops. A node that is killed takes its rest with it, so that the count is never too low; how much that may be, whoever
+//! leases decides.
 
 use chrono::NaiveDate;
 use domain::CustomerId;

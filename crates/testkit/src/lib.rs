@@ -7,6 +7,7 @@
 mod authenticator;
 mod customer;
 mod issuer;
+mod observer;
 mod program;
 mod request;
 mod secure_listener;
@@ -18,6 +19,7 @@ pub use authenticator::SoftAuthenticator;
 pub use compiler::TYPES;
 pub use customer::{TestCustomer, request};
 pub use issuer::{IssuerState, TestIssuer};
+pub use observer::DatabaseObserver;
 pub use program::program;
 pub use request::TestAnswer;
 pub use test_app::{TestApp, TestOptions, cache_without_tools, unlimited};

@@ -3,6 +3,7 @@
 mod banner;
 mod commands;
 mod configuration;
+mod data_dir;
 mod database;
 mod examples;
 #[cfg(test)]

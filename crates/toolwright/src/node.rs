@@ -1,10 +1,8 @@
 //! Everything that runs, put together in its order and taken apart in the other.
 
 use std::{
-    fs::DirBuilder,
     io,
     net::SocketAddr,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -27,6 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     configuration::{CaFileError, Configuration, Keys},
+    data_dir::{DataDir, DataDirError},
     database::{DatabaseError, Migration, StateDatabase},
     private_file,
 };
@@ -34,14 +33,9 @@ use crate::{
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NodeError {
-    /// The data directory cannot be made.
-    #[error("cannot make the folder {path} (TOOLWRIGHT_DATA_DIR)", path = path.display())]
-    DataDir {
-        /// Which.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// The node's id cannot be read or kept.
     #[error("cannot use the file {path}, which holds the id of this node", path = path.display())]
     Id {
@@ -91,6 +85,7 @@ pub(crate) struct Node {
     began: SystemTime,
     /// What the start is doing, for the message when it takes too long.
     pub(crate) step: &'static str,
+    data_dir: Option<DataDir>,
     launcher: Option<Launcher>,
     database: Option<StateDatabase>,
     pool: Option<Pool>,
@@ -105,6 +100,7 @@ impl Node {
         Self {
             began: SystemTime::now(),
             step: "beginning",
+            data_dir: None,
             launcher: None,
             database: None,
             pool: None,
@@ -114,14 +110,18 @@ impl Node {
         }
     }
 
-    /// Starts everything but the doors.
+    /// Starts everything but the doors. The data directory is this node's as long as it runs.
     pub(crate) async fn start(
         &mut self,
+        data_dir: DataDir,
         configuration: &Configuration,
         keys: &Keys,
         doors: &Doors,
         migration: Migration,
     ) -> Result<Arc<App>, NodeError> {
+        let artifacts = data_dir.artifacts()?;
+        data_dir.remove_unfinished(self.began);
+        self.data_dir = Some(data_dir);
         // In the program itself, this path leads to it even for a user who cannot reach its folder.
         let launcher = self.launcher.insert(Launcher::new(PathBuf::from("/proc/self/exe"))).clone();
         self.step = "starting the database, the sandbox and the compile workers";
@@ -135,7 +135,7 @@ impl Node {
         let parts = AppParts {
             pool,
             changes: listener,
-            blobs: Blobs::in_folder(&make_dir(configuration.data_dir.join("artifacts"), 0o700)?)?,
+            blobs: Blobs::in_folder(&artifacts)?,
             sandbox,
             workers,
             egress: Egress::start(configuration.egress.load(doors.listens)?).map_err(NodeError::Egress)?,
@@ -178,21 +178,10 @@ impl Node {
         if let Some(database) = self.database {
             database.stop().await;
         }
-        // Last: the death signal of every child hangs on the launcher's thread.
+        // The death signal of every child hangs on the launcher's thread.
         drop(self.launcher);
-    }
-}
-
-/// Makes the data directory. Others may pass through it: as root, the database below it runs as another user.
-pub(crate) fn make_data_dir(path: &Path) -> Result<(), NodeError> {
-    make_dir(path.to_owned(), 0o711).map(drop)
-}
-
-/// A folder that is there already keeps its permissions: whoever set them had a reason.
-fn make_dir(path: PathBuf, mode: u32) -> Result<PathBuf, NodeError> {
-    match DirBuilder::new().recursive(true).mode(mode).create(&path) {
-        Ok(()) => Ok(path),
-        Err(source) => Err(NodeError::DataDir { path, source }),
+        // Last: another process may come.
+        drop(self.data_dir);
     }
 }
 

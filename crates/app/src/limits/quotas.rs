@@ -51,6 +51,8 @@ struct Held {
     /// What they were leased under; absent before the first lease.
     terms: Option<Terms>,
     calls: u64,
+    /// All that this node has leased under these terms.
+    leased: u64,
     /// Nothing was left of the month after that lease.
     is_last: bool,
 }
@@ -64,7 +66,9 @@ struct Terms {
 
 /// Calls of one lease. Larger ones would save nothing more.
 const LEASE_MAX: u64 = 1_000;
-/// The part of a month that one lease takes at most: what nodes hold and do not use is lacking elsewhere.
+/// The part of a month that one lease takes at most: what nodes hold and do not use is lacking elsewhere. Nor does it take more than the customer
+/// has called here since the start: a node that is killed takes what it holds with it, and however often that happens, a customer is charged
+/// for less than twice the calls that were made.
 const LEASES_A_MONTH: u64 = 100;
 
 impl Quotas {
@@ -149,10 +153,11 @@ impl Quotas {
         let mut connection = self.pool.acquire().await?;
         let left = account.clear();
         give_back(&mut connection, customer, left).await?;
-        let wanted = block(terms.calls_max);
+        let leased = if left.terms == Some(terms) { left.leased } else { 0 };
+        let wanted = leased.clamp(1, block(terms.calls_max));
         let lease = monthly_calls::Lease { customer, month: terms.month, wanted, calls_max: terms.calls_max };
         let calls = monthly_calls::lease(&mut connection, &lease).await?;
-        account.set(Held { terms: Some(terms), calls, is_last: calls < wanted });
+        account.set(Held { terms: Some(terms), calls, leased: leased + calls, is_last: calls < wanted });
         if account.take(terms) { Ok(()) } else { Err(QuotaError::Exceeded { retry_after_s: seconds_to_next_month(now) }) }
     }
 }
@@ -233,11 +238,15 @@ mod tests {
         assert_eq!(seconds_to_next_month(now), 61);
     }
 
+    fn held(terms: Terms, calls: u64) -> Held {
+        Held { terms: Some(terms), calls, leased: calls, is_last: false }
+    }
+
     #[test]
     fn calls_that_were_leased_under_other_terms_do_not_count() {
         let account = Account::default();
         let terms = Terms { month: NaiveDate::MIN, calls_max: 5 };
-        account.set(Held { terms: Some(terms), calls: 1, is_last: false });
+        account.set(held(terms, 1));
 
         assert!(!account.take(Terms { calls_max: 6, ..terms }));
         assert!(account.take(terms));
@@ -248,7 +257,7 @@ mod tests {
     fn what_is_put_back_can_be_taken_again_under_the_same_terms_alone() {
         let account = Account::default();
         let terms = Terms { month: NaiveDate::MIN, calls_max: 5 };
-        account.set(Held { terms: Some(terms), calls: 1, is_last: true });
+        account.set(Held { is_last: true, ..held(terms, 1) });
         assert!(account.take(terms));
 
         account.put_back(Terms { calls_max: 6, ..terms });
@@ -264,9 +273,9 @@ mod tests {
         let next_month = Terms { month: NaiveDate::MAX, ..terms };
         assert!(!account.may_owe(terms), "nobody who is not known");
 
-        account.set(Held { terms: Some(terms), calls: 0, is_last: false });
+        account.set(held(terms, 0));
         assert!(account.may_owe(terms) && !account.may_owe(Terms { calls_max: 6, ..terms }));
-        account.set(Held { terms: Some(terms), calls: 0, is_last: true });
+        account.set(Held { is_last: true, ..held(terms, 0) });
         assert!(!account.may_owe(terms) && account.may_owe(next_month));
     }
 }

@@ -2,7 +2,9 @@
 //! cache stays with the node.
 
 use std::{
-    fs, io,
+    fs::{self, DirBuilder, File, TryLockError},
+    io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -15,7 +17,9 @@ use crate::{frame::Request, snapshot::Prepared};
 
 /// The folder of all handovers, within that of the cache.
 const FOLDER: &str = "handover";
-/// A handover takes milliseconds: what is older was left by a process that died.
+/// The file of a handover that its process holds a lock on: the kernel lets go of it when the process dies, however it dies.
+const LOCK: &str = "lock";
+/// A handover takes milliseconds. What is older was left by a process that died, also where nothing can be locked.
 const AGE_MAX: Duration = Duration::from_mins(10);
 
 /// What every worker is given.
@@ -37,6 +41,8 @@ pub(super) struct Handover {
     js_engine: Digest,
     engine: Digest,
     is_confined: bool,
+    /// Shows other processes that this one lives.
+    _lock: File,
 }
 
 impl Estate {
@@ -55,17 +61,32 @@ impl Estate {
     pub(super) fn hand_over(&self) -> io::Result<Handover> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
-        let mut name = [0; 8];
-        getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
-        let dir = self.folder.join(format!("{:016x}", u64::from_le_bytes(name)));
-        let handover =
-            Handover { dir, key, js_engine: self.js_engine, engine: self.engine_digest, is_confined: self.is_confined };
+        let (dir, lock) = self.make_dir()?;
+        let handover = Handover {
+            _lock: lock,
+            dir,
+            key,
+            js_engine: self.js_engine,
+            engine: self.engine_digest,
+            is_confined: self.is_confined,
+        };
 
         let config = NativeCacheConfig { dir: handover.dir.clone(), key: CacheKey::new(key), bytes_max: u64::MAX };
         let files = NativeCache::open(&self.engine, config).map_err(io::Error::other)?;
         files.keep(&functions_label(self.js_engine, self.engine_digest), &self.prepared.js_engine).map_err(io::Error::other)?;
         files.keep(&base_label(self.engine_digest), &self.prepared.base).map_err(io::Error::other)?;
         Ok(handover)
+    }
+
+    fn make_dir(&self) -> io::Result<(PathBuf, File)> {
+        loop {
+            let mut name = [0; 8];
+            getrandom::fill(&mut name).map_err(|error| io::Error::other(error.to_string()))?;
+            let dir = self.folder.join(format!("{:016x}", u64::from_le_bytes(name)));
+            if let Some(lock) = make_locked(&dir)? {
+                return Ok((dir, lock));
+            }
+        }
     }
 }
 
@@ -92,13 +113,56 @@ impl Drop for Handover {
     }
 }
 
+/// Makes the folder of a handover, which is locked before there is anything in it to speak of. None if another process that starts just now
+/// was faster, and takes it for one that was left.
+fn make_locked(dir: &Path) -> io::Result<Option<File>> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let lock = File::create_new(dir.join(LOCK))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(None),
+        // Where nothing can be locked, age tells.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(lock)),
+    }
+}
+
 fn remove_abandoned(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let age =
-            entry.metadata().and_then(|metadata| metadata.modified()).map(|modified| SystemTime::now().duration_since(modified));
-        if matches!(age, Ok(Ok(age)) if age > AGE_MAX) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_abandoned(path)) {
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+fn is_abandoned(dir: &Path) -> bool {
+    match File::open(dir.join(LOCK)).map(|lock| lock.try_lock()) {
+        Ok(Ok(())) => true,
+        Ok(Err(TryLockError::WouldBlock)) => false,
+        // It cannot be told, or the folder is about to get its lock.
+        Ok(Err(TryLockError::Error(_))) | Err(_) => is_old(dir),
+    }
+}
+
+fn is_old(dir: &Path) -> bool {
+    let age =
+        fs::metadata(dir).and_then(|metadata| metadata.modified()).map(|modified| SystemTime::now().duration_since(modified));
+    matches!(age, Ok(Ok(age)) if age > AGE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_process_was_handing_over_is_removed_and_what_a_living_one_is_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let [dead, living, begun] = ["dead", "living", "begun"].map(|name| folder.path().join(name));
+        drop(make_locked(&dead).unwrap().unwrap());
+        fs::write(dead.join("js-engine"), "native code").unwrap();
+        let lock = make_locked(&living).unwrap().unwrap();
+        fs::create_dir(&begun).unwrap();
+
+        remove_abandoned(folder.path());
+
+        assert_eq!([dead, living, begun].map(|path| path.exists()), [false, true, true]);
+        drop(lock);
     }
 }

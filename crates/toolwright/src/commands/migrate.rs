@@ -8,8 +8,8 @@ use tracing::info;
 use super::{CommandError, serve};
 use crate::{
     configuration::{Configuration, Flags, Surroundings},
+    data_dir::DataDir,
     database::{Migration, StateDatabase},
-    node,
 };
 
 /// Brings the database to this program's schema. A private cluster is started for it and stopped again.
@@ -18,7 +18,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), CommandError> {
     serve::start_logging(&configuration)?;
     serve::runtime()?.block_on(async {
         if configuration.database.url.is_none() {
-            node::make_data_dir(&configuration.data_dir)?;
+            DataDir::make(&configuration.data_dir)?;
         }
         let launcher = Launcher::new(PathBuf::from("/proc/self/exe"));
         let database = StateDatabase::open(&configuration, launcher).await?;

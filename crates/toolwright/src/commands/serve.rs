@@ -18,10 +18,11 @@ use super::CommandError;
 use crate::{
     banner,
     configuration::{Configuration, Flags, Keys, MetricsReaders, Profile, Surroundings},
+    data_dir::DataDir,
     database::Migration,
     examples,
     listener::{Listener, Stop},
-    node::{self, Doors, Node},
+    node::{Doors, Node},
     signals::Signals,
 };
 
@@ -90,8 +91,8 @@ struct Open {
 }
 
 async fn start(node: &mut Node, configuration: &Configuration, migration: Migration) -> Result<Open, CommandError> {
-    node.step = "making the data directory and the keys";
-    node::make_data_dir(&configuration.data_dir)?;
+    node.step = "taking the data directory and making the keys";
+    let data_dir = DataDir::take(&configuration.data_dir).await?;
     let keys = configuration.keys.load()?;
     for path in &keys.made {
         info!(path = %path.display(), "made a key");
@@ -100,7 +101,7 @@ async fn start(node: &mut Node, configuration: &Configuration, migration: Migrat
     let listener = bind(configuration).await?;
     let public_url = public_url(configuration, &listener)?;
     let doors = Doors { listens: listener.address(), public_url: public_url.clone() };
-    let app = node.start(configuration, &keys, &doors, migration).await?;
+    let app = node.start(data_dir, configuration, &keys, &doors, migration).await?;
     node.step = "deploying the example server";
     let examples = match configuration.profile {
         Profile::Local => deploy_examples(&app, configuration).await,
