@@ -49,6 +49,11 @@ impl Meter {
         self.max
     }
 
+    /// Bytes that there may be more.
+    pub(crate) fn left(&self) -> u64 {
+        self.max.saturating_sub(self.total())
+    }
+
     pub(crate) fn is_exceeded(&self) -> bool {
         self.total() > self.max
     }

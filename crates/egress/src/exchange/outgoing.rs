@@ -9,8 +9,11 @@ use zeroize::Zeroizing;
 
 use super::Hop;
 use crate::{
-    FetchError, call::Call, headers, request_body::RequestBody, secrets::Placeholders, sending::Sending, target::Target,
+    FetchError, SecretError, call::Call, headers, request_body::RequestBody, secrets::Placeholders, sending::Sending, target::Target,
 };
+
+/// Bytes of all header values that have secrets in them, together: those of a tool with as many and as long secrets as there may be.
+const FILLED_HEAD_BYTES_MAX: u64 = 256 * 1024;
 
 /// The body of a hop.
 pub(crate) enum HopBody {
@@ -43,8 +46,10 @@ impl Outgoing {
             fill_url(call, &placeholders, target)?
         };
         let mut filled = headers.clone();
+        let mut head_left = FILLED_HEAD_BYTES_MAX;
         for value in filled.values_mut() {
-            if let Some(secret) = placeholders.fill_header(&call.permission, target.host(), value.as_bytes())? {
+            if let Some(secret) = placeholders.fill_header(&call.permission, target.host(), value.as_bytes(), head_left)? {
+                head_left = head_left.saturating_sub(secret.len() as u64);
                 *value = HeaderValue::from_bytes(&secret)
                     .map_err(|_| FetchError::Request { reason: "a header with a secret cannot be sent".to_owned() })?;
                 value.set_sensitive(true);
@@ -53,7 +58,15 @@ impl Outgoing {
         let body = match body {
             HopBody::Whole(bytes) => {
                 let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-                let secret = placeholders.fill_body(&call.permission, target.host(), content_type, &bytes)?;
+                // What is left of the call's bytes, so that what would not be sent anyway is not made.
+                let room = call.meter.left().min(call.egress.config.request_body_bytes_max as u64);
+                let secret = placeholders.fill_body(&call.permission, target.host(), content_type, &bytes, room);
+                let secret = secret.map_err(|error| match error {
+                    SecretError::Size { bytes, .. } if !call.meter.has_room_for(bytes) => {
+                        FetchError::EgressBytes { max: call.meter.max() }
+                    }
+                    error => error.into(),
+                })?;
                 OutgoingBody::Whole(secret.map_or(bytes, Bytes::from_owner))
             }
             HopBody::Streamed(body) => OutgoingBody::Streamed(Some(body)),

@@ -47,6 +47,16 @@ pub enum SecretError {
     /// One call asks for ever more placeholders.
     #[error("a call can use {0} different secrets and users at most")]
     TooMany(usize),
+    /// Placeholders are short, and what takes their place may be a thousand times as long.
+    #[error("{place} has {bytes} bytes with the values of its secrets in it; {max} are allowed")]
+    Size {
+        /// Where they stand.
+        place: &'static str,
+        /// How many there would be.
+        bytes: u64,
+        /// How many there may be.
+        max: u64,
+    },
     /// The system gives no random numbers.
     #[error("no placeholder can be made: try again")]
     Random,

@@ -1,6 +1,9 @@
 //! What a guest holds instead of a secret: a word that means something in this call alone.
 
-use std::fmt::Write;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt::Write,
+};
 
 use aho_corasick::AhoCorasick;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -16,6 +19,8 @@ const PLACEHOLDERS_MAX: usize = 64;
 /// 128 random bits.
 const RANDOM_BYTES: usize = 16;
 const USER_BYTES_MAX: usize = 256;
+/// Bytes of a query with secrets in it: more than any host takes.
+const QUERY_BYTES_MAX: u64 = 64 * 1024;
 
 /// The placeholders that one call was given.
 #[derive(Debug, Default)]
@@ -38,6 +43,13 @@ struct Placeholder {
 enum BodyForm {
     Json,
     UrlEncoded,
+}
+
+/// How much there may be where placeholders stand.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    place: &'static str,
+    bytes_max: u64,
 }
 
 impl Placeholders {
@@ -67,14 +79,15 @@ impl Placeholders {
         self.find_first(bytes).is_some()
     }
 
-    /// The header value with the values of secrets in it; `None` if it has no placeholder.
+    /// The header value with the values of secrets in it, `bytes_max` at most; `None` if it has no placeholder.
     pub(crate) fn fill_header(
         &self,
         permission: &Permission,
         host: &str,
         value: &[u8],
+        bytes_max: u64,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
-        self.fill(value, |placeholder| {
+        self.fill(value, Room { place: "the head", bytes_max }, |placeholder| {
             let value = value_for(permission, &placeholder.name, host)?;
             let value = match &placeholder.user {
                 Some(user) => {
@@ -103,7 +116,7 @@ impl Placeholders {
             let name = pair.split_once('=').map_or(pair, |(name, _)| name);
             self.refuse_in(name, "a name in the query")?;
         }
-        self.fill(query.as_bytes(), |placeholder| {
+        self.fill(query.as_bytes(), Room { place: "the query", bytes_max: QUERY_BYTES_MAX }, |placeholder| {
             if placeholder.user.is_some() {
                 return Err(SecretError::Place { name: placeholder.name.clone(), place: "the query, as a Basic credential" });
             }
@@ -111,16 +124,17 @@ impl Placeholders {
         })
     }
 
-    /// The body with the values of secrets in it, written as its content type wants it; `None` if it has no placeholder.
+    /// The body with the values of secrets in it, `bytes_max` at most, written as its content type wants it; `None` if it has no placeholder.
     pub(crate) fn fill_body(
         &self,
         permission: &Permission,
         host: &str,
         content_type: Option<&[u8]>,
         body: &[u8],
+        bytes_max: u64,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
         let form = content_type.and_then(BodyForm::of);
-        self.fill(body, |placeholder| {
+        self.fill(body, Room { place: "the body", bytes_max }, |placeholder| {
             let place = |place| SecretError::Place { name: placeholder.name.clone(), place };
             if placeholder.user.is_some() {
                 return Err(place("a body, as a Basic credential"));
@@ -176,21 +190,36 @@ impl Placeholders {
         self.given.get(found.pattern().as_usize())
     }
 
+    /// The text with values in the place of placeholders. What it would have is counted first: a word of some tens of bytes may stand for 8 KiB and
+    /// more, as often as there is room for the word.
     fn fill(
         &self,
         text: &[u8],
+        room: Room,
         value: impl Fn(&Placeholder) -> Result<Zeroizing<String>, SecretError>,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, SecretError> {
         let Some(finder) = self.finder.as_ref().filter(|finder| finder.is_match(text)) else { return Ok(None) };
-        let found: Vec<_> = finder.find_iter(text).collect();
-        let values = found.iter().filter_map(|found| self.given.get(found.pattern().as_usize())).map(value);
-        let values = values.collect::<Result<Vec<_>, _>>()?;
+        // Each value once, however often it is put in.
+        let mut values: BTreeMap<usize, Zeroizing<String>> = BTreeMap::new();
+        let mut bytes = text.len() as u64;
+        for found in finder.find_iter(text) {
+            let place = found.pattern().as_usize();
+            let Some(placeholder) = self.given.get(place) else { continue };
+            let value = match values.entry(place) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(value(placeholder)?),
+            };
+            bytes = bytes.saturating_add(value.len() as u64).saturating_sub(found.len() as u64);
+        }
+        if bytes > room.bytes_max {
+            return Err(SecretError::Size { place: room.place, bytes, max: room.bytes_max });
+        }
         // Of the right size from the start: a buffer that grows leaves pieces of the value behind.
-        let mut filled = Zeroizing::new(Vec::with_capacity(text.len() + values.iter().map(|value| value.len()).sum::<usize>()));
+        let mut filled = Zeroizing::new(Vec::with_capacity(usize::try_from(bytes).unwrap_or(text.len())));
         let mut end = 0;
-        for (found, value) in found.iter().zip(&values) {
+        for found in finder.find_iter(text) {
             filled.extend_from_slice(text.get(end..found.start()).unwrap_or_default());
-            filled.extend_from_slice(value.as_bytes());
+            filled.extend_from_slice(values.get(&found.pattern().as_usize()).map_or(b"", |value| value.as_bytes()));
             end = found.end();
         }
         filled.extend_from_slice(text.get(end..).unwrap_or_default());
@@ -239,8 +268,6 @@ fn new_word() -> Result<String, SecretError> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::GrantedSecret;
 
@@ -254,7 +281,7 @@ mod tests {
     }
 
     fn header(placeholders: &Placeholders, permission: &Permission, host: &str, value: &str) -> Result<String, SecretError> {
-        let filled = placeholders.fill_header(permission, host, value.as_bytes())?;
+        let filled = placeholders.fill_header(permission, host, value.as_bytes(), 1_000)?;
         Ok(String::from_utf8(filled.map_or_else(|| value.into(), |filled| filled.to_vec())).unwrap())
     }
 
@@ -344,7 +371,8 @@ mod tests {
         let word = placeholders.secret(&permission, &key()).unwrap();
         let basic = placeholders.basic_auth(&permission, "me", &key()).unwrap();
         let fill = |content_type: Option<&str>, body: &str| {
-            let filled = placeholders.fill_body(&permission, "api.a.test", content_type.map(str::as_bytes), body.as_bytes())?;
+            let content_type = content_type.map(str::as_bytes);
+            let filled = placeholders.fill_body(&permission, "api.a.test", content_type, body.as_bytes(), 1_000)?;
             Ok(String::from_utf8(filled.map_or_else(|| body.into(), |filled| filled.to_vec())).unwrap())
         };
 
@@ -355,6 +383,27 @@ mod tests {
         assert!(matches!(fill(None, &word), Err(SecretError::Place { .. })));
         assert!(matches!(fill(Some("application/json"), &basic), Err(SecretError::Place { .. })));
         assert_eq!(fill(None, "no secret").unwrap(), "no secret");
+    }
+
+    #[test]
+    fn many_short_words_do_not_become_gigabytes() {
+        let permission = permission(&"\n".repeat(8_192));
+        let mut placeholders = Placeholders::default();
+        let word = placeholders.secret(&permission, &key()).unwrap();
+        let (json, form) = (Some(b"application/json".as_slice()), Some(b"application/x-www-form-urlencoded".as_slice()));
+        let many = word.repeat(100_000);
+        let fill = |content_type, body: &str, max| {
+            let filled = placeholders.fill_body(&permission, "api.a.test", content_type, body.as_bytes(), max)?;
+            Ok(filled.map(|filled| filled.len()))
+        };
+
+        let too_large = |place, bytes, max| Err(SecretError::Size { place, bytes, max });
+        assert_eq!(fill(json, &many, 32 << 20), too_large("the body", 100_000 * 2 * 8_192, 32 << 20));
+        assert_eq!(fill(form, &word, 3 * 8_192 - 1), too_large("the body", 3 * 8_192, 3 * 8_192 - 1));
+        assert_eq!(fill(form, &word, 3 * 8_192), Ok(Some(3 * 8_192)));
+        let query = format!("k={}", word.repeat(10));
+        let refused = placeholders.fill_query(&permission, "api.a.test", &query);
+        assert_eq!(refused.map(|filled| filled.map(|filled| filled.len())), too_large("the query", 2 + 10 * 3 * 8_192, QUERY_BYTES_MAX));
     }
 
     #[test]
