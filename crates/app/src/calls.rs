@@ -19,7 +19,7 @@ pub(crate) use self::passage::{Baggage, Call, admit, run};
 use crate::{
     App, AppError, Caller, CallerSecrets, Report,
     access::{self, Operation},
-    catalogue::{self, ServedServer, ServedTool, ToolParts},
+    catalogue::{self, ServedServer, ServedTool, ToolParts, ToolSchemas},
     limits, pins,
     questions::{Asking, Means, Subject},
     secrets, signing,
@@ -150,7 +150,11 @@ pub(crate) async fn load_version(
     let signed = signing::check_kept(app, &mut connection, &version).await?;
     let names = version.grants.secrets.keys().cloned().collect();
     let secrets = secrets::open(app, &mut connection, customer, server.server_id, &names).await?;
-    ServedTool::new(ToolParts {
+    drop(connection);
+    let schemas = ToolSchemas::of(version.interface).await;
+    let (interface, schemas) =
+        schemas.map_err(|error| AppError::internal(format!("cannot prepare version {}", version.id), error))?;
+    let parts = ToolParts {
         signed,
         version_id: version.id,
         digest: version.digest,
@@ -158,11 +162,11 @@ pub(crate) async fn load_version(
         export: version.export,
         source_digest: version.source_digest,
         artifact: None,
-        interface: version.interface,
+        interface,
         grants: &version.grants,
         environment: &server.environment,
         customer,
         secrets: &secrets,
-    })
-    .map_err(|error| AppError::internal(format!("cannot prepare version {}", version.id), error))
+    };
+    Ok(ServedTool::new(parts, schemas))
 }

@@ -11,7 +11,7 @@ use store::versions::{Version, VersionSummary};
 use crate::{
     App, AppError,
     audit::{About, Intent},
-    catalogue::{ServedTool, ToolParts},
+    catalogue::{ServedTool, ToolParts, ToolSchemas},
     examples, secrets,
 };
 
@@ -81,6 +81,7 @@ pub(crate) async fn try_out(
     let secrets = secrets::open(app, &mut *app.pool.acquire().await?, customer, around.server, &names).await?;
     let digest = version_digest(&candidate)?;
     let Candidate { language, source, export, source_digest, artifact, interface, grants } = candidate;
+    let (interface, schemas) = ToolSchemas::of(interface).await.map_err(|error| rejected(error.to_string()))?;
     let parts = ToolParts {
         version_id: VersionId::new(),
         digest,
@@ -96,7 +97,7 @@ pub(crate) async fn try_out(
         customer,
         secrets: &secrets,
     };
-    let tool = ServedTool::new(parts).map_err(|error| rejected(error.to_string()))?;
+    let tool = ServedTool::new(parts, schemas);
     examples::check(app, customer, tier, &tool, source.as_deref().unwrap_or_default()).await?;
     Ok(Tried { tool, source, grants })
 }

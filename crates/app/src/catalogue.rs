@@ -104,6 +104,13 @@ pub(crate) struct ToolParts<'a> {
     pub(crate) secrets: &'a BTreeMap<EnvName, OpenSecret>,
 }
 
+/// The schemas of a tool, compiled.
+#[derive(Debug)]
+pub(crate) struct ToolSchemas {
+    input: Arc<Schema>,
+    output: Option<Arc<Schema>>,
+}
+
 /// A schema of a tool that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("`{field}` cannot be used: {source}")]
@@ -203,6 +210,18 @@ async fn read(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
 }
 
 impl ServedServer {
+    /// Bytes of a tool beside its schemas and its texts.
+    const TOOL_BYTES: u64 = 4 * 1024;
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let of_tool = |tool: &ServedTool| {
+            let schemas = tool.input.bytes().saturating_add(tool.output.as_ref().map_or(0, |output| output.bytes()));
+            schemas.saturating_add(Self::TOOL_BYTES)
+        };
+        self.offers.all().map(|(_, tool)| of_tool(tool)).fold(Self::TOOL_BYTES, u64::saturating_add)
+    }
+
     fn new(
         server: serving::ServedServer,
         secrets: &BTreeMap<EnvName, OpenSecret>,
@@ -227,6 +246,9 @@ impl ServedServer {
         let mut names_from_callers = BTreeSet::new();
         for (name, tool) in tools {
             names_from_callers.extend(tool.grants.from_caller.keys().cloned());
+            // They were compiled when the version was put: only another version of the library could refuse them now.
+            let schemas = ToolSchemas::compile(&tool.interface)
+                .map_err(|error| AppError::internal(format!("cannot serve version {} of tool `{name}`", tool.version), error))?;
             let parts = ToolParts {
                 version_id: tool.version,
                 digest: tool.digest,
@@ -241,10 +263,7 @@ impl ServedServer {
                 customer,
                 secrets,
             };
-            // It was compiled when the version was put: only another version of the library could refuse it now.
-            let tool = ServedTool::new(parts)
-                .map_err(|error| AppError::internal(format!("cannot serve version {} of tool `{name}`", tool.version), error))?;
-            ready.insert(name, Arc::new(tool));
+            ready.insert(name, Arc::new(ServedTool::new(parts, schemas)));
         }
         Ok(Self {
             server_id: id,
@@ -261,15 +280,32 @@ impl ServedServer {
     }
 }
 
-impl ServedTool {
-    /// Compiles the schemas and picks out the granted values.
-    pub(crate) fn new(parts: ToolParts<'_>) -> Result<Self, ToolSchemaError> {
-        let interface = parts.interface;
+impl ToolSchemas {
+    /// Compiles them, which may take some tenths of a second: not on a thread that serves others.
+    fn compile(interface: &ToolInterface) -> Result<Self, ToolSchemaError> {
         let input = Schema::compile(&interface.input).map_err(|source| ToolSchemaError { field: "input", source })?;
         let output = interface.output.as_ref().map(Schema::compile).transpose();
         let output = output.map_err(|source| ToolSchemaError { field: "output", source })?;
+        Ok(Self { input: Arc::new(input), output: output.map(Arc::new) })
+    }
+
+    /// Compiles those of an interface on a thread of their own, and gives that back.
+    pub(crate) async fn of(interface: ToolInterface) -> Result<(ToolInterface, Self), ToolSchemaError> {
+        let compiled = tokio::task::spawn_blocking(move || Self::compile(&interface).map(|schemas| (interface, schemas))).await;
+        compiled.unwrap_or_else(|_| {
+            let source = SchemaError::Invalid("compiling it broke off".to_owned());
+            Err(ToolSchemaError { field: "input", source })
+        })
+    }
+}
+
+impl ServedTool {
+    /// Picks out the granted values.
+    pub(crate) fn new(parts: ToolParts<'_>, schemas: ToolSchemas) -> Self {
+        let interface = parts.interface;
+        let ToolSchemas { input, output } = schemas;
         let granted = parts.environment.iter().filter(|(name, _)| parts.grants.env.contains(*name));
-        Ok(Self {
+        Self {
             version_id: parts.version_id,
             digest: parts.digest,
             definition_digest: interface.definition_digest(),
@@ -279,14 +315,14 @@ impl ServedTool {
             source_digest: parts.source_digest,
             signed: parts.signed,
             artifact: ArtifactSlot::of(parts.artifact),
-            input: Arc::new(input),
-            output: output.map(Arc::new),
+            input,
+            output,
             environment: Arc::new(granted.map(|(name, value)| (name.clone(), value.clone())).collect()),
             richer_module: modules::find_richer(&parts.grants.modules),
             granted_hosts: parts.grants.hosts.len(),
             permission: Arc::new(outside::permission(parts.customer, parts.grants, parts.secrets)),
             from_callers: outside::from_callers(parts.grants, parts.secrets),
-        })
+        }
     }
 
     /// Which function of an uploaded component it is.

@@ -64,8 +64,8 @@ impl Memory {
     const CUSTOMERS_MAX: u64 = 100_000;
     /// There are a handful.
     const TIERS_MAX: u64 = 1_000;
-    /// Some ten kilobytes each, with the compiled schemas.
-    const SERVERS_MAX: u64 = 10_000;
+    /// Some tens of kilobytes each, with the compiled schemas; those of one whose author means harm are a thousand times as large.
+    const SERVERS_BYTES_MAX: u64 = 512 * 1024 * 1024;
     /// A hundred bytes each.
     const ABSENT_SERVERS_MAX: u64 = 100_000;
 
@@ -88,7 +88,7 @@ impl Memory {
             api_keys: Snapshots::with_room_for(Self::API_KEYS_MAX, outage),
             customer_tiers: Snapshots::with_room_for(Self::CUSTOMERS_MAX, outage),
             tiers: Snapshots::with_room_for(Self::TIERS_MAX, outage),
-            servers: Snapshots::with_room_for(Self::SERVERS_MAX, outage),
+            servers: Snapshots::with_bytes(Self::SERVERS_BYTES_MAX, |server| server.bytes(), outage),
             absent_servers: Snapshots::with_room_for(Self::ABSENT_SERVERS_MAX, outage),
             pins: Snapshots::with_room_for(Self::PINS_MAX, outage),
             sign_ins: Snapshots::with_room_for(Self::SIGN_INS_MAX, outage),

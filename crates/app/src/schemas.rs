@@ -1,7 +1,10 @@
 //! JSON Schemas (2020-12) of arguments and results. They are the customers' own, and are compiled and run in this process: so their patterns
-//! are matched in linear time, they refer to nothing outside themselves, and what checking one value may cost is bounded.
+//! are matched in linear time, they refer to nothing outside themselves, and what checking one value may cost is bounded: in memory
+//! when they are compiled, in time before a value is held against them.
 
 mod cost;
+mod patterns;
+mod work;
 
 use std::{
     fmt::{self, Write as _},
@@ -9,11 +12,15 @@ use std::{
 };
 
 use domain::JsonText;
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use self::cost::{Cost, CostError};
+use self::{
+    cost::{Cost, CostError},
+    patterns::{PatternError, Patterns},
+    work::Work,
+};
 
 /// A schema that was compiled.
 #[derive(Debug)]
@@ -22,6 +29,10 @@ pub(crate) struct Schema {
     document: Value,
     /// Subschemas that stand one within another for one place of a value, at most.
     in_place_depth: u32,
+    /// How long it may take.
+    work: Work,
+    /// About how much memory it takes.
+    bytes: u64,
 }
 
 /// Why a schema cannot be used; the text is for its author.
@@ -33,6 +44,9 @@ pub(crate) enum SchemaError {
     /// Checking a value could take too long.
     #[error(transparent)]
     Cost(#[from] CostError),
+    /// A pattern could take too much memory or time.
+    #[error(transparent)]
+    Patterns(#[from] PatternError),
 }
 
 impl Schema {
@@ -40,8 +54,14 @@ impl Schema {
     pub(crate) const VIOLATIONS_MAX: usize = 10;
     /// Characters of one violation: it shows the value that is wrong, which may be a megabyte.
     const VIOLATION_CHARS_MAX: usize = 240;
-    /// Bytes of a compiled pattern; the library's own default would be ten times that for each.
-    const PATTERN_BYTES_MAX: usize = 1024 * 1024;
+    /// Bytes of a subschema, compiled; of a value in the document, of which there are some copies; and of a pattern, for each that the library counts.
+    const SUBSCHEMA_BYTES: u64 = 2 * 1024;
+    const PART_BYTES: u64 = 512;
+    const PATTERN_TIMES: u64 = 3;
+    /// Steps of one check ([`Work`]): some tenths of a second, where it is as slow as can be. A result of as many values as may be takes a fifth of them.
+    const STEPS_MAX: u64 = 5_000_000;
+    /// Steps up to which a check is made at once, on a thread that serves others as well: some milliseconds.
+    const INLINE_STEPS_MAX: u64 = 200_000;
     /// Visits (subschemas times parts of the value) up to which violations are listed one by one: each may become an error in memory.
     const LISTED_VISITS_MAX: u64 = 200_000;
     /// Levels of a value times subschemas one within another: each takes about a kilobyte of the stack while a value is checked.
@@ -56,20 +76,30 @@ impl Schema {
     /// Compiles a schema.
     pub(crate) fn compile(document: &Map<String, Value>) -> Result<Self, SchemaError> {
         let document = Value::Object(document.clone());
-        let in_place_depth = Cost::of(&document).check()?;
-        let patterns = PatternOptions::regex().size_limit(Self::PATTERN_BYTES_MAX).dfa_size_limit(Self::PATTERN_BYTES_MAX);
+        let cost = Cost::of(&document);
+        let in_place_depth = cost.check()?;
+        let patterns = Patterns::of(&document)?;
+        let work = Work::of(&document, &cost, &patterns)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .offline()
-            .with_pattern_options(patterns)
+            .with_pattern_options(Patterns::options(Patterns::BYTES_MAX))
             .build(&document)
             .map_err(|error| SchemaError::Invalid(text_of(&error)))?;
-        Ok(Self { validator, document, in_place_depth })
+        let bytes = work.subschemas().saturating_mul(Self::SUBSCHEMA_BYTES)
+            + work::parts(&document).saturating_mul(Self::PART_BYTES)
+            + patterns.bytes().saturating_mul(Self::PATTERN_TIMES);
+        Ok(Self { validator, document, in_place_depth, work, bytes })
+    }
+
+    /// About how much memory it takes, compiled.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// What is wrong with `value`, which has about `bytes` as JSON: nothing, or some of it, each with its place. Gives the value back.
     pub(crate) async fn check(self: &Arc<Self>, value: Value, bytes: usize) -> (Value, Vec<String>) {
-        if bytes <= Self::INLINE_BYTES_MAX {
+        if bytes <= Self::INLINE_BYTES_MAX && self.work.takes_at_most(&value, Self::INLINE_STEPS_MAX) {
             let violations = self.violations(&value);
             return (value, violations);
         }
@@ -85,7 +115,10 @@ impl Schema {
     /// a bound of values, which are counted before, and as many large ones are trees at one time as `large` has places.
     pub(crate) async fn check_result(self: &Arc<Self>, json: &JsonText, large: &Arc<Semaphore>) -> Vec<String> {
         if json.get().len() <= Self::INLINE_BYTES_MAX {
-            return self.violations(&json.to_value());
+            let value = json.to_value();
+            if self.work.takes_at_most(&value, Self::INLINE_STEPS_MAX) {
+                return self.violations(&value);
+            }
         }
         if json.get().len() > Self::RESULT_VALUES_MAX && json.values() > Self::RESULT_VALUES_MAX {
             return vec![format!("it has more than {} values, which are too many to be checked", Self::RESULT_VALUES_MAX)];
@@ -106,6 +139,9 @@ impl Schema {
         let depth_max = Self::NESTED_MAX / self.in_place_depth.max(1);
         if size.depth > depth_max {
             return vec![format!("it is nested {} levels deep; {depth_max} are allowed", size.depth)];
+        }
+        if !self.work.takes_at_most(value, Self::STEPS_MAX) {
+            return vec!["it is too large to be checked: its schema would take too many steps for it".to_owned()];
         }
         if self.validator.is_valid(value) {
             return Vec::new();
@@ -228,7 +264,7 @@ mod tests {
     fn a_pattern_that_needs_backtracking_is_refused() {
         let error = compile(&json!({"type": "object", "properties": {"a": {"pattern": "^(?=a)b\\1"}}})).unwrap_err();
 
-        assert!(error.to_string().contains("it is not a JSON Schema"), "{error}");
+        assert!(error.to_string().contains("is matched in linear time"), "{error}");
     }
 
     #[test]
@@ -236,6 +272,33 @@ mod tests {
         let schema = compile(&json!({"type": "object", "properties": {"a": {"pattern": "^(a+)+$"}}})).unwrap();
 
         assert_eq!(schema.violations(&json!({"a": format!("{}!", "a".repeat(50_000))})).len(), 1);
+    }
+
+    #[test]
+    fn what_would_take_minutes_is_told_at_once() {
+        let mut definitions: Map<String, Value> = Map::from_iter([("d0".to_owned(), json!({"type": "object"}))]);
+        for level in 1..=60 {
+            let below = json!({"$ref": format!("#/$defs/d{}", level - 1)});
+            definitions.insert(format!("d{level}"), json!({"dependencies": {"a": below, "b": below}}));
+        }
+        let doubling = json!({"type": "object", "$defs": definitions, "$ref": "#/$defs/d60"});
+        let slow = compile(&json!({"type": "object", "properties": {"a": {"pattern": "[01]*1[01]{800}$"}}})).unwrap();
+        let many =
+            compile(&json!({"type": "object", "properties": {"a": {"items": {"enum": (0..9_000).collect::<Vec<_>>()}}}})).unwrap();
+        let begun = std::time::Instant::now();
+
+        assert!(compile(&doubling).is_err());
+        let told = [
+            slow.violations(&json!({"a": "01".repeat(400_000)})),
+            many.violations(&json!({"a": vec![8_999; 30_000]})),
+        ];
+
+        for told in told {
+            assert_eq!(told, ["it is too large to be checked: its schema would take too many steps for it"]);
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert_eq!(slow.violations(&json!({"a": "01".repeat(1_000)})), [""; 0]);
+        assert_eq!(many.violations(&json!({"a": [8_999, 1]})), [""; 0]);
     }
 
     #[test]

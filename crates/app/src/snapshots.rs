@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use moka::{policy::EvictionPolicy, sync::Cache};
+use moka::{
+    policy::EvictionPolicy,
+    sync::{Cache, CacheBuilder},
+};
 use tokio::sync::OnceCell;
 
 use crate::{AppError, limits::Outage};
@@ -27,6 +30,17 @@ pub(crate) struct Snapshots<K, V> {
     /// Goes up when everything becomes doubtful.
     generation: AtomicU64,
     outage: Arc<Outage>,
+}
+
+/// How old a value may become while the database is away. A key that was revoked in the moment of a cut opens no longer than this.
+const AGE_MAX: Duration = Duration::from_mins(10);
+
+fn usual<K, V>() -> CacheBuilder<K, Arc<Entry<V>>, Cache<K, Arc<Entry<V>>>>
+where
+    K: Eq + Hash + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    Cache::builder().eviction_policy(EvictionPolicy::lru()).time_to_live(AGE_MAX).support_invalidation_closures()
 }
 
 /// A value that is kept.
@@ -56,19 +70,19 @@ where
     /// Notices arrive within milliseconds. Should a connection die so that neither side hears of it, nothing older than this is used without
     /// being read again.
     const FRESH_MAX: Duration = Duration::from_mins(1);
-    /// How old a value may become while the database is away. A key that was revoked in the moment of a cut opens no longer than this.
-    const AGE_MAX: Duration = Duration::from_mins(10);
     /// How long a doubtful value is used before the database is tried again: a try may last as long as its time-out.
     const BELIEVED: Duration = Duration::from_secs(5);
 
+    /// Room for values of `bytes_max` together, as `bytes` says of each; one alone has an eighth at most, so that it is kept beside others. `outage` as in
+    /// [`Self::with_room_for`].
+    pub(crate) fn with_bytes(bytes_max: u64, bytes: fn(&V) -> u64, outage: &Arc<Outage>) -> Self {
+        let weigh = move |_: &K, entry: &Arc<Entry<V>>| u32::try_from(bytes(&entry.value).min(bytes_max / 8)).unwrap_or(u32::MAX);
+        Self { kept: usual().max_capacity(bytes_max).weigher(weigh).build(), ..Self::with_room_for(0, outage) }
+    }
+
     /// Room for `entries_max` values; `outage` says whether the database can be asked, and for how long what is kept is good without it.
     pub(crate) fn with_room_for(entries_max: u64, outage: &Arc<Outage>) -> Self {
-        let kept = Cache::builder()
-            .max_capacity(entries_max)
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_live(Self::AGE_MAX)
-            .support_invalidation_closures()
-            .build();
+        let kept = usual().max_capacity(entries_max).build();
         Self { kept, loads: Mutex::default(), generation: AtomicU64::new(0), outage: Arc::clone(outage) }
     }
 
@@ -311,6 +325,20 @@ mod tests {
 
         assert!(given_up.is_err());
         assert!(snapshots.loads().is_empty());
+    }
+
+    #[tokio::test]
+    async fn of_large_values_no_more_are_kept_than_there_is_room_for() {
+        let snapshots = Snapshots::with_bytes(80, |bytes: &u64| *bytes, &Arc::default());
+
+        for key in 0..100 {
+            snapshots.get(&key, || async move { Ok(if key % 2 == 0 { 5 } else { 1_000 }) }).await.unwrap();
+        }
+        snapshots.kept.run_pending_tasks();
+
+        assert!((8..=16).contains(&snapshots.kept.entry_count()), "{}", snapshots.kept.entry_count());
+        assert!(snapshots.keeps(&99), "one that is too large is kept as well");
+        assert!(!snapshots.keeps(&0));
     }
 
     #[tokio::test]

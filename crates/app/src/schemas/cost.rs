@@ -99,9 +99,10 @@ impl<'a> Cost<'a> {
         }
         known.insert(node, None);
         let mut measured = InPlace { subschemas: 1, depth: 1 };
+        let times = times_in_place(members);
         for inner in self.in_place(members)? {
             let inner = self.measure(inner, level + 1, known)?;
-            measured.subschemas = measured.subschemas.saturating_add(inner.subschemas);
+            measured.subschemas = measured.subschemas.saturating_add(inner.subschemas.saturating_mul(times));
             measured.depth = measured.depth.max(inner.depth + 1);
         }
         if measured.depth > Self::IN_PLACE_DEPTH_MAX {
@@ -131,7 +132,7 @@ impl<'a> Cost<'a> {
     }
 
     /// The subschemas that apply to the same place of the value.
-    fn in_place(&self, members: &'a Map<String, Value>) -> Result<Vec<&'a Value>, CostError> {
+    pub(super) fn in_place(&self, members: &'a Map<String, Value>) -> Result<Vec<&'a Value>, CostError> {
         let mut found = Vec::new();
         for (keyword, inner) in members {
             match (keyword.as_str(), inner) {
@@ -140,7 +141,10 @@ impl<'a> Cost<'a> {
                     found.push(target.ok_or_else(|| CostError::UnknownReference(reference.chars().take(120).collect()))?);
                 }
                 ("allOf" | "anyOf" | "oneOf", Value::Array(items)) => found.extend(items),
-                ("dependentSchemas", Value::Object(schemas)) => found.extend(schemas.values()),
+                // The older name, which the library takes in every draft, may stand for a list of names as well.
+                ("dependentSchemas" | "dependencies", Value::Object(schemas)) => {
+                    found.extend(schemas.values().filter(|schema| !schema.is_array()));
+                }
                 ("not" | "if" | "then" | "else", inner) => found.push(inner),
                 _ => {}
             }
@@ -158,6 +162,13 @@ impl<'a> Cost<'a> {
     }
 }
 
+/// How often what is in place is gone through: once more by whatever wants to know which parts were evaluated there, and once more for what it
+/// says of the others.
+pub(super) fn times_in_place(members: &Map<String, Value>) -> u64 {
+    let is_asked = ["unevaluatedProperties", "unevaluatedItems"].iter().any(|keyword| members.contains_key(*keyword));
+    if is_asked { 3 } else { 1 }
+}
+
 /// The subschemas that apply to parts of the value.
 fn within(members: &Map<String, Value>) -> Vec<&Value> {
     let mut found = Vec::new();
@@ -166,7 +177,8 @@ fn within(members: &Map<String, Value>) -> Vec<&Value> {
             ("properties" | "patternProperties", Value::Object(schemas)) => found.extend(schemas.values()),
             ("prefixItems", Value::Array(items)) => found.extend(items),
             (
-                "additionalProperties" | "propertyNames" | "items" | "contains" | "unevaluatedItems" | "unevaluatedProperties",
+                "additionalProperties" | "propertyNames" | "items" | "additionalItems" | "contains" | "unevaluatedItems"
+                | "unevaluatedProperties",
                 inner,
             ) => found.push(inner),
             _ => {}
@@ -247,6 +259,42 @@ mod tests {
         assert_eq!(Cost::of(&doubling(14)).check(), Err(CostError::Subschemas));
         assert!(matches!(Cost::of(&doubling(60)).check(), Err(CostError::Subschemas | CostError::Depth)));
         assert_eq!(Cost::of(&doubling(500)).check(), Err(CostError::References));
+    }
+
+    #[test]
+    fn every_keyword_that_applies_in_place_is_counted() {
+        let doubling = |keyword: &str, branches: fn(Value) -> Value| {
+            let mut definitions = Map::from_iter([("d0".to_owned(), json!({"type": "object"}))]);
+            for level in 1..=30 {
+                let below = json!({"$ref": format!("#/$defs/d{}", level - 1)});
+                definitions.insert(format!("d{level}"), json!({keyword: branches(below)}));
+            }
+            json!({"type": "object", "$defs": definitions, "$ref": "#/$defs/d30"})
+        };
+        let named = |below: Value| json!({"a": below, "b": below});
+        let listed = |below: Value| json!([below, below]);
+
+        for (keyword, branches) in [
+            ("dependentSchemas", named as fn(Value) -> Value),
+            ("dependencies", named),
+            ("allOf", listed),
+            ("anyOf", listed),
+            ("oneOf", listed),
+        ] {
+            assert!(Cost::of(&doubling(keyword, branches)).check().is_err(), "{keyword}");
+        }
+        let names = json!({"type": "object", "dependencies": {"a": ["b"]}});
+        assert_eq!(Cost::of(&names).check(), Ok(1));
+    }
+
+    #[test]
+    fn what_asks_what_was_evaluated_goes_through_its_neighbours_again() {
+        let nested = |levels: u32| {
+            (0..levels).fold(json!({"type": "object"}), |inner, _| json!({"allOf": [inner], "unevaluatedProperties": false}))
+        };
+
+        assert!(Cost::of(&nested(5)).check().is_ok());
+        assert_eq!(Cost::of(&nested(20)).check(), Err(CostError::Subschemas));
     }
 
     #[test]
