@@ -12,7 +12,7 @@ use crate::{
     App, AppError,
     audit::{About, Intent},
     catalogue::{ServedTool, ToolParts, ToolSchemas},
-    examples, secrets,
+    examples, secrets, versions,
 };
 
 /// Characters of a server's name, a character between, and a tool's: some clients leave out a tool with more.
@@ -134,6 +134,7 @@ pub(crate) async fn keep(
         }
         store::signatures::insert(&mut deed, version.summary.id, &signature).await?;
     }
+    versions::forget_old(app, &mut deed, server).await?;
     deed.commit(about(around, tried, last)).await
 }
 

@@ -11,7 +11,7 @@ use oauth::{AuthMethod, ClientAuthentication, ClientId, ClientMetadata, GrantTyp
 use store::clients::Machine;
 use subtle::ConstantTimeEq as _;
 
-pub(crate) use self::assertions::AssertionRates;
+pub(crate) use self::{assertions::AssertionRates, registrations::RegistrationChanges};
 pub use self::registrations::{RegisterError, change, delete, load_registration, register};
 use crate::{
     App, AppError, Registration,

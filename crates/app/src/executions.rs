@@ -97,6 +97,7 @@ pub async fn list(
 ) -> Result<Page<ExecutionView>, AppError> {
     let customer = access::require_customer(caller, Operation::ListExecutions)?;
     let filter = store::executions::ExecutionFilter { server: filter.server.clone(), status: filter.status };
+    let _place = app.lists.enter(customer).await?;
     let mut connection = app.pool.acquire().await?;
     let found = store::executions::list(&mut connection, customer, &filter, page.after()?, page.fetch_max()).await?;
     Ok(page.page(found, |execution| execution.call).map(ExecutionView::from))
@@ -117,6 +118,7 @@ pub async fn summarise(app: &App, caller: &Caller, server: Option<&Slug>) -> Res
     let customer = access::require_customer(caller, Operation::SummariseExecutions)?;
     let until = app.clock.now();
     let span = Span { since: until - TimeDelta::hours(SUMMARY_HOURS), until };
+    let _place = app.lists.enter(customer).await?;
     let mut connection = app.pool.acquire().await?;
     let counts = store::executions::count_by_status(&mut connection, customer, server, &span).await?;
     Ok(ExecutionSummary::of(&span, counts))

@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod debts;
+mod lists;
 mod outage;
 mod permits;
 mod policy;
@@ -15,6 +16,7 @@ mod settings;
 
 pub(crate) use self::{
     arrivals::Arrivals,
+    lists::Lists,
     outage::{Look, Outage},
     permits::{Permit, PermitError, Permits},
     quotas::{QuotaError, Quotas},

@@ -17,6 +17,7 @@ use crate::{
     access::{self, Operation},
     audit::About,
     servers::{self, find_own},
+    versions,
 };
 
 /// A release.
@@ -54,6 +55,7 @@ pub async fn create(
     if !store::releases::insert(&mut deed, customer, server.id, &release).await? {
         return Err(AppError::not_found("server", slug));
     }
+    versions::forget_old(app, &mut deed, server.id).await?;
     deed.commit(about(&server, release.id, &release.tools)).await?;
     app.memory.forget_server(slug);
     Ok(ReleaseView {

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use domain::{Digest, Grants, Language, Slug, ToolInterface, ToolName, VersionId};
-use store::versions::VersionSummary;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Digest, Grants, Language, ServerId, Slug, ToolInterface, ToolName, VersionId};
+use store::{PgConnection, versions::VersionSummary};
 
 use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
     tools,
 };
+
+/// What is younger stays, however much of it there is: a release may be about to have it, a call may wait for its client with it.
+const OLD: TimeDelta = TimeDelta::hours(1);
 
 /// A version, without its source.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +72,15 @@ pub async fn load(
     let found = store::versions::find(&mut connection, customer, version).await?;
     let found = found.filter(|found| found.summary.tool == tool.id).ok_or_else(|| AppError::not_found("version", version))?;
     Ok(VersionSource { version: found.summary.into(), source: found.source })
+}
+
+/// Deletes versions and releases of a server that it has too many of ([`store::versions::forget`]). Their artifacts go with the sweeper.
+pub(crate) async fn forget_old(app: &App, connection: &mut PgConnection, server: ServerId) -> Result<(), AppError> {
+    let gone = store::versions::forget(connection, server, app.clock.now() - OLD).await?;
+    if gone > 0 {
+        tracing::info!(%server, versions = gone, "forgot old versions");
+    }
+    Ok(())
 }
 
 impl From<VersionSummary> for VersionView {

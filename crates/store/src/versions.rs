@@ -9,6 +9,11 @@ use uuid::Uuid;
 
 use crate::StoreError;
 
+/// Releases of a server that stay beside the one that it serves: back to each of them it can go.
+pub const RELEASES_KEPT: i64 = 50;
+/// Versions of a tool that stay.
+pub const VERSIONS_KEPT: i64 = 50;
+
 /// A version without its source, as lists have it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VersionSummary {
@@ -67,6 +72,33 @@ pub async fn insert(connection: &mut PgConnection, customer: CustomerId, version
     .await
     .map_err(StoreError::during("insert a version"))?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Deletes what a server has too much of, if it is older than `before`: releases beyond the newest [`RELEASES_KEPT`], and versions beyond the newest
+/// [`VERSIONS_KEPT`] of their tool, or of a tool that is deleted. What is served, what a release has that stays, and what a client has pinned, stays.
+/// Gives the number of versions that went.
+pub async fn forget(connection: &mut PgConnection, server: ServerId, before: DateTime<Utc>) -> Result<u64, StoreError> {
+    forget_beyond(connection, server, before, RELEASES_KEPT, VERSIONS_KEPT).await
+}
+
+async fn forget_beyond(
+    connection: &mut PgConnection,
+    server: ServerId,
+    before: DateTime<Utc>,
+    releases: i64,
+    versions: i64,
+) -> Result<u64, StoreError> {
+    let gone = sqlx::query_scalar!(
+        r#"SELECT forget_versions($1, $2, $3, $4) AS "gone!""#,
+        server.as_uuid(),
+        releases,
+        versions,
+        before
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(StoreError::during("forget old versions"))?;
+    Ok(gone.unsigned_abs())
 }
 
 /// One version of a customer's, with its source. The version of a deleted tool is found, that of a deleted server is not.
@@ -248,6 +280,48 @@ mod tests {
 
         assert_eq!(find(&mut connection, customer, version.summary.id).await.unwrap().as_ref(), Some(&version));
         assert_eq!(find_newest(&mut connection, customer, tool).await.unwrap(), Some(version.summary));
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn of_many_versions_and_releases_the_last_stay_and_what_somebody_needs(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let customer = fixtures::customer(&mut connection, "free").await;
+        let server = fixtures::server(&mut connection, customer, "weather").await;
+        let other = fixtures::server(&mut connection, customer, "other").await;
+        let tool = fixtures::tool(&mut connection, customer, server, "forecast").await;
+        let beside = fixtures::tool(&mut connection, customer, other, "forecast").await;
+        let mut made = Vec::new();
+        for number in 0..8 {
+            let version = new_version(tool, "forecast", &format!("export default {number}"));
+            assert!(insert(&mut connection, customer, &version).await.unwrap());
+            made.push(version.summary.id);
+        }
+        let elsewhere = new_version(beside, "forecast", "export default 0");
+        insert(&mut connection, customer, &elsewhere).await.unwrap();
+        let mut released = Vec::new();
+        for version in &made[..4] {
+            released.push(fixtures::release(&mut connection, customer, server, &[("forecast", *version)]).await);
+        }
+        assert!(crate::releases::set_current(&mut connection, customer, server, released[0]).await.unwrap());
+
+        assert_eq!(forget_beyond(&mut connection, server, at(-1_000_000), 1, 2).await.unwrap(), 0, "nothing is that old");
+        let gone = forget_beyond(&mut connection, server, at(1_000_000), 1, 2).await.unwrap();
+        let again = forget_beyond(&mut connection, server, at(1_000_000), 1, 2).await.unwrap();
+
+        assert_eq!((gone, again), (4, 0));
+        let mut left = Vec::new();
+        for id in &made {
+            left.push(find(&mut connection, customer, *id).await.unwrap().is_some());
+        }
+        // What is served, what the newest other release has, and the two newest.
+        assert_eq!(left, [true, false, false, true, false, false, true, true]);
+        let releases = crate::releases::list(&mut connection, customer, server, None, 10).await.unwrap();
+        assert_eq!(releases.iter().map(|release| release.is_current).collect::<Vec<_>>(), [false, true]);
+        assert!(find(&mut connection, customer, elsewhere.summary.id).await.unwrap().is_some(), "of another server nothing goes");
+
+        crate::tools::remove(&mut connection, customer, server, &"forecast".parse().unwrap(), at(10)).await.unwrap();
+        assert_eq!(forget_beyond(&mut connection, server, at(1_000_000), 1, 2).await.unwrap(), 2, "of a deleted tool releases have some");
+        assert!(find(&mut connection, customer, made[0]).await.unwrap().is_some());
     }
 
     #[sqlx::test(migrations = "../../migrations")]

@@ -84,6 +84,8 @@ fn arrival_of(method: &Method, route: &str) -> Arrival {
     match route {
         // Whatever leads to a sign-in besides the page itself, by whichever method.
         route if route.starts_with("/sign-in/") => Arrival::Login,
+        // What is changed of a registration is written down for as long as the registration itself.
+        "/oauth/register/{client_id}" if method == Method::PUT => Arrival::Registration,
         _ if method != Method::POST => Arrival::Other,
         "/sign-in" | "/sign-up" => Arrival::Login,
         "/oauth/token" | "/oauth/introspect" | "/oauth/revoke" | "/oauth/device_authorization" => Arrival::Token,
@@ -104,6 +106,8 @@ mod tests {
             (Method::GET, "/sign-in/upstream/{upstream_id}/callback", Arrival::Login),
             (Method::POST, "/oauth/token", Arrival::Token),
             (Method::POST, "/oauth/register", Arrival::Registration),
+            (Method::PUT, "/oauth/register/{client_id}", Arrival::Registration),
+            (Method::GET, "/oauth/register/{client_id}", Arrival::Other),
             (Method::POST, "/mcp/{server}", Arrival::Other),
         ] {
             assert_eq!(arrival_of(&method, route), arrival, "{method} {route}");

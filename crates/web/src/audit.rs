@@ -1,7 +1,7 @@
 //! The audit log, as both doors show it.
 
 use app::audit::{ActorKind, AuditFilter, Entry};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use domain::{AuditEntryId, AuthorizationId, CustomerId, Digest, RequestId, SignInId, VersionId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -108,6 +108,11 @@ impl AuditQuery {
     /// The filter that it asks for.
     pub(crate) fn filter(&self) -> Result<AuditFilter, ApiError> {
         let (mut filter, known) = (AuditFilter::default(), ActorKind::ALL.map(ActorKind::as_str).join(", "));
+        // Further ago than the database can say, and further on than anybody means.
+        let is_in_range = |moment: &DateTime<Utc>| (1..=9999).contains(&moment.year());
+        if ![self.since, self.until].iter().flatten().all(is_in_range) {
+            return Err(ApiError::invalid("`since` and `until` must be moments of the years 1 to 9999"));
+        }
         filter.operation.clone_from(&self.operation);
         (filter.since, filter.until) = (self.since, self.until);
         if let Some(actor) = &self.actor {

@@ -98,10 +98,46 @@ async fn each_filter_of_the_query_is_held_to(pool: PgPool) {
     assert_eq!(operations(&format!("?since={made_at}")).await, all[..2]);
     assert_eq!(operations(&format!("?customer_id={customer}&actor=admin&operation=set_tier")).await, [""; 0]);
     assert_eq!(entries(&one, "?actor=api_key").await.len(), 1, "a customer's filter finds its own alone");
-    for wrong in ["?operation=set_teir", "?actor=nobody", "?thing=%00", "?since=yesterday", "?limit=0", "?owner=me", "?cursor=x"]
-    {
+    for wrong in [
+        "?operation=set_teir",
+        "?actor=nobody",
+        "?thing=%00",
+        "?since=yesterday",
+        "?since=-262143-01-01T00:00:00Z",
+        "?until=%2B10000-01-01T00:00:00Z",
+        "?limit=0",
+        "?owner=me",
+        "?cursor=x",
+    ] {
         let answer = admin.get(&format!("/admin/v1/audit{wrong}")).await;
         assert!(is_refused(&answer), "{wrong}: {answer}");
+    }
+}
+
+/// The database may look at all that a customer has for one page: those who ask for many at once leave connections to others.
+#[sqlx::test(migrations = "../../migrations")]
+async fn one_customers_slow_lists_keep_no_other_from_the_database(pool: PgPool) {
+    let doors = Doors::open(pool.clone()).await;
+    let (busy, other) = (doors.customer("free").await, doors.customer("free").await);
+    let mut held = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE audit_entries, executions IN ACCESS EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
+    let lists: Vec<_> = ["/api/v1/audit", "/api/v1/executions", "/api/v1/executions/summary"]
+        .iter()
+        .cycle()
+        .take(12)
+        .map(|path| {
+            let busy = busy.clone();
+            tokio::spawn(async move { busy.get(path).await.status })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+
+    let answer = other.get("/api/v1/servers").await;
+    held.rollback().await.unwrap();
+
+    assert_eq!(answer.status, StatusCode::OK, "{answer}");
+    for list in lists {
+        assert_eq!(list.await.unwrap(), StatusCode::OK, "they wait for each other, and not long");
     }
 }
 

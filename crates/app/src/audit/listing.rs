@@ -17,6 +17,7 @@ pub async fn list(app: &App, caller: &Caller, filter: AuditFilter, page: &PageRe
 /// The entries about the caller's customer that match, newest first. From where the operator of the installation did something is not told.
 pub async fn list_own(app: &App, caller: &Caller, filter: AuditFilter, page: &PageRequest) -> Result<Page<Entry>, AppError> {
     let customer = access::require_customer(caller, Operation::ListOwnAudit)?;
+    let _place = app.lists.enter(customer).await?;
     let found = find(app, EntryFilter { customer: Some(customer), ..filter }, page).await?;
     Ok(found.map(|entry| match entry.actor.kind {
         ActorKind::Admin | ActorKind::Program => Entry { request: None, address: None, ..entry },

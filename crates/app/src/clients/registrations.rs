@@ -1,6 +1,8 @@
 //! Clients register (RFC 7591), and change or delete what they registered (RFC 7592). Anybody may, so it is bounded in number and rate, and what
 //! nobody uses is forgotten.
 
+use std::time::Duration;
+
 use domain::{ClientKey, Digest};
 use oauth::{ClientInformation, ClientMetadata, RegistrationUpdate, Secret};
 use store::clients::Registered;
@@ -10,8 +12,13 @@ use super::Client;
 use crate::{
     App, AppError, Registration, Whence,
     audit::{About, Act, Intent},
+    limits::{RateExceeded, Rates},
     tokens::random,
 };
+
+/// How often each client changes what it registered: every change is an entry of the audit log, and anybody has a client.
+#[derive(Debug)]
+pub(crate) struct RegistrationChanges(Rates<ClientKey>);
 
 /// Why a client is not registered, or not changed.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +26,8 @@ pub enum RegisterError {
     /// Nobody may register here.
     #[error("clients do not register here: use a client metadata document")]
     Closed,
-    /// As many came within the last hour as may.
-    #[error("too many clients have registered here lately; try again in {retry_after_s} s")]
+    /// As many came within the last hour as may, or changed themselves as often as they may.
+    #[error("too many clients have registered here lately, or this one has changed too often; try again in {retry_after_s} s")]
     TooMany {
         /// Seconds until it is worth trying again.
         retry_after_s: u32,
@@ -34,6 +41,15 @@ pub enum RegisterError {
     /// A fault of ours.
     #[error(transparent)]
     App(#[from] AppError),
+}
+
+impl RegistrationChanges {
+    /// Of one client in an hour, on one node: programs do so when they are set up in another way.
+    const PER_HOUR_MAX: u32 = 10;
+
+    pub(crate) fn new() -> Self {
+        Self(Rates::per(Duration::from_hours(1)))
+    }
 }
 
 /// When registrations are refused, it is worth trying again after this: a part of the hour that they are counted in, or of the day that
@@ -80,6 +96,9 @@ pub async fn change(
     update: RegistrationUpdate,
 ) -> Result<ClientInformation, RegisterError> {
     let (mut kept, _) = load(app, key, access_token).await?;
+    // Only the client itself is counted: nobody else can use up what it has.
+    let counted = app.registration_changes.0.take(key, RegistrationChanges::PER_HOUR_MAX);
+    counted.map_err(|RateExceeded { retry_after_s }| RegisterError::TooMany { retry_after_s })?;
     if let Some(shown) = &update.secret {
         let is_its_own = kept.secret_sha256.is_some_and(|own| bool::from(own.as_bytes().ct_eq(&shown.digest())));
         if !is_its_own {

@@ -22,6 +22,7 @@ use crate::{
     App, AppError, PersonCaller, Whence,
     clients::{self, Authenticated, Client, ClientError},
     limits::{RateExceeded, Rates},
+    network::Network,
 };
 
 /// A device's wish that waits for somebody to decide.
@@ -81,8 +82,34 @@ impl CodeTries {
     }
 }
 
+/// Devices that ask, by the network that they are in: all networks have a number of places together, and so has each client, which is known by a
+/// name that anybody can use.
+#[derive(Debug)]
+pub(crate) struct DeviceAsks(Rates<Network>);
+
+impl DeviceAsks {
+    /// Of one network in [`Self::PERIOD`], on one node: an office of people who set up what they have.
+    const ASKS_MAX: u32 = 30;
+    /// As long as one waits.
+    const PERIOD: Duration = Duration::from_mins(10);
+
+    pub(crate) fn new() -> Self {
+        Self(Rates::per(Self::PERIOD))
+    }
+
+    fn take(&self, from: Whence) -> Result<(), AppError> {
+        // Where nobody is known to be, it is the program itself.
+        let Some(address) = from.address else { return Ok(()) };
+        let taken = self.0.take(Network::of(address), Self::ASKS_MAX);
+        taken.map(drop).map_err(|RateExceeded { retry_after_s }| AppError::Later {
+            message: "too many devices of your network have asked lately".to_owned(),
+            retry_after_s,
+        })
+    }
+}
+
 /// Begins for a device: what it shows to its user, and what it asks again with.
-pub async fn begin(app: &App, client: &Authenticated, request: DeviceRequest) -> Result<DeviceAnswer, TokenFault> {
+pub async fn begin(app: &App, client: &Authenticated, from: Whence, request: DeviceRequest) -> Result<DeviceAnswer, TokenFault> {
     if !client.may_use(GrantType::DeviceCode) {
         return Err(TokenFault::new(TokenErrorCode::UnauthorizedClient, "the client is not registered for device codes"));
     }
@@ -90,6 +117,7 @@ pub async fn begin(app: &App, client: &Authenticated, request: DeviceRequest) ->
         || TokenFault::new(TokenErrorCode::InvalidTarget, "`resource` is missing: it says which server the token is for");
     let resource = request.resource.ok_or_else(missing)?;
     let scopes = oauth::asked_scopes(request.scope.as_deref(), &resource).map_err(oauth::TokenError::from)?;
+    app.device_asks.take(from)?;
     let now = app.clock.now();
     let (device_code, user_code) = (Secret::from_random(random()?), new_user_code()?);
     let wish = oauth::DeviceGrant::new(client.id().clone(), now + app.settings.oauth.device_code);

@@ -25,5 +25,5 @@ pub(crate) async fn authorize_device(State(app): State<Arc<App>>, form: ClientFo
     let client = client::authenticate(&app, &form).await?;
     let refused = |fault| Refused::new(fault, &form);
     let request = DeviceRequest::parse(app.issuer(), &form.parameters).map_err(|error| refused(error.into()))?;
-    devices::begin(&app, &client, request).await.map(Json).map_err(refused)
+    devices::begin(&app, &client, form.from, request).await.map(Json).map_err(refused)
 }

@@ -1,9 +1,11 @@
 //! Devices without a browser (RFC 8628): they ask, a person decides on a page, they get tokens.
 
+use axum::body::Body;
 use domain::Digest;
-use http::StatusCode;
+use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use web::PeerAddress;
 
 use super::world::{App, Browser, MANAGEMENT, SERVER, World, form, hidden, post_form};
 use crate::client::{Answer, Client, GREET};
@@ -204,6 +206,29 @@ async fn only_clients_that_registered_for_it_begin_and_for_something_that_there_
         begin("01994c1e-5a6f-7c21-9f52-3b1d9a3f8a10", "&resource=http://127.0.0.1:8080/mcp/weather").await,
         "invalid_client"
     );
+}
+
+/// All devices of one client have places together, and a client that is no secret is anybody's.
+#[sqlx::test(migrations = "../../migrations")]
+async fn no_network_takes_the_places_of_all_devices(pool: PgPool) {
+    let world = World::open(pool.clone()).await;
+    let device = Device::begun(&world).await;
+    let fields = form(&[("client_id", &device.id), ("resource", SERVER)]);
+    let ask = async |address: &str| {
+        let request = Request::builder().method(Method::POST).uri("/oauth/device_authorization");
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.extension(PeerAddress(address.parse().unwrap()));
+        world.doors.anyone().send_request(request.body(Body::from(fields.clone())).unwrap()).await
+    };
+
+    for _ in 0..30 {
+        assert_eq!(ask("192.0.2.1").await.status, StatusCode::OK);
+    }
+    let refused = ask("192.0.2.1").await;
+
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{refused}");
+    assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|wait_s| (1..=20).contains(&wait_s)), "{refused}");
+    assert_eq!(ask("192.0.2.2").await.status, StatusCode::OK);
 }
 
 #[sqlx::test(migrations = "../../migrations")]

@@ -83,6 +83,29 @@ async fn rfc_7592_section_2_2_an_update_is_of_the_client_itself_and_gives_it_no_
     assert_eq!(wider.json()["grant_types"], json!(["authorization_code"]), "{wider}");
 }
 
+/// Every change stays in the audit log for months, and anybody may register.
+#[sqlx::test(migrations = "../../migrations")]
+async fn nobody_fills_the_disk_by_changing_what_they_registered(pool: PgPool) {
+    let doors = Doors::open(pool.clone()).await;
+    let (client, other) = (Registered::of(&doors, "none").await, Registered::of(&doors, "none").await);
+
+    let mut changed = Vec::new();
+    for _ in 0..12 {
+        changed.push(client.put(&json!({})).await);
+    }
+    let others = other.put(&json!({})).await;
+    while other.put(&json!({})).await.status == StatusCode::OK {}
+
+    let refused = changed.pop().unwrap();
+    assert!(changed.iter().take(10).all(|answer| answer.status == StatusCode::OK));
+    assert_eq!((refused.status, &refused.json()["error"]), (StatusCode::TOO_MANY_REQUESTS, &json!("temporarily_unavailable")));
+    assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|wait_s| (1..=360).contains(&wait_s)), "{refused}");
+    assert_eq!(others.status, StatusCode::OK, "another client has its own: {others}");
+    let kept = "SELECT count(*) FROM audit_entries WHERE operation = 'change_registration'";
+    let kept: i64 = sqlx::query_scalar(kept).fetch_one(&pool).await.unwrap();
+    assert!((11..=18).contains(&kept), "a network has 20 an hour, with those by which it registers: {kept}");
+}
+
 #[sqlx::test(migrations = "../../migrations")]
 async fn rfc_7592_section_2_3_what_a_deleted_client_was_let_do_ends(pool: PgPool) {
     let world = World::open(pool).await;
