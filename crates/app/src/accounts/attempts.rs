@@ -1,11 +1,12 @@
 //! How often somebody may try a password. Each failure makes the next try wait longer, by three counts at once: for an account from one
 //! address, so that guessing ends soon and keeps nobody else out; for an address, whatever account it tries; and for an account from
-//! everywhere, with more patience, since that one locks its owner out as well.
+//! everywhere, with more patience, since that one locks its owner out as well. It does not where they signed in lately: strangers elsewhere may fail as
+//! often as they like.
 
 use std::{net::IpAddr, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Digest, EmailAddress};
+use domain::{Digest, EmailAddress, SignInId};
 use moka::sync::Cache;
 
 use crate::network::Network;
@@ -28,10 +29,15 @@ const OF_ACCOUNT_FROM_ADDRESS: Patience = Patience { failures: 5, wait_s_max: 90
 const OF_ADDRESS: Patience = Patience { failures: 30, wait_s_max: 900 };
 const OF_ACCOUNT: Patience = Patience { failures: 100, wait_s_max: 60 };
 
+/// How long a network is one where somebody signed in lately.
+const LATELY: Duration = Duration::from_hours(30 * 24);
+
 /// The failures of the last hour.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     counts: Cache<Digest, Count>,
+    /// Networks from which somebody signed in to an account, each by both.
+    at_home: Cache<Digest, ()>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +56,10 @@ pub(crate) struct Attempt {
 
 impl Attempts {
     pub(crate) fn new() -> Self {
-        Self { counts: Cache::builder().max_capacity(KEPT_MAX).time_to_idle(FORGOTTEN_AFTER).build() }
+        Self {
+            counts: Cache::builder().max_capacity(KEPT_MAX).time_to_idle(FORGOTTEN_AFTER).build(),
+            at_home: Cache::builder().max_capacity(KEPT_MAX).time_to_idle(LATELY).build(),
+        }
     }
 
     /// Begins a try for an account; else, in how many seconds one may begin.
@@ -59,8 +68,17 @@ impl Attempts {
         let account = key(&[email.as_str().as_bytes()]);
         let both = key(&[email.as_str().as_bytes(), address.as_bytes()]);
         let counted = [(&both, OF_ACCOUNT_FROM_ADDRESS), (&address, OF_ADDRESS), (&account, OF_ACCOUNT)];
-        self.count(&counted, now)?;
+        let counted = if self.at_home.contains_key(&both) { counted.get(..2).unwrap_or(&counted) } else { &counted };
+        self.count(counted, now)?;
         Ok(Attempt { address, account: Some([account, both]) })
+    }
+
+    /// Begins a try of somebody who is signed in and shows once more who they are. Nobody who is not in the same sign-in can make them wait.
+    pub(crate) fn begin_again(&self, sign_in: SignInId, address: IpAddr, now: DateTime<Utc>) -> Result<Attempt, u32> {
+        let address = key(&[Network::of(address).octets()]);
+        let again = key(&[b"signed in".as_slice(), sign_in.as_uuid().as_bytes().as_slice()]);
+        self.count(&[(&again, OF_ACCOUNT_FROM_ADDRESS), (&address, OF_ADDRESS)], now)?;
+        Ok(Attempt { address, account: Some([again, again]) })
     }
 
     /// Begins something that is about no account there is, and costs as much.
@@ -76,6 +94,9 @@ impl Attempts {
         let Attempt { address, account } = attempt;
         for key in account.iter().flatten() {
             self.counts.invalidate(key);
+        }
+        if let Some([_, both]) = account {
+            self.at_home.insert(both, ());
         }
         self.take_back(address);
     }
@@ -190,6 +211,41 @@ mod tests {
 
         assert!(attempts.begin(&email(0), address(200), at(0)).is_err());
         assert!(attempts.begin(&email(0), address(200), at(60)).is_ok(), "its owner waits a minute at most");
+    }
+
+    #[test]
+    fn strangers_elsewhere_keep_nobody_out_who_signed_in_where_they_are() {
+        let attempts = Attempts::new();
+        let at_home = attempts.begin(&email(0), HERE.into(), at(0)).unwrap();
+        attempts.succeeded(at_home);
+        for index in 0..200 {
+            let _ = attempts.begin(&email(0), address(index), at(0));
+        }
+
+        assert!(attempts.begin(&email(0), address(201), at(0)).is_err(), "elsewhere nobody may");
+        for _ in 0..5 {
+            attempts.begin(&email(0), HERE.into(), at(0)).map(drop).unwrap();
+        }
+        assert_eq!(attempts.begin(&email(0), HERE.into(), at(0)).map(drop), Err(2), "but guessing ends there as well");
+        assert!(attempts.begin(&email(1), HERE.into(), at(0)).is_ok());
+    }
+
+    #[test]
+    fn who_is_signed_in_waits_for_their_own_failures_alone() {
+        let attempts = Attempts::new();
+        let (mine, other) = (SignInId::new(), SignInId::new());
+        for index in 0..200 {
+            let _ = attempts.begin(&email(0), address(index), at(0));
+        }
+
+        for _ in 0..5 {
+            attempts.begin_again(mine, HERE.into(), at(0)).map(drop).unwrap();
+        }
+        assert_eq!(attempts.begin_again(mine, HERE.into(), at(0)).map(drop), Err(2));
+        let right = attempts.begin_again(other, HERE.into(), at(0)).unwrap();
+        attempts.succeeded(right);
+        assert_eq!(attempts.begin_again(mine, HERE.into(), at(0)).map(drop), Err(2), "what one sign-in knows helps no other");
+        attempts.begin_again(mine, HERE.into(), at(2)).map(drop).unwrap();
     }
 
     #[test]

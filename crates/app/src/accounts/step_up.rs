@@ -25,10 +25,10 @@ pub enum Proof {
     NewSignIn,
 }
 
-/// Passes if it is the person. Tries are counted with those of signing in.
+/// Passes if it is the person. Tries are counted for the sign-in: strangers, who fail to sign in as often as they like, keep nobody from changing a
+/// password.
 pub(super) async fn prove(app: &App, person: PersonCaller, whereabouts: &Whereabouts, proof: Proof) -> Result<(), AccountError> {
-    let email = find_person(app, person.user).await?.email.clone();
-    let attempt = app.attempts.begin(&email, whereabouts.address, app.clock.now());
+    let attempt = app.attempts.begin_again(person.sign_in, whereabouts.address, app.clock.now());
     let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
     match proof {
         Proof::Password(password) => prove_by_password(app, person, password).await?,

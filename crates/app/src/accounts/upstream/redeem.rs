@@ -90,8 +90,9 @@ pub(super) async fn redeem(
         found = found.or(ask_more(&client, &asking, provider, tokens.access_token(), claims.subject()).await);
     }
     let subject = claims.subject().as_str();
-    if subject.is_empty() || subject.len() > SUBJECT_BYTES_MAX || !subject.is_ascii() {
-        return Err(not_verified(provider, "its subject is empty or too long"));
+    let is_text = subject.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if subject.is_empty() || subject.len() > SUBJECT_BYTES_MAX || !is_text {
+        return Err(not_verified(provider, "its subject is empty, too long, or no text of ASCII"));
     }
     Ok(Somebody {
         subject: subject.to_owned(),

@@ -35,6 +35,7 @@ async fn a_token_that_is_not_right_lets_nobody_in(pool: PgPool) {
         ("with another access token", claims(json!({ "at_hash": "bm90IHRoaXMgb25l" }))),
         ("about nobody", claims(json!({ "sub": "" }))),
         ("about somebody too long", claims(json!({ "sub": "a".repeat(256) }))),
+        ("about somebody whom no database can name", claims(json!({ "sub": "a\u{0}b" }))),
         ("signed with nothing", Box::new(|acme| acme.algorithm = "none")),
         ("signed with the client's secret", Box::new(|acme| acme.algorithm = "HS256")),
         ("signed with a key that it does not show", Box::new(|acme| acme.signing_key = 9)),
