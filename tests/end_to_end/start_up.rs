@@ -78,6 +78,7 @@ fn check_config_lists_every_limit_with_where_it_came_from() {
         "registrations_per_hour_max",
         "reads_per_minute_max",
         "writes_per_minute_max",
+        "writes_per_day_max",
         "tries_per_minute_max",
         "caller_share_percent",
         "database_away_calls_s",

@@ -55,6 +55,7 @@ impl Server {
             .env("TOOLWRIGHT_LOGINS_PER_MINUTE_MAX", RATE_MAX)
             .env("TOOLWRIGHT_READS_PER_MINUTE_MAX", RATE_MAX)
             .env("TOOLWRIGHT_WRITES_PER_MINUTE_MAX", RATE_MAX)
+            .env("TOOLWRIGHT_WRITES_PER_DAY_MAX", RATE_MAX)
             .env("TOOLWRIGHT_TRIES_PER_MINUTE_MAX", RATE_MAX)
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())

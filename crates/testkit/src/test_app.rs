@@ -293,6 +293,7 @@ pub fn unlimited() -> LimitSettings {
         tokens_per_minute_max: most,
         reads_per_minute_max: most,
         writes_per_minute_max: most,
+        writes_per_day_max: most,
         tries_per_minute_max: most,
         ..LimitSettings::default()
     }

@@ -169,6 +169,22 @@ async fn a_customer_has_its_reads_and_writes_and_is_told_how_many_are_left(pool:
     assert_eq!(doors.admin().get("/admin/v1/tiers").await.status, StatusCode::OK, "the admin is not counted");
 }
 
+/// What is changed stays in the audit log: who changes something all day long fills it with so much and no more.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_customer_has_its_writes_of_a_day(pool: PgPool) {
+    let doors = open(&pool, LimitSettings { writes_per_day_max: 2, ..unlimited() }).await;
+    let (customer, other) = (doors.customer("free").await, doors.customer("free").await);
+    let server = |slug: &str| json!({ "slug": slug, "title": "Weather", "description": "" });
+
+    let made = [customer.post("/api/v1/servers", server("one")).await, customer.post("/api/v1/servers", server("two")).await];
+    let refused = customer.post("/api/v1/servers", server("three")).await;
+
+    assert!(made.iter().all(|answer| answer.status == StatusCode::CREATED));
+    assert_tells_its_pace(&refused, "writes_per_day_max", "q=2;w=86400");
+    assert_eq!(customer.get("/api/v1/servers").await.status, StatusCode::OK);
+    assert_eq!(other.post("/api/v1/servers", server("four")).await.status, StatusCode::CREATED);
+}
+
 /// Every way in which something is refused for being too often says how often it may be.
 #[sqlx::test(migrations = "../../migrations")]
 async fn whatever_is_refused_for_its_pace_says_what_the_pace_is(pool: PgPool) {

@@ -13,6 +13,7 @@ pub enum Rate {
     RegistrationsPerHourMax,
     ReadsPerMinuteMax,
     WritesPerMinuteMax,
+    WritesPerDayMax,
     TriesPerMinuteMax,
     /// The tier's, of which one caller has a share.
     CallsPerMinuteMax,
@@ -25,7 +26,7 @@ pub enum Counted {
     Network,
     /// Whatever is done for one customer.
     Customer,
-    /// Whatever one key, one authorization, one sign-in does; or one network, without any of them.
+    /// Whatever one key, one authorization, one person does; or one network, without any of them.
     Caller,
 }
 
@@ -71,6 +72,7 @@ impl Rate {
             Self::RegistrationsPerHourMax => "registrations_per_hour_max",
             Self::ReadsPerMinuteMax => "reads_per_minute_max",
             Self::WritesPerMinuteMax => "writes_per_minute_max",
+            Self::WritesPerDayMax => "writes_per_day_max",
             Self::TriesPerMinuteMax => "tries_per_minute_max",
             Self::CallsPerMinuteMax => "calls_per_minute_max",
         }
@@ -80,6 +82,7 @@ impl Rate {
     #[must_use]
     pub const fn window_s(self) -> u32 {
         match self {
+            Self::WritesPerDayMax => 24 * 3600,
             Self::RegistrationsPerHourMax => 3600,
             _ => 60,
         }
@@ -94,6 +97,7 @@ impl Rate {
             Self::RegistrationsPerHourMax => "registrations an hour",
             Self::ReadsPerMinuteMax => "requests a minute that change nothing",
             Self::WritesPerMinuteMax => "requests a minute that may change something",
+            Self::WritesPerDayMax => "requests a day that may change something",
             Self::TriesPerMinuteMax => "tries a minute",
             Self::CallsPerMinuteMax => "calls a minute",
         }

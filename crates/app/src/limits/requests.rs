@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::CustomerId;
+use domain::{CustomerId, UserId};
 
 use super::{
     policy::{Counted, Rate, RatePolicy, Standing, TooMany},
@@ -22,14 +22,26 @@ pub enum Request {
 /// The counts of all customers and callers.
 #[derive(Debug)]
 pub(crate) struct Requests {
+    minutes: Counts,
+    days: Counts,
+}
+
+/// Those over one span of time.
+#[derive(Debug)]
+struct Counts {
     customers: Rates<(CustomerId, Rate)>,
     callers: Rates<(Sharer, Rate)>,
 }
 
 impl Requests {
     pub(crate) fn new() -> Self {
-        let minute = Duration::from_mins(1);
-        Self { customers: Rates::per(minute), callers: Rates::per(minute) }
+        Self { minutes: Counts::per(Duration::from_mins(1)), days: Counts::per(Duration::from_hours(24)) }
+    }
+}
+
+impl Counts {
+    fn per(span: Duration) -> Self {
+        Self { customers: Rates::per(span), callers: Rates::per(span) }
     }
 
     /// The share first: whoever is beyond it uses up nothing of what the others have.
@@ -61,6 +73,8 @@ enum Whose {
 enum Sharer {
     /// Whoever is known.
     Known(CallerIdentity),
+    /// A person, by however many sign-ins: they make as many as they like.
+    Person(UserId),
     /// Whoever is not, by where they are; all whose address is not known are one.
     Unknown(Option<Network>),
 }
@@ -73,13 +87,18 @@ pub fn admit_request(app: &App, caller: &Caller, request: Request) -> Result<Opt
         Request::Read => (Rate::ReadsPerMinuteMax, limits.reads_per_minute_max),
         Request::Write => (Rate::WritesPerMinuteMax, limits.writes_per_minute_max),
     };
-    Ok(Some(app.requests.take(app, whose, rate, quota)?))
+    let standing = app.requests.minutes.take(app, whose, rate, quota)?;
+    if request == Request::Write {
+        // Afterwards: what is too much for its minute uses up nothing of the day.
+        app.requests.days.take(app, whose, Rate::WritesPerDayMax, limits.writes_per_day_max)?;
+    }
+    Ok(Some(standing))
 }
 
 /// Lets a try in; it counts as a call as well.
 pub(crate) fn admit_try(app: &App, caller: &Caller) -> Result<(), AppError> {
     if let Some(whose) = whose(caller) {
-        app.requests.take(app, whose, Rate::TriesPerMinuteMax, app.settings.limits.tries_per_minute_max)?;
+        app.requests.minutes.take(app, whose, Rate::TriesPerMinuteMax, app.settings.limits.tries_per_minute_max)?;
     }
     Ok(())
 }
@@ -89,7 +108,7 @@ pub(crate) fn admit_call(app: &App, caller: &Caller, per_minute: u32) -> Result<
     if let Some(sharer) = sharer(caller) {
         let quota = app.settings.limits.share_of(per_minute);
         let policy = RatePolicy { rate: Rate::CallsPerMinuteMax, counted: Counted::Caller, quota };
-        app.requests.callers.take_under((sharer, Rate::CallsPerMinuteMax), policy)?;
+        app.requests.minutes.callers.take_under((sharer, Rate::CallsPerMinuteMax), policy)?;
     }
     Ok(())
 }
@@ -102,7 +121,7 @@ fn whose(caller: &Caller) -> Option<Whose> {
             Audience::Management { customer, .. } => customer,
             Audience::Server(_) => return None,
         },
-        Who::Person(_) => return Some(Whose::Person(Sharer::Known(caller.identity()))),
+        Who::Person(person) => return Some(Whose::Person(Sharer::Person(person.user))),
         Who::Admin | Who::Anyone => return None,
     };
     Some(Whose::Customers { customer, through: sharer(caller) })
@@ -110,9 +129,11 @@ fn whose(caller: &Caller) -> Option<Whose> {
 
 /// Who has a share. A key is what the customer's own programs show, and a customer that has one wants all of what it pays for through it.
 fn sharer(caller: &Caller) -> Option<Sharer> {
-    match caller.who {
+    match &caller.who {
         Who::Admin | Who::Key(_) => None,
-        Who::Member(_) | Who::Person(_) | Who::Token(_) => Some(Sharer::Known(caller.identity())),
+        Who::Member(member) => Some(Sharer::Person(member.user)),
+        Who::Person(person) => Some(Sharer::Person(person.user)),
+        Who::Token(_) => Some(Sharer::Known(caller.identity())),
         Who::Anyone => Some(Sharer::Unknown(caller.from.address.map(Network::of))),
     }
 }

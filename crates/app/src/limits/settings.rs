@@ -21,6 +21,8 @@ pub struct LimitSettings {
     pub reads_per_minute_max: u32,
     /// Requests of one customer in a minute that may change something.
     pub writes_per_minute_max: u32,
+    /// The same in a day: each leaves an entry in the audit log, and some leave more.
+    pub writes_per_day_max: u32,
     /// Tries of one customer in a minute.
     pub tries_per_minute_max: u32,
     /// The part of what a customer has that one client, one sign-in, or one network without any may use; 1 to 100.
@@ -51,6 +53,7 @@ impl Default for LimitSettings {
             registrations_per_hour_max: 20,
             reads_per_minute_max: 3_000,
             writes_per_minute_max: 600,
+            writes_per_day_max: 50_000,
             tries_per_minute_max: 120,
             caller_share_percent: 80,
             database_away_calls: Duration::from_mins(1),

@@ -41,6 +41,11 @@ const WRITES_PER_MINUTE_MAX: Setting = Setting::new(
     "TOOLWRIGHT_WRITES_PER_MINUTE_MAX",
     "requests of one customer in a minute that may change something",
 );
+const WRITES_PER_DAY_MAX: Setting = Setting::new(
+    "limits.writes_per_day_max",
+    "TOOLWRIGHT_WRITES_PER_DAY_MAX",
+    "requests of one customer in a day that may change something: each leaves an entry in the audit log, which stays",
+);
 const TRIES_PER_MINUTE_MAX: Setting = Setting::new(
     "limits.tries_per_minute_max",
     "TOOLWRIGHT_TRIES_PER_MINUTE_MAX",
@@ -72,6 +77,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> LimitSettings {
         registrations_per_hour_max: rate(&REGISTRATIONS_PER_HOUR_MAX, usual.registrations_per_hour_max),
         reads_per_minute_max: rate(&READS_PER_MINUTE_MAX, usual.reads_per_minute_max),
         writes_per_minute_max: rate(&WRITES_PER_MINUTE_MAX, usual.writes_per_minute_max),
+        writes_per_day_max: rate(&WRITES_PER_DAY_MAX, usual.writes_per_day_max),
         tries_per_minute_max: rate(&TRIES_PER_MINUTE_MAX, usual.tries_per_minute_max),
         caller_share_percent: reader.number(&CALLER_SHARE_PERCENT, 1..=100, usual.caller_share_percent.into()),
         database_away_calls: Duration::from_secs(reader.number(
