@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::CustomerId;
 
-use super::permits::{Permit, PermitError, Permits};
+use super::permits::{Permit, Permits};
 use crate::AppError;
 
 /// The places of all customers.
@@ -23,7 +23,7 @@ impl Lists {
     /// Waits for a place, before there is a connection.
     pub(crate) async fn enter(&self, customer: CustomerId) -> Result<Permit, AppError> {
         let place = self.0.take(customer, Self::OF_CUSTOMER_MAX, Self::WAIT_MAX).await;
-        place.map_err(|PermitError| AppError::Later {
+        place.map_err(|_| AppError::Later {
             message: "as many lists of this customer are being put together as may be".to_owned(),
             retry_after_s: Self::RETRY_AFTER_S,
         })
