@@ -11,8 +11,8 @@ use oauth::{AuthMethod, ClientAuthentication, ClientId, ClientMetadata, GrantTyp
 use store::clients::Machine;
 use subtle::ConstantTimeEq as _;
 
-pub(crate) use self::{assertions::AssertionRates, registrations::RegistrationChanges};
 pub use self::registrations::{RegisterError, change, delete, load_registration, register};
+pub(crate) use self::{assertions::AssertionRates, registrations::RegistrationChanges};
 use crate::{
     App, AppError, Registration,
     client_documents::{self, ClientDocumentError},

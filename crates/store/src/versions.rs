@@ -88,16 +88,11 @@ async fn forget_beyond(
     releases: i64,
     versions: i64,
 ) -> Result<u64, StoreError> {
-    let gone = sqlx::query_scalar!(
-        r#"SELECT forget_versions($1, $2, $3, $4) AS "gone!""#,
-        server.as_uuid(),
-        releases,
-        versions,
-        before
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(StoreError::during("forget old versions"))?;
+    let gone =
+        sqlx::query_scalar!(r#"SELECT forget_versions($1, $2, $3, $4) AS "gone!""#, server.as_uuid(), releases, versions, before)
+            .fetch_one(connection)
+            .await
+            .map_err(StoreError::during("forget old versions"))?;
     Ok(gone.unsigned_abs())
 }
 
@@ -320,7 +315,11 @@ mod tests {
         assert!(find(&mut connection, customer, elsewhere.summary.id).await.unwrap().is_some(), "of another server nothing goes");
 
         crate::tools::remove(&mut connection, customer, server, &"forecast".parse().unwrap(), at(10)).await.unwrap();
-        assert_eq!(forget_beyond(&mut connection, server, at(1_000_000), 1, 2).await.unwrap(), 2, "of a deleted tool releases have some");
+        assert_eq!(
+            forget_beyond(&mut connection, server, at(1_000_000), 1, 2).await.unwrap(),
+            2,
+            "of a deleted tool releases have some"
+        );
         assert!(find(&mut connection, customer, made[0]).await.unwrap().is_some());
     }
 

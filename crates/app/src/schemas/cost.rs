@@ -177,7 +177,12 @@ fn within(members: &Map<String, Value>) -> Vec<&Value> {
             ("properties" | "patternProperties", Value::Object(schemas)) => found.extend(schemas.values()),
             ("prefixItems", Value::Array(items)) => found.extend(items),
             (
-                "additionalProperties" | "propertyNames" | "items" | "additionalItems" | "contains" | "unevaluatedItems"
+                "additionalProperties"
+                | "propertyNames"
+                | "items"
+                | "additionalItems"
+                | "contains"
+                | "unevaluatedItems"
                 | "unevaluatedProperties",
                 inner,
             ) => found.push(inner),

@@ -126,7 +126,8 @@ impl Work {
     fn go_into(&self, applied: &[usize], members: &Map<String, Value>, left: &mut u64) -> Option<()> {
         let any = self.next(applied, |node| &node.any_member, left)?;
         let here = self.next(applied, |node| &node.here, left)?;
-        let named: Vec<&Node> = here.iter().filter_map(|index| self.0.get(*index)).filter(|node| !node.members.is_empty()).collect();
+        let named: Vec<&Node> =
+            here.iter().filter_map(|index| self.0.get(*index)).filter(|node| !node.members.is_empty()).collect();
         for (name, inner) in members {
             take(left, (named.len() + any.len()) as u64)?;
             let mut next = any.clone();

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::Hop;
 use crate::{
-    FetchError, SecretError, call::Call, headers, request_body::RequestBody, secrets::Placeholders, sending::Sending, target::Target,
+    FetchError, SecretError, call::Call, headers, request_body::RequestBody, secrets::Placeholders, sending::Sending,
+    target::Target,
 };
 
 /// Bytes of all header values that have secrets in them, together: those of a tool with as many and as long secrets as there may be.

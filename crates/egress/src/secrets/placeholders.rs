@@ -403,7 +403,10 @@ mod tests {
         assert_eq!(fill(form, &word, 3 * 8_192), Ok(Some(3 * 8_192)));
         let query = format!("k={}", word.repeat(10));
         let refused = placeholders.fill_query(&permission, "api.a.test", &query);
-        assert_eq!(refused.map(|filled| filled.map(|filled| filled.len())), too_large("the query", 2 + 10 * 3 * 8_192, QUERY_BYTES_MAX));
+        assert_eq!(
+            refused.map(|filled| filled.map(|filled| filled.len())),
+            too_large("the query", 2 + 10 * 3 * 8_192, QUERY_BYTES_MAX)
+        );
     }
 
     #[test]
