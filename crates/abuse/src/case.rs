@@ -17,14 +17,15 @@ use crate::{
 /// After so long a case hangs.
 const CASE_MAX: Duration = Duration::from_secs(100);
 
-/// How long the neighbour is watched before a case: long enough for a hundredth of its calls to be more than one.
-const QUIET: Duration = Duration::from_millis(300);
-
 /// How often a case is tried at most.
 const TRIES: usize = 3;
 
-/// A case that is over at once is watched for so long, so that its neighbour's calls were more than a few.
-const WATCHED_MIN: Duration = Duration::from_millis(300);
+/// How long the neighbour is watched before a case, and during one that is over at once: long enough for a hundredth of its calls to be more
+/// than one.
+pub(crate) const WATCHED: Duration = Duration::from_millis(300);
+
+/// The same in a smoke run, which shows that the suite works: long enough for some calls.
+pub(crate) const WATCHED_BRIEFLY: Duration = Duration::from_millis(100);
 
 /// What is tried, and what must come of it.
 pub(crate) struct Case {
@@ -105,27 +106,27 @@ impl Case {
 
     /// Tries it. Where nothing but the neighbour or the memory was amiss it is tried again: what a busy machine does comes and goes, what the case does
     /// comes again.
-    pub(crate) async fn run(&self, world: &Arc<World>) -> Result<Row, BenchError> {
-        let mut row = self.run_once(world).await?;
+    pub(crate) async fn run(&self, world: &Arc<World>, watched: Duration) -> Result<Row, BenchError> {
+        let mut row = self.run_once(world, watched).await?;
         for _ in 1..TRIES {
             if row.miss.is_none() || row.outcome == MISSED {
                 break;
             }
-            row = self.run_once(world).await?;
+            row = self.run_once(world, watched).await?;
         }
         Ok(row)
     }
 
-    async fn run_once(&self, world: &Arc<World>) -> Result<Row, BenchError> {
+    async fn run_once(&self, world: &Arc<World>, watched: Duration) -> Result<Row, BenchError> {
         let neighbour = world.neighbour();
         let quiet = Instant::now();
-        tokio::time::sleep(QUIET).await;
+        tokio::time::sleep(watched).await;
         let before = neighbour.since(quiet)?;
         let level = world.memory().now()?;
         let begun = Instant::now();
         let verdict = tokio::time::timeout(CASE_MAX, (self.attack)(Arc::clone(world))).await;
         let took = begun.elapsed();
-        tokio::time::sleep(WATCHED_MIN.saturating_sub(took)).await;
+        tokio::time::sleep(watched.saturating_sub(took)).await;
         let during = neighbour.since(begun)?;
         let kept = world.memory().settle(level).await?;
         let verdict = verdict.unwrap_or_else(|_| Err(Miss(format!("it hung for {} s", CASE_MAX.as_secs()))));

@@ -91,11 +91,12 @@ async fn run(arguments: &Arguments) -> Result<bool, BenchError> {
         Some(text) => case.name.contains(text.as_str()) || case.paragraph.contains(text.as_str()),
         None => case.quick || !arguments.smoke,
     };
+    let watched = if arguments.smoke { case::WATCHED_BRIEFLY } else { case::WATCHED };
     let mut missed = Vec::new();
     table::print_head();
     let chosen: Vec<_> = cases().into_iter().filter(wanted).collect();
     for case in &chosen {
-        let row = case.run(&world).await?;
+        let row = case.run(&world, watched).await?;
         table::print(case, &row);
         if let Some(miss) = row.miss {
             missed.push(format!("{}: {}: {miss} (must be: {})", case.paragraph, case.name, case.expected));

@@ -181,7 +181,7 @@ fn first_message(diagnostics: &[Diagnostic]) -> &str {
 fn busy_text(limit: Option<&LimitExceeded>, retry_after_s: u32) -> String {
     match limit {
         Some(limit) if limit.limit == LimitName::QueueWaitMsMax => {
-            format!("{limit}: no place for the call became free in that time; try again in {retry_after_s} s")
+            format!("{limit}: no place became free in that time; try again in {retry_after_s} s")
         }
         Some(limit) => format!("{limit}, and no more calls may wait for a place; try again in {retry_after_s} s"),
         None => format!("this node has no free place for a call; try again in {retry_after_s} s"),

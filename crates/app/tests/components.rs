@@ -180,7 +180,8 @@ async fn one_upload_of_a_customer_goes_on_at_a_time(pool: PgPool) {
     drop(first);
     let third = components::begin(test.app(), &customer.caller, &slug("sums"), None).await;
 
-    assert!(matches!(second, Err(AppError::Busy { limit: None, .. })), "{second:?}");
+    let refused = second.unwrap_err();
+    assert_eq!(limit_of(&refused), Some(&exceeded(LimitName::QueueWaitMsMax, 1_000, "free")), "{refused}");
     assert!(of_other.is_ok() && third.is_ok());
     test.stop().await;
 }

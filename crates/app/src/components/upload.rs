@@ -17,9 +17,12 @@ use crate::{
     audit::Intent,
     builds,
     candidates::{self, Candidate, Surroundings, Tried, rejected},
-    limits::{Permit, Permits},
+    limits::{Permit, PermitError, Permits},
     servers, signing, tiers,
 };
+
+/// When an upload that found no place is worth sending again.
+const BUSY_RETRY_S: u32 = 5;
 
 /// Where uploads wait: to arrive, as many as there is room for their bytes; then to be inspected, where each holds its component, its
 /// native code and a worker's answer in memory, some 100 MB for the largest.
@@ -96,7 +99,18 @@ pub(super) async fn begin(app: &App, customer: CustomerId, slug: &Slug, declared
         return Err(too_large(&tier));
     }
     let wait_max = Duration::from_millis(tier.limits.queue_wait_ms_max.into());
-    let of_customer = app.uploads.of_customers.take(customer, Uploads::OF_CUSTOMER_MAX, wait_max).await.map_err(|_| busy())?;
+    let of_customer = app.uploads.of_customers.take(customer, Uploads::OF_CUSTOMER_MAX, wait_max).await;
+    let of_customer = of_customer.map_err(|refused| match refused {
+        PermitError::Full => busy(),
+        PermitError::Late => AppError::Busy {
+            limit: Some(LimitExceeded {
+                limit: LimitName::QueueWaitMsMax,
+                value: tier.limits.queue_wait_ms_max.into(),
+                tier: tier.name.clone(),
+            }),
+            retry_after_s: BUSY_RETRY_S,
+        },
+    })?;
     // A tier may allow more than there is room for: then one comes at a time.
     let room = u32::try_from(bytes_awaited).unwrap_or(u32::MAX).min(Uploads::BYTES_MAX);
     let bytes = tokio::time::timeout(wait_max, Arc::clone(&app.uploads.bytes).acquire_many_owned(room)).await;
@@ -215,7 +229,7 @@ struct Inspected {
 }
 
 fn busy() -> AppError {
-    AppError::Busy { limit: None, retry_after_s: 5 }
+    AppError::Busy { limit: None, retry_after_s: BUSY_RETRY_S }
 }
 
 fn too_large(tier: &Tier) -> AppError {

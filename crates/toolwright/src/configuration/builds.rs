@@ -7,7 +7,7 @@ use super::{Machine, Profile, Reader, Setting, value::Value};
 const WORKERS: Setting = Setting::new(
     "builds.workers",
     "TOOLWRIGHT_BUILD_WORKERS",
-    "worker processes, and so builds at one time; default: half of the machine's cores",
+    "worker processes, and so builds at one time; default: half of the machine's cores, and two at least",
 );
 const QUEUE_MAX: Setting = Setting::new(
     "builds.queue_max",
@@ -50,7 +50,8 @@ impl Builds {
             Profile::Production => Confinement::Required,
         };
         Self {
-            workers: reader.number(&WORKERS, 1..=64, (machine.cores / 2).clamp(1, 8)),
+            // With two, a customer whose build takes long leaves one to the others.
+            workers: reader.number(&WORKERS, 1..=64, (machine.cores / 2).clamp(2, 8)),
             queue_max: reader.number(&QUEUE_MAX, 1..=10_000, 64),
             // An ordinary build takes some 50 ms; the largest artifact of the largest tier takes seconds.
             wall_ms_max: reader.number(&WALL_MS_MAX, 100..=600_000, 30_000),
