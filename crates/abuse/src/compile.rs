@@ -46,7 +46,7 @@ pub(crate) fn cases() -> Vec<Case> {
         component("very many types", BOUNDED, || assemble(&number_of(&many_types()))),
         component("huge br_table", BOUNDED, || assemble(&number_of(&br_table()))),
         component("deep nesting", REFUSED, || assemble(&number_of(&nested_blocks()))),
-        component("a component that loops at its start", REFUSED, || assemble(&number_of(LOOPS_AT_START))).quick(),
+        component("a component that loops at its start", REFUSED, || assemble(&number_of(LOOPS_AT_START))),
         Case::new(COMPILE, "a component that loops in `describe`", REFUSED, |world| {
             build(world, Put::Tool(|| assemble(LOOPS_IN_DESCRIBE)), true)
         }),
@@ -62,7 +62,7 @@ pub(crate) fn cases() -> Vec<Case> {
         component("forged native code", REFUSED, || Ok([b"\x7fELF\x02\x01\x01".as_slice(), &[0x90; 100_000]].concat())).quick(),
         component("a core module in place of a component", REFUSED, || Ok(b"\0asm\x01\0\0\0".to_vec())),
         Case::new(COMPILE, "a source of 10 MB", "413 before it is read", http::giant_source),
-        script("a source that loops at top level", REFUSED, || format!("for (;;) {{}}\n{}", source("return 1;"))).quick(),
+        script("a source that loops at top level", REFUSED, || format!("for (;;) {{}}\n{}", source("return 1;"))),
         script("a source that fills memory at top level", REFUSED, || {
             format!("const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1));\n{}", source("return 1;"))
         }),
@@ -72,7 +72,8 @@ pub(crate) fn cases() -> Vec<Case> {
         }),
         script("a source that imports what there is not", REFUSED, || {
             format!("import fs from \"node:fs\";\n{}", source("return 1;"))
-        }),
+        })
+        .quick(),
         Case::new(
             COMPILE,
             "the compiler killed midway, ten times",
