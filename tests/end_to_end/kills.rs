@@ -65,14 +65,14 @@ const IN_THE_START: u64 = 5;
 /// How long a start takes, about.
 const START_MS: u64 = 400;
 /// How long a life lasts that has started.
-const LIFE_MS: u64 = 500;
+const LIFE_MS: u64 = 600;
 /// One of so many lasts long enough for calls to become old.
-const LONG: u64 = 12;
+const LONG: u64 = 10;
 const LONG_LIFE_MS: u64 = 1_800;
 /// Of the load on the life that is measured.
 const LAST_LOAD: Duration = Duration::from_secs(4);
 /// For what goes by itself: children with their parent, connections, files.
-const GONE_MAX: Duration = Duration::from_secs(10);
+const GONE_MAX: Duration = Duration::from_secs(20);
 
 /// What the lives are lived on.
 struct Stage {
@@ -155,7 +155,7 @@ impl Stage {
 
     /// Kills the program, and sees to it that its children go with it.
     async fn kill(&mut self, program: Program) {
-        self.world.ledger.kill();
+        self.world.ledger.kill(self.world.life());
         // It makes no more children while they are counted.
         program.signal(Signal::STOP);
         let children = descendants(program.id());

@@ -11,7 +11,7 @@ use super::{
 use crate::browser::{self, Browser, CALLBACK, VERIFIER};
 
 /// Clients that have been let in at one time.
-const LIVING_MAX: usize = 6;
+const LIVING_MAX: usize = 4;
 
 /// A person who lets clients in, and these clients.
 pub(super) struct Grants {
@@ -157,9 +157,9 @@ impl Worker for Grants {
             return self.begin(world).await;
         }
         let grant = self.living.swap_remove(self.chance.index(self.living.len()));
-        match self.chance.within(0..8) {
-            0 if grant.spent.len() > 2 => self.revoke(world, grant).await,
-            1..4 => {
+        match self.chance.within(0..5) {
+            0 if !grant.spent.is_empty() => self.revoke(world, grant).await,
+            1..3 => {
                 let used = self.use_token(world, &grant).await;
                 self.living.push(grant);
                 used
@@ -173,13 +173,13 @@ impl Worker for Grants {
 
     async fn look(&mut self, world: &World) -> Result<(), Gone> {
         self.go_on().await?;
-        for grant in &self.living {
+        if let Some(grant) = self.living.last() {
             self.use_token(world, grant).await?;
         }
-        for grant in self.revoked.iter().rev().take(2) {
-            refused(world, grant).await?;
+        match self.revoked.last() {
+            Some(grant) => refused(world, grant).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

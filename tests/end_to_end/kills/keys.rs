@@ -67,10 +67,10 @@ impl Worker for KeyKeeper {
         if let Some((_, key)) = self.good.last() {
             world.add(key, STEADY, 2).await?;
         }
-        for (id, key) in self.revoked.iter().rev().take(3) {
-            refused(world, id, key).await?;
+        match self.revoked.last() {
+            Some((id, key)) => refused(world, id, key).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What was acknowledged.
 
 use std::{
+    collections::BTreeMap,
     fmt::Debug,
     sync::{Mutex, MutexGuard},
     time::{Duration, Instant},
@@ -9,9 +10,18 @@ use std::{
 /// What all who load the program were told.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    calls: Mutex<Vec<(String, Instant)>>,
+    calls: Mutex<Vec<AnsweredCall>>,
     changes: Mutex<Vec<(String, &'static str)>>,
-    kills: Mutex<Vec<Instant>>,
+    /// The moments at which lives ended, by their numbers.
+    kills: Mutex<BTreeMap<u32, Instant>>,
+}
+
+#[derive(Debug)]
+struct AnsweredCall {
+    request_id: String,
+    at: Instant,
+    /// The life that answered.
+    life: u32,
 }
 
 /// A value that one alone writes: whatever was not acknowledged may be there or not.
@@ -23,8 +33,8 @@ pub(super) struct Register<T> {
 
 impl Ledger {
     /// A call was answered; its record has this request's id.
-    pub(super) fn called(&self, request_id: &str) {
-        lock(&self.calls).push((request_id.to_owned(), Instant::now()));
+    pub(super) fn called(&self, request_id: &str, life: u32) {
+        lock(&self.calls).push(AnsweredCall { request_id: request_id.to_owned(), at: Instant::now(), life });
     }
 
     /// A change was acknowledged; its entry in the audit log has this request's id and is of this operation.
@@ -33,22 +43,20 @@ impl Ledger {
     }
 
     /// A life ends now.
-    pub(super) fn kill(&self) {
-        lock(&self.kills).push(Instant::now());
+    pub(super) fn kill(&self, life: u32) {
+        lock(&self.kills).insert(life, Instant::now());
     }
 
     pub(super) fn changes(&self) -> Vec<(String, &'static str)> {
         lock(&self.changes).clone()
     }
 
-    /// The calls, each with how long after its answer the program was killed; none if it was not.
+    /// The calls, each with how long after its answer the life was killed that gave it; none if it was not. An answer may be read a moment after
+    /// the kill.
     pub(super) fn calls(&self) -> Vec<(String, Option<Duration>)> {
-        // An answer may be read a moment after the kill.
-        const LATE_MAX: Duration = Duration::from_secs(1);
-        let kills = lock(&self.kills).clone();
-        let next_kill =
-            |at: Instant| kills.iter().find(|kill| **kill + LATE_MAX >= at).map(|kill| kill.saturating_duration_since(at));
-        lock(&self.calls).iter().map(|(request_id, at)| (request_id.clone(), next_kill(*at))).collect()
+        let kills = lock(&self.kills);
+        let killed_after = |call: &AnsweredCall| kills.get(&call.life).map(|kill| kill.saturating_duration_since(call.at));
+        lock(&self.calls).iter().map(|call| (call.request_id.clone(), killed_after(call))).collect()
     }
 }
 

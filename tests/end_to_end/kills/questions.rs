@@ -4,10 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{
-    ledger::Ledger,
-    world::{Gone, Worker, World},
-};
+use super::world::{Gone, Worker, World};
 use crate::api::Api;
 
 const SERVER: &str = "asking";
@@ -55,7 +52,7 @@ impl Asker {
     /// Every call that waits goes on.
     pub(super) async fn check(&mut self, world: &World) {
         while !self.waiting.is_empty() {
-            self.answer(&world.ledger).await.expect("the program is up");
+            self.answer(world).await.expect("the program is up");
         }
     }
 
@@ -70,12 +67,13 @@ impl Asker {
     }
 
     /// A state is good once: whether it was taken when the program went away is not known.
-    async fn answer(&mut self, ledger: &Ledger) -> Result<(), Gone> {
+    async fn answer(&mut self, world: &World) -> Result<(), Gone> {
         let Some(Waiting { greeting, state, request_id }) = self.waiting.pop_front() else { return Ok(()) };
         let answers = json!({"name": {"action": "accept", "content": {"name": "Ada"}}});
+        let life = world.life();
         let (_, result) = self.send(&greeting, json!({"requestState": state, "inputResponses": answers})).await?;
         assert_eq!(result["content"][0]["text"], format!("{greeting}, Ada!"), "{result}");
-        ledger.called(&request_id);
+        world.ledger.called(&request_id, life);
         self.answered += 1;
         Ok(())
     }
@@ -112,10 +110,10 @@ impl Worker for Asker {
         }
         // Once in a while, so that most of them wait when the program is killed.
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        self.answer(&world.ledger).await
+        self.answer(world).await
     }
 
     async fn look(&mut self, world: &World) -> Result<(), Gone> {
-        self.answer(&world.ledger).await
+        self.answer(world).await
     }
 }

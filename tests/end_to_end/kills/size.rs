@@ -49,8 +49,8 @@ impl Size {
     pub(super) fn is_back_at(&self, quiet: &Self) -> Result<(), String> {
         /// Files that are open for a moment.
         const DESCRIPTORS_MORE: usize = 4;
-        /// The runtime's threads for what blocks end some ten seconds after their last work.
-        const THREADS_MORE: u64 = 0;
+        /// The runtime's threads for what blocks, such as looking at a file, end ten seconds after their last work.
+        const THREADS_MORE: u64 = 2;
         /// Native code of the tools that were called, pages that the allocator keeps, statements that are prepared.
         const RESIDENT_MORE_KIB: u64 = 64 * 1024;
         let kept = |size: &Self| size.database_connections + size.cached_tools + size.http_connections;

@@ -152,13 +152,14 @@ impl World {
 
     /// Calls a tool; its structured content.
     pub(super) async fn call(&self, api: &Api, server: &str, tool: &str, arguments: Value) -> Result<Value, Gone> {
+        let life = self.life();
         let answer = api.call(server, tool, arguments).await.map_err(|_| Gone)?;
         if matches!(answer.status, 408 | 429 | 503) {
             return Err(Gone);
         }
         let result = &answer.body["result"];
         assert!(answer.status == 200 && result["isError"] != true, "{server}/{tool} was not called: {answer:?}");
-        self.ledger.called(&answer.request_id);
+        self.ledger.called(&answer.request_id, life);
         Ok(result["structuredContent"].clone())
     }
 
