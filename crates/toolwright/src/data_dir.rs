@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_directory_is_one_process_s_until_that_lets_go() {
+    async fn a_directory_is_one_process_until_it_lets_go() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
         let first = DataDir::take(&path).await.unwrap();
