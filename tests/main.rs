@@ -18,6 +18,8 @@ mod cross_origin;
 mod durability;
 #[path = "end_to_end/examples.rs"]
 mod examples;
+#[path = "end_to_end/faults.rs"]
+mod faults;
 #[path = "end_to_end/key_proxy.rs"]
 mod key_proxy;
 #[path = "end_to_end/keys.rs"]

@@ -1,6 +1,6 @@
 //! The application: everything the use cases work with, started and stopped as one.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use compiler::Workers;
@@ -26,6 +26,7 @@ use crate::{
     client_documents::ClientDocuments,
     clients::{AssertionRates, RegistrationChanges},
     components::Uploads,
+    disk::{self, Disk},
     limits::{Arrivals, LimitSettings, Lists, Outage, Permits, Quotas, Rates, Requests},
     memory::Memory,
     questions::Pauses,
@@ -77,6 +78,9 @@ pub struct Settings {
     pub admin_key: SecretString,
     /// Records that may wait for the database; then calls are refused.
     pub records_waiting_max: usize,
+    /// The file in which calls are written down that were made while the database was away, until they are charged: this node's alone. Without
+    /// one, a node that is killed then forgets them.
+    pub owed_calls: Option<PathBuf>,
     /// How long a running call waits for an answer of its client.
     pub question_wait_max: Duration,
     /// How long a call waits for its native code to be found or made. What nobody waits for any longer is not made.
@@ -97,6 +101,7 @@ pub struct Settings {
 pub struct App {
     pub(crate) pool: Pool,
     pub(crate) blobs: Blobs,
+    pub(crate) disk: Disk,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) egress: Arc<Egress>,
@@ -186,9 +191,13 @@ impl App {
         let stop_records = CancellationToken::new();
         let (records, writing) =
             Records::start(pool.clone(), settings.node, Arc::clone(&clock), settings.records_waiting_max, stop_records.clone());
-        let outage = Arc::new(Outage::new(settings.limits.database_away_calls));
+        let outage = Arc::new(Outage::new(pool.presence().clone(), settings.limits.database_away_calls));
+        let quotas =
+            Quotas::open(pool.clone(), Arc::clone(&outage), settings.owed_calls.as_deref(), clock.now()).map_err(|error| {
+                AppError::internal("cannot use the file of calls that are owed (owed-calls in the data directory)", error)
+            })?;
         let app = Arc::new(Self {
-            quotas: Quotas::new(pool.clone(), Arc::clone(&outage)),
+            quotas,
             uses: Uses::default(),
             admin_key: Digest::of(settings.admin_key.expose_secret().as_bytes()),
             engine: compiler::engine::digest(),
@@ -222,6 +231,7 @@ impl App {
             stop_records,
             pool,
             blobs,
+            disk: Disk::default(),
             sandbox,
             workers,
             egress,
@@ -237,8 +247,10 @@ impl App {
             settings,
         });
         app.background.spawn(writing);
-        app.spawn_until_stop(background::hear_of_changes(Arc::clone(&app.memory), changes));
-        app.spawn_until_stop(background::watch_database(Arc::clone(&app)));
+        app.spawn_until_stop(background::hear_of_changes(Arc::clone(&app), changes));
+        app.background.spawn(app.clone().until_records_end(background::watch_database(Arc::clone(&app))));
+        app.spawn_until_stop(background::charge_debts(Arc::clone(&app)));
+        app.spawn_until_stop(disk::watch(Arc::clone(&app)));
         app.spawn_until_stop(background::sweep(Arc::clone(&app)));
         app.spawn_until_stop(uses::write_for_ever(Arc::clone(&app)));
         Ok(app)
@@ -264,7 +276,7 @@ impl App {
         }
         self.sandbox.shut_down().await;
         self.workers.shut_down().await;
-        if let Err(error) = self.quotas.give_back_all().await {
+        if let Err(error) = self.quotas.give_back_all(self.clock.now()).await {
             tracing::warn!(%error, "leased calls of this month were not given back");
         }
         uses::write_last(self).await;
@@ -324,6 +336,12 @@ impl App {
         self.stop.is_cancelled()
     }
 
+    /// What `asking` gives, unless the database goes away before that, which may be without a word: [`AppError::Unavailable`] then. Nothing of it
+    /// is half done: what was begun is undone with its transaction.
+    pub async fn while_database_is_there<T>(&self, asking: impl Future<Output = T>) -> Result<T, AppError> {
+        self.outage.while_there(async { Ok(asking.await) }).await
+    }
+
     /// Comes back when nobody may wait for changes any more.
     pub(crate) async fn watches_ended(&self) {
         self.end_watches.cancelled().await;
@@ -332,6 +350,14 @@ impl App {
     /// Comes back when work that still runs is to be given up.
     pub(crate) async fn interrupted(&self) {
         self.interrupt.cancelled().await;
+    }
+
+    /// Whether the database is there is asked to the very end: records are written, and leases given back.
+    async fn until_records_end(self: Arc<Self>, task: impl Future<Output = ()> + Send) {
+        tokio::select! {
+            () = task => {}
+            () = self.stop_records.cancelled() => {}
+        }
     }
 
     fn spawn_until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -1,7 +1,10 @@
 //! From a version to code that runs: the artifact that is stored, else made again from source; its native code from the sandbox's cache,
 //! else made by a worker process (RUN-2, RUN-9).
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
 use compiler::{BuildError, BuildRequest, ModuleBounds, Waiter, WorkerError};
@@ -12,9 +15,9 @@ use store::{
     artifacts::{Artifact, ArtifactKey, MadeBefore, OF_COMPONENTS},
     blobs::BlobError,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{App, AppError, catalogue::ServedTool, signing::SignatureError};
+use crate::{App, AppError, catalogue::ServedTool, disk, signing::SignatureError};
 
 /// Orphaned artifacts that one statement deletes; a sweep runs as many statements as it needs.
 const SWEEP_BATCH: i64 = 100;
@@ -36,8 +39,40 @@ pub(crate) enum Orphans {
 pub(crate) struct ArtifactSlot {
     known: RwLock<Option<Digest>>,
     /// Held by whoever finds it out, so that one builds for all who wait.
-    finding: Mutex<()>,
+    finding: Mutex<Tries>,
 }
+
+/// What came of building a version again.
+#[derive(Debug, Default)]
+struct Tries {
+    /// When that went well last.
+    built: Option<Instant>,
+    /// When that went wrong last, and what is said of it until it is worth trying again.
+    failed: Option<(Instant, Failure)>,
+}
+
+/// An artifact that cannot be used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loss<'a> {
+    pub(crate) digest: Digest,
+    /// From before it was looked for: one that was built since then is not lost.
+    pub(crate) since: Instant,
+    pub(crate) reason: &'a (dyn std::error::Error + Sync + 'static),
+}
+
+#[derive(Debug, Clone)]
+enum Failure {
+    /// There is nothing to make it of.
+    Lost(String),
+    /// It may go well later.
+    Passing(String),
+}
+
+/// Seconds between two attempts to build a version again: whoever calls it meanwhile is told what came of the last one, and so the log is told once.
+const BUILT_AGAIN_EVERY_S: u32 = 10;
+
+/// Seconds after which somebody may have made room on a disk.
+const DISK_RETRY_S: u32 = 30;
 
 /// Code that is ready to run.
 #[derive(Debug)]
@@ -61,8 +96,15 @@ enum MakeError {
 }
 
 impl MakeError {
-    fn is_cured_by_a_build(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::Read(BlobError::Damaged { .. }) | Self::Build(BuildError::OtherBase))
+    /// Of a source, whatever is the matter with the bytes that it became. Those of a component may be readable another time.
+    fn is_cured_by_a_build(&self, language: Language) -> bool {
+        match self {
+            Self::Missing(_)
+            | Self::Read(BlobError::Damaged { .. } | BlobError::NoFile { .. })
+            | Self::Build(BuildError::OtherBase) => true,
+            Self::Read(_) => language != Language::Component,
+            Self::Build(_) => false,
+        }
     }
 }
 
@@ -89,14 +131,18 @@ pub(crate) async fn prepare(
     waiter: Waiter,
 ) -> Result<Ready, AppError> {
     let digest = locate(app, customer, tier, tool, waiter).await?;
+    let since = Instant::now();
     match load(app, customer, tool, digest, waiter).await {
         Ok(code) => Ok(Ready { digest, code }),
-        Err(LoadError::Make(error)) if error.is_cured_by_a_build() => {
-            tracing::warn!(%error, version_id = %tool.version_id, "building version {} again", tool.version_id);
-            let digest = Box::pin(replace(app, customer, tier, tool, digest, waiter)).await?;
+        Err(LoadError::Make(error)) if error.is_cured_by_a_build(tool.language) => {
+            let digest = Box::pin(replace(app, customer, tier, tool, waiter, Loss { digest, since, reason: &*error })).await?;
             let code = Box::pin(load(app, customer, tool, digest, waiter)).await.map_err(load_error)?;
             Ok(Ready { digest, code })
         }
+        Err(LoadError::Make(error)) => match &*error {
+            MakeError::Read(read) => Err(unreadable(tool, read).await),
+            _ => Err(load_error(LoadError::Make(error))),
+        },
         Err(error) => Err(load_error(error)),
     }
 }
@@ -233,34 +279,92 @@ async fn find_or_build(
     tool: &ServedTool,
     waiter: Waiter,
 ) -> Result<Digest, AppError> {
-    let _finding = tool.artifact.finding.lock().await;
+    let mut tries = tool.artifact.finding.lock().await;
     if let Some(digest) = tool.artifact.known() {
         return Ok(digest);
     }
-    let digest = match find_ours(app, &mut *app.pool.acquire().await?, &key(app, tool.language, tool.source_digest)).await? {
+    let key = key(app, tool.language, tool.source_digest);
+    let finding = async { find_ours(app, &mut *app.pool.acquire().await?, &key).await };
+    let digest = match app.outage.while_there(finding).await? {
         Some(artifact) => artifact.digest,
-        None => build_again(app, customer, tier, tool, waiter).await?,
+        None => tries.build(app, customer, tier, tool, waiter).await?,
     };
     tool.artifact.set(digest);
     Ok(digest)
 }
 
-/// Builds an artifact whose bytes are lost.
+/// Builds an artifact whose bytes are lost, or cannot be read: once for all who found it so.
 pub(crate) async fn replace(
     app: &App,
     customer: CustomerId,
     tier: &Tier,
     tool: &ServedTool,
-    lost: Digest,
     waiter: Waiter,
+    lost: Loss<'_>,
 ) -> Result<Digest, AppError> {
-    let _finding = tool.artifact.finding.lock().await;
-    if let Some(digest) = tool.artifact.known().filter(|digest| *digest != lost) {
+    let mut tries: MutexGuard<'_, Tries> = tool.artifact.finding.lock().await;
+    let was_built = tries.built.is_some_and(|built| built >= lost.since);
+    if let Some(digest) = tool.artifact.known().filter(|digest| was_built || *digest != lost.digest) {
         return Ok(digest);
     }
-    let digest = build_again(app, customer, tier, tool, waiter).await?;
+    if let Some(failed) = tries.failed_lately() {
+        return Err(failed);
+    }
+    tracing::warn!(error = lost.reason as &dyn std::error::Error, version_id = %tool.version_id, "building version {} again", tool.version_id);
+    let digest = tries.build(app, customer, tier, tool, waiter).await?;
     tool.artifact.set(digest);
     Ok(digest)
+}
+
+/// Says that bytes cannot be read which are there, and cannot be made again; the log is told now and then.
+pub(crate) async fn unreadable(tool: &ServedTool, error: &BlobError) -> AppError {
+    let mut tries = tool.artifact.finding.lock().await;
+    if let Some(failed) = tries.failed_lately() {
+        return failed;
+    }
+    tracing::error!(error = error as &dyn std::error::Error, version_id = %tool.version_id, "an artifact cannot be read");
+    let message = "the code of this tool cannot be read from the disk at the moment".to_owned();
+    tries.failed = Some((Instant::now(), Failure::Passing(message.clone())));
+    AppError::Later { message, retry_after_s: BUILT_AGAIN_EVERY_S }
+}
+
+impl Tries {
+    /// Builds it, unless that went wrong a moment ago.
+    async fn build(
+        &mut self,
+        app: &App,
+        customer: CustomerId,
+        tier: &Tier,
+        tool: &ServedTool,
+        waiter: Waiter,
+    ) -> Result<Digest, AppError> {
+        if let Some(failed) = self.failed_lately() {
+            return Err(failed);
+        }
+        let built = app.outage.while_there(build_again(app, customer, tier, tool, waiter)).await;
+        self.failed = match &built {
+            Ok(_) | Err(AppError::Busy { .. } | AppError::Unavailable { .. }) => None,
+            Err(AppError::Lost { message }) => {
+                tracing::error!(version_id = %tool.version_id, "{message}");
+                Some(Failure::Lost(message.clone()))
+            }
+            // Whoever asked is answered with it, and the log with what stands behind it.
+            Err(AppError::Later { message, .. }) => Some(Failure::Passing(message.clone())),
+            Err(_) => Some(Failure::Passing("the code of this version cannot be made again at the moment".to_owned())),
+        }
+        .map(|failure| (Instant::now(), failure));
+        self.built = built.is_ok().then(Instant::now);
+        built
+    }
+
+    fn failed_lately(&self) -> Option<AppError> {
+        let (at, failure) = self.failed.as_ref()?;
+        let lately = Duration::from_secs(BUILT_AGAIN_EVERY_S.into());
+        (at.elapsed() < lately).then(|| match failure.clone() {
+            Failure::Lost(message) => AppError::Lost { message },
+            Failure::Passing(message) => AppError::Later { message, retry_after_s: BUILT_AGAIN_EVERY_S },
+        })
+    }
 }
 
 /// Builds the version's source with this program's engine.
@@ -274,9 +378,7 @@ async fn build_again(
     let found = store::versions::find(&mut *app.pool.acquire().await?, customer, tool.version_id).await?;
     let version = found.ok_or_else(|| AppError::not_found("version", tool.version_id))?;
     let artifact_bytes_max = tier.limits.artifact_bytes_max;
-    let source = version.source.ok_or_else(|| {
-        AppError::internal(format!("the component of version {} is lost", tool.version_id), "it cannot be made again")
-    })?;
+    let source = version.source.ok_or_else(|| lost(tool))?;
     if source_digest(tool.language, source.as_bytes()) != tool.source_digest {
         return Err(AppError::internal(format!("version {} is not built", tool.version_id), SignatureError::Content));
     }
@@ -320,8 +422,21 @@ pub(crate) fn build_error(tier: &Tier, error: BuildError) -> AppError {
     }
 }
 
+/// What is said of a component whose bytes are lost.
+fn lost(tool: &ServedTool) -> AppError {
+    let (name, version) = (&tool.interface.name, tool.version_id);
+    let message = format!(
+        "the component that `{name}` is (version {version}) is lost, and it cannot be made again from anything: whoever owns the tool has to put the same component again, which makes all its versions work"
+    );
+    AppError::Lost { message }
+}
+
+/// Why bytes were not kept, for whoever wanted them kept; the log is told what stands behind it.
 fn blob_error(error: BlobError) -> AppError {
-    AppError::internal(error.to_string(), error)
+    let Some(obstacle) = error.obstacle() else { return AppError::internal(error.to_string(), error) };
+    let words = disk::words(obstacle);
+    tracing::error!(error = &error as &dyn std::error::Error, "{words}");
+    AppError::Later { message: words.to_owned(), retry_after_s: DISK_RETRY_S }
 }
 
 fn load_error(error: LoadError<MakeError>) -> AppError {

@@ -43,7 +43,7 @@ pub(crate) fn observe<T>(app: &App, began: Instant, result: Result<T, AppError>)
         Ok(_) => Some(BuildResult::Success),
         Err(AppError::Build { .. } | AppError::Limit(_) | AppError::Invalid { .. }) => Some(BuildResult::Rejected),
         Err(AppError::Busy { .. }) => Some(BuildResult::Busy),
-        Err(AppError::Internal { .. } | AppError::Unavailable { .. }) => Some(BuildResult::Failed),
+        Err(AppError::Internal { .. } | AppError::Unavailable { .. } | AppError::Later { .. }) => Some(BuildResult::Failed),
         // Nothing was built.
         Err(_) => None,
     };

@@ -127,6 +127,12 @@ pub enum AppError {
         /// Seconds until it is worth trying again, 1 at least.
         retry_after_s: u32,
     },
+    /// What was put is lost, and cannot be made again from anything: its owner has to put it again.
+    #[error("{message}")]
+    Lost {
+        /// What is lost and what is to be done.
+        message: String,
+    },
     /// A fault of the platform. Only the request id is for the outside.
     #[error("{context}")]
     Internal {
@@ -158,9 +164,9 @@ impl AppError {
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(source) => {
+            StoreError::Unavailable(ref source) => {
                 tracing::warn!(error = %source, "the database is not available");
-                Self::Unavailable { message: "the database is not available".to_owned() }
+                Self::Unavailable { message: error.words().to_owned() }
             }
             StoreError::Limit(limit) => Self::Limit(limit),
             StoreError::SlugTaken(_) | StoreError::EnvironmentFull { .. } => Self::Conflict { message: error.to_string() },

@@ -22,6 +22,7 @@ pub mod completions;
 pub mod components;
 pub mod consents;
 pub mod customers;
+mod disk;
 pub mod environment;
 mod error;
 mod examples;

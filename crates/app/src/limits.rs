@@ -17,7 +17,7 @@ mod settings;
 pub(crate) use self::{
     arrivals::Arrivals,
     lists::Lists,
-    outage::{Look, Outage},
+    outage::Outage,
     permits::{Permit, PermitError, Permits},
     quotas::{QuotaError, Quotas},
     rates::{RateExceeded, Rates},

@@ -174,7 +174,9 @@ async fn pin(app: &App, holder: PinHolder, server: ServerId, read: &[&ServedTool
     if missing.is_empty() {
         return Ok(pins);
     }
-    let fits = store::pins::insert(&mut *app.pool.acquire().await?, holder, server, &missing, app.clock.now()).await?;
+    let now = app.clock.now();
+    let inserting = async { store::pins::insert(&mut *app.pool.acquire().await?, holder, server, &missing, now).await };
+    let fits = app.outage.while_there(inserting).await?;
     app.memory.pins.drop_one(&(holder, server));
     if !fits {
         return Err(full());

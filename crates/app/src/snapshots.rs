@@ -121,7 +121,8 @@ where
     ) -> Result<V, AppError> {
         let load = Arc::clone(self.loads().entry(key.clone()).or_insert_with(|| Arc::new(Load::new(self.generation()))));
         let waiter = Waiter { snapshots: self, key, load };
-        match (waiter.load.value.get_or_try_init(|| read).await, kept) {
+        let reading = waiter.load.value.get_or_try_init(|| read);
+        match (self.outage.while_there(reading).await, kept) {
             (Ok(value), _) => Ok(value.clone()),
             (Err(AppError::Unavailable { .. }), Some(entry)) if self.kept.contains_key(key) && self.outage.allows_calls() => {
                 self.outage.suspect();

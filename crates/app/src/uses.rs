@@ -69,7 +69,7 @@ pub(crate) async fn write(app: &App) -> Result<(), AppError> {
     let waiting = app.uses.take();
     for (index, batch) in waiting.chunks(Uses::BATCH).enumerate() {
         let written = async { store::authorizations::set_used(&mut *app.pool.acquire().await?, batch).await };
-        if let Err(error) = written.await {
+        if let Err(error) = app.outage.while_there(written).await {
             for (authorization, at) in waiting.iter().skip(index * Uses::BATCH) {
                 app.uses.keep(*authorization, *at);
             }

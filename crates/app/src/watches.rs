@@ -120,12 +120,13 @@ impl Place {
     pub(crate) async fn check_caller(&self, app: &App) -> Result<(), AppError> {
         match &self.bell.caller.who {
             Who::Key(key) => {
-                let found = store::api_keys::find(&mut *app.pool.acquire().await?, key.customer, key.api_key).await?;
-                found.map(drop).ok_or(AppError::Unauthenticated)
+                let finding = async { store::api_keys::find(&mut *app.pool.acquire().await?, key.customer, key.api_key).await };
+                app.outage.while_there(finding).await?.map(drop).ok_or(AppError::Unauthenticated)
             }
             Who::Token(token) => {
                 let now = app.clock.now();
-                let found = store::authorizations::find(&mut *app.pool.acquire().await?, token.authorization).await?;
+                let finding = async { store::authorizations::find(&mut *app.pool.acquire().await?, token.authorization).await };
+                let found = app.outage.while_there(finding).await?;
                 let is_in_force = now < token.expires_at && found.is_some_and(|found| found.is_in_force(now));
                 if is_in_force { Ok(()) } else { Err(AppError::Unauthenticated) }
             }

@@ -194,15 +194,19 @@ impl NativeCache {
 
     fn write_to(&self, path: &Path, label: &Label, native: &[u8]) -> io::Result<File> {
         let unfinished = unfinished_path(path)?;
-        let written = self.write_whole(&unfinished, label, native).and_then(|file| fs::rename(&unfinished, path).map(|()| file));
+        let written = self.write_whole(&unfinished, label, native);
+        let written = written.and_then(|(_locked, file)| fs::rename(&unfinished, path).map(|()| file));
         written.inspect_err(|_| remove(&unfinished))
     }
 
-    fn write_whole(&self, path: &Path, label: &Label, native: &[u8]) -> io::Result<File> {
-        let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    /// The file as it is written, which holds its lock, and as it is read.
+    fn write_whole(&self, path: &Path, label: &Label, native: &[u8]) -> io::Result<(File, File)> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         let _ = file.try_lock();
         self.write_signed(&mut file, label, native)?;
-        Ok(file)
+        // What stays open for as long as the code is in memory is for reading: a disk on which something is written cannot be made read-only.
+        let read = File::open(path)?;
+        Ok((file, read))
     }
 
     fn write_to_memory(&self, label: &Label, native: &[u8]) -> io::Result<File> {

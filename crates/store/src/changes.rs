@@ -70,13 +70,15 @@ pub struct Listener {
     database: Database,
     /// Absent between a lost connection and the next.
     listening: Option<PgListener>,
+    /// That there is none, and why, was told the log.
+    has_told: bool,
 }
 
 impl Listener {
     /// Listens from now on: what is read from the database after this came back is told of when it changes.
     pub async fn connect(database: &Database) -> Result<Self, StoreError> {
         let listening = listen(database).await.map_err(StoreError::during("listen for changes"))?;
-        Ok(Self { database: database.clone(), listening: Some(listening) })
+        Ok(Self { database: database.clone(), listening: Some(listening), has_told: false })
     }
 
     /// The next change, however long it takes. A lost connection is told ([`Change::Lost`]) and made again.
@@ -86,10 +88,13 @@ impl Listener {
                 match listen(&self.database).await {
                     Ok(listening) => {
                         self.listening = Some(listening);
+                        self.has_told = false;
                         return Change::Lost;
                     }
                     Err(error) => {
-                        tracing::warn!(error = %error, "cannot listen for changes in the database: trying again");
+                        if !std::mem::replace(&mut self.has_told, true) {
+                            tracing::warn!(error = %error, "cannot listen for changes in the database: trying until that goes");
+                        }
                         tokio::time::sleep(RETRY_AFTER).await;
                         continue;
                     }
@@ -109,6 +114,13 @@ impl Listener {
                 },
             }
         }
+    }
+
+    /// Gives up the connection, which may lead nowhere: the next change is told by another.
+    pub fn reconnect(&mut self) -> Change {
+        self.listening = None;
+        self.has_told = false;
+        Change::Lost
     }
 
     fn lose(&mut self, reason: &str) -> Change {

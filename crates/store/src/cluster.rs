@@ -4,6 +4,7 @@
 mod account;
 mod binaries;
 mod folders;
+mod keeper;
 mod server;
 
 use std::{ffi::OsString, fs::File, io, path::PathBuf, process::ExitStatus, time::Duration};
@@ -14,7 +15,7 @@ use crate::Database;
 use account::Account;
 use binaries::Binaries;
 use folders::Folders;
-use server::Server;
+use keeper::{Keeper, Start};
 
 /// What a private cluster needs to know.
 #[derive(Debug, Clone)]
@@ -34,10 +35,10 @@ pub struct ClusterSettings {
     pub start_timeout: Duration,
 }
 
-/// A running private cluster.
+/// A running private cluster. A server of it that ends without being told to is started again, within a second or two.
 #[derive(Debug)]
 pub struct Cluster {
-    server: Server,
+    server: Keeper,
     database: Database,
     /// Held as long as the cluster runs; the kernel lets go of it when the process dies, however it dies.
     _lock: File,
@@ -143,8 +144,9 @@ impl Cluster {
         } else {
             server::make(&binaries, &folders, account.as_ref(), &launcher).await?;
         }
-        let server = Server::start(&binaries, &folders, account.as_ref(), settings, launcher).await?;
-        Ok(Self { server, database: Database::at_socket(&folders.socket, Self::USER), _lock: lock })
+        let database = Database::at_socket(&folders.socket, Self::USER);
+        let start = Start { binaries, folders, account, settings: settings.clone(), launcher };
+        Ok(Self { server: Keeper::start(start).await?, database, _lock: lock })
     }
 
     /// The database in it, as its owner.
@@ -153,14 +155,14 @@ impl Cluster {
         &self.database
     }
 
-    /// The process id of the server.
+    /// The process id of the server that runs now.
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.server.process_id()
     }
 
     /// Stops the server and waits until it is gone. To be called after the pools are closed; what is still connected is cut off.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.server.stop().await;
     }
 }

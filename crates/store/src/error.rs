@@ -4,6 +4,8 @@ use std::error::Error;
 
 use domain::{LimitExceeded, Slug, TierName, ToolName, VersionId};
 
+use crate::presence::Away;
+
 /// Why something could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -58,6 +60,17 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What is said of a database of which no more is known.
+    pub(crate) const AWAY: &'static str = "the database is not available";
+
+    /// For whoever asks, of [`StoreError::Unavailable`]: what is the matter, without anything of the inside.
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        let Self::Unavailable(source) = self else { return Self::AWAY };
+        let told = source.downcast_ref::<Away>().map(Away::words);
+        told.or_else(|| source.downcast_ref().map(words)).unwrap_or(Self::AWAY)
+    }
+
     /// For `map_err`: what was being done when the database failed.
     pub(crate) fn during(act: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |error| {
@@ -68,6 +81,18 @@ impl StoreError {
     /// For `map_err`: what a stored value should have been.
     pub(crate) fn corrupt<E: Into<Box<dyn Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::Corrupt { what, source: source.into() }
+    }
+}
+
+/// What is said of a database that is away, or as good as that (PostgreSQL, appendix A).
+pub(crate) fn words(error: &sqlx::Error) -> &'static str {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    match code.as_deref() {
+        Some("53100") => "the database has no room left on its disk",
+        Some("53200") => "the database has no memory left",
+        Some("53300") => "the database has no connection free",
+        Some("25006") => "the database takes no changes at the moment",
+        _ => StoreError::AWAY,
     }
 }
 

@@ -35,6 +35,7 @@ mod number;
 pub mod passkeys;
 pub mod pins;
 mod pool;
+pub mod presence;
 pub mod question_answers;
 pub mod refresh_tokens;
 pub mod releases;
@@ -51,12 +52,14 @@ pub mod tiers;
 pub mod tools;
 pub mod users;
 pub mod versions;
+mod watcher;
 
 pub use database::{Database, DatabaseUrlError};
 pub use error::StoreError;
 pub use pool::{Connection, Pool, PoolSettings, PoolUsage, Transaction};
 /// What every function works on.
 pub use sqlx::PgConnection;
+pub use watcher::{Sight, Watcher};
 
 #[cfg(test)]
 mod fixtures;

@@ -2,9 +2,10 @@
 //! the rest back when it stops. A node that is killed takes its rest with it, so that the count is never too low; how much that may be, whoever
 //! leases decides.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::CustomerId;
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use crate::{StoreError, number};
 
@@ -78,18 +79,43 @@ pub async fn give_back(
     Ok(())
 }
 
-/// Counts calls that were made without a lease, because the database was away: also those beyond what the month allows, since they were made.
-pub async fn charge(connection: &mut PgConnection, customer: CustomerId, month: NaiveDate, calls: u64) -> Result<(), StoreError> {
+/// Calls that were made without a lease, because the database was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// It is charged once, however often that is asked for: whoever asks may not hear that it was done.
+    pub id: Uuid,
+    /// Whose calls.
+    pub customer: CustomerId,
+    /// The first day of the month (UTC).
+    pub month: NaiveDate,
+    /// How many calls.
+    pub calls: u64,
+}
+
+/// Counts calls that were made without a lease, unless that was done before: also those beyond what the month allows, since they were made.
+pub async fn charge(connection: &mut PgConnection, charge: &Charge, now: DateTime<Utc>) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO monthly_calls (customer_id, month, calls) VALUES ($1, $2, $3)
+        "WITH new AS (INSERT INTO charged_debts (debt_id, charged_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING debt_id)
+         INSERT INTO monthly_calls (customer_id, month, calls) SELECT $3::uuid, $4::date, $5::bigint FROM new
          ON CONFLICT (customer_id, month) DO UPDATE SET calls = monthly_calls.calls + excluded.calls",
-        customer.as_uuid(),
-        month,
-        number::write("calls", calls)?
+        charge.id,
+        now,
+        charge.customer.as_uuid(),
+        charge.month,
+        number::write("calls", charge.calls)?
     )
     .execute(connection)
     .await
     .map_err(StoreError::during("charge calls of a month"))?;
+    Ok(())
+}
+
+/// Forgets which charges were made before `before`: nobody may ask for one of them again.
+pub async fn forget_charges(connection: &mut PgConnection, before: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query!("DELETE FROM charged_debts WHERE charged_at < $1", before)
+        .execute(connection)
+        .await
+        .map_err(StoreError::during("forget charges of calls"))?;
     Ok(())
 }
 
@@ -108,7 +134,7 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::fixtures::{self, connect};
+    use crate::fixtures::{self, at, connect};
 
     fn month(month: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2027, month, 1).unwrap()
@@ -162,11 +188,19 @@ mod tests {
         let mut connection = connect(&pool).await;
         let customer = fixtures::customer(&mut connection, "free").await;
 
-        charge(&mut connection, customer, month(1), 3).await.unwrap();
+        let first = Charge { id: Uuid::now_v7(), customer, month: month(1), calls: 3 };
+        let second = Charge { id: Uuid::now_v7(), calls: 5, ..first };
+        charge(&mut connection, &first, at(0)).await.unwrap();
         let left = lease(&mut connection, &Lease { customer, month: month(1), wanted: 10, calls_max: 10 }).await.unwrap();
-        charge(&mut connection, customer, month(1), 5).await.unwrap();
+        charge(&mut connection, &second, at(0)).await.unwrap();
+        for again in [first, second] {
+            charge(&mut connection, &again, at(1)).await.unwrap();
+        }
 
-        assert_eq!((left, find(&mut connection, customer, month(1)).await.unwrap()), (7, 15));
+        assert_eq!((left, find(&mut connection, customer, month(1)).await.unwrap()), (7, 15), "each is charged once");
+        forget_charges(&mut connection, at(1)).await.unwrap();
+        let remembered: i64 = sqlx::query_scalar("SELECT count(*) FROM charged_debts").fetch_one(&pool).await.unwrap();
+        assert_eq!(remembered, 0);
     }
 
     #[sqlx::test(migrations = "../../migrations")]

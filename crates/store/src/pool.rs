@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgConnection, Postgres, pool::PoolConnection, postgres::PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, Postgres, pool::PoolConnection, postgres::PgPoolOptions};
 
-use crate::{Database, StoreError, roles};
+use crate::{Database, StoreError, Watcher, presence::Presence, roles};
 
 /// How many connections a program holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,10 @@ impl Default for PoolSettings {
 
 /// Connections as the runtime role, shared by everything in the program. Clones are the same pool.
 #[derive(Debug, Clone)]
-pub struct Pool(sqlx::PgPool);
+pub struct Pool {
+    connections: sqlx::PgPool,
+    presence: Presence,
+}
 
 /// A connection from the pool, which goes back when it is dropped.
 #[derive(Debug)]
@@ -50,6 +53,10 @@ pub struct PoolUsage {
 impl Pool {
     /// How long somebody waits for a connection before the database counts as away: a call has better things to do.
     pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+    /// How long a connection that comes back has to say that it still works, where there is reason to doubt it.
+    const DOUBT_MAX: Duration = Duration::from_secs(2);
+    /// How long connections may take to come back when the pool is closed: one that waits for a database that is away never does.
+    const CLOSE_MAX: Duration = Duration::from_secs(5);
 
     /// A pool on `database`, with one connection made, so that a wrong URL is told at the start.
     pub async fn connect(database: &Database, settings: &PoolSettings) -> Result<Self, StoreError> {
@@ -61,44 +68,91 @@ impl Pool {
             ("statement_timeout", "15s"),
             ("idle_in_transaction_session_timeout", "60s"),
         ]);
-        PgPoolOptions::new()
+        let presence = Presence::default();
+        let (taken, released) = (presence.clone(), presence.clone());
+        let connecting = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .min_connections(settings.connections_min.min(settings.connections_max))
             .acquire_timeout(Self::ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
-            .connect_with(options)
-            .await
-            .map(Self)
+            .before_acquire(move |_, connection| {
+                let is_of_use = taken.is_of_use(connection.age);
+                Box::pin(async move { Ok(is_of_use) })
+            })
+            .after_release(move |connection, _| {
+                let presence = released.clone();
+                Box::pin(async move { Ok(is_to_be_kept(&presence, connection).await) })
+            })
+            .connect_with(options);
+        let connected = connecting.await;
+        connected
+            .map(|connections| Self { connections, presence })
             .map_err(StoreError::during("connect to the database as the role toolwright_runtime"))
     }
 
-    /// A connection, as soon as one is free; [`StoreError::Unavailable`] after [`Pool::ACQUIRE_TIMEOUT`], and whatever keeps a new one from
-    /// being made: no statement was refused.
+    /// Whether the database is there, as a [`Watcher`] last saw it.
+    #[must_use]
+    pub const fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// Somebody who looks whether the database is there: one for each pool.
+    #[must_use]
+    pub fn watcher(&self) -> Watcher {
+        Watcher::new(self.connections.clone(), self.presence.clone())
+    }
+
+    /// A connection, as soon as one is free; [`StoreError::Unavailable`] after [`Pool::ACQUIRE_TIMEOUT`], at once while the database is away, and
+    /// whatever keeps a new one from being made: no statement was refused.
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
-        self.0.acquire().await.map(Connection).map_err(|error| StoreError::Unavailable(error.into()))
+        // On the heap: to make a connection takes kilobytes, which are part of every future otherwise.
+        self.take(Box::pin(async { self.connections.acquire().await.map(Connection) })).await
     }
 
     /// A transaction on a connection of its own.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        self.0.begin().await.map(Transaction).map_err(|error| StoreError::Unavailable(error.into()))
+        self.take(Box::pin(async { self.connections.begin().await.map(Transaction) })).await
     }
 
     /// Asks the database for an answer: whether it is there.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let mut connection = self.acquire().await?;
-        sqlx::query("SELECT").execute(&mut *connection).await.map(|_| ()).map_err(StoreError::during("ask the database"))
+        let asking = async {
+            let mut connection = self.acquire().await?;
+            sqlx::query("SELECT").execute(&mut *connection).await.map(|_| ()).map_err(StoreError::during("ask the database"))
+        };
+        self.presence.while_there(asking).await
+    }
+
+    async fn take<T>(&self, taking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        // One that nobody uses would be had at once, and waited for then.
+        if let Some(away) = self.presence.away() {
+            return Err(StoreError::Unavailable(away.into()));
+        }
+        let taken = async { taking.await.map_err(|error| StoreError::Unavailable(error.into())) };
+        self.presence.while_there(taken).await.inspect_err(|_| self.presence.suspect())
     }
 
     /// How full it is now.
     #[must_use]
     pub fn usage(&self) -> PoolUsage {
-        PoolUsage { connections: self.0.size(), idle: self.0.num_idle(), connections_max: self.0.options().get_max_connections() }
+        let pool = &self.connections;
+        PoolUsage { connections: pool.size(), idle: pool.num_idle(), connections_max: pool.options().get_max_connections() }
     }
 
-    /// Closes every connection, after those in use came back.
+    /// Closes every connection, after those in use came back, or did not for too long.
     pub async fn close(&self) {
-        self.0.close().await;
+        if tokio::time::timeout(Self::CLOSE_MAX, self.connections.close()).await.is_err() {
+            tracing::warn!("some connections to the database did not come back and are cut");
+        }
     }
+}
+
+/// Whether a connection goes back into the pool: not while the database is away, when it may wait for an answer that never comes.
+async fn is_to_be_kept(presence: &Presence, connection: &mut PgConnection) -> bool {
+    if presence.is_away() {
+        return false;
+    }
+    presence.was_seen_lately() || matches!(tokio::time::timeout(Pool::DOUBT_MAX, connection.ping()).await, Ok(Ok(())))
 }
 
 impl Transaction {

@@ -52,6 +52,36 @@ async fn nothing_is_lost_or_left_when_the_program_is_killed() {
     second.stop();
 }
 
+/// Nobody else would bring it back.
+#[tokio::test]
+async fn a_server_that_is_killed_is_started_again_and_stops_with_its_program() {
+    let folder = TempDir::new().unwrap();
+    let program = Program::start(folder.path(), Path::new("/tmp"));
+    let socket = folder.path().join("postgres/run");
+    let customer = write_something(&socket).await;
+    let pid_file = folder.path().join("postgres/data/postmaster.pid");
+
+    let killed = program.server();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(killed.cast_signed()).unwrap(), rustix::process::Signal::KILL)
+        .unwrap();
+
+    let begun = std::time::Instant::now();
+    let again = loop {
+        let lines = fs::read_to_string(&pid_file).unwrap_or_default();
+        let pid = lines.lines().next().and_then(|pid| pid.trim().parse::<u32>().ok());
+        if let Some(pid) = pid.filter(|pid| *pid != killed)
+            && lines.lines().nth(7).is_some_and(|state| state.trim() == "ready")
+        {
+            break pid;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "it is not back: {lines}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(has(&socket, customer).await);
+    program.stop();
+    assert!(!is_alive(again), "it went with its program");
+}
+
 #[test]
 fn a_second_instance_is_kept_out() {
     let folder = TempDir::new().unwrap();

@@ -1,11 +1,13 @@
 //! Logs: one JSON object a line, or a form for people on a terminal.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, sync::Arc};
 
 use tracing::Subscriber;
 use tracing_subscriber::{
     EnvFilter, Layer as _, filter::ParseError, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
 };
+
+use crate::lines::{Lines, LostLines};
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +44,14 @@ pub enum LogError {
     Twice,
 }
 
-/// Sends the process's events to stderr, from now to its end. The process's only global, because the `tracing` macros have no other place to
-/// find it.
-pub fn start(settings: &LogSettings) -> Result<(), LogError> {
-    let subscriber = subscriber(settings, std::io::stderr, Colour::of(settings.format, std::io::stderr().is_terminal()))?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)
+/// Sends the process's events to stderr, from now to its end, as far as that takes them: nothing waits for a log that nobody reads. The process's
+/// only global, because the `tracing` macros have no other place to find it.
+pub fn start(settings: &LogSettings) -> Result<LostLines, LogError> {
+    let lines = Arc::new(Lines::to(std::io::stderr()));
+    let lost = lines.lost();
+    let subscriber = subscriber(settings, lines, Colour::of(settings.format, std::io::stderr().is_terminal()))?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
+    Ok(lost)
 }
 
 /// Checks a filter without using it.

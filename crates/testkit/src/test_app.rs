@@ -56,6 +56,8 @@ pub struct TestOptions {
     pub customer_share_percent: u8,
     /// Records that may wait for the database.
     pub records_waiting_max: usize,
+    /// Where calls are written down that are owed.
+    pub owed_calls: Option<PathBuf>,
     /// How long a call waits for its client.
     pub question_wait_max: Duration,
     /// How long a call waits for native code.
@@ -104,6 +106,7 @@ impl Default for TestOptions {
             guest_memory_bytes_max: 4096 * MIB,
             customer_share_percent: 100,
             records_waiting_max: Settings::RECORDS_WAITING_MAX,
+            owed_calls: None,
             question_wait_max: Settings::QUESTION_WAIT_MAX,
             making_wait_max: Settings::MAKING_WAIT_MAX,
             drain_max: Duration::from_secs(10),
@@ -155,6 +158,7 @@ impl TestApp {
                 public_url: options.public_url,
                 admin_key: ADMIN_KEY.into(),
                 records_waiting_max: options.records_waiting_max,
+                owed_calls: options.owed_calls,
                 question_wait_max: options.question_wait_max,
                 making_wait_max: options.making_wait_max,
                 drain_max: options.drain_max,

@@ -147,6 +147,7 @@ impl Node {
                 public_url: doors.public_url.as_str().trim_end_matches('/').to_owned(),
                 admin_key: keys.admin.clone(),
                 records_waiting_max: app::Settings::RECORDS_WAITING_MAX,
+                owed_calls: Some(configuration.data_dir.join("owed-calls")),
                 question_wait_max: app::Settings::QUESTION_WAIT_MAX,
                 making_wait_max: app::Settings::MAKING_WAIT_MAX,
                 drain_max: configuration.stop_timeout,

@@ -18,6 +18,9 @@ pub(crate) struct Signals {
 impl Signals {
     /// From now on they do not end the process by themselves.
     pub(crate) fn listen() -> io::Result<Self> {
+        // A file that may not become longer (setrlimit(2), RLIMIT_FSIZE) is an error where it is written, and not the end of the process: what is
+        // caught once stays caught.
+        let _caught = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

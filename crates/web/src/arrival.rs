@@ -52,7 +52,16 @@ pub(crate) async fn pass(State(state): State<WebState>, request: Request, next: 
     if let Some(stands) = &stands {
         parts.extensions.insert(stands.clone());
     }
-    let mut answer = next.run(Request::from_parts(parts, body)).await;
+    let answering = next.run(Request::from_parts(parts, body));
+    // A call goes on without the database, and looks after itself; all else would wait for one that does not answer. Metrics tell of that.
+    let mut answer = if route == MCP || route == "/metrics" {
+        answering.await
+    } else {
+        match state.app.while_database_is_there(answering).await {
+            Ok(answer) => answer,
+            Err(away) => return ApiError::from(away).into_response(),
+        }
+    };
     count(&state, from, shows, answer.status());
     let standing = standing.or_else(|| stands.and_then(|Stands(place)| place.get().copied()));
     if let Some(standing) = standing.filter(|_| !answer.status().is_server_error()) {

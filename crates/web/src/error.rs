@@ -175,6 +175,7 @@ impl From<AppError> for ApiError {
             AppError::Later { retry_after_s, .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message).with_retry_after(retry_after_s)
             }
+            AppError::Lost { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message),
             AppError::Internal { .. } => {
                 let mut answer = internal();
                 answer.fault = Some(Box::new(error));

@@ -29,6 +29,8 @@ pub async fn sign_in(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
     let email = EmailAddress::of(&new.email).map_err(|_| AccountError::Refused);
     // What is no address at all is nobody's, and is refused without a look.
     let email = email?;
+    // Nobody is to wait for tries that could not be decided.
+    app.outage.check()?;
     let attempt = app.attempts.begin(&email, whereabouts.address, app.clock.now());
     let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
     let found = store::users::find_credentials(&mut *app.pool.acquire().await?, &email).await?;

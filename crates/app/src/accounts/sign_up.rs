@@ -40,6 +40,7 @@ pub async fn sign_up(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
         None => None,
     };
     password_rules::check(new.password.expose_secret(), &new.email)?;
+    app.outage.check()?;
     // Never taken back: who makes accounts by the dozen is to wait as well.
     let begun = app.attempts.begin_from(whereabouts.address, now);
     begun.map(drop).map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;

@@ -28,6 +28,7 @@ pub enum Proof {
 /// Passes if it is the person. Tries are counted for the sign-in: strangers, who fail to sign in as often as they like, keep nobody from changing a
 /// password.
 pub(super) async fn prove(app: &App, person: PersonCaller, whereabouts: &Whereabouts, proof: Proof) -> Result<(), AccountError> {
+    app.outage.check()?;
     let attempt = app.attempts.begin_again(person.sign_in, whereabouts.address, app.clock.now());
     let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
     match proof {

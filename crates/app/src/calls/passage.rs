@@ -170,7 +170,8 @@ async fn go_on(app: &App, call: &Call<'_>, baggage: Baggage, resumed: Resumed) -
         None
     } else {
         let name = &call.tool.interface.name;
-        match super::load_version(app, call.customer, call.server, name, Some(version)).await {
+        let loading = super::load_version(app, call.customer, call.server, name, Some(version));
+        match app.outage.while_there(loading).await {
             Ok(tool) => Some(tool),
             Err(error) => {
                 questions::give_back(app, &row).await;

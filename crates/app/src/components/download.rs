@@ -1,6 +1,6 @@
 //! From a version to a component that other hosts can run.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use compiler::{BuildError, Waiter};
 use domain::{CustomerId, Digest, Language, Slug, Tier, ToolName, VersionId};
@@ -9,7 +9,7 @@ use store::blobs::BlobError;
 use super::Download;
 use crate::{
     App, AppError,
-    artifacts::{self, build_error},
+    artifacts::{self, Loss, build_error},
     builds, calls,
     catalogue::{self, ServedTool},
     tiers,
@@ -38,10 +38,10 @@ pub(super) async fn make(
     if known.contains(&digest) {
         return Ok(Download { version_id, digest, component: None });
     }
-    let bytes = if let Some(bytes) = read(app, &artifact).await? {
-        bytes
-    } else {
-        build_again(app, customer, &tier, &tool, artifact).await?
+    let since = Instant::now();
+    let bytes = match read(app, &artifact).await {
+        Ok(bytes) => bytes,
+        Err(unread) => build_again(app, customer, &tier, &tool, (artifact, since), unread).await?,
     };
     let component = match tool.language {
         Language::Component => bytes,
@@ -49,7 +49,7 @@ pub(super) async fn make(
             builds::take_build(app, customer, &tier)?;
             match app.workers.portable(customer, bytes).await {
                 Err(BuildError::OtherBase) => {
-                    let bytes = build_again(app, customer, &tier, &tool, artifact).await?;
+                    let bytes = build_again(app, customer, &tier, &tool, (artifact, since), Unread::OtherBase).await?;
                     app.workers.portable(customer, bytes).await
                 }
                 assembled => assembled,
@@ -60,23 +60,36 @@ pub(super) async fn make(
     Ok(Download { version_id, digest, component: Some(component) })
 }
 
+/// Why the bytes of an artifact are not used.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("an artifact is not in the blob store")]
+    Missing,
+    #[error("cannot read an artifact")]
+    Blob(#[source] BlobError),
+    #[error("an artifact was made on another state of the engine")]
+    OtherBase,
+}
+
 /// The bytes of what takes the place of an artifact that cannot be used.
 async fn build_again(
     app: &App,
     customer: CustomerId,
     tier: &Tier,
     tool: &ServedTool,
-    artifact: Digest,
+    (artifact, since): (Digest, Instant),
+    unread: Unread,
 ) -> Result<Vec<u8>, AppError> {
-    let artifact = artifacts::replace(app, customer, tier, tool, artifact, Waiter::Person).await?;
-    read(app, &artifact).await?.ok_or_else(|| AppError::internal("an artifact is lost", artifact.to_string()))
+    if let (Language::Component, Unread::Blob(error @ (BlobError::Get { .. } | BlobError::Open { .. }))) =
+        (tool.language, &unread)
+    {
+        return Err(artifacts::unreadable(tool, error).await);
+    }
+    let artifact =
+        artifacts::replace(app, customer, tier, tool, Waiter::Person, Loss { digest: artifact, since, reason: &unread }).await?;
+    read(app, &artifact).await.map_err(|error| AppError::internal("an artifact is lost that was just made", error))
 }
 
-/// The bytes; `None` if they are lost.
-async fn read(app: &App, artifact: &Digest) -> Result<Option<Vec<u8>>, AppError> {
-    match app.blobs.get(artifact).await {
-        Ok(found) => Ok(found.map(Vec::from)),
-        Err(BlobError::Damaged { .. }) => Ok(None),
-        Err(error) => Err(AppError::internal("cannot read an artifact", error)),
-    }
+async fn read(app: &App, artifact: &Digest) -> Result<Vec<u8>, Unread> {
+    app.blobs.get(artifact).await.map_err(Unread::Blob)?.map(Vec::from).ok_or(Unread::Missing)
 }

@@ -1,6 +1,10 @@
 //! How many a month: calls counted over all nodes, in blocks that a node leases, so that a call seldom asks the database.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
 use domain::CustomerId;
@@ -74,11 +78,19 @@ const LEASES_A_MONTH: u64 = 100;
 impl Quotas {
     /// Accounts in memory. One that has to go takes its leased calls with it: a hundredth of a month at most.
     const ACCOUNTS_MAX: u64 = 100_000;
+    /// What is owed of an earlier month is charged no more. The database remembers for longer what was charged.
+    const DEBTS_KEPT: Months = Months::new(1);
 
-    pub(crate) fn new(pool: Pool, outage: Arc<Outage>) -> Self {
+    /// What is owed is written down in the file at `debts`, if there is to be one, and so is what an earlier run of this node owed. It must be
+    /// the file of no other node.
+    pub(crate) fn open(pool: Pool, outage: Arc<Outage>, debts: Option<&Path>, now: DateTime<Utc>) -> io::Result<Self> {
         // An account that is not kept would lease a block for each call: whoever calls last is kept.
         let accounts = Cache::builder().max_capacity(Self::ACCOUNTS_MAX).eviction_policy(EvictionPolicy::lru()).build();
-        Self { pool, outage, debts: Debts::default(), accounts }
+        let debts = debts.map_or_else(|| Ok(Debts::default()), Debts::open)?;
+        if let Some(oldest) = first_day(now).checked_sub_months(Self::DEBTS_KEPT) {
+            debts.forget_before(oldest);
+        }
+        Ok(Self { pool, outage, debts, accounts })
     }
 
     /// Takes one of the `calls_max` calls that `customer` has in the month of `now`.
@@ -92,7 +104,7 @@ impl Quotas {
             return if self.owe(customer, &account, terms) { Ok(()) } else { Err(QuotaError::Away) };
         }
         // On the heap: one call of a thousand passes here.
-        match Box::pin(self.lease(customer, &account, terms, now)).await {
+        match Box::pin(self.outage.while_there(self.lease(customer, &account, terms, now))).await {
             Err(QuotaError::Store(StoreError::Unavailable(_))) if self.owe(customer, &account, terms) => {
                 self.outage.suspect();
                 Ok(())
@@ -114,31 +126,47 @@ impl Quotas {
         account.may_owe(terms) && self.debts.add(customer, terms.month, block(terms.calls_max))
     }
 
-    /// Charges what is owed: when the database is back, and when the node stops.
-    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
-        while let Some(debt) = self.debts.take_any() {
-            self.charge(debt).await?;
-        }
-        Ok(())
+    /// Whether somebody owes something.
+    pub(crate) fn has_debts(&self) -> bool {
+        !self.debts.are_none()
     }
 
-    async fn charge(&self, debt: Debt) -> Result<(), StoreError> {
-        let Debt { customer, month, calls } = debt;
-        let charged = async {
-            let mut connection = self.pool.acquire().await?;
-            monthly_calls::charge(&mut connection, customer, month, calls).await
-        };
-        charged.await.inspect_err(|_| self.debts.put_back(debt))
+    /// Charges what is owed: after the start, when the database is back, and when the node stops.
+    pub(crate) async fn settle(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.charge(&self.debts.close_all(), now).await
+    }
+
+    async fn charge(&self, debts: &[Debt], now: DateTime<Utc>) -> Result<(), StoreError> {
+        for debt in debts {
+            let charge = monthly_calls::Charge { id: debt.id, customer: debt.customer, month: debt.month, calls: debt.calls };
+            let charging = async { monthly_calls::charge(&mut *self.pool.acquire().await?, &charge, now).await };
+            match self.outage.while_there(charging).await {
+                Ok(()) => {}
+                Err(StoreError::Unavailable(error)) => return Err(StoreError::Unavailable(error)),
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        calls = debt.calls,
+                        "calls cannot be charged and are lost"
+                    );
+                }
+            }
+            self.debts.settle(debt);
+        }
+        Ok(())
     }
 
     /// Gives back what was leased and not used: when the node stops.
-    pub(crate) async fn give_back_all(&self) -> Result<(), StoreError> {
-        self.settle().await?;
-        let mut connection = self.pool.acquire().await?;
-        for (customer, account) in &self.accounts {
-            give_back(&mut connection, *customer, account.set(Held::default())).await?;
-        }
-        Ok(())
+    pub(crate) async fn give_back_all(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.settle(now).await?;
+        let giving_back = async {
+            let mut connection = self.pool.acquire().await?;
+            for (customer, account) in &self.accounts {
+                give_back(&mut connection, *customer, account.set(Held::default())).await?;
+            }
+            Ok(())
+        };
+        self.outage.while_there(giving_back).await
     }
 
     /// Takes a call of a new lease, unless somebody else has leased meanwhile.
@@ -147,9 +175,7 @@ impl Quotas {
         if account.take(terms) {
             return Ok(());
         }
-        if let Some(debt) = self.debts.take(customer, terms.month) {
-            self.charge(debt).await?;
-        }
+        self.charge(&self.debts.close(customer, terms.month), now).await?;
         let mut connection = self.pool.acquire().await?;
         let left = account.clear();
         give_back(&mut connection, customer, left).await?;

@@ -150,11 +150,13 @@ pub(super) async fn pass_on(app: &App, id: QuestionId, heard: &Heard) -> Result<
     let plain = serde_json::to_vec(heard).map_err(|error| failed(error.into()))?;
     let sealed = app.row_key.seal_bytes(&[ANSWER, id.as_uuid().as_bytes()], &plain).map_err(|error| failed(error.into()))?;
     let expires_at = app.clock.now() + answer_time(app);
-    Ok(store::question_answers::insert(&mut *app.pool.acquire().await?, id, &sealed, expires_at).await?)
+    let inserting = async { store::question_answers::insert(&mut *app.pool.acquire().await?, id, &sealed, expires_at).await };
+    Ok(app.outage.while_there(inserting).await?)
 }
 
 async fn take_passed_on(app: &App, id: QuestionId) -> Result<Option<Heard>, AppError> {
-    let Some(sealed) = store::question_answers::take(&mut *app.pool.acquire().await?, id).await? else { return Ok(None) };
+    let taking = async { store::question_answers::take(&mut *app.pool.acquire().await?, id).await };
+    let Some(sealed) = app.outage.while_there(taking).await? else { return Ok(None) };
     let failed =
         |error: Box<dyn std::error::Error + Send + Sync>| AppError::internal("cannot open an answer of another node", error);
     let plain = app.row_key.open_bytes(&[ANSWER, id.as_uuid().as_bytes()], &sealed).map_err(|error| failed(error.into()))?;

@@ -146,7 +146,8 @@ impl Round {
     pub(crate) async fn begin(&self, app: &App, server: &ServedServer, secrets: &CallerSecrets) -> Result<Beginning, AppError> {
         let Some(id) = self.journal else { return Ok(Beginning::First) };
         let (now, customer) = (app.clock.now(), server.customer);
-        let row = journals::find(&mut *app.pool.acquire().await?, customer, id, now).await?.ok_or_else(state_refused)?;
+        let finding = async { journals::find(&mut *app.pool.acquire().await?, customer, id, now).await };
+        let row = app.outage.while_there(finding).await?.ok_or_else(state_refused)?;
         let kept = unseal(app, &row)?;
         let answers = read_answers(&kept.journal.suspended.questions, &self.client.answers)?;
         if answers.is_empty() {
@@ -160,7 +161,8 @@ impl Round {
                 "this call began with the header X-Env-{name}, which is kept nowhere: send it with the answers as well"
             )));
         }
-        if !journals::take(&mut *app.pool.acquire().await?, customer, id, now).await? {
+        let taking = async { journals::take(&mut *app.pool.acquire().await?, customer, id, now).await };
+        if !app.outage.while_there(taking).await? {
             return Err(state_refused());
         }
         Ok(Beginning::Again(Box::new(Resumed { kept, answers, row })))
@@ -169,8 +171,8 @@ impl Round {
 
 /// Gives a journal back, because nothing has been done with it: the client can try again. Whether that went well.
 pub(crate) async fn give_back(app: &App, row: &KeptJournal) -> bool {
-    let given_back = async { Ok::<_, AppError>(journals::give_back(&mut *app.pool.acquire().await?, row).await?) };
-    given_back.await.unwrap_or_else(|error| {
+    let giving_back = async { journals::give_back(&mut *app.pool.acquire().await?, row).await };
+    app.outage.while_there(giving_back).await.unwrap_or_else(|error| {
         tracing::warn!(error = &error as &dyn std::error::Error, "a call cannot be tried again: its journal is lost");
         false
     })
@@ -192,7 +194,8 @@ pub(crate) async fn keep(
         KeptCall { call: facts.call, request: facts.request, queued_at: facts.queued_at, journal, brought: brought.clone() };
     let sealed = seal(app, facts, id, &kept)?;
     let row = KeptJournal { id, customer: facts.customer, call: facts.call, sealed, expires_at };
-    if !journals::insert(&mut *app.pool.acquire().await?, &row, now).await? {
+    let inserting = async { journals::insert(&mut *app.pool.acquire().await?, &row, now).await };
+    if !app.outage.while_there(inserting).await? {
         return Err(AppError::TooManyWaiting { calls_max: journals::OF_CUSTOMER_MAX, retry_after_s: RETRY_AFTER_S });
     }
     seals::seal(app, sealed_for(bound_to), expires_at, id.as_uuid().as_bytes())

@@ -125,6 +125,7 @@ impl Writer {
     }
 
     async fn write(&self, rows: &[Execution]) -> Result<(), StoreError> {
-        store::executions::write(&mut *self.pool.acquire().await?, rows).await
+        let writing = async { store::executions::write(&mut *self.pool.acquire().await?, rows).await };
+        self.pool.presence().while_there(writing).await
     }
 }

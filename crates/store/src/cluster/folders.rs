@@ -87,6 +87,12 @@ impl Folders {
         }
     }
 
+    /// Puts what a server wrote before it ended aside, in the place of what was put there before: the next one begins its own.
+    pub(super) fn keep_log(&self) {
+        // It is for people who look for the reason; there may be none.
+        let _ = fs::rename(&self.log, self.log.with_extension("log.before"));
+    }
+
     /// An empty folder for a cluster to be made in; what an earlier attempt left is thrown away.
     pub(super) fn begin(&self, account: Option<&Account>) -> Result<(), ClusterError> {
         for leftover in [&self.unfinished, &self.data] {

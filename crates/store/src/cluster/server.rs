@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -103,6 +103,12 @@ impl Server {
         self.child.id()
     }
 
+    /// How it ended, if it has.
+    pub(super) fn status(&mut self) -> Option<ExitStatus> {
+        // What cannot be told is asked again.
+        self.child.try_wait().ok().flatten()
+    }
+
     /// Fast shutdown, then, if that takes too long, an immediate one, then none of its choice.
     pub(super) async fn stop(&mut self) {
         for (signal, wait_max) in [(Signal::INT, STOP_MAX), (Signal::QUIT, STOP_MAX / 6), (Signal::KILL, STOP_MAX / 6)] {
@@ -154,7 +160,7 @@ impl Drop for Server {
 }
 
 enum Ended {
-    Exited(std::process::ExitStatus),
+    Exited(ExitStatus),
     Timeout,
 }
 

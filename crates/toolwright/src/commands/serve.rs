@@ -8,7 +8,7 @@ use std::{
 
 use app::App;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use telemetry::logging;
+use telemetry::{LostLines, logging};
 use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
 use tracing::{error, info, warn};
 use url::Url;
@@ -29,24 +29,28 @@ use crate::{
 /// How long the runtime's own threads may take to end when everything else has.
 const THREADS_END_MAX: Duration = Duration::from_secs(1);
 
+/// Between two looks at how many lines of the log were lost.
+const LOST_LINES_TOLD_EVERY: Duration = Duration::from_secs(5);
+
 /// Descriptors of everything else: the database, the workers, files that are open for a moment.
 const DESCRIPTORS_OTHER: u64 = 512;
 
 /// Serves until a signal.
 pub(super) fn run(flags: &Flags, migrate: bool) -> Result<(), CommandError> {
     let (configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
-    start_logging(&configuration)?;
+    let lost_lines = start_logging(&configuration)?;
     log_panics();
     raise_descriptors(&configuration);
     let runtime = runtime()?;
     let migration = Migration::of(configuration.profile, migrate);
+    runtime.spawn(tell_of_lost_lines(lost_lines));
     let result = runtime.block_on(serve(configuration, migration));
     runtime.shutdown_timeout(THREADS_END_MAX);
     result
 }
 
-/// Sends the log to stderr.
-pub(super) fn start_logging(configuration: &Configuration) -> Result<(), CommandError> {
+/// Sends the log to stderr, as far as that takes it.
+pub(super) fn start_logging(configuration: &Configuration) -> Result<LostLines, CommandError> {
     Ok(logging::start(&configuration.log.settings(io::stderr().is_terminal()))?)
 }
 
@@ -208,6 +212,20 @@ fn raise_descriptors(configuration: &Configuration) {
     let needed = DESCRIPTORS_OTHER + configuration.http.connections_max as u64 + configuration.sandbox.cached_tools_max;
     if let Some(maximum) = limit.maximum.filter(|maximum| *maximum < needed) {
         warn!(maximum, needed, "the system allows fewer descriptors (ulimit -Hn) than connections and cached tools may need");
+    }
+}
+
+/// Says in the log that lines of it were lost, when none were for a while; for ever.
+async fn tell_of_lost_lines(lost: LostLines) {
+    let (mut told, mut last) = (0, 0);
+    loop {
+        tokio::time::sleep(LOST_LINES_TOLD_EVERY).await;
+        let now = lost.count();
+        if now > told && now == last {
+            warn!(lines = now - told, "lines of the log were lost: it was full, or nobody read it");
+            told = now;
+        }
+        last = now;
     }
 }
 

@@ -206,6 +206,7 @@ impl Refusal {
             AppError::Later { retry_after_s, .. } => {
                 server_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", Map::new()).with_retry_after(*retry_after_s)
             }
+            AppError::Lost { .. } => server_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", Map::new()),
             AppError::Internal { .. } => {
                 tracing::error!(error = chain(error), "a fault of ours: {}", chain(error));
                 Self::internal(request_id)

@@ -37,6 +37,7 @@ pub async fn finish_sign_in(
     new: PasskeySignIn,
 ) -> Result<NewSignIn, AccountError> {
     let intent = access::require_change(caller, Operation::SignInByPasskey)?;
+    app.outage.check()?;
     let attempt = app.attempts.begin_from(whereabouts.address, app.clock.now());
     let attempt = attempt.map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
     let mut deed = intent.begin(app).await?;
