@@ -82,7 +82,9 @@ impl NativeCache {
         DirBuilder::new().recursive(true).mode(0o700).create(&config.dir).map_err(failed)?;
         check_dir(&config.dir).map_err(failed)?;
         let (abandoned, kept): (Vec<_>, Vec<_>) = list(&config.dir).map_err(failed)?.into_iter().partition(Entry::is_abandoned);
-        abandoned.iter().for_each(|file| remove(&file.path));
+        for file in &abandoned {
+            remove(&file.path);
+        }
         let bytes = kept.iter().map(|file| file.bytes).sum();
         let cache = Self { engine: engine.clone(), config, bytes: Mutex::new(bytes) };
         // The bound may have been lowered since these were written.

@@ -112,9 +112,9 @@ impl Queue {
     /// A request of `customer` has had its answer: another one of the same customer may be next.
     pub(super) fn served(&self, lane: Lane, customer: CustomerId) {
         let mut waiting = self.waiting();
-        let line = waiting.lane(lane);
-        line.leave(customer);
-        if line.jobs() > 0 {
+        let requests = waiting.lane(lane);
+        requests.leave(customer);
+        if requests.jobs() > 0 {
             self.came(lane).notify_one();
         }
     }
