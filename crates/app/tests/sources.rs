@@ -78,10 +78,10 @@ export default tool({{
 }
 
 /// Makes a server with one tool, the function `run` of this component in the text format, and releases it.
-pub(crate) async fn deploy_component(test: &TestApp, customer: &TestCustomer, server: &str, text: &str) {
+pub(crate) async fn deploy_component(test: &TestApp, customer: &TestCustomer, server: &str, code: &str) {
     customer.create_server(server).await.unwrap();
     let ticket = components::begin(test.app(), &customer.caller, &slug(server), None).await.unwrap();
-    let component = wat::parse_str(text).unwrap();
+    let component = wat::parse_str(code).unwrap();
     let words = Words { description: Some("Runs.".into()), ..Words::default() };
     let new = NewComponent { component, export: Some("run".into()), grants: Grants::default(), words };
     components::put(test.app(), &customer.caller, &slug(server), &tool_name("run"), ticket, new).await.unwrap();
