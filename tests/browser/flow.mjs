@@ -100,6 +100,11 @@ await page.goto(`${base}/account/access`);
 expect((await page.textContent("main")).includes("No client may use anything"), "the empty page does not say that it is");
 await look(page, "access-empty-light-desktop");
 
+// Another description of the server, which clients read.
+async function change(description) {
+  await api("PATCH", `/api/v1/servers/${slug}`, { key, json: { description } });
+}
+
 // Somebody whom they invite, and another link that stays open.
 await page.goto(`${base}/account/customers/${newest}/members`);
 await page.selectOption("#role", "viewer");
@@ -152,9 +157,27 @@ for (const scheme of ["light", "dark"]) {
     await page.goto(`${base}/account/customers/${newest}/members`);
     await look(page, `members-${scheme}-${size}`);
     await page.goto(`${base}/account/access`);
-    await page.click(".grant button >> nth=0");
+    await page.click(".grant button:has-text('Hold back') >> nth=0");
+    await page.waitForURL("**/account/access/*?done=held-back");
+    await look(page, `held-back-${scheme}-${size}`);
+    await change(`Forecasts, and more of them: ${scheme} ${size}.`);
+    await page.reload();
+    expect((await page.textContent("main")).includes("What it says of itself"), "what the server changed is not told in words");
+    await look(page, `changes-${scheme}-${size}`);
+    await page.click("text=Hold nothing back any more");
+    await page.waitForURL("**/account/access/*?done=let-through");
+    await page.goto(`${base}/account/access`);
+    await page.click(".grant button.danger >> nth=0");
     await page.waitForURL("**/account/access?done=taken-back");
     await page.waitForSelector("[role=status]");
+    await page.goto(`${base}/account`);
+    await page.click("text=See what happened");
+    await page.waitForURL("**/account/activity");
+    expect((await page.textContent("main")).includes("A sign-in failed, by password"), "the failed sign-in is not told");
+    await look(page, `activity-${scheme}-${size}`);
+    await page.click("text=Something here was not me");
+    await page.waitForURL("**/account/not-me");
+    await look(page, `not-me-${scheme}-${size}`);
     await page.goto(authorizeUrl(client, "mcp:tools", `${base}/mcp/nowhere`));
     await picture(page, `not-yours-${scheme}-${size}`);
     const fault = await page.goto(`${base}/oauth/authorize?client_id=${client}&redirect_uri=https://elsewhere.example`);

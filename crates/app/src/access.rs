@@ -70,9 +70,12 @@ operations! {
     Needs::Person => {
         changes: [
             ChangePassword, SignOut, SignOutEverywhere, EndSignIn, AcceptInvitation, RevokeConsent, LeaveCustomer, AddPasskey,
-            RenamePasskey, RemovePasskey, ConnectIdentity, DisconnectIdentity, AcceptConsentDefinition, AcceptConsentWords
+            RenamePasskey, RemovePasskey, ConnectIdentity, DisconnectIdentity, AcceptConsentDefinition, AcceptConsentWords, ChangeConsent
         ],
-        reads: [LoadAccount, ListConsents, ListConsentPins, ListPasskeys, BeginPasskeyProof, BeginPasskey, ListIdentities, BeginIdentity]
+        reads: [
+            LoadAccount, ListActivity, ListConsents, ListConsentPins, ListPasskeys, BeginPasskeyProof, BeginPasskey, ListIdentities,
+            BeginIdentity
+        ]
     }
     Needs::Owner => {
         changes: [CreateClient, DeleteClient, EndServerAccess],

@@ -1,5 +1,6 @@
 //! Accounts of people: signing up, in and out, and what one may do about oneself.
 
+pub mod activity;
 mod attempts;
 mod authentication;
 mod identities;
@@ -14,6 +15,7 @@ mod sign_up;
 mod step_up;
 pub mod upstream;
 mod users;
+mod ways_in;
 
 use std::{net::IpAddr, time::Duration};
 

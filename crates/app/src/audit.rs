@@ -25,9 +25,12 @@ pub use self::{
 
 pub(crate) use self::{
     about::About,
-    refused_sign_ins::{RefusedSignIns, record as record_refused_sign_in},
+    refused_sign_ins::{Refused, RefusedSignIns, record as record_refused_sign_in},
 };
-use crate::{App, AppError, Caller, Whence, Who, access::Operation};
+use crate::{
+    App, AppError, Caller, PersonCaller, Whence, Who,
+    access::{Needs, Operation},
+};
 
 /// That somebody is about to change something.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(crate) struct Intent {
     actor: Actor,
     from: Whence,
     customer: Option<CustomerId>,
+    /// Whose account it is about.
+    account: Option<UserId>,
 }
 
 /// A change in the making: a transaction that is committed with its entry, or undone when it is dropped.
@@ -108,18 +113,26 @@ pub fn operations() -> Vec<String> {
 impl Intent {
     /// Of a caller, by an operation of the table.
     pub(crate) fn asked(caller: &Caller, operation: Operation) -> Self {
-        Self { operation: operation.name(), actor: actor(&caller.who), from: caller.from, customer: None }
+        // What takes no more than to be signed in is about oneself.
+        let account = if operation.needs() == Needs::Person { caller.user() } else { None };
+        Self { operation: operation.name(), actor: actor(&caller.who), from: caller.from, customer: None, account }
     }
 
-    /// Of a caller, by something else.
+    /// Of a caller, by something else that is about nobody's account.
     pub(crate) fn of_caller(caller: &Caller, act: Act) -> Self {
-        Self { operation: act.name().to_owned(), actor: actor(&caller.who), from: caller.from, customer: None }
+        Self { operation: act.name().to_owned(), actor: actor(&caller.who), from: caller.from, customer: None, account: None }
+    }
+
+    /// Of a person, about their own account.
+    pub(crate) fn of_person(person: &PersonCaller, from: Whence, act: Act) -> Self {
+        let intent = Self::of_caller(&Who::Person(*person).at(from), act);
+        Self { account: Some(person.user), ..intent }
     }
 
     /// Of a client of the authorization server, which names itself so.
     pub(crate) fn of_client(client_id: String, from: Whence, act: Act) -> Self {
         let actor = Actor { client: Some(client_id), ..nobody(ActorKind::Client) };
-        Self { operation: act.name().to_owned(), actor, from, customer: None }
+        Self { operation: act.name().to_owned(), actor, from, customer: None, account: None }
     }
 
     /// Of the client that an authorization is of.
@@ -127,18 +140,22 @@ impl Intent {
         let intent = Self::of_client(authorization.client_id.clone(), from, act);
         let given = authorization.given.map_or_else(|| authorization.id.as_uuid(), |given| given.user.as_uuid());
         let actor = Actor { id: Some(given), authorization: Some(authorization.id), ..intent.actor };
-        // Of who uses a server its owner sees what becomes of the calls; what people consent to is theirs.
-        let customer = match authorization.subject {
-            Subject::Customer(customer) => Some(customer),
-            Subject::Server(_) => None,
-        };
-        Self { actor, customer, ..intent }
+        let account = authorization.given.map(|given| given.user);
+        Self { actor, account, ..intent }.about_subject(authorization.subject)
+    }
+
+    /// Of what somebody lets a client use. Of who uses a server its owner sees what becomes of the calls; what people consent to is theirs.
+    pub(crate) fn about_subject(self, subject: Subject) -> Self {
+        match subject {
+            Subject::Customer(customer) => self.of(customer),
+            Subject::Server(_) => self,
+        }
     }
 
     /// Of the program itself: a command, or a task of its own.
     pub(crate) fn of_program(act: Act) -> Self {
         let (actor, from) = (nobody(ActorKind::Program), Whence::default());
-        Self { operation: act.name().to_owned(), actor, from, customer: None }
+        Self { operation: act.name().to_owned(), actor, from, customer: None, account: None }
     }
 
     /// About things of this customer.
@@ -149,7 +166,7 @@ impl Intent {
     /// By this person, who asked as somebody who is not known and showed in the doing who they are.
     pub(crate) fn by(self, user: UserId, sign_in: SignInId) -> Self {
         let actor = Actor { id: Some(user.as_uuid()), sign_in: Some(sign_in), ..nobody(ActorKind::Person) };
-        Self { actor, ..self }
+        Self { actor, account: Some(user), ..self }
     }
 
     /// Begins the change.
@@ -163,8 +180,8 @@ impl Intent {
     }
 
     fn entry(self, about: About, now: DateTime<Utc>) -> Entry {
-        let Self { operation, actor, from, customer } = self;
-        let About { customer: named, thing, version, details } = about;
+        let Self { operation, actor, from, customer, account } = self;
+        let About { customer: named, account: concerned, thing, version, details } = about;
         let (version, digest) = version.unzip();
         Entry {
             id: AuditEntryId::new(),
@@ -172,6 +189,7 @@ impl Intent {
             operation,
             actor,
             customer: named.or(customer),
+            account: concerned.or(account),
             thing,
             version,
             digest,

@@ -132,8 +132,7 @@ pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, App
     access::require_use(caller, Operation::WatchServed)?;
     let place = app.memory.watches.add(slug, caller).map_err(|WatchesFull| AppError::Busy { limit: None, retry_after_s: 5 })?;
     place.check_caller(app).await?;
-    let server = find_usable(app, caller, slug).await?;
-    Ok(place.watch(server.offers.listed()))
+    place.watch(app).await
 }
 
 /// As [`find`], for use cases that have asked already.

@@ -63,10 +63,10 @@ pub async fn revoke(app: &App, caller: &Caller, consent: ConsentId) -> Result<()
     let (person, intent) = access::require_person_change(caller, Operation::RevokeConsent)?;
     let mut deed = intent.begin(app).await?;
     let ended = store::authorizations::list_of_consent(&mut deed, person.user, consent).await?;
-    if !store::consents::delete(&mut deed, person.user, consent).await? {
-        return Err(AppError::not_found("consent", consent));
-    }
-    deed.commit(About::a("consent").id(consent.as_uuid()).detail("authorizations_ended", ended.len())).await?;
+    let revoked = store::consents::delete(&mut deed, person.user, consent).await?;
+    let revoked = revoked.ok_or_else(|| AppError::not_found("consent", consent))?;
+    let about = About::a("consent").id(consent.as_uuid()).detail("authorizations_ended", ended.len());
+    deed.commit(about.detail("client_id", revoked.client_id).detail("client_name", revoked.client_name)).await?;
     for authorization in ended {
         app.memory.forget_authorization(authorization);
     }

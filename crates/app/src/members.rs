@@ -47,7 +47,7 @@ pub async fn set_role(app: &App, caller: &Caller, user: UserId, role: MemberRole
     if role != MemberRole::Owner {
         revoke_invitations(app, &mut deed, customer, user).await?;
     }
-    deed.commit(About::a("member").id(user.as_uuid()).detail("role", role.as_str())).await?;
+    deed.commit(About::a("member").id(user.as_uuid()).concerning(user).detail("role", role.as_str())).await?;
     app.memory.people.drop_one(&user);
     Ok(member.into())
 }
@@ -74,7 +74,7 @@ async fn end(app: &App, intent: Intent, customer: CustomerId, user: UserId) -> R
     let member = done(change, customer, user)?;
     revoke_invitations(app, &mut deed, customer, user).await?;
     let ended = store::consents::delete_of_member(&mut deed, user, customer).await?;
-    let about = About::a("member").id(user.as_uuid()).detail("role", member.role.as_str());
+    let about = About::a("member").id(user.as_uuid()).concerning(user).detail("role", member.role.as_str());
     deed.commit(about.detail("authorizations_ended", ended.len())).await?;
     app.memory.people.drop_one(&user);
     for authorization in ended {

@@ -112,11 +112,15 @@ impl Offers {
         found.or_else(|| self.resource_templates.values().find(is_written))
     }
 
-    /// What its lists say.
-    pub(crate) fn listed(&self) -> Listed {
+    /// What its lists say to somebody who is shown what `shown` gives of each in place of what it says now.
+    pub(crate) fn listed(&self, shown: impl Fn(&ServedTool) -> Digest) -> Listed {
         let digest = |lists: &[&Served]| {
-            let definitions: Vec<&Digest> =
-                lists.iter().flat_map(|list| list.values()).map(|tool| &tool.definition_digest).collect();
+            // What is held back says so, so that both count.
+            let definitions: Vec<Digest> = lists
+                .iter()
+                .flat_map(|list| list.values())
+                .flat_map(|tool| [tool.definition_digest, shown(tool)])
+                .collect();
             Digest::of_parts(definitions.iter().map(|digest| digest.as_bytes().as_slice()))
         };
         let resources = self.resources.values().chain(self.resource_templates.values());

@@ -16,15 +16,16 @@ use store::{
 
 pub(crate) use self::consents::{count_held_back, pin_for_consent};
 pub use self::{
-    consents::{ConsentPins, WantedPins, accept_consent_words, accept_for_consent, list_of_consent},
+    consents::{ConsentPins, PinsDefinitions, WantedPins, accept_consent_words, accept_for_consent, list_of_consent, set_for_consent},
     difference::Difference,
     words::{PinnedWords, ServerPinView, accept_words, read_words},
 };
 use crate::{
-    AcceptAt, App, AppError, Caller, Page, PageRequest,
+    AcceptAt, App, AppError, Caller, Page, PageRequest, Who,
     access::{self, Operation},
     audit::{About, Deed},
     catalogue::{self, ServedServer, ServedTool},
+    offers::Listed,
 };
 
 /// The pins of a holder on a server.
@@ -164,6 +165,26 @@ pub(crate) async fn check(app: &App, caller: &Caller, server: &ServedServer, too
         }),
         _ => Ok(()),
     }
+}
+
+/// The caller as its key or its consent is now: whether that holds back what changes may be another thing than when it was shown.
+pub(crate) async fn as_it_is_now(app: &App, caller: &Caller) -> Result<Caller, AppError> {
+    let pins_definitions = match (&caller.who, caller.consent()) {
+        (_, Some(consent)) => store::consents::pins_definitions(&mut *app.pool.acquire().await?, consent).await?,
+        (Who::Key(key), _) => {
+            let found = store::api_keys::find(&mut *app.pool.acquire().await?, key.customer, key.api_key).await?;
+            found.is_some_and(|found| found.pins_definitions)
+        }
+        _ => return Ok(caller.clone()),
+    };
+    Ok(caller.clone().holding_back(pins_definitions))
+}
+
+/// What the server's lists say to the caller, who is shown what changed as it was until somebody has accepted it.
+pub(crate) async fn listed(app: &App, caller: &Caller, server: &ServedServer) -> Result<Listed, AppError> {
+    let Some(holder) = caller.pin_holder() else { return Ok(server.offers.listed(|tool| tool.definition_digest)) };
+    let pins = load(app, holder, server.server_id).await?;
+    Ok(server.offers.listed(|tool| pins.tools.get(&tool.interface.name).map_or(tool.definition_digest, |pin| pin.digest)))
 }
 
 /// The holder's pins on the server, once each of `read` has one.

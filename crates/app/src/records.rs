@@ -151,7 +151,7 @@ impl Record {
         self.desk.running.remove(self.call.facts.call);
         let completed_at = self.desk.clock.now();
         let row = self.desk.row(&self.call.facts, self.call.snapshot(), Some((completed_at, ending)));
-        executed::tell(&row);
+        executed::tell(&row, self.call.facts.digest);
         if self.desk.ended.send(Ended { row, _room: room, _contents_room: contents_room }).is_err() {
             tracing::error!(call_id = %self.call.facts.call, "a call ended after the records were closed");
         }

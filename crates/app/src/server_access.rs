@@ -70,9 +70,14 @@ pub async fn end(app: &App, caller: &Caller, slug: &Slug, access: AccessId) -> R
     let server = servers::find_own(&mut deed, customer, slug).await?.id;
     let ended = store::server_access::delete(&mut deed, customer, server, access).await?;
     let ended = ended.ok_or_else(|| AppError::not_found("access", access))?;
-    let about = About::a("access").id(access.as_uuid()).named(slug).detail("machine", ended.is_machine);
-    deed.commit(about.detail("authorizations_ended", ended.authorizations.len())).await?;
-    if ended.is_machine {
+    let about = About::a("access").id(access.as_uuid()).named(slug).detail("machine", ended.given.is_none());
+    let about = about.detail("authorizations_ended", ended.authorizations.len());
+    let about = match &ended.given {
+        Some(given) => about.detail("client_name", given.client_name.as_str()).concerning(given.user),
+        None => about,
+    };
+    deed.commit(about).await?;
+    if ended.given.is_none() {
         app.memory.clients.drop_one(&ClientKey::from_uuid(access.as_uuid()));
     }
     for authorization in ended.authorizations {

@@ -10,13 +10,13 @@ use std::{
 };
 
 use domain::Slug;
-use store::changes::Change;
+use store::{changes::Change, pins::PinHolder};
 use tokio::sync::Notify;
 
 use crate::{
-    App, AppError, Caller, Who,
-    catalogue::{self, ServedServer},
+    App, AppError, Caller, Who, catalogue,
     offers::{Changes, Listed},
+    pins,
 };
 
 /// Everybody on this node who watches a server.
@@ -40,12 +40,16 @@ struct Bell {
     doubted: AtomicBool,
     /// What its token was signed with may have been taken back.
     is_over: AtomicBool,
+    /// Its key or its consent may hold back what changes since, or not any more.
+    is_repinned: AtomicBool,
 }
 
 /// A server that is watched. Dropping it ends the watch.
 #[derive(Debug)]
 pub struct Watch {
     place: Place,
+    /// Whoever watches, with what their consent holds back at the moment.
+    caller: Caller,
     seen: Listed,
 }
 
@@ -82,6 +86,7 @@ impl Watches {
             rung: Notify::new(),
             doubted: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
+            is_repinned: AtomicBool::new(true),
         };
         let bell = Arc::new(bell);
         places.bells.insert(number, Arc::clone(&bell));
@@ -95,7 +100,10 @@ impl Watches {
             match change {
                 Change::Server { slug, .. } if *slug == bell.slug => {}
                 // Not the end at once: the notice of a key that was just made comes late, too.
-                Change::ApiKey(key) if bell.caller.api_key() == Some(*key) => bell.doubted.store(true, Ordering::Relaxed),
+                Change::ApiKey(key) if bell.caller.api_key() == Some(*key) => {
+                    bell.doubted.store(true, Ordering::Relaxed);
+                    bell.is_repinned.store(true, Ordering::Relaxed);
+                }
                 Change::Authorization(ended) if bell.caller.authorization() == Some(*ended) => {
                     bell.doubted.store(true, Ordering::Relaxed);
                 }
@@ -103,7 +111,15 @@ impl Watches {
                 Change::SigningKeys if bell.caller.authorization().is_some() => bell.is_over.store(true, Ordering::Relaxed),
                 // Who may use the server is asked again, in any case.
                 Change::User(user) if bell.caller.user() == Some(*user) => {}
-                Change::Lost => bell.doubted.store(true, Ordering::Relaxed),
+                // What it held back was accepted: its lists say something else, and nobody else's do (SEC-18).
+                Change::Pins { holder, .. } if bell.is_held_by(*holder) => {}
+                Change::Consent(consent) if bell.caller.consent() == Some(*consent) => {
+                    bell.is_repinned.store(true, Ordering::Relaxed);
+                }
+                Change::Lost => {
+                    bell.doubted.store(true, Ordering::Relaxed);
+                    bell.is_repinned.store(true, Ordering::Relaxed);
+                }
                 _ => continue,
             }
             bell.rung.notify_one();
@@ -112,6 +128,16 @@ impl Watches {
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bell {
+    /// Whether these pins are of whoever watches.
+    fn is_held_by(&self, holder: PinHolder) -> bool {
+        match holder {
+            PinHolder::ApiKey(key) => self.caller.api_key() == Some(key),
+            PinHolder::Consent(consent) => self.caller.consent() == Some(consent),
+        }
     }
 }
 
@@ -140,9 +166,36 @@ impl Place {
         Some((token.expires_at - app.clock.now()).to_std().unwrap_or(Duration::ZERO))
     }
 
-    /// Watches from what was `seen` on.
-    pub(crate) fn watch(self, seen: Listed) -> Watch {
-        Watch { place: self, seen }
+    /// Watches from what the server's lists say now.
+    pub(crate) async fn watch(self, app: &App) -> Result<Watch, AppError> {
+        let mut caller = self.bell.caller.clone();
+        let seen = self.look(app, &mut caller).await?;
+        Ok(Watch { place: self, caller, seen })
+    }
+
+    /// What the lists say now to `caller`, whose key is still there.
+    async fn look(&self, app: &App, caller: &mut Caller) -> Result<Listed, AppError> {
+        if self.bell.is_over.load(Ordering::Relaxed) {
+            return Err(AppError::Unauthenticated);
+        }
+        if self.bell.doubted.swap(false, Ordering::Relaxed) {
+            let checked = self.check_caller(app).await;
+            if matches!(checked, Err(AppError::Unavailable { .. })) {
+                self.bell.doubted.store(true, Ordering::Relaxed);
+            }
+            checked?;
+        }
+        if self.bell.is_repinned.swap(false, Ordering::Relaxed) {
+            match pins::as_it_is_now(app, caller).await {
+                Ok(now) => *caller = now,
+                Err(error) => {
+                    self.bell.is_repinned.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        let server = catalogue::find_usable(app, caller, &self.bell.slug).await?;
+        pins::listed(app, caller, &server).await
     }
 }
 
@@ -172,34 +225,18 @@ impl Watch {
                     return Err(AppError::Unavailable { message: "this node is shutting down".to_owned() });
                 }
             }
-            let server = match self.look(app).await {
-                Ok(server) => server,
+            let listed = match self.place.look(app, &mut self.caller).await {
+                Ok(listed) => listed,
                 // It is heard when the database is back: then anything may have changed.
                 Err(AppError::Unavailable { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            let listed = server.offers.listed();
             let changes = self.seen.changes(&listed);
             if changes.any() {
                 self.seen = listed;
                 return Ok(changes);
             }
         }
-    }
-
-    /// What is served now, to a key that is still there.
-    async fn look(&self, app: &App) -> Result<Arc<ServedServer>, AppError> {
-        if self.place.bell.is_over.load(Ordering::Relaxed) {
-            return Err(AppError::Unauthenticated);
-        }
-        if self.place.bell.doubted.swap(false, Ordering::Relaxed) {
-            let checked = self.place.check_caller(app).await;
-            if matches!(checked, Err(AppError::Unavailable { .. })) {
-                self.place.bell.doubted.store(true, Ordering::Relaxed);
-            }
-            checked?;
-        }
-        catalogue::find_usable(app, &self.place.bell.caller, &self.place.bell.slug).await
     }
 }
 

@@ -3,6 +3,7 @@
 mod adding;
 pub(crate) mod audited;
 mod signing_in;
+mod ways_in;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 

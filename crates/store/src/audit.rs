@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use domain::{AuditEntryId, AuthorizationId, CustomerId, Digest, RequestId, SignInId, VersionId};
+use domain::{AuditEntryId, AuthorizationId, CustomerId, Digest, RequestId, SignInId, UserId, VersionId};
 use serde_json::{Map, Value};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use uuid::Uuid;
@@ -34,6 +34,8 @@ pub struct Entry {
     pub actor: Actor,
     /// Whose things were changed; absent where it was the platform's own, or a person's.
     pub customer: Option<CustomerId>,
+    /// Whose account it is about, whoever did it; absent where it is about nobody's.
+    pub account: Option<UserId>,
     /// What was changed.
     pub thing: Thing,
     /// The version that came of it.
@@ -144,9 +146,9 @@ pub async fn insert(connection: &mut PgConnection, entry: &Entry) -> Result<(), 
     sqlx::query!(
         "INSERT INTO audit_entries (
             entry_id, made_at, operation, actor_kind, actor_id, sign_in_id, authorization_id, client_id, customer_id, thing_kind, thing_id,
-            thing_name, version_id, digest, request_id, address, details
+            thing_name, version_id, digest, request_id, address, details, account_id
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::text::inet, $17)",
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::text::inet, $17, $18)",
         entry.id.as_uuid(),
         entry.made_at,
         entry.operation,
@@ -164,6 +166,7 @@ pub async fn insert(connection: &mut PgConnection, entry: &Entry) -> Result<(), 
         entry.request.map(RequestId::as_uuid),
         entry.address.map(|address| address.to_string()),
         Value::Object(entry.details.clone()),
+        entry.account.map(UserId::as_uuid),
     )
     .execute(connection)
     .await
@@ -177,7 +180,7 @@ macro_rules! rows {
         sqlx::query_as!(
             Row,
             r#"SELECT entry_id, made_at, operation, actor_kind, actor_id, sign_in_id, authorization_id, client_id, customer_id, thing_kind,
-                thing_id, thing_name, version_id, digest, request_id, host(address) AS address, details
+                thing_id, thing_name, version_id, digest, request_id, host(address) AS address, details, account_id
             FROM audit_entries
             WHERE entry_id < coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
                 AND ($3::text IS NULL OR operation = $3)
@@ -221,6 +224,30 @@ pub async fn list(
     rows.into_iter().map(Entry::try_from).collect()
 }
 
+/// What happened to a person's account, newest first.
+pub async fn list_of_account(
+    connection: &mut PgConnection,
+    account: UserId,
+    after: Option<AuditEntryId>,
+    limit: i64,
+) -> Result<Vec<Entry>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT entry_id, made_at, operation, actor_kind, actor_id, sign_in_id, authorization_id, client_id, customer_id, thing_kind,
+            thing_id, thing_name, version_id, digest, request_id, host(address) AS address, details, account_id
+        FROM audit_entries
+        WHERE account_id = $1 AND entry_id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+        ORDER BY entry_id DESC LIMIT $3"#,
+        account.as_uuid(),
+        after.map(AuditEntryId::as_uuid),
+        limit
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::during("list what happened to an account"))?;
+    rows.into_iter().map(Entry::try_from).collect()
+}
+
 /// Deletes the entries made before `before`, which the database refuses of the last [`KEPT_DAYS_MIN`] days; gives how many. Only the owner of the table
 /// may, so that this has a connection of its own. The database leaves an entry that says so, and keeps all of that kind.
 pub async fn prune(database: &Database, before: DateTime<Utc>) -> Result<u64, StoreError> {
@@ -252,6 +279,7 @@ struct Row {
     request_id: Option<Uuid>,
     address: Option<String>,
     details: Value,
+    account_id: Option<Uuid>,
 }
 
 impl TryFrom<Row> for Entry {
@@ -273,6 +301,7 @@ impl TryFrom<Row> for Entry {
                 client: row.client_id,
             },
             customer: row.customer_id.map(CustomerId::from_uuid),
+            account: row.account_id.map(UserId::from_uuid),
             thing: Thing { kind: row.thing_kind, id: row.thing_id, name: row.thing_name },
             version: row.version_id.map(VersionId::from_uuid),
             digest: digest.transpose()?.map(Digest::from_bytes),
@@ -311,6 +340,7 @@ mod tests {
                 client: Some("https://app.test/client".to_owned()),
             },
             customer: Some(CustomerId::new()),
+            account: Some(UserId::new()),
             thing: Thing { kind: "customer".to_owned(), id: Some(Uuid::now_v7()), name: Some("Somebody".to_owned()) },
             version: Some(VersionId::new()),
             digest: Some(Digest::of(b"version")),
@@ -328,6 +358,7 @@ mod tests {
             actor,
             thing,
             customer: None,
+            account: None,
             version: None,
             digest: None,
             request: None,
@@ -364,6 +395,68 @@ mod tests {
         }
         let span = EntryFilter { since: Some(at(2)), until: Some(at(3)), ..none() };
         assert_eq!(list(&mut connection, &span, None, 10).await.unwrap(), [second]);
+    }
+
+    #[sqlx::test(migrations = "../../migrations")]
+    async fn of_an_account_all_that_happened_to_it_is_listed_and_nothing_else(pool: PgPool) {
+        let mut connection = connect(&pool).await;
+        let first = entry(1);
+        let second = Entry { account: first.account, ..bare(2) };
+        for entry in [&first, &entry(1), &bare(2), &second] {
+            insert(&mut connection, entry).await.unwrap();
+        }
+        let account = first.account.unwrap();
+
+        let all = list_of_account(&mut connection, account, None, 10).await.unwrap();
+        let older = list_of_account(&mut connection, account, Some(second.id), 10).await.unwrap();
+        let newest = list_of_account(&mut connection, account, None, 1).await.unwrap();
+
+        assert_eq!(all, [second.clone(), first.clone()]);
+        assert_eq!((older, newest), (vec![first], vec![second]));
+        assert!(list_of_account(&mut connection, UserId::new(), None, 10).await.unwrap().is_empty());
+    }
+
+    /// What was written before the log said whose account an entry is about.
+    #[sqlx::test(migrations = false)]
+    async fn of_entries_from_before_it_is_found_out_whose_account_they_are_about(pool: PgPool) {
+        let mut connection = pool.acquire().await.unwrap();
+        crate::migrate::run_only(&mut connection, 1..26).await;
+        let (ada, eve, client) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+        let rows = [
+            ("sign_in", "person", Some(ada), None, None, Some(ada)),
+            ("sign_up", "person", Some(ada), None, Some(ada), Some(ada)),
+            ("refuse_sign_in", "anyone", None, None, Some(ada), Some(ada)),
+            ("refuse_sign_in", "anyone", None, None, None, None),
+            ("remove_member", "member", Some(eve), None, Some(ada), Some(ada)),
+            ("make_authorization", "client", Some(ada), Some(client), Some(client), Some(ada)),
+            ("make_authorization", "client", Some(client), Some(client), Some(client), None),
+            ("put_tool", "member", Some(ada), None, None, None),
+        ];
+        let mut wanted = Vec::new();
+        for (operation, actor, actor_id, authorization, thing, account) in rows {
+            let id = Uuid::now_v7();
+            sqlx::query(
+                "INSERT INTO audit_entries (entry_id, made_at, operation, actor_kind, actor_id, authorization_id, thing_kind, thing_id, details)
+                VALUES ($1, now(), $2, $3, $4, $5, 'thing', $6, '{}')",
+            )
+            .bind(id)
+            .bind(operation)
+            .bind(actor)
+            .bind(actor_id)
+            .bind(authorization)
+            .bind(thing)
+            .execute(&pool)
+            .await
+            .unwrap();
+            wanted.push((id, account));
+        }
+
+        crate::migrate::run_only(&mut connection, 26..27).await;
+
+        let found: Vec<(Uuid, Option<Uuid>)> =
+            sqlx::query_as("SELECT entry_id, account_id FROM audit_entries ORDER BY entry_id").fetch_all(&pool).await.unwrap();
+        assert_eq!(found, wanted);
+        assert_eq!(refusal(&mut connection, CHANGES[0]).await.as_deref(), Some("23001"), "and they are as fixed as before");
     }
 
     #[sqlx::test(migrations = "../../migrations")]

@@ -59,8 +59,8 @@ impl Authorization {
     }
 }
 
-/// Keeps a new authorization, and revokes the oldest of its consent beyond [`OF_CONSENT_MAX`].
-pub async fn insert(connection: &mut PgConnection, new: &Authorization) -> Result<(), StoreError> {
+/// Keeps a new authorization, and revokes the oldest of its consent beyond [`OF_CONSENT_MAX`], which make room for it; gives those, as they are then.
+pub async fn insert(connection: &mut PgConnection, new: &Authorization) -> Result<Vec<Authorization>, StoreError> {
     let during = || StoreError::during("insert an authorization");
     let (server, customer) = new.subject.columns();
     let consent = new.given.map(|given| given.consent.as_uuid());
@@ -84,18 +84,21 @@ pub async fn insert(connection: &mut PgConnection, new: &Authorization) -> Resul
     .execute(&mut *connection)
     .await
     .map_err(during())?;
-    sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         "UPDATE authorizations SET revoked_at = $2 WHERE authorization_id IN (
             SELECT authorization_id FROM authorizations WHERE consent_id = $1 AND revoked_at IS NULL
-            ORDER BY authorization_id DESC OFFSET $3)",
+            ORDER BY authorization_id DESC OFFSET $3)
+        RETURNING authorization_id, consent_id, user_id, client_id, client_key, server_id, customer_id, resource, scopes, generation,
+            rotated_at, created_at, last_used_at, expires_at, revoked_at",
         consent,
         new.created_at,
         OF_CONSENT_MAX
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await
     .map_err(during())?;
-    Ok(())
+    rows.into_iter().map(Authorization::try_from).collect()
 }
 
 /// The authorization of this id, revoked or not.

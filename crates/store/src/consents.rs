@@ -42,6 +42,15 @@ pub struct Consent {
     pub changed_at: DateTime<Utc>,
 }
 
+/// Whether what changes is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinsDefinitions {
+    /// It is, from now on.
+    Yes,
+    /// It is not, and what was is not any more.
+    No,
+}
+
 /// A consent in a list, with what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentUse {
@@ -238,13 +247,62 @@ pub async fn list(
     read.collect()
 }
 
-/// Takes a consent back, with everything that came of it; `false` if the user has none of this id.
-pub async fn delete(connection: &mut PgConnection, user: UserId, consent: ConsentId) -> Result<bool, StoreError> {
-    let done = sqlx::query!("DELETE FROM consents WHERE user_id = $1 AND consent_id = $2", user.as_uuid(), consent.as_uuid())
-        .execute(connection)
-        .await
-        .map_err(StoreError::during("take a consent back"))?;
-    Ok(done.rows_affected() == 1)
+/// Holds back from now on what changes, or does not any more, for the user's consent for a server; `false` if it does so already, or there is none
+/// such. What is not held back any more is forgotten. In a transaction.
+pub async fn set_pins_definitions(
+    connection: &mut PgConnection,
+    user: UserId,
+    consent: ConsentId,
+    pins_definitions: PinsDefinitions,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "UPDATE consents SET pins_definitions = $3
+        WHERE user_id = $1 AND consent_id = $2 AND server_id IS NOT NULL AND pins_definitions <> $3",
+        user.as_uuid(),
+        consent.as_uuid(),
+        pins_definitions == PinsDefinitions::Yes
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(StoreError::during("change whether a consent pins definitions"))?;
+    let is_changed = done.rows_affected() == 1;
+    if is_changed && pins_definitions == PinsDefinitions::No {
+        pins::forget(connection, consent).await?;
+    }
+    Ok(is_changed)
+}
+
+/// What clients of these ids were called when the user let them in, as far as they are let in still.
+pub async fn list_client_names(
+    connection: &mut PgConnection,
+    user: UserId,
+    client_ids: &[String],
+) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT DISTINCT ON (client_id) client_id, client_name FROM consents WHERE user_id = $1 AND client_id = ANY($2)
+        ORDER BY client_id, changed_at DESC",
+        user.as_uuid(),
+        client_ids
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::during("list the names of clients"))?;
+    Ok(rows.into_iter().map(|row| (row.client_id, row.client_name)).collect())
+}
+
+/// Takes a consent back, with everything that came of it; gives it as it was, or `None` if the user has none of this id.
+pub async fn delete(connection: &mut PgConnection, user: UserId, consent: ConsentId) -> Result<Option<Consent>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "DELETE FROM consents WHERE user_id = $1 AND consent_id = $2
+        RETURNING consent_id, user_id, client_id, client_name, server_id, customer_id, scopes, pins_definitions, given_at, changed_at",
+        user.as_uuid(),
+        consent.as_uuid()
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::during("take a consent back"))?;
+    row.map(Consent::try_from).transpose()
 }
 
 /// Takes back what a user let clients do with all of a customer, with everything that came of it; says which authorizations ended.

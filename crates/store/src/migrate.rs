@@ -57,6 +57,15 @@ async fn count_not_applied(connection: &mut PgConnection) -> Result<usize, Store
     Ok(MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version)).count())
 }
 
+/// Brings an empty database, or one that was brought so far, on by these migrations alone.
+#[cfg(test)]
+pub(crate) async fn run_only(connection: &mut PgConnection, versions: std::ops::Range<i64>) {
+    roles::prepare(connection).await.unwrap();
+    for migration in MIGRATIONS.iter().filter(|migration| versions.contains(&migration.version)) {
+        sqlx::raw_sql(migration.sql.clone()).execute(&mut *connection).await.unwrap();
+    }
+}
+
 async fn connect(database: &Database) -> Result<PgConnection, StoreError> {
     database.options().connect().await.map_err(StoreError::during("connect to the database"))
 }

@@ -5,7 +5,7 @@ use domain::{PasskeyId, PasskeyName, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{StoreError, number};
 
 /// A passkey, as its person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,23 +33,39 @@ pub struct Held {
     pub credential: String,
 }
 
+/// The public key of a new passkey.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCredential<'a> {
+    /// As the authenticator chose it.
+    pub id: &'a [u8],
+    /// The key with its counter, as JSON.
+    pub text: &'a str,
+    /// The host that it was made for.
+    pub rp_id: &'a str,
+}
+
+/// What a passkey is after it was used.
+#[derive(Debug, Clone, Copy)]
+pub struct UsedCredential<'a> {
+    /// The key with its counter, as JSON.
+    pub text: &'a str,
+    /// The host at which it was used.
+    pub rp_id: &'a str,
+}
+
 /// Keeps a new passkey; `false` if somebody has one with this credential id.
-pub async fn insert(
-    connection: &mut PgConnection,
-    passkey: &Passkey,
-    credential_id: &[u8],
-    credential: &str,
-) -> Result<bool, StoreError> {
+pub async fn insert(connection: &mut PgConnection, passkey: &Passkey, credential: NewCredential<'_>) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "INSERT INTO passkeys (passkey_id, user_id, credential_id, credential, name, created_at, used_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (credential_id) DO NOTHING",
+        "INSERT INTO passkeys (passkey_id, user_id, credential_id, credential, name, created_at, used_at, rp_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (credential_id) DO NOTHING",
         passkey.id.as_uuid(),
         passkey.user.as_uuid(),
-        credential_id,
-        credential,
+        credential.id,
+        credential.text,
         passkey.name.as_str(),
         passkey.created_at,
-        passkey.used_at
+        passkey.used_at,
+        credential.rp_id
     )
     .execute(connection)
     .await
@@ -84,6 +100,28 @@ pub async fn list_credential_ids(connection: &mut PgConnection, user: UserId, li
     .map_err(StoreError::during("list the credential ids of a user"))
 }
 
+/// How many of a person's passkeys are for this host: by others they do not come in there.
+pub async fn count_for(connection: &mut PgConnection, user: UserId, rp_id: &str) -> Result<u64, StoreError> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM passkeys WHERE user_id = $1 AND rp_id = $2"#,
+        user.as_uuid(),
+        rp_id
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(StoreError::during("count the passkeys of a user"))?;
+    number::read("number of passkeys", count)
+}
+
+/// Whose passkey has this credential id, disabled or not.
+pub async fn find_user(connection: &mut PgConnection, credential_id: &[u8]) -> Result<Option<UserId>, StoreError> {
+    let found = sqlx::query_scalar!("SELECT user_id FROM passkeys WHERE credential_id = $1", credential_id)
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::during("find the user of a passkey"))?;
+    Ok(found.map(UserId::from_uuid))
+}
+
 /// The passkey with this credential id. In a transaction nobody else changes it until the end, so that of two signatures with one counter one
 /// is refused.
 pub async fn hold(connection: &mut PgConnection, credential_id: &[u8]) -> Result<Option<Held>, StoreError> {
@@ -103,13 +141,19 @@ pub async fn hold(connection: &mut PgConnection, credential_id: &[u8]) -> Result
 pub async fn set_used(
     connection: &mut PgConnection,
     passkey: PasskeyId,
-    credential: &str,
+    credential: UsedCredential<'_>,
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query!("UPDATE passkeys SET credential = $2, used_at = $3 WHERE passkey_id = $1", passkey.as_uuid(), credential, at)
-        .execute(connection)
-        .await
-        .map_err(StoreError::during("note the use of a passkey"))?;
+    sqlx::query!(
+        "UPDATE passkeys SET credential = $2, rp_id = $3, used_at = $4 WHERE passkey_id = $1",
+        passkey.as_uuid(),
+        credential.text,
+        credential.rp_id,
+        at
+    )
+    .execute(connection)
+    .await
+    .map_err(StoreError::during("note the use of a passkey"))?;
     Ok(())
 }
 
@@ -209,6 +253,10 @@ mod tests {
         Passkey { id: PasskeyId::new(), user, name: name.parse().unwrap(), created_at: at(0), used_at: None }
     }
 
+    fn credential(id: &[u8]) -> NewCredential<'_> {
+        NewCredential { id, text: "{}", rp_id: "tools.example.com" }
+    }
+
     #[sqlx::test(migrations = "../../migrations")]
     async fn a_passkey_is_one_persons_and_known_by_its_credential(pool: PgPool) {
         let mut connection = connect(&pool).await;
@@ -216,13 +264,19 @@ mod tests {
         let eve = fixtures::user(&mut connection, "eve@example.com").await;
         let passkey = new(ada, "Laptop");
 
-        assert!(insert(&mut connection, &passkey, b"one", "{}").await.unwrap());
-        assert!(!insert(&mut connection, &new(eve, "Mine"), b"one", "{}").await.unwrap(), "somebody has it");
-        assert!(insert(&mut connection, &new(ada, "Phone"), b"two", "{}").await.unwrap());
+        assert!(insert(&mut connection, &passkey, credential(b"one")).await.unwrap());
+        assert!(!insert(&mut connection, &new(eve, "Mine"), credential(b"one")).await.unwrap(), "somebody has it");
+        assert!(insert(&mut connection, &new(ada, "Phone"), credential(b"two")).await.unwrap());
 
         let held = hold(&mut connection, b"one").await.unwrap();
         assert_eq!(held, Some(Held { id: passkey.id, user: ada, credential: "{}".into() }));
-        set_used(&mut connection, passkey.id, r#"{"counter":1}"#, at(5)).await.unwrap();
+        assert_eq!(find_user(&mut connection, b"one").await.unwrap(), Some(ada));
+        assert_eq!(find_user(&mut connection, b"three").await.unwrap(), None);
+        assert_eq!(count_for(&mut connection, ada, "tools.example.com").await.unwrap(), 2);
+        let used = UsedCredential { text: r#"{"counter":1}"#, rp_id: "another.example.com" };
+        set_used(&mut connection, passkey.id, used, at(5)).await.unwrap();
+        assert_eq!(count_for(&mut connection, ada, "tools.example.com").await.unwrap(), 1);
+        assert_eq!(count_for(&mut connection, ada, "another.example.com").await.unwrap(), 1, "it is for where it was used");
         assert_eq!(hold(&mut connection, b"one").await.unwrap().unwrap().credential, r#"{"counter":1}"#);
         let listed = list(&mut connection, ada, 10).await.unwrap();
         assert_eq!(listed.iter().map(|passkey| passkey.name.as_str()).collect::<Vec<_>>(), ["Phone", "Laptop"]);
@@ -237,7 +291,7 @@ mod tests {
         let ada = fixtures::user(&mut connection, "ada@example.com").await;
         let eve = fixtures::user(&mut connection, "eve@example.com").await;
         let passkey = new(ada, "Laptop");
-        insert(&mut connection, &passkey, b"one", "{}").await.unwrap();
+        insert(&mut connection, &passkey, credential(b"one")).await.unwrap();
         let name = "Desk".parse().unwrap();
 
         assert_eq!(rename(&mut connection, eve, passkey.id, &name).await.unwrap(), None);

@@ -1,7 +1,7 @@
 //! Who may use a server by tokens: clients that people let in, and clients that its customer made to act for itself.
 
 use chrono::{DateTime, Utc};
-use domain::{AccessId, AuthorizationId, CustomerId, EmailAddress, Scopes, ServerId};
+use domain::{AccessId, AuthorizationId, CustomerId, EmailAddress, Scopes, ServerId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -50,10 +50,19 @@ pub enum Holder {
 /// What was ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// Whether it was that of a client that acts for itself, which is gone with it.
-    pub is_machine: bool,
+    /// Who had let the client in, and what it was called then; absent of a client that acts for itself, which is gone with it.
+    pub given: Option<GivenBy>,
     /// What came of it.
     pub authorizations: Vec<AuthorizationId>,
+}
+
+/// Who had let a client in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenBy {
+    /// The person.
+    pub user: UserId,
+    /// What the client was called then.
+    pub client_name: String,
 }
 
 /// Which accesses of a server are wanted.
@@ -98,12 +107,14 @@ pub async fn delete(
     .await
     .map_err(during())?;
     let authorizations = ended.into_iter().map(AuthorizationId::from_uuid).collect();
-    let consents = sqlx::query!("DELETE FROM consents WHERE consent_id = $1 AND server_id = $2", id, server)
-        .execute(&mut *connection)
-        .await
-        .map_err(during())?;
-    if consents.rows_affected() > 0 {
-        return Ok(Some(Ended { is_machine: false, authorizations }));
+    let consent =
+        sqlx::query!("DELETE FROM consents WHERE consent_id = $1 AND server_id = $2 RETURNING user_id, client_name", id, server)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(during())?;
+    if let Some(consent) = consent {
+        let given = GivenBy { user: UserId::from_uuid(consent.user_id), client_name: consent.client_name };
+        return Ok(Some(Ended { given: Some(given), authorizations }));
     }
     let clients = sqlx::query!(
         "DELETE FROM clients WHERE client_key = $1 AND server_id = $2 AND customer_id = $3",
@@ -114,7 +125,7 @@ pub async fn delete(
     .execute(connection)
     .await
     .map_err(during())?;
-    Ok((clients.rows_affected() > 0).then_some(Ended { is_machine: true, authorizations }))
+    Ok((clients.rows_affected() > 0).then_some(Ended { given: None, authorizations }))
 }
 
 async fn list_of_people(connection: &mut PgConnection, wanted: Wanted, now: DateTime<Utc>) -> Result<Vec<Access>, StoreError> {

@@ -22,20 +22,30 @@ pub struct SignIn {
     pub used_at: DateTime<Utc>,
     /// From when on it stands for nobody, however much it is used.
     pub expires_at: DateTime<Utc>,
+    /// When its person last showed who they are; absent where an issuer elsewhere let them in without a word of that.
+    pub authenticated_at: Option<DateTime<Utc>>,
+}
+
+/// A sign-in that does not end before the transaction does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// When its person last showed who they are.
+    pub authenticated_at: Option<DateTime<Utc>>,
 }
 
 /// Keeps a new sign-in by the digest of its cookie. Of a person's sign-ins the newest `kept_max` stay.
 pub async fn insert(connection: &mut PgConnection, sign_in: &SignIn, sha256: &Digest, kept_max: i64) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO sign_ins (sign_in_id, user_id, sha256, device, created_at, used_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO sign_ins (sign_in_id, user_id, sha256, device, created_at, used_at, expires_at, authenticated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         sign_in.id.as_uuid(),
         sign_in.user.as_uuid(),
         sha256.as_bytes().as_slice(),
         sign_in.device,
         sign_in.created_at,
         sign_in.used_at,
-        sign_in.expires_at
+        sign_in.expires_at,
+        sign_in.authenticated_at
     )
     .execute(&mut *connection)
     .await
@@ -56,8 +66,8 @@ pub async fn insert(connection: &mut PgConnection, sign_in: &SignIn, sha256: &Di
 pub async fn find_by_sha256(connection: &mut PgConnection, sha256: &Digest) -> Result<Option<SignIn>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "SELECT sign_in_id, user_id, device, sign_ins.created_at, used_at, expires_at FROM sign_ins JOIN users USING (user_id)
-        WHERE sha256 = $1 AND disabled_at IS NULL",
+        "SELECT sign_in_id, user_id, device, sign_ins.created_at, used_at, expires_at, authenticated_at
+        FROM sign_ins JOIN users USING (user_id) WHERE sha256 = $1 AND disabled_at IS NULL",
         sha256.as_bytes().as_slice()
     )
     .fetch_optional(connection)
@@ -75,7 +85,7 @@ pub async fn list(
 ) -> Result<Vec<SignIn>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "SELECT sign_in_id, user_id, device, created_at, used_at, expires_at FROM sign_ins
+        "SELECT sign_in_id, user_id, device, created_at, used_at, expires_at, authenticated_at FROM sign_ins
         WHERE user_id = $1 AND expires_at > $2 AND used_at > $3 ORDER BY sign_in_id DESC",
         user.as_uuid(),
         now,
@@ -87,10 +97,11 @@ pub async fn list(
     Ok(rows.into_iter().map(SignIn::from).collect())
 }
 
-/// When one of a person's sign-ins was made; `None` if it has ended. In a transaction it does not end before that does.
-pub async fn hold(connection: &mut PgConnection, user: UserId, sign_in: SignInId) -> Result<Option<DateTime<Utc>>, StoreError> {
-    sqlx::query_scalar!(
-        "SELECT created_at FROM sign_ins WHERE user_id = $1 AND sign_in_id = $2 FOR SHARE",
+/// One of a person's sign-ins; `None` if it has ended. In a transaction it does not end before that does.
+pub async fn hold(connection: &mut PgConnection, user: UserId, sign_in: SignInId) -> Result<Option<Held>, StoreError> {
+    sqlx::query_as!(
+        Held,
+        "SELECT authenticated_at FROM sign_ins WHERE user_id = $1 AND sign_in_id = $2 FOR SHARE",
         user.as_uuid(),
         sign_in.as_uuid()
     )
@@ -161,6 +172,7 @@ struct Row {
     created_at: DateTime<Utc>,
     used_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    authenticated_at: Option<DateTime<Utc>>,
 }
 
 impl From<Row> for SignIn {
@@ -172,6 +184,7 @@ impl From<Row> for SignIn {
             created_at: row.created_at,
             used_at: row.used_at,
             expires_at: row.expires_at,
+            authenticated_at: row.authenticated_at,
         }
     }
 }
@@ -194,6 +207,7 @@ mod tests {
             created_at: at(0),
             used_at: at(0),
             expires_at: at(100),
+            authenticated_at: Some(at(0)),
         }
     }
 
@@ -213,7 +227,7 @@ mod tests {
         users::set_disabled(&mut connection, ada, None).await.unwrap();
         assert!(!delete(&mut connection, eve, sign_in.id).await.unwrap(), "another's");
         assert_eq!(hold(&mut connection, eve, sign_in.id).await.unwrap(), None, "another's");
-        assert_eq!(hold(&mut connection, ada, sign_in.id).await.unwrap(), Some(at(0)));
+        assert_eq!(hold(&mut connection, ada, sign_in.id).await.unwrap(), Some(Held { authenticated_at: Some(at(0)) }));
         assert!(delete(&mut connection, ada, sign_in.id).await.unwrap());
         assert_eq!(find_by_sha256(&mut connection, &sha256).await.unwrap(), None);
         assert_eq!(hold(&mut connection, ada, sign_in.id).await.unwrap(), None);

@@ -68,6 +68,8 @@ pub struct IssuerState {
 /// A code that waits to be redeemed.
 #[derive(Debug, Clone)]
 struct Code {
+    /// Whether it was asked to say when somebody last showed who they are (OpenID Connect Core 1.0, section 2).
+    says_when: bool,
     nonce: String,
     challenge: String,
     redirect_uri: String,
@@ -185,6 +187,7 @@ impl IssuerState {
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
+            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "email", "email_verified", "name"],
             "authorization_response_iss_parameter_supported": self.promises_issuer,
         });
         let more = self.user_info.as_ref().map_or(json!({}), |_| json!({ "userinfo_endpoint": format!("{issuer}/userinfo") }));
@@ -205,7 +208,8 @@ impl IssuerState {
         if let Some(issuer) = &self.answer_issuer {
             back.query_pairs_mut().append_pair("iss", issuer);
         }
-        self.codes.insert(code, Code { nonce, challenge, redirect_uri });
+        let says_when = fields.contains_key("max_age");
+        self.codes.insert(code, Code { says_when, nonce, challenge, redirect_uri });
         back.into()
     }
 
@@ -231,17 +235,18 @@ impl IssuerState {
             "access_token": self.access_token,
             "token_type": "Bearer",
             "expires_in": 300,
-            "id_token": self.token(issuer, &code.nonce),
+            "id_token": self.token(issuer, &code),
         }))
     }
 
-    fn token(&self, issuer: &str, nonce: &str) -> String {
+    fn token(&self, issuer: &str, code: &Code) -> String {
         let now = SystemClock.now().timestamp();
         let usual = json!({
-            "iss": issuer, "sub": "ada-1", "aud": CLIENT_ID, "exp": now + 300, "iat": now, "nonce": nonce,
+            "iss": issuer, "sub": "ada-1", "aud": CLIENT_ID, "exp": now + 300, "iat": now, "nonce": code.nonce,
             "email": "ada@example.com", "email_verified": true, "name": "Ada Lovelace",
         });
-        let claims = over(usual, &self.claims);
+        let asked = if code.says_when { json!({ "auth_time": now }) } else { json!({}) };
+        let claims = over(over(usual, &asked), &self.claims);
         match self.algorithm {
             "none" => {
                 let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());

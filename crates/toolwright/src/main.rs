@@ -11,6 +11,8 @@ mod layers;
 mod listener;
 mod node;
 mod private_file;
+#[cfg(test)]
+mod proofs;
 mod signals;
 
 use std::process::ExitCode;

@@ -64,6 +64,12 @@
   const ceremonies = {
     "sign-in": async (form) => sign(await ask(form, "/sign-in/passkey/options", {})),
 
+    // What the form is for goes along with it; the passkey only shows who sends it.
+    prove: async (form) => {
+      const { state, credential } = await sign(await ask(form, "/account/passkeys/proof", {}));
+      return { proof_state: state, proof_credential: credential };
+    },
+
     add: async (form, button) => {
       const password = form.elements.namedItem("password");
       const fields = { name: form.elements.namedItem("name").value, password: password?.value ?? "" };
@@ -84,9 +90,9 @@
     fault.hidden = true;
     for (const one of buttons) one.disabled = true;
     try {
-      const { state, credential } = await ceremonies[form.dataset.passkey](form, button);
-      form.elements.namedItem("state").value = state;
-      form.elements.namedItem("credential").value = credential;
+      for (const [name, value] of Object.entries(await ceremonies[form.dataset.passkey](form, button))) {
+        form.elements.namedItem(name).value = value;
+      }
       form.submit();
     } catch (error) {
       fault.textContent = error instanceof Told ? error.message : (SPOKEN[error?.name] ?? "That did not work. Try again.");

@@ -69,7 +69,7 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 
 fn api_routes() -> OpenApiRouter<WebState> {
     use api::{
-        account, audit, clients, components, consent_pins, consents, environment, executions, identities, invitations, members,
+        account, activity, audit, clients, components, consent_pins, consents, environment, executions, identities, invitations, members,
         memberships, modules, passkeys, pins, releases, server_access, servers, tools, tries, versions,
     };
 
@@ -108,8 +108,10 @@ fn api_routes() -> OpenApiRouter<WebState> {
         .routes(routes!(identities::delete_identity))
         .routes(routes!(account::delete_sign_ins))
         .routes(routes!(account::delete_sign_in))
+        .routes(routes!(activity::list_activity))
         .routes(routes!(consents::list_consents))
         .routes(routes!(consents::revoke_consent))
+        .routes(routes!(consents::change_consent))
         .routes(routes!(consent_pins::list_consent_pins, consent_pins::accept_consent_words))
         .routes(routes!(consent_pins::accept_consent_definition))
         .routes(routes!(memberships::leave_customer))

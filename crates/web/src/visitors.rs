@@ -111,7 +111,7 @@ fn check_host(settings: &WebSettings, headers: &HeaderMap, uri: &Uri) -> Result<
 }
 
 /// The public URL's host at every port, and those listed; one that is listed without a port at every port as well.
-fn is_our_host(settings: &WebSettings, host: &Authority) -> bool {
+pub(crate) fn is_our_host(settings: &WebSettings, host: &Authority) -> bool {
     // `user@host` names nobody's host.
     if host.as_str().contains('@') {
         return false;
@@ -124,7 +124,7 @@ fn is_our_host(settings: &WebSettings, host: &Authority) -> bool {
 }
 
 /// The host that was asked for: `Host`, or `:authority` of HTTP/2.
-fn asked(headers: &HeaderMap, uri: &Uri) -> Option<Authority> {
+pub(crate) fn asked(headers: &HeaderMap, uri: &Uri) -> Option<Authority> {
     match headers.get(header::HOST) {
         Some(host) => host.to_str().ok()?.parse().ok(),
         None => uri.authority().cloned(),

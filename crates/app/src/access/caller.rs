@@ -201,6 +201,15 @@ impl Caller {
         }
     }
 
+    /// The consent that the token comes of, if one was shown that comes of any.
+    #[must_use]
+    pub fn consent(&self) -> Option<ConsentId> {
+        match &self.who {
+            Who::Token(token) => token.consent,
+            _ => None,
+        }
+    }
+
     /// The person who asks, or who let the client in that does.
     #[must_use]
     pub fn user(&self) -> Option<UserId> {
@@ -268,6 +277,16 @@ impl Caller {
             Who::Token(token) if token.pins_definitions => token.consent.map(PinHolder::Consent),
             _ => None,
         }
+    }
+
+    /// The same whose key or consent holds back what changes, or does not; whoever has neither is as before.
+    pub(crate) fn holding_back(self, pins_definitions: bool) -> Self {
+        let who = match self.who {
+            Who::Token(token) => Who::Token(Arc::new(TokenCaller { pins_definitions, ..TokenCaller::clone(&token) })),
+            Who::Key(key) => Who::Key(KeyCaller { pins_definitions, ..key }),
+            who => who,
+        };
+        Self { who, ..self }
     }
 
     /// Whether it may read this of a server: a token shows it what it is for.

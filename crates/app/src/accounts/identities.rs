@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{IdentityId, UpstreamId};
 
+use super::ways_in::WaysIn;
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
@@ -35,23 +36,17 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<IdentityView>, AppEr
     Ok(found.into_iter().map(|identity| view(app, identity)).collect())
 }
 
-/// Disconnects one of them. The last way in stays: somebody without a password and without another issuer would never come back.
+/// Disconnects one of them. The last way in stays: somebody without a password, another issuer and a passkey would never come back.
 pub async fn disconnect(app: &App, caller: &Caller, identity: IdentityId) -> Result<(), AppError> {
     let (person, intent) = access::require_person_change(caller, Operation::DisconnectIdentity)?;
     let mut deed = intent.begin(app).await?;
-    // In turn with others who change by what the person signs in.
-    let has_password = store::users::lock_ways_in(&mut deed, person.user).await?.ok_or(AppError::Unauthenticated)?;
-    let identities = store::identities::list(&mut deed, person.user).await?;
-    if !identities.iter().any(|known| known.id == identity) {
-        return Err(AppError::not_found("connected account", identity));
-    }
-    let is_way_in = |issuer: &str| app.upstreams.find_issuer(issuer).is_some();
-    if !has_password && !identities.iter().any(|other| other.id != identity && is_way_in(&other.issuer)) {
-        let message = "this is your last way to sign in: set a password or connect another account first".to_owned();
-        return Err(AppError::Conflict { message });
-    }
+    let ways_in = WaysIn::lock(app, &mut deed, person.user).await?;
+    let known = ways_in.identities.iter().find(|known| known.id == identity);
+    let known = known.ok_or_else(|| AppError::not_found("connected account", identity))?;
     store::identities::delete(&mut deed, person.user, identity).await?;
-    deed.commit(About::a("identity").id(identity.as_uuid())).await?;
+    ways_in.check_left(app, &mut deed, person.user).await?;
+    let upstream = app.upstreams.find_issuer(&known.issuer).map(|upstream| upstream.id.as_str().to_owned());
+    deed.commit(About::a("identity").id(identity.as_uuid()).detail_if("upstream", upstream)).await?;
     tracing::info!(user = %person.user, "somebody disconnected an issuer");
     Ok(())
 }

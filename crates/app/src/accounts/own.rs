@@ -25,6 +25,8 @@ pub struct Account {
     pub name: PersonName,
     /// Whether they have a password. Who has none signs in another way, and may give themselves one.
     pub has_password: bool,
+    /// Whether they have a passkey: who has one and no password shows by it that they are who they are.
+    pub has_passkey: bool,
     /// The customers that they belong to, by name.
     pub memberships: Vec<Membership>,
     /// Their sign-ins, newest first.
@@ -55,6 +57,7 @@ pub async fn load(app: &App, caller: &Caller) -> Result<Account, AppError> {
     let mut connection = app.pool.acquire().await?;
     let sign_ins = store::sign_ins::list(&mut connection, person.user, now, idle_since).await?;
     let credentials = store::users::find_credentials(&mut connection, &known.email).await?;
+    let passkeys = store::passkeys::list_credential_ids(&mut connection, person.user, 1).await?;
     drop(connection);
     let sign_ins = sign_ins.into_iter().map(|sign_in| SignInView {
         sign_in_id: sign_in.id,
@@ -68,6 +71,7 @@ pub async fn load(app: &App, caller: &Caller) -> Result<Account, AppError> {
         email: known.email.clone(),
         name: known.name.clone(),
         has_password: credentials.is_some_and(|credentials| credentials.password.is_some()),
+        has_passkey: !passkeys.is_empty(),
         memberships: known.memberships.clone(),
         sign_ins: sign_ins.collect(),
     })
@@ -76,8 +80,9 @@ pub async fn load(app: &App, caller: &Caller) -> Result<Account, AppError> {
 /// Another password that is to be.
 #[derive(Debug, Clone)]
 pub struct PasswordChange {
-    /// The one that the person has; not looked at if they have none.
-    pub current: SecretString,
+    /// What shows that it is the person: the one that they have, or, of who has none or knows it no more, one of their passkeys. A password of somebody who has none
+    /// stands for nothing but a new sign-in.
+    pub proof: Proof,
     /// The one that is to be.
     pub next: SecretString,
     /// What becomes of the clients that they let in.
@@ -93,7 +98,7 @@ pub enum LetIn {
     Keep,
 }
 
-/// Gives whoever asks another password, if they know the one that they have, or a first one, if they signed in just now. All their sign-ins end,
+/// Gives whoever asks another password, if they show that it is they, or a first one, if they signed in just now. All their sign-ins end,
 /// this one too, whose cookie somebody else may have: whoever had the old password is out, and whoever asks goes on with a new sign-in.
 pub async fn change_password(
     app: &App,
@@ -102,25 +107,33 @@ pub async fn change_password(
     change: PasswordChange,
 ) -> Result<NewSignIn, AccountError> {
     let (person, intent) = access::require_person_change(caller, Operation::ChangePassword)?;
-    let PasswordChange { current, next, clients } = change;
+    let PasswordChange { proof, next, clients } = change;
     let known = find_person(app, person.user).await?;
     password_rules::check(next.expose_secret(), &known.email)?;
     let before = step_up::find_password(app, person).await?;
-    let proof = if before.is_some() { Proof::Password(current) } else { Proof::NewSignIn };
+    let proof = match proof {
+        Proof::Password(_) if before.is_none() => Proof::NewSignIn,
+        proof => proof,
+    };
     step_up::prove(app, person, &whereabouts, proof).await?;
     let digest = app.passwords.digest(next).await?;
     let mut deed = intent.begin(app).await?;
     if !store::users::set_password(&mut deed, person.user, before.as_deref(), &digest, app.clock.now()).await? {
         return Err(AccountError::WrongPassword);
     }
+    // Whoever signed out everywhere meanwhile ended this as well.
+    if store::sign_ins::hold(&mut deed, person.user, person.sign_in).await?.is_none() {
+        return Err(AppError::Unauthenticated.into());
+    }
     let ended = store::sign_ins::delete_all(&mut deed, person.user, None).await?;
     let out = match clients {
         LetIn::End => store::consents::delete_all(&mut deed, person.user).await?,
         LetIn::Keep => Vec::new(),
     };
-    let made = sign_in::begin(app, &mut deed, person.user, whereabouts.device).await?;
+    let made = sign_in::begin(app, &mut deed, person.user, &whereabouts.device, Some(app.clock.now())).await?;
     let about = About::a("user").id(person.user.as_uuid()).detail("sign_ins_ended", ended.len());
-    deed.commit(about.detail("authorizations_ended", out.len())).await?;
+    let about = about.detail("authorizations_ended", out.len()).detail("device", whereabouts.device);
+    deed.commit(about).await?;
     forget_sign_ins(app, ended);
     for authorization in out {
         app.memory.forget_authorization(authorization);

@@ -12,6 +12,7 @@ mod sign_in;
 use chrono::{DateTime, Utc};
 use domain::{PasskeyId, PasskeyName};
 use store::passkeys::Passkey;
+use url::Url;
 
 pub(crate) use self::relying_party::RelyingParty;
 pub use self::{
@@ -21,7 +22,7 @@ pub use self::{
     sign_in::{PasskeySignIn, begin_sign_in, finish_sign_in},
 };
 pub(super) use self::{assertion::verify, ceremony::Purpose};
-use super::step_up;
+use super::{step_up, ways_in::WaysIn};
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
@@ -55,10 +56,10 @@ pub struct Passkeys {
     pub has_password: bool,
 }
 
-/// Whether people can have passkeys here: browsers know them by the name of a host, and only where nobody can listen.
+/// Where browsers have passkeys of people here: they know them by the name of a host, and only where nobody can listen. Absent if nowhere.
 #[must_use]
-pub const fn are_offered(app: &App) -> bool {
-    app.relying_party.is_some()
+pub fn origin(app: &App) -> Option<&Url> {
+    app.relying_party.as_ref().map(RelyingParty::origin)
 }
 
 /// The passkeys of whoever asks, and what they have to show to add another.
@@ -79,13 +80,16 @@ pub async fn rename(app: &App, caller: &Caller, passkey: PasskeyId, name: Passke
     Ok(renamed.into())
 }
 
-/// Removes a passkey of whoever asks: nobody comes in by it from now on. Sign-ins that were made by it go on until they are ended.
+/// Removes a passkey of whoever asks: nobody comes in by it from now on. Sign-ins that were made by it go on until they are ended. The last way in
+/// stays.
 pub async fn remove(app: &App, caller: &Caller, passkey: PasskeyId) -> Result<(), AppError> {
     let (person, intent) = access::require_person_change(caller, Operation::RemovePasskey)?;
     let mut deed = intent.begin(app).await?;
+    let ways_in = WaysIn::lock(app, &mut deed, person.user).await?;
     let removed = store::passkeys::delete(&mut deed, person.user, passkey).await?;
-    removed.ok_or_else(|| AppError::not_found("passkey", passkey))?;
-    deed.commit(About::a("passkey").id(passkey.as_uuid())).await?;
+    let removed = removed.ok_or_else(|| AppError::not_found("passkey", passkey))?;
+    ways_in.check_left(app, &mut deed, person.user).await?;
+    deed.commit(About::a("passkey").id(passkey.as_uuid()).named(&removed.name)).await?;
     tracing::info!(user = %person.user, "somebody removed a passkey");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Signing in by e-mail address and password.
 
+use chrono::{DateTime, Utc};
 use domain::{EmailAddress, SignInId, UserId};
 use secrecy::SecretString;
 use store::PgConnection;
@@ -8,8 +9,11 @@ use super::{AccountError, NewSignIn, SIGN_INS_MAX, Whereabouts, forget_sign_ins,
 use crate::{
     App, AppError, Caller, PersonCaller,
     access::{self, Operation},
-    audit::{self, About},
+    audit::{self, About, Refused},
 };
+
+/// Characters of a device's words that are kept.
+const DEVICE_CHARS_MAX: usize = 120;
 
 /// What somebody signs in with.
 #[derive(Debug, Clone)]
@@ -38,26 +42,27 @@ pub async fn sign_in(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
     let is_right = app.passwords.is_right(new.password, digest.clone()).await?;
     let account = found.as_ref().map(|found| found.user);
     let user = found.filter(|found| is_right && !found.is_disabled).map(|found| found.user);
-    let (Some(user), Some(digest)) = (user, digest) else { return Err(refused(app, caller, account).await) };
+    let refused = async || refused(app, caller, account, &whereabouts.device).await;
+    let (Some(user), Some(digest)) = (user, digest) else { return Err(refused().await) };
     let mut deed = intent.begin(app).await?;
     // Some time has gone by: whoever changed the password or disabled the person meanwhile ended the sign-ins that there were.
     if !store::users::hold_password(&mut deed, user, &digest).await? {
         drop(deed);
-        return Err(refused(app, caller, account).await);
+        return Err(refused().await);
     }
     let replaced = replace(&mut deed, new.cookie.as_deref()).await?;
-    let made = begin(app, &mut deed, user, whereabouts.device).await?;
+    let made = begin(app, &mut deed, user, &whereabouts.device, Some(app.clock.now())).await?;
     let about = About::a("sign_in").id(made.person.sign_in.as_uuid());
-    deed.by(user, made.person.sign_in).commit(about.detail("by", "password")).await?;
+    deed.by(user, made.person.sign_in).commit(about.detail("by", "password").detail("device", whereabouts.device)).await?;
     app.attempts.succeeded(attempt);
     forget_sign_ins(app, replaced.into_iter().collect());
     tracing::info!(%user, "somebody signed in");
     Ok(made)
 }
 
-async fn refused(app: &App, caller: &Caller, account: Option<UserId>) -> AccountError {
+async fn refused(app: &App, caller: &Caller, user: Option<UserId>, device: &str) -> AccountError {
     tracing::info!("a sign-in was refused");
-    audit::record_refused_sign_in(app, caller, account).await;
+    audit::record_refused_sign_in(app, caller, Refused { user, by: "password", device }).await;
     AccountError::Refused
 }
 
@@ -69,12 +74,26 @@ pub(super) async fn replace(connection: &mut PgConnection, cookie: Option<&str>)
     Ok(Some(replaced.id))
 }
 
-/// Begins a sign-in of somebody who has shown who they are.
-pub(super) async fn begin(app: &App, connection: &mut PgConnection, user: UserId, device: String) -> Result<NewSignIn, AppError> {
+/// Begins a sign-in of somebody who has shown who they are: at this moment, or when, as far as it is known, they last did so to an issuer that
+/// lets them in.
+pub(super) async fn begin(
+    app: &App,
+    connection: &mut PgConnection,
+    user: UserId,
+    device: &str,
+    authenticated_at: Option<DateTime<Utc>>,
+) -> Result<NewSignIn, AppError> {
     let (token, now) = (random_token()?, app.clock.now());
     let expires_at = now + app.settings.accounts.sign_in_lifetime;
-    let device = device.chars().take(120).collect();
-    let kept = store::sign_ins::SignIn { id: SignInId::new(), user, device, created_at: now, used_at: now, expires_at };
+    let kept = store::sign_ins::SignIn {
+        id: SignInId::new(),
+        user,
+        device: device.chars().take(DEVICE_CHARS_MAX).collect(),
+        created_at: now,
+        used_at: now,
+        expires_at,
+        authenticated_at,
+    };
     store::sign_ins::insert(connection, &kept, &token.digest(), SIGN_INS_MAX).await?;
     Ok(NewSignIn { person: PersonCaller { user, sign_in: kept.id }, token, expires_at })
 }

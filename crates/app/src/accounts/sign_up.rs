@@ -52,8 +52,9 @@ pub async fn sign_up(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
     }
     let invited = invitation.as_ref().map(|invitation| invitation.invitation.invitation_id.to_string());
     let customer = settle(&mut deed, &user, invitation.as_ref()).await?;
-    let made = sign_in::begin(app, &mut deed, user.id, whereabouts.device).await?;
+    let made = sign_in::begin(app, &mut deed, user.id, &whereabouts.device, Some(now)).await?;
     let about = About::a("user").id(user.id.as_uuid()).of(customer).detail_if("invitation", invited);
+    let about = about.detail("device", whereabouts.device);
     deed.by(user.id, made.person.sign_in).commit(about).await?;
     tracing::info!(user = %user.id, "somebody signed up");
     Ok(made)

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{App, AppError, PersonCaller};
 
-/// A sign-in that is as new as that shows who one is, for people who have nothing else to show.
+/// Who showed so lately by a sign-in who they are need not do it again, if they have nothing else to show.
 const NEW_SIGN_IN: TimeDelta = TimeDelta::minutes(10);
 
 /// What somebody shows.
@@ -71,7 +71,8 @@ async fn prove_by_sign_in(app: &App, person: PersonCaller) -> Result<(), Account
     if !store::passkeys::list_credential_ids(&mut connection, person.user, 1).await?.is_empty() {
         return Err(AccountError::ProofNeeded);
     }
-    let signed_in_at = store::sign_ins::hold(&mut connection, person.user, person.sign_in).await?;
-    let signed_in_at = signed_in_at.ok_or(AppError::Unauthenticated)?;
-    if app.clock.now() - signed_in_at < NEW_SIGN_IN { Ok(()) } else { Err(AccountError::NotFresh) }
+    let held = store::sign_ins::hold(&mut connection, person.user, person.sign_in).await?.ok_or(AppError::Unauthenticated)?;
+    // Who came in by an issuer that did not ask them has shown nothing to anybody.
+    let is_fresh = held.authenticated_at.is_some_and(|at| app.clock.now() - at < NEW_SIGN_IN);
+    if is_fresh { Ok(()) } else { Err(AccountError::NotFresh) }
 }

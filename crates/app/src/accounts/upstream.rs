@@ -8,6 +8,7 @@
 
 mod answer;
 mod begin;
+mod freshness;
 mod over_egress;
 mod people;
 mod provider;
@@ -71,6 +72,14 @@ pub enum UpstreamError {
         "what {title} says of you could not be verified: begin again, and tell whoever runs this installation if it happens twice"
     )]
     NotVerified {
+        /// What it is called.
+        title: String,
+    },
+    /// The issuer was to ask again who it is, and does not say that it did.
+    #[error(
+        "{title} let you in without asking again who you are: sign out there, and begin again; if that does not help, tell whoever runs this installation"
+    )]
+    NotAskedAgain {
         /// What it is called.
         title: String,
     },

@@ -47,7 +47,7 @@ pub async fn change_user(app: &App, caller: &Caller, user: UserId, is_disabled: 
         }
         IsDisabled::No => Vec::new(),
     };
-    let about = About::a("user").id(user.as_uuid()).detail("disabled", is_disabled == IsDisabled::Yes);
+    let about = About::a("user").id(user.as_uuid()).concerning(user).detail("disabled", is_disabled == IsDisabled::Yes);
     deed.commit(about.detail("sign_ins_ended", ended.len())).await?;
     app.memory.people.drop_one(&user);
     forget_sign_ins(app, ended);

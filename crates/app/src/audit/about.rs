@@ -1,6 +1,6 @@
 //! What an entry says of what was changed.
 
-use domain::{CustomerId, Digest, VersionId};
+use domain::{CustomerId, Digest, UserId, VersionId};
 use serde_json::{Map, Value};
 use store::{
     audit::{DETAILS_BYTES_MAX, NAME_CHARS_MAX, Thing},
@@ -12,6 +12,7 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(crate) struct About {
     pub(super) customer: Option<CustomerId>,
+    pub(super) account: Option<UserId>,
     pub(super) thing: Thing,
     pub(super) version: Option<(VersionId, Digest)>,
     pub(super) details: Map<String, Value>,
@@ -21,7 +22,7 @@ impl About {
     /// A thing of that kind, a word in snake case such as `server`.
     pub(crate) fn a(kind: &'static str) -> Self {
         let thing = Thing { kind: kind.to_owned(), id: None, name: None };
-        Self { customer: None, thing, version: None, details: Map::new() }
+        Self { customer: None, account: None, thing, version: None, details: Map::new() }
     }
 
     /// Its id.
@@ -39,6 +40,12 @@ impl About {
     /// Whose it is, where that is not whom the caller acts for.
     pub(crate) const fn of(mut self, customer: CustomerId) -> Self {
         self.customer = Some(customer);
+        self
+    }
+
+    /// Whose account it is about, where that is not the one of who does it.
+    pub(crate) const fn concerning(mut self, account: UserId) -> Self {
+        self.account = Some(account);
         self
     }
 

@@ -42,13 +42,25 @@ impl RefusedSignIns {
     }
 }
 
+/// A sign-in that went wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused<'a> {
+    /// Whose account it would have been, if it is known.
+    pub(crate) user: Option<UserId>,
+    /// By what: `password`, `passkey`, or the issuer's id.
+    pub(crate) by: &'a str,
+    /// What it was tried with, in words.
+    pub(crate) device: &'a str,
+}
+
 /// Writes down that somebody did not sign in: whose account it would have been, if it is one. Of an address without an account nothing is said: people
 /// type passwords there. It changes nothing, so that it is refused as well where this cannot be written.
-pub(crate) async fn record(app: &App, caller: &Caller, user: Option<UserId>) {
+pub(crate) async fn record(app: &App, caller: &Caller, refused: Refused<'_>) {
     let Some(left_out) = app.refused_sign_ins.take(caller.from.address.map(Network::of)) else { return };
-    let about = About::a("user").detail_if("left_out_before", Some(left_out).filter(|count| *count > 0));
-    let about = match user {
-        Some(user) => about.id(user.as_uuid()),
+    let about = About::a("user").detail("by", refused.by).detail("device", refused.device);
+    let about = about.detail_if("left_out_before", Some(left_out).filter(|count| *count > 0));
+    let about = match refused.user {
+        Some(user) => about.id(user.as_uuid()).concerning(user),
         None => about,
     };
     let written = async {

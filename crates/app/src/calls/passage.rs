@@ -143,6 +143,7 @@ fn facts(call: &Call<'_>, id: CallId, request: RequestId, queued_at: DateTime<Ut
         slug: call.server.slug.clone(),
         tool: call.tool.interface.name.clone(),
         version: call.tool.version_id,
+        digest: call.tool.digest,
         queued_at,
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use domain::{ConsentId, Digest, Scopes, ServerTitle, Slug, ToolName, UserId};
+pub use store::consents::PinsDefinitions;
 use store::{
     PgConnection,
     consents::{Consent, ConsentUse, Place},
@@ -78,8 +79,7 @@ pub async fn accept_for_consent(
     let given = find(app, person, consent).await?;
     let tool = given.server.offers.find(name).ok_or_else(|| AppError::not_found("tool", name))?;
     let about = About::a("pin").id(consent.as_uuid()).named(&format!("{}/{name}", given.server.slug));
-    let about = about.detail("client_id", given.consent.client_id.as_str());
-    accept_tool(app, intent.begin(app).await?, &given.server, tool, given.looked_at(digest), about).await
+    accept_tool(app, intent.begin(app).await?, &given.server, tool, given.looked_at(digest), given.named(about)).await
 }
 
 /// Lets the client of a consent read what the server says of itself now. Refused if `digest` says that something else was looked at.
@@ -92,8 +92,32 @@ pub async fn accept_consent_words(
     let (person, intent) = access::require_person_change(caller, Operation::AcceptConsentWords)?;
     let given = find(app, person, consent).await?;
     let about = About::a("pin").id(consent.as_uuid()).named(&given.server.slug);
-    let about = about.detail("client_id", given.consent.client_id.as_str());
-    words::accept(app, intent.begin(app).await?, &given.server, given.looked_at(digest), about).await
+    words::accept(app, intent.begin(app).await?, &given.server, given.looked_at(digest), given.named(about)).await
+}
+
+/// Holds back from now on what changes on the server of a consent, or does not any more: then what was held back is accepted, all of it. A consent that
+/// does so already stays as it is, with what it holds.
+pub async fn set_for_consent(
+    app: &App,
+    caller: &Caller,
+    consent: ConsentId,
+    pins_definitions: PinsDefinitions,
+) -> Result<(), AppError> {
+    let (person, intent) = access::require_person_change(caller, Operation::ChangeConsent)?;
+    let Given { consent, server, .. } = find(app, person, consent).await?;
+    let mut deed = intent.begin(app).await?;
+    if !store::consents::set_pins_definitions(&mut deed, person.user, consent.id, pins_definitions).await? {
+        return Ok(());
+    }
+    if pins_definitions == PinsDefinitions::Yes {
+        pin_for_consent(&mut deed, consent.id, &consent.scopes, &server, app.clock.now()).await?;
+    }
+    let about = About::a("consent").id(consent.id.as_uuid()).named(&server.slug);
+    let about = about.detail("client_id", consent.client_id).detail("client_name", consent.client_name);
+    deed.commit(about.detail("pins_definitions", pins_definitions == PinsDefinitions::Yes)).await?;
+    app.memory.forget_consent(consent.id);
+    app.memory.pins.drop_one(&(PinHolder::Consent(consent.id), server.server_id));
+    Ok(())
 }
 
 /// Pins what `server` says in the scopes of a consent, in the transaction in which that is given: that is what the person agrees to. What it pinned
@@ -170,6 +194,11 @@ impl Given {
             pins_definitions: consent.pins_definitions,
             pinned,
         })
+    }
+
+    /// The same with which client's consent it is.
+    fn named(&self, about: About) -> About {
+        about.detail("client_id", self.consent.client_id.as_str()).detail("client_name", self.consent.client_name.as_str())
     }
 
     fn looked_at(&self, digest: Digest) -> LookedAt {

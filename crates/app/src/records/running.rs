@@ -7,7 +7,9 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{ApiKeyId, AuthorizationId, CallId, CustomerId, RequestId, ServerId, SignInId, Slug, ToolName, UserId, VersionId};
+use domain::{
+    ApiKeyId, AuthorizationId, CallId, CustomerId, Digest, RequestId, ServerId, SignInId, Slug, ToolName, UserId, VersionId,
+};
 use sandbox::Progress;
 
 /// What is known of a call from its beginning.
@@ -25,6 +27,7 @@ pub(crate) struct CallFacts {
     pub(crate) slug: Slug,
     pub(crate) tool: ToolName,
     pub(crate) version: VersionId,
+    pub(crate) digest: Digest,
     pub(crate) queued_at: DateTime<Utc>,
 }
 

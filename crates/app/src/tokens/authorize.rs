@@ -20,7 +20,7 @@ use store::{
 
 use super::exchange::random;
 use crate::{
-    App, AppError, PersonCaller, Whence, Who,
+    App, AppError, PersonCaller, Whence,
     audit::{About, Act, Intent},
     catalogue::{self, ServedServer},
     clients::{self, Client, ClientError},
@@ -270,7 +270,7 @@ async fn allow(
     let writing = async {
         let mut transaction = app.pool.begin().await?;
         let authorization = approve(app, &mut transaction, person, from, approval, now).await?;
-        authorizations::insert(&mut transaction, &authorization).await?;
+        let ended = keep(&mut transaction, person, from, &authorization).await?;
         let kept = Code {
             authorization: authorization.id,
             redirect_uri: asked.reply.redirect_uri().as_str().to_owned(),
@@ -280,9 +280,10 @@ async fn allow(
         };
         codes::insert(&mut transaction, &Digest::from_bytes(code.digest()), &kept).await?;
         transaction.commit().await?;
-        Ok::<_, AppError>(authorization)
+        Ok::<_, AppError>((authorization, ended))
     };
-    forget(app, &writing.await?);
+    let (authorization, ended) = writing.await?;
+    forget(app, &authorization, ended);
     clients::touch(app, &asked.client).await?;
     Ok(code)
 }
@@ -323,11 +324,7 @@ pub(super) async fn approve(
     let about = About::a("consent").id(consent.id.as_uuid()).named(&resource.url(&app.issuer));
     let about = about.detail("pins_definitions", consent.pins_definitions);
     let about = about.detail("client_id", consent.client_id.as_str()).detail("client_name", consent.client_name.as_str());
-    let intent = Intent::of_caller(&Who::Person(*person).at(from), Act::GiveConsent);
-    let intent = match subject {
-        Subject::Customer(customer) => intent.of(*customer),
-        Subject::Server(_) => intent,
-    };
+    let intent = Intent::of_person(person, from, Act::GiveConsent).about_subject(*subject);
     intent.record(transaction, about.detail("scopes", scopes.to_string()), now).await?;
     Ok(Authorization {
         id: AuthorizationId::new(),
@@ -347,8 +344,31 @@ pub(super) async fn approve(
     })
 }
 
-/// Forgets what this node remembers of the consent that was given once more, after the transaction.
-pub(super) fn forget(app: &App, authorization: &Authorization) {
+/// Keeps a new authorization, for which the oldest of its consent make room where there are as many as may be; gives those, each of which the log says
+/// why it ended.
+pub(super) async fn keep(
+    transaction: &mut Transaction,
+    person: &PersonCaller,
+    from: Whence,
+    new: &Authorization,
+) -> Result<Vec<AuthorizationId>, AppError> {
+    let ended = authorizations::insert(transaction, new).await?;
+    // What had expired ended by itself.
+    for authorization in ended.iter().filter(|authorization| authorization.expires_at > new.created_at) {
+        let most = authorizations::OF_CONSENT_MAX;
+        let reason = format!("it made room for a new one: {most} of one consent are in force at most");
+        let about = About::authorization(authorization).detail("client_id", authorization.client_id.as_str());
+        let intent = Intent::of_person(person, from, Act::RevokeAuthorization).about_subject(authorization.subject);
+        intent.record(transaction, about.detail("reason", reason), new.created_at).await?;
+    }
+    Ok(ended.into_iter().map(|authorization| authorization.id).collect())
+}
+
+/// Forgets what this node remembers of the consent that was given once more, and of what ended by it, after the transaction.
+pub(super) fn forget(app: &App, authorization: &Authorization, ended: Vec<AuthorizationId>) {
+    for ended in ended {
+        app.memory.forget_authorization(ended);
+    }
     let Some(given) = authorization.given else { return };
     app.memory.forget_consent(given.consent);
     if let Subject::Server(server) = authorization.subject {
@@ -366,7 +386,7 @@ pub(super) async fn record_refusal(
 ) -> Result<(), AppError> {
     let about = About::a("consent").named(&resource.url(&app.issuer));
     let about = about.detail("client_id", client.id().to_string()).detail("client_name", client.name());
-    let deed = Intent::of_caller(&Who::Person(*person).at(from), Act::RefuseConsent).begin(app).await?;
+    let deed = Intent::of_person(person, from, Act::RefuseConsent).begin(app).await?;
     deed.commit(about).await
 }
 

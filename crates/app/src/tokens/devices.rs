@@ -4,12 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use domain::{Digest, Scopes};
+use domain::{AuthorizationId, Digest, Scopes};
 use oauth::{
     ClientId, DeviceAnswer, DevicePoll, DeviceRefusal, DeviceRequest, GrantType, Resource, Secret, TokenErrorCode, UserCode,
 };
 use store::{
-    authorizations,
+    authorizations::{self, Authorization},
     device_grants::{self, DeviceGrant, DeviceState},
 };
 
@@ -195,16 +195,16 @@ pub async fn decide(
     kept.state = DeviceState::Denied;
     let mut made = None;
     if let Some(approval) = &approval {
-        let authorization = approve(app, &mut transaction, person, from, approval, &kept, now).await?;
+        let (authorization, ended) = approve(app, &mut transaction, person, from, approval, &kept, now).await?;
         kept.authorization = Some(authorization.id);
         kept.state = DeviceState::Approved;
-        made = Some(authorization);
+        made = Some((authorization, ended));
     }
     device_grants::update(&mut transaction, &kept).await.map_err(AppError::from)?;
     transaction.commit().await.map_err(AppError::from)?;
     match made {
-        Some(authorization) => {
-            authorize::forget(app, &authorization);
+        Some((authorization, ended)) => {
+            authorize::forget(app, &authorization, ended);
             clients::touch(app, &asked.client).await?;
         }
         None => authorize::record_refusal(app, person, from, &asked.client, &asked.resource).await?,
@@ -264,12 +264,12 @@ async fn approve(
     approval: &Approval<'_>,
     kept: &DeviceGrant,
     now: DateTime<Utc>,
-) -> Result<authorizations::Authorization, AppError> {
+) -> Result<(Authorization, Vec<AuthorizationId>), AppError> {
     let authorization = authorize::approve(app, transaction, person, from, approval, now).await?;
     // It waits as long as the device may; whoever redeems it moves its end.
-    let authorization = authorizations::Authorization { expires_at: kept.expires_at, ..authorization };
-    authorizations::insert(transaction, &authorization).await?;
-    Ok(authorization)
+    let authorization = Authorization { expires_at: kept.expires_at, ..authorization };
+    let ended = authorize::keep(transaction, person, from, &authorization).await?;
+    Ok((authorization, ended))
 }
 
 fn new_user_code() -> Result<UserCode, AppError> {

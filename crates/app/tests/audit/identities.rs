@@ -39,7 +39,7 @@ async fn each_leaves_one_entry(pool: PgPool) {
     assert_eq!((entry.actor.kind, entry.actor.id), (ActorKind::Person, Some(ada.person.user.as_uuid())));
     assert_eq!((entry.actor.sign_in, entry.thing.id), (Some(ada.person.sign_in), Some(ada.person.user.as_uuid())));
     assert_eq!((entry.request, entry.address), (anyone.from.request, anyone.from.address));
-    assert_eq!(json!(entry.details), json!({"by": "acme"}));
+    assert_eq!(json!(entry.details), json!({"by": "acme", "device": "a test"}));
     log.hide(ada.token.expose());
 
     let begun = begin().await;
@@ -52,6 +52,7 @@ async fn each_leaves_one_entry(pool: PgPool) {
     };
     let ((), entry) = log.one("refuse_sign_in", forged).await;
     assert_eq!((entry.actor.kind, entry.thing.id, entry.address), (ActorKind::Anyone, None, anyone.from.address));
+    assert_eq!((json!(entry.details), entry.account), (json!({"by": "acme", "device": "a test"}), None));
     issuer.change(|state| {
         state.signing_key = 1;
         state.claims = json!({"sub": "bob-elsewhere", "email": "bob@elsewhere.test"});

@@ -2,7 +2,7 @@
 
 use app::{
     Caller, PageRequest, PersonCaller, Who,
-    accounts::{self, AccountError, IsDisabled, LetIn, PasswordChange, SignIn, SignUp},
+    accounts::{self, AccountError, IsDisabled, LetIn, PasswordChange, Proof, SignIn, SignUp},
     api_keys::{self, ApiKeyChange, NewApiKey},
     audit::ActorKind,
     breakers::{self, Force},
@@ -182,7 +182,7 @@ async fn of_people(log: &mut Log<'_>, customer: &TestCustomer) {
     let ((), entry) = log.one("refuse_sign_in", refused).await;
     assert_eq!((entry.actor.kind, entry.thing.id), (ActorKind::Anyone, Some(ada.person.user.as_uuid())));
     assert!(!format!("{entry:?}").contains("bicycles"), "{entry:?}");
-    let change = PasswordChange { current: PASSWORD.into(), next: OTHER.into(), clients: LetIn::Keep };
+    let change = PasswordChange { proof: Proof::Password(PASSWORD.into()), next: OTHER.into(), clients: LetIn::Keep };
     let as_ada = person(ada.person);
     let changed = accounts::change_password(app, &as_ada, whereabouts(), change);
     let (ada, entry) = log.one("change_password", changed).await;

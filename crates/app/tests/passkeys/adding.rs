@@ -136,7 +136,7 @@ async fn another_password_keeps_passkeys_and_ends_what_was_begun(pool: PgPool) {
     let begun = world.begin_adding(&ada).await;
     let answer = made(&mut begun_before, &begun);
 
-    let change = accounts::PasswordChange { current: PASSWORD.into(), next: OTHER.into(), clients: accounts::LetIn::End };
+    let change = accounts::PasswordChange { proof: Proof::Password(PASSWORD.into()), next: OTHER.into(), clients: accounts::LetIn::End };
     accounts::change_password(world.app(), &ada, whereabouts(), change).await.unwrap();
 
     let ended = world.end_adding(&ada, &answer).await;
@@ -166,12 +166,47 @@ async fn one_has_so_many_passkeys_and_no_more(pool: PgPool) {
 
 #[sqlx::test(migrations = "../../migrations")]
 async fn at_an_address_without_a_name_there_are_none(pool: PgPool) {
-    let world = World::open_at(&pool, "http://127.0.0.1:8080").await;
+    let world = World::open_at(&pool, "https://192.0.2.1").await;
     let ada = world.sign_up("ada@example.com").await;
 
-    assert!(!passkeys::are_offered(world.app()));
+    assert_eq!(passkeys::origin(world.app()), None);
     let none = world.try_begin_adding(&ada, Proof::Password(PASSWORD.into())).await;
     assert!(matches!(none, Err(AccountError::NoPasskeys)), "{none:?}");
     let none = passkeys::begin_sign_in(world.app(), &anyone(), BROWSER);
     assert!(matches!(none, Err(AccountError::NoPasskeys)), "{none:?}");
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn an_address_of_this_machine_has_them_by_its_name(pool: PgPool) {
+    let world = World::open_at(&pool, "http://127.0.0.1:8080").await;
+    let ada = world.sign_up("ada@example.com").await;
+    let mut authenticator = SoftAuthenticator::new("http://localhost:8080");
+
+    world.add(&ada, &mut authenticator).await;
+
+    assert!(world.sign_in(&mut authenticator).await.is_ok());
+    authenticator.origin = "http://127.0.0.1:8080".to_owned();
+    assert!(is_refused(&world.sign_in(&mut authenticator).await), "browsers have none there");
+}
+
+/// Whoever lost the password is not out: a passkey shows who they are as well.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_passkey_gives_another_password(pool: PgPool) {
+    let world = World::open(&pool).await;
+    let ada = world.sign_up("ada@example.com").await;
+    let mut authenticator = SoftAuthenticator::new(ORIGIN);
+    world.add(&ada, &mut authenticator).await;
+    let change = async |proof| {
+        let change = accounts::PasswordChange { proof, next: "nineteen green bicycles".into(), clients: accounts::LetIn::Keep };
+        accounts::change_password(world.app(), &ada, whereabouts(), change).await
+    };
+
+    let without = change(Proof::NewSignIn).await;
+    let proof = passkeys::begin_proof(world.app(), &ada).await.unwrap();
+    let by_passkey = change(Proof::Passkey(signed(&mut authenticator, &proof))).await;
+    let once_more = change(Proof::Passkey(signed(&mut authenticator, &proof))).await;
+
+    assert!(matches!(without, Err(AccountError::ProofNeeded)), "{without:?}");
+    assert!(by_passkey.is_ok(), "{by_passkey:?}");
+    assert!(once_more.is_err(), "its sign-in has ended, and its answer was used");
 }

@@ -41,10 +41,53 @@ async fn each_leaves_one_entry(pool: PgPool) {
     }
     assert_eq!((by_passkey.actor.kind, by_passkey.actor.id), (ActorKind::Person, Some(person.user.as_uuid())));
     assert_eq!(by_passkey.thing.id, Some(signed_in.person.sign_in.as_uuid()));
-    assert_eq!(json!(by_passkey.details), json!({"by": "passkey"}));
-    assert_eq!((refused.actor.kind, refused.thing.id), (ActorKind::Anyone, None));
+    assert_eq!(json!(by_passkey.details), json!({"by": "passkey", "device": "Firefox on Linux"}));
+    assert_eq!((refused.actor.kind, refused.thing.id, refused.account), (ActorKind::Anyone, None, None), "nobody has it any more");
+    assert_eq!(json!(refused.details), json!({"by": "passkey", "device": "Firefox on Linux"}));
     log.hide(PASSWORD);
     log.hide(signed_in.token.expose());
     log.end(OPERATIONS).await;
     world.app.stop().await;
+}
+
+/// One that comes too late, or a second time, signs nobody in: it is a sign-in that failed.
+#[sqlx::test(migrations = "../../migrations")]
+async fn an_answer_that_counts_no_more_leaves_an_entry_about_whose_it_is(pool: PgPool) {
+    let world = World::open(&pool).await;
+    let mut log = Log::of(&world.app);
+    let ada = world.sign_up("ada@example.com").await;
+    let Who::Person(person) = ada.who else { panic!("{ada:?}") };
+    let mut authenticator = SoftAuthenticator::new(ORIGIN);
+    authenticator.counter = None;
+    world.add(&ada, &mut authenticator).await;
+    let answer = signed(&mut authenticator, &world.begin_sign_in());
+    let late = signed(&mut authenticator, &world.begin_sign_in());
+    world.end_sign_in(answer.clone()).await.unwrap();
+
+    let ((), used) = log.one("refuse_sign_in", over(&world, answer)).await;
+    world.later(Duration::from_mins(5));
+    let ((), expired) = log.one("refuse_sign_in", over(&world, late.clone())).await;
+    let unread = PasskeyAnswer { credential: "{}".to_owned(), ..late.clone() };
+    let ((), nobodys) = log.one("refuse_sign_in", over(&world, unread)).await;
+
+    for entry in [used, expired] {
+        assert_eq!((entry.actor.kind, entry.thing.id), (ActorKind::Anyone, Some(person.user.as_uuid())));
+        assert_eq!(entry.account, Some(person.user), "it is told to its person");
+    }
+    assert_eq!((nobodys.thing.id, nobodys.account), (None, None));
+    let written = async || log.entries().await.iter().filter(|entry| entry.operation == "refuse_sign_in").count();
+    let network = Caller { from: whence(), ..anyone() };
+    for _ in 0..25 {
+        let new = PasskeySignIn { browser: BROWSER.to_owned(), answer: late.clone(), cookie: None };
+        let _ = passkeys::finish_sign_in(world.app(), &network, whereabouts(), new).await;
+    }
+    assert_eq!(written().await, 23, "and no more than twenty of one network in an hour");
+    world.app.stop().await;
+}
+
+async fn over(world: &World, answer: PasskeyAnswer) -> Result<(), String> {
+    match world.end_sign_in(answer).await {
+        Err(AccountError::CeremonyOver) => Ok(()),
+        other => Err(format!("{other:?}")),
+    }
 }

@@ -83,7 +83,8 @@ async fn of_consents(log: &mut Log<'_>, scene: &Scene) {
     let details = json!({"client_id": client.id().to_string(), "client_name": "A client", "scopes": "mcp:tools", "pins_definitions": false});
     assert_eq!((json!(given.details), given.thing.name.as_ref()), (details, Some(&server(SLUG))));
     assert_eq!((given.thing.id, revoked.thing.id), (Some(consent.as_uuid()), Some(consent.as_uuid())));
-    assert_eq!(json!(revoked.details), json!({"authorizations_ended": 1}));
+    let details = json!({"authorizations_ended": 1, "client_id": client.id().to_string(), "client_name": "A client"});
+    assert_eq!(json!(revoked.details), details);
     for entry in [refused, given, revoked] {
         assert_eq!((entry.actor.kind, entry.actor.id), (ActorKind::Person, Some(scene.owner.user.as_uuid())));
         assert_eq!((entry.actor.sign_in, entry.customer), (Some(scene.owner.sign_in), None), "people's own: {entry:?}");
@@ -159,4 +160,31 @@ fn hide(log: &mut Log<'_>, tokens: &[&Tokens]) {
         log.hide(&tokens.access);
         tokens.refresh.iter().for_each(|refresh| log.hide(refresh));
     }
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn the_oldest_authorization_that_makes_room_for_a_new_one_leaves_an_entry_that_says_so(pool: PgPool) {
+    let scene = Scene::set(&pool).await;
+    let log = Log::of(&scene.test);
+    let first = scene.tokens("mcp:tools").await;
+    for _ in 1..32 {
+        scene.tokens("mcp:tools").await;
+    }
+    assert!(!is_refused(&scene.use_server(&first.access).await), "as many as may be are in force");
+    let before = log.entries().await.len();
+
+    let newest = scene.tokens("mcp:tools").await;
+
+    assert!(is_refused(&scene.use_server(&first.access).await), "at once on this node");
+    assert!(!is_refused(&scene.use_server(&newest.access).await));
+    let entries = log.entries().await;
+    assert_eq!(entries.len(), before + 3);
+    let [made, revoked, given] = [&entries[0], &entries[1], &entries[2]];
+    let operations = [made, revoked, given].map(|entry| entry.operation.as_str());
+    assert_eq!(operations, ["make_authorization", "revoke_authorization", "give_consent"]);
+    assert_eq!(revoked.details["reason"], "it made room for a new one: 32 of one consent are in force at most");
+    assert_eq!((revoked.actor.kind, revoked.actor.id), (ActorKind::Person, Some(scene.owner.user.as_uuid())));
+    assert_eq!((revoked.account, revoked.customer), (Some(scene.owner.user), None));
+    assert_ne!(revoked.thing.id, made.thing.id);
+    scene.test.stop().await;
 }

@@ -1,6 +1,6 @@
 //! A client that is let in while its person changes their password: by an old sign-in nothing outlives the change.
 
-use app::accounts::{self, LetIn, PasswordChange, SignUp, Whereabouts};
+use app::accounts::{self, LetIn, PasswordChange, Proof, SignUp, Whereabouts};
 use sqlx::{Connection as _, PgConnection};
 
 use super::*;
@@ -26,7 +26,7 @@ fn whereabouts() -> Whereabouts {
 }
 
 async fn change(app: &App, person: PersonCaller) {
-    let change = PasswordChange { current: OLD.into(), next: NEW.into(), clients: LetIn::End };
+    let change = PasswordChange { proof: Proof::Password(OLD.into()), next: NEW.into(), clients: LetIn::End };
     accounts::change_password(app, &Caller::of(Who::Person(person)), whereabouts(), change).await.unwrap();
 }
 

@@ -4,7 +4,7 @@ use app::{
     AcceptAt, PageRequest, audit,
     audit::AuditFilter,
     calls, catalogue, consents,
-    pins::{self, ConsentPins, WantedPins},
+    pins::{self, ConsentPins, PinsDefinitions, WantedPins},
     servers,
 };
 use domain::{AccessPolicy, ConsentId, Status};
@@ -16,7 +16,7 @@ use super::*;
 use crate::sources::{ADD, eventually, tool_name};
 
 /// What leaves an entry in the audit log, and is driven here.
-pub(crate) const OPERATIONS: &[&str] = &["accept_consent_definition", "accept_consent_words"];
+pub(crate) const OPERATIONS: &[&str] = &["accept_consent_definition", "accept_consent_words", "change_consent"];
 
 /// A tool that the server has from the begin.
 async fn scene(pool: &PgPool) -> Scene {
@@ -293,5 +293,106 @@ async fn it_is_proposed_where_the_server_is_somebody_elses_and_as_it_was_before(
     assert!(!proposed(&stranger).await);
     let management = ask(scene.app(), &scene.client, &format!("{ISSUER}/api/v1"), "servers:read").await.unwrap();
     assert!(!authorize::offer(scene.app(), &scene.owner, &management).await.unwrap().pins_definitions);
+    scene.test.stop().await;
+}
+
+/// What is heard of changes within some time; none if nothing is.
+async fn heard(app: &App, watch: &mut app::Watch) -> Option<app::offers::Changes> {
+    tokio::time::timeout(std::time::Duration::from_millis(600), watch.changed(app)).await.ok().map(Result::unwrap)
+}
+
+async fn watch(app: &App, tokens: &Tokens) -> app::Watch {
+    let caller = Caller::of(tokens::authenticate(app, &tokens.access, Wanted::Server(&slug(SLUG))).await.unwrap());
+    catalogue::watch(app, &caller, &slug(SLUG)).await.unwrap()
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn what_is_accepted_is_told_to_those_clients_that_it_was_held_back_from(pool: PgPool) {
+    let scene = scene(&pool).await;
+    let options =
+        TestOptions { clock: Arc::clone(&scene.clock) as _, artifacts: Some(scene.test.artifacts()), ..TestOptions::default() };
+    let there = TestApp::start_with(&pool, options).await;
+    let change = servers::ServerChange { access: Some(AccessPolicy::Consent), ..servers::ServerChange::default() };
+    servers::change(scene.app(), &scene.customer.caller, &slug(SLUG), change).await.unwrap();
+    let mine = let_in(&scene, "mcp:tools", true).await;
+    let stranger = person(&pool, None).await;
+    let asked = ask(scene.app(), &scene.client, &server(SLUG), "mcp:tools").await.unwrap();
+    let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: true };
+    let location = authorize::decide(scene.app(), &stranger, Whence::default(), &asked, decision).await.unwrap();
+    let theirs = redeem(scene.app(), &scene.client, &parameter(&location, "code").unwrap()).await.unwrap();
+    release(&scene, &changed()).await;
+    assert!(within_a_second(async || is_held_back(there.app(), &mine).await).await);
+    let mut here = watch(scene.app(), &mine).await;
+    let (mut elsewhere, mut other) = (watch(there.app(), &mine).await, watch(scene.app(), &theirs).await);
+
+    let owner = Caller::of(Who::Person(scene.owner));
+    let id = consent(&scene).await.consent_id;
+    let now = pinned(&scene, id).await.pinned.tools.items[0].now.unwrap();
+    pins::accept_for_consent(scene.app(), &owner, id, &tool_name("add"), now).await.unwrap();
+
+    for (app, watch) in [(scene.app(), &mut here), (there.app(), &mut elsewhere)] {
+        let changes = heard(app, watch).await.expect("nothing was heard");
+        assert!(changes.tools && !changes.resources && !changes.prompts, "{changes:?}");
+        assert!(heard(app, watch).await.is_none(), "and once");
+    }
+    assert!(heard(scene.app(), &mut other).await.is_none(), "theirs is held back still");
+    assert!(is_held_back(scene.app(), &theirs).await);
+    scene.test.stop().await;
+    there.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn holding_back_is_switched_on_and_off_later(pool: PgPool) {
+    let scene = scene(&pool).await;
+    let tokens = let_in(&scene, "mcp:tools", false).await;
+    let owner = Caller::of(Who::Person(scene.owner));
+    let id = consent(&scene).await.consent_id;
+    let set = async |wanted| pins::set_for_consent(scene.app(), &owner, id, wanted).await;
+    let entries = async || {
+        let filter = AuditFilter { operation: Some("change_consent".to_owned()), ..AuditFilter::default() };
+        audit::list(scene.app(), &scene.test.admin(), filter, &PageRequest::default()).await.unwrap().items
+    };
+    let stranger = Caller::of(Who::Person(person(&pool, None).await));
+    let theirs = pins::set_for_consent(scene.app(), &stranger, id, PinsDefinitions::Yes).await;
+    assert!(matches!(theirs, Err(AppError::NotFound { what: "consent", .. })), "{theirs:?}");
+    release(&scene, &changed()).await;
+    assert!(!is_held_back(scene.app(), &tokens).await);
+
+    set(PinsDefinitions::Yes).await.unwrap();
+    assert!(!is_held_back(scene.app(), &tokens).await, "from this day on");
+    assert_eq!(rows(&pool).await, (1, 1), "what there is counts, read or not");
+    release(&scene, ADD).await;
+    assert!(is_held_back(scene.app(), &tokens).await, "also by tokens that are in memory");
+    set(PinsDefinitions::Yes).await.unwrap();
+    assert!(is_held_back(scene.app(), &tokens).await, "once more accepts nothing");
+    assert_eq!(consent(&scene).await.held_back, 1);
+    let mut watching = watch(scene.app(), &tokens).await;
+
+    set(PinsDefinitions::No).await.unwrap();
+    assert!(!is_held_back(scene.app(), &tokens).await);
+    assert_eq!(rows(&pool).await, (0, 0));
+    assert!(heard(scene.app(), &mut watching).await.expect("nothing was heard").tools, "its list says something else");
+    assert_eq!(consent(&scene).await.pins_definitions, false);
+
+    let [off, on] = entries().await.try_into().unwrap();
+    assert_eq!((&on.details["pins_definitions"], &off.details["pins_definitions"]), (&json!(true), &json!(false)));
+    for entry in [on, off] {
+        assert_eq!((entry.thing.id, entry.account, entry.customer), (Some(id.as_uuid()), Some(scene.owner.user), None));
+    }
+    scene.test.stop().await;
+}
+
+/// A consent for a customer's servers has no server whose tools could change.
+#[sqlx::test(migrations = "../../migrations")]
+async fn what_is_let_look_after_servers_has_nothing_to_hold_back(pool: PgPool) {
+    let scene = scene(&pool).await;
+    let asked = ask(scene.app(), &scene.client, &format!("{ISSUER}/api/v1"), "servers:read").await.unwrap();
+    let decision = Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: false };
+    authorize::decide(scene.app(), &scene.owner, Whence::default(), &asked, decision).await.unwrap();
+    let id = consent(&scene).await.consent_id;
+
+    let refused = pins::set_for_consent(scene.app(), &Caller::of(Who::Person(scene.owner)), id, PinsDefinitions::Yes).await;
+
+    assert!(matches!(refused, Err(AppError::NotFound { what: "consent", .. })), "{refused:?}");
     scene.test.stop().await;
 }

@@ -21,6 +21,11 @@ pub(super) fn part_of(uri: &Uri, entries_max: u32) -> Result<PageRequest, ApiErr
     Ok(PageRequest::new(find(uri, "after"), Some(entries_max))?)
 }
 
+/// Whether a page shows a part of its list that is not the first.
+pub(super) fn is_continued(uri: &Uri) -> bool {
+    find(uri, "after").is_some()
+}
+
 fn find(uri: &Uri, wanted: &str) -> Option<String> {
     let query = uri.query().unwrap_or_default().as_bytes();
     form_urlencoded::parse(query).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use app::{
     App, AppError, accounts,
-    pins::{self, ConsentPins, Difference, PinView, ServerPinView, WantedPins},
+    pins::{self, ConsentPins, Difference, PinView, PinsDefinitions, ServerPinView, WantedPins},
 };
 use askama::Template;
 use axum::{
@@ -20,6 +20,7 @@ use super::{
     access::ConsentPath,
     asked_page,
     csrf::CsrfToken,
+    difference_words,
     form::PostedForm,
     moment::Moment,
     page::{self, Frame, FramePerson, HtmlPage},
@@ -60,6 +61,7 @@ struct ShownChange {
 
 /// A place of it.
 struct ShownDifference {
+    words: String,
     path: String,
     before: Option<String>,
     now: Option<String>,
@@ -120,9 +122,27 @@ pub(super) async fn accept(
     Ok(page::see_other(&format!("/account/access/{consent_id}?done={done}")))
 }
 
+/// The form that holds back from now on what changes, or does not any more.
+pub(super) async fn hold_back(
+    State(app): State<Arc<App>>,
+    signed_in: SignedIn,
+    Path(ConsentPath { consent_id }): Path<ConsentPath>,
+    form: PostedForm,
+) -> Result<Response, ApiError> {
+    let (wanted, done) = match form.text("hold_back") {
+        "yes" => (PinsDefinitions::Yes, "held-back"),
+        "no" => (PinsDefinitions::No, "let-through"),
+        _ => return Err(ApiError::invalid("the form does not say whether what changes is held back")),
+    };
+    pins::set_for_consent(&app, &signed_in.caller(), consent_id, wanted).await?;
+    Ok(page::see_other(&format!("/account/access/{consent_id}?done={done}")))
+}
+
 fn notice(uri: &Uri) -> Option<&'static str> {
     match asked_page::done(uri)?.as_str() {
         "accepted" => Some("Accepted: the client may use it as it is now."),
+        "held-back" => Some("What changes from now on is held back until you accept it."),
+        "let-through" => Some("Nothing is held back any more: the client uses every tool as it is."),
         "changed-again" => Some("It has changed once more since you looked at it. Nothing was accepted: look again."),
         _ => None,
     }
@@ -147,7 +167,7 @@ impl ShownChange {
 
 impl From<Difference> for ShownDifference {
     fn from(Difference { path, pinned, now }: Difference) -> Self {
-        Self { path, before: pinned.map(text), now: now.map(text) }
+        Self { words: difference_words::in_words(&path), path, before: pinned.map(text), now: now.map(text) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use app::{
     App, Caller,
     accounts::{
-        self, AccountError, IdentityView, Proof,
+        self, AccountError, IdentityView,
         upstream::{self, UpstreamError},
     },
 };
@@ -24,6 +24,8 @@ use super::{
     moment::Moment,
     overview,
     page::{self, Frame, HtmlPage},
+    passkeys::PasskeyPlace,
+    prove::{self, Prove},
     return_to::ReturnTo,
     sign_in::{answer, sentence, with_cookies},
     signed_in::SignedIn,
@@ -38,6 +40,7 @@ use crate::{WebSettings, error::ApiError, extract::Path};
 pub(super) struct Identities {
     csrf: CsrfToken,
     has_password: bool,
+    prove: Prove,
     connected: Vec<ShownIdentity>,
     /// Issuers that can be connected.
     others: Vec<Other>,
@@ -79,7 +82,13 @@ pub(super) struct IdentityPath {
 
 impl Identities {
     /// Those of whoever asks.
-    pub(super) async fn of(app: &App, caller: &Caller, csrf: CsrfToken, has_password: bool) -> Result<Self, ApiError> {
+    pub(super) async fn of(
+        app: &App,
+        caller: &Caller,
+        csrf: CsrfToken,
+        has_password: bool,
+        prove: Prove,
+    ) -> Result<Self, ApiError> {
         let identities = accounts::list_identities(app, caller).await?;
         let is_connected = |id: &UpstreamId| identities.iter().any(|identity| identity.upstream.as_ref() == Some(id));
         let others = upstream::list(app).into_iter().filter(|upstream| !is_connected(&upstream.id));
@@ -88,6 +97,7 @@ impl Identities {
             connected: identities.into_iter().map(ShownIdentity::of).collect(),
             csrf,
             has_password,
+            prove,
         })
     }
 
@@ -114,15 +124,13 @@ pub(super) async fn connect(
     State(settings): State<Arc<WebSettings>>,
     signed_in: SignedIn,
     whereabouts::From(whereabouts): whereabouts::From,
+    place: PasskeyPlace,
     Path(path): Path<UpstreamPath>,
     form: PostedForm,
 ) -> Result<Response, ApiError> {
     let caller = signed_in.caller();
-    // Who has no password has no field for it, and shows by a new sign-in that it is they.
-    let proof = match form.text("password") {
-        "" => Proof::NewSignIn,
-        _ => Proof::Password(form.secret("password")),
-    };
+    // Who has no password has no field for it, and shows by a passkey that it is they, or, without one, by a new sign-in.
+    let proof = prove::shown(&form, "password");
     let error = match upstream::begin_connection(&app, &caller, &whereabouts, path.id(), proof).await {
         Ok(begun) => {
             let cookie = keep(&settings, &begun, &ReturnTo::account())?;
@@ -136,10 +144,12 @@ pub(super) async fn connect(
         UpstreamError::Account(
             error @ (AccountError::WrongPassword
             | AccountError::ProofNeeded
+            | AccountError::PasskeyRefused
+            | AccountError::CeremonyOver
             | AccountError::NotFresh
             | AccountError::TooMany { .. }),
         ) => {
-            let page = overview::with_faults(&app, signed_in, Faults::general(sentence(&error))).await?;
+            let page = overview::with_faults(&app, signed_in, &place, Faults::general(sentence(&error))).await?;
             answer(error, |status| page.with_status(status).into_response())
         }
         error => fault(error, &Way::Account),
@@ -150,6 +160,7 @@ pub(super) async fn connect(
 pub(super) async fn disconnect(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
+    place: PasskeyPlace,
     Path(IdentityPath { identity_id }): Path<IdentityPath>,
     _form: PostedForm,
 ) -> Result<Response, ApiError> {
@@ -157,7 +168,7 @@ pub(super) async fn disconnect(
         Ok(()) => Ok(page::see_other("/account?done=disconnected")),
         Err(error) => {
             let error = AccountError::App(error);
-            let page = overview::with_faults(&app, signed_in, Faults::general(sentence(&error))).await?;
+            let page = overview::with_faults(&app, signed_in, &place, Faults::general(sentence(&error))).await?;
             answer(error, |status| page.with_status(status).into_response())
         }
     }

@@ -2,20 +2,25 @@
 //! Passkeys alone need a script, which is asked for where they are used and nowhere else.
 
 mod access;
+mod activity;
+mod activity_words;
 mod asked_page;
 mod assets;
 mod changes;
 pub(crate) mod cookies;
 pub(crate) mod csrf;
+mod difference_words;
 pub(crate) mod fields;
 pub(crate) mod form;
 mod identities;
 mod invitation;
 mod members;
 mod moment;
+mod not_me;
 mod overview;
 pub(crate) mod page;
 mod passkeys;
+mod prove;
 pub(crate) mod return_to;
 pub(crate) mod same_origin;
 mod sign_in;
@@ -45,11 +50,14 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/account/password", post(overview::change_password))
         .route("/account/sign-ins/{sign_in_id}/end", post(overview::end_sign_in))
         .route("/account/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .route("/account/activity", get(activity::show))
+        .route("/account/not-me", get(not_me::show).post(not_me::change_password))
         .route("/account/upstreams/{upstream_id}/connect", post(identities::connect))
         .route("/account/identities/{identity_id}/disconnect", post(identities::disconnect))
         .route("/account/access", get(access::show))
         .route("/account/access/{consent_id}", get(changes::show))
         .route("/account/access/{consent_id}/accept", post(changes::accept))
+        .route("/account/access/{consent_id}/hold-back", post(changes::hold_back))
         .route("/account/access/{consent_id}/end", post(access::take_back))
         .merge(customer_routes())
         .route("/sign-in/passkey", post(passkeys::sign_in))

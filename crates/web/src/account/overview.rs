@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use app::{
     App,
-    accounts::{self, Account, AccountError, LetIn, PasswordChange},
+    accounts::{self, Account, AccountError, LetIn, PasswordChange, Proof},
 };
 use askama::Template;
 use axum::{
@@ -22,7 +22,9 @@ use super::{
     fields::{Faults, Field, FieldKind},
     form::PostedForm,
     identities::Identities,
-    page::{self, Frame, FramePerson, HtmlPage},
+    page::{self, Frame, FramePerson, HtmlPage, Script},
+    passkeys::PasskeyPlace,
+    prove::{self, Prove},
     sign_in::{answer, cookie_of, sentence, with_cookies},
     signed_in::SignedIn,
     whereabouts,
@@ -39,6 +41,7 @@ struct AccountPage {
     account: Account,
     sign_ins: Vec<ShownSignIn>,
     identities: Identities,
+    prove: Prove,
     current: Field,
     next: Field,
 }
@@ -61,8 +64,13 @@ pub(super) struct SignInPath {
 }
 
 /// The page.
-pub(super) async fn show(State(app): State<Arc<App>>, signed_in: SignedIn, uri: Uri) -> Result<Response, ApiError> {
-    Ok(draw(&app, signed_in, notice(&uri), Faults::default()).await?.into_response())
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    signed_in: SignedIn,
+    place: PasskeyPlace,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    Ok(draw(&app, signed_in, &place, notice(&uri), Faults::default()).await?.into_response())
 }
 
 /// The form for another password.
@@ -71,10 +79,11 @@ pub(super) async fn change_password(
     State(settings): State<Arc<WebSettings>>,
     signed_in: SignedIn,
     whereabouts::From(whereabouts): whereabouts::From,
+    place: PasskeyPlace,
     form: PostedForm,
 ) -> Result<Response, ApiError> {
     let clients = if form.text("end_clients").is_empty() { LetIn::Keep } else { LetIn::End };
-    let change = PasswordChange { current: form.secret("current"), next: form.secret("next"), clients };
+    let change = password_change(&form, clients);
     let error = match accounts::change_password(&app, &signed_in.caller(), whereabouts, change).await {
         Ok(made) => {
             let cookie = cookie_of(&app, &settings, &made)?;
@@ -82,14 +91,35 @@ pub(super) async fn change_password(
         }
         Err(error) => error,
     };
-    let text = sentence(&error);
-    let faults = match &error {
+    let page = with_faults(&app, signed_in, &place, password_faults(&error)).await?;
+    answer(error, |status| page.with_status(status).into_response())
+}
+
+/// What a form for another password says.
+pub(super) fn password_change(form: &PostedForm, clients: LetIn) -> PasswordChange {
+    let proof = match prove::shown(form, "current") {
+        // A field that was left empty; of somebody without a password there is none.
+        Proof::NewSignIn => Proof::Password(form.secret("current")),
+        proof => proof,
+    };
+    PasswordChange { proof, next: form.secret("next"), clients }
+}
+
+/// What is wrong with it, beside its fields.
+pub(super) fn password_faults(error: &AccountError) -> Faults {
+    let text = sentence(error);
+    match error {
         AccountError::WrongPassword => Faults::of_field("current", text),
         AccountError::Password(_) => Faults::of_field("next", text),
         _ => Faults::general(text),
-    };
-    let page = with_faults(&app, signed_in, faults).await?;
-    answer(error, |status| page.with_status(status).into_response())
+    }
+}
+
+/// Its fields: the password that there is, and the one that is to be.
+pub(super) fn password_fields(faults: &Faults) -> [Field; 2] {
+    let next = Field::new("next", "New password", FieldKind::NewPassword)
+        .with_hint("12 characters or more. Some words that have nothing to do with each other are best.");
+    [Field::new("current", "Your password", FieldKind::CurrentPassword).judged(faults), next.judged(faults)]
 }
 
 /// The form that ends one sign-in.
@@ -104,8 +134,13 @@ pub(super) async fn end_sign_in(
 }
 
 /// The page again, with what was wrong in one of its forms.
-pub(super) async fn with_faults(app: &App, signed_in: SignedIn, faults: Faults) -> Result<HtmlPage<impl Template>, ApiError> {
-    draw(app, signed_in, None, faults).await
+pub(super) async fn with_faults(
+    app: &App,
+    signed_in: SignedIn,
+    place: &PasskeyPlace,
+    faults: Faults,
+) -> Result<HtmlPage<impl Template>, ApiError> {
+    draw(app, signed_in, place, None, faults).await
 }
 
 /// What was done before this page: one of a few words, so that a link cannot make the page say anything else.
@@ -114,6 +149,7 @@ fn notice(uri: &Uri) -> Option<&'static str> {
     let (_, done) = form_urlencoded::parse(query).find(|(name, _)| name == "done")?;
     match done.as_ref() {
         "password" => Some("Your password is changed. Everywhere else you are signed out."),
+        "secured" => Some("Your password is changed. Everybody else is signed out, and no program is let in any more."),
         "connected" => Some("The account is connected: sign in with it from now on."),
         "disconnected" => Some("The account is disconnected."),
         "ended" => Some("That sign-in has ended."),
@@ -126,27 +162,31 @@ fn notice(uri: &Uri) -> Option<&'static str> {
 async fn draw(
     app: &App,
     signed_in: SignedIn,
+    place: &PasskeyPlace,
     notice: Option<&'static str>,
     faults: Faults,
 ) -> Result<HtmlPage<AccountPage>, ApiError> {
     let caller = signed_in.caller();
     let csrf = signed_in.csrf;
     let account = accounts::load(app, &caller).await?;
-    let identities = Identities::of(app, &caller, csrf.clone(), account.has_password).await?;
+    let prove = Prove::of(&account, place, "/account");
+    let script = if prove.origin.is_some() { place.script() } else { Script::None };
+    let identities = Identities::of(app, &caller, csrf.clone(), account.has_password, prove.clone()).await?;
+    let [current, next] = password_fields(&faults);
     let person = FramePerson { email: account.email.to_string(), csrf: csrf.clone() };
-    Ok(HtmlPage::new(AccountPage {
+    let page = HtmlPage::new(AccountPage {
         identities,
+        prove,
         frame: Frame::narrow("Your account").wide().of(person),
         csrf,
         notice,
         sign_ins: account.sign_ins.iter().map(ShownSignIn::of).collect(),
         account,
-        current: Field::new("current", "Your password", FieldKind::CurrentPassword).judged(&faults),
-        next: Field::new("next", "New password", FieldKind::NewPassword)
-            .with_hint("12 characters or more. Some words that have nothing to do with each other are best.")
-            .judged(&faults),
+        current,
+        next,
         faults,
-    }))
+    });
+    Ok(page.with_script(script))
 }
 
 impl ShownSignIn {

@@ -1,6 +1,7 @@
 //! `/account/passkeys`: what somebody sees and does about their passkeys.
 
 mod ceremonies;
+mod place;
 mod sign_in;
 
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{EmailAddress, NameError, PasskeyId, PasskeyName};
-use http::{StatusCode, Uri};
+use http::Uri;
 use serde::Deserialize;
 use url::form_urlencoded;
 
 pub(super) use self::{
     ceremonies::{ask_for_new, ask_for_proof, ask_to_sign_in},
+    place::{PageElsewhere, PasskeyPlace},
     sign_in::submit as sign_in,
 };
 use super::{
@@ -31,12 +33,12 @@ use super::{
     fields::{Faults, Field, FieldKind},
     form::PostedForm,
     moment::Moment,
-    page::{self, Frame, FramePerson, HtmlPage, Script},
+    page::{self, Frame, FramePerson, HtmlPage},
     sign_in::{answer, sentence},
     signed_in::SignedIn,
     whereabouts,
 };
-use crate::{WebSettings, error::ApiError, extract::Path};
+use crate::{error::ApiError, extract::Path};
 
 #[derive(Template)]
 #[template(path = "passkeys.html")]
@@ -46,8 +48,10 @@ struct PasskeysPage {
     notice: Option<&'static str>,
     faults: Faults,
     passkeys: Vec<ShownPasskey>,
-    /// Where passkeys work; absent if nowhere.
+    /// Where passkeys work, if that is here.
     origin: Option<String>,
+    /// This page where they do, if that is at another name.
+    elsewhere: Option<PageElsewhere>,
     /// What a new one is called, if nobody says otherwise.
     device: String,
     email: EmailAddress,
@@ -72,26 +76,27 @@ pub(super) struct PasskeyPath {
 /// The page.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    State(settings): State<Arc<WebSettings>>,
     signed_in: SignedIn,
     whereabouts::From(whereabouts): whereabouts::From,
+    place: PasskeyPlace,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    draw(&app, &settings, &signed_in, whereabouts.device, notice(&uri), Faults::default(), StatusCode::OK).await
+    let page = draw(&app, &signed_in, whereabouts.device, &place, notice(&uri), Faults::default()).await?;
+    Ok(page.into_response())
 }
 
 /// The form with a new passkey.
 pub(super) async fn add(
     State(app): State<Arc<App>>,
-    State(settings): State<Arc<WebSettings>>,
     signed_in: SignedIn,
     whereabouts::From(whereabouts): whereabouts::From,
+    place: PasskeyPlace,
     form: PostedForm,
 ) -> Result<Response, ApiError> {
     let name = name(&form)?;
     match passkeys::finish_registration(&app, &signed_in.caller(), &answer_of(&form), name).await {
         Ok(_) => Ok(page::see_other("/account/passkeys?done=added")),
-        Err(error) => again(&app, &settings, &signed_in, whereabouts.device, error).await,
+        Err(error) => again(&app, &signed_in, whereabouts.device, &place, error).await,
     }
 }
 
@@ -110,16 +115,16 @@ pub(super) async fn rename(
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
+    whereabouts::From(whereabouts): whereabouts::From,
+    place: PasskeyPlace,
     Path(PasskeyPath { passkey_id }): Path<PasskeyPath>,
     _form: PostedForm,
 ) -> Result<Response, ApiError> {
-    passkeys::remove(&app, &signed_in.caller(), passkey_id).await?;
-    Ok(page::see_other("/account/passkeys?done=removed"))
-}
-
-/// Where passkeys work, as the script compares it; absent if nowhere.
-pub(super) fn origin(app: &App, settings: &WebSettings) -> Option<String> {
-    passkeys::are_offered(app).then(|| settings.public_url.origin().ascii_serialization())
+    match passkeys::remove(&app, &signed_in.caller(), passkey_id).await {
+        Ok(()) => Ok(page::see_other("/account/passkeys?done=removed")),
+        // The last way in stays.
+        Err(error) => again(&app, &signed_in, whereabouts.device, &place, error.into()).await,
+    }
 }
 
 /// What the script put into a form.
@@ -145,45 +150,42 @@ fn notice(uri: &Uri) -> Option<&'static str> {
 
 async fn again(
     app: &App,
-    settings: &WebSettings,
     signed_in: &SignedIn,
     device: String,
+    place: &PasskeyPlace,
     error: AccountError,
 ) -> Result<Response, ApiError> {
-    let faults = Faults::general(sentence(&error));
-    let page = draw(app, settings, signed_in, device, None, faults, StatusCode::OK).await?;
-    answer(error, |status| (status, page).into_response())
+    let page = draw(app, signed_in, device, place, None, Faults::general(sentence(&error))).await?;
+    answer(error, |status| page.with_status(status).into_response())
 }
 
 async fn draw(
     app: &App,
-    settings: &WebSettings,
     signed_in: &SignedIn,
     device: String,
+    place: &PasskeyPlace,
     notice: Option<&'static str>,
     faults: Faults,
-    status: StatusCode,
-) -> Result<Response, ApiError> {
+) -> Result<HtmlPage<PasskeysPage>, ApiError> {
     let caller = signed_in.caller();
     let email = accounts::load(app, &caller).await?.email;
     let Passkeys { passkeys, has_password } = passkeys::load(app, &caller).await?;
     let person = FramePerson { email: email.to_string(), csrf: signed_in.csrf.clone() };
-    let origin = origin(app, settings);
-    let script = if origin.is_some() { Script::Own } else { Script::None };
     let page = HtmlPage::new(PasskeysPage {
         frame: Frame::narrow("Your passkeys").wide().of(person),
         csrf: signed_in.csrf.clone(),
         notice,
         faults,
         passkeys: passkeys.into_iter().map(ShownPasskey::from).collect(),
-        origin,
+        origin: place.origin(),
+        elsewhere: place.elsewhere("/account/passkeys"),
         device,
         email,
         has_password,
         password: Field::new("password", "Your password", FieldKind::CurrentPassword)
             .with_hint("Shows that it is still you who is signed in here."),
     });
-    Ok(page.with_script(script).with_status(status).into_response())
+    Ok(page.with_script(place.script()))
 }
 
 impl From<PasskeyView> for ShownPasskey {

@@ -19,8 +19,8 @@ use super::{
     csrf::CsrfToken,
     fields::{Faults, Field, FieldKind},
     form::PostedForm,
-    page::{self, Frame, HtmlPage, Script},
-    passkeys,
+    page::{self, Frame, HtmlPage},
+    passkeys::{PageElsewhere, PasskeyPlace},
     return_to::ReturnTo,
     signed_in::{MaybeSignedIn, SignedIn},
     upstream::Buttons,
@@ -39,8 +39,10 @@ pub(super) struct SignInPage {
     email: Field,
     password: Field,
     upstreams: Buttons,
-    /// Where passkeys work; absent if nowhere.
+    /// Where passkeys work, if that is here.
     passkey_origin: Option<String>,
+    /// This page where they do, if that is at another name.
+    passkeys_elsewhere: Option<PageElsewhere>,
 }
 
 /// What the address of a page says. What it does not know it leaves aside, since people come by links of others.
@@ -78,6 +80,7 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     State(settings): State<Arc<WebSettings>>,
     MaybeSignedIn(signed_in): MaybeSignedIn,
+    place: PasskeyPlace,
     asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -85,7 +88,7 @@ pub(super) async fn show(
         return Ok(page::see_other(asked.return_to.as_str()));
     }
     let cookie = FormCookie::for_page(&settings, &headers)?;
-    let shown = draw(&app, &settings, cookie.csrf, asked, "", Faults::default());
+    let shown = draw(&app, &place, cookie.csrf, asked, "", Faults::default());
     Ok(with_cookies(shown.into_response(), cookie.new))
 }
 
@@ -95,6 +98,7 @@ pub(super) async fn submit(
     State(settings): State<Arc<WebSettings>>,
     Stranger(caller): Stranger,
     whereabouts::From(whereabouts): whereabouts::From,
+    place: PasskeyPlace,
     headers: HeaderMap,
     form: PostedForm,
 ) -> Result<Response, ApiError> {
@@ -109,7 +113,7 @@ pub(super) async fn submit(
         Err(error) => {
             let faults = Faults::general(sentence(&error));
             let again = |status| {
-                let page = draw(&app, &settings, form.csrf().clone(), Asked::of(return_to), form.text("email"), faults);
+                let page = draw(&app, &place, form.csrf().clone(), Asked::of(return_to), form.text("email"), faults);
                 page.with_status(status).into_response()
             };
             answer(error, again)
@@ -127,7 +131,7 @@ pub(super) async fn sign_out(
     if let Some(signed_in) = signed_in {
         accounts::sign_out(&app, &signed_in.caller()).await?;
     }
-    signed_out(&settings)
+    signed_out(&settings, &ReturnTo::account())
 }
 
 /// The end of all sign-ins of whoever asks.
@@ -135,10 +139,15 @@ pub(super) async fn sign_out_everywhere(
     State(app): State<Arc<App>>,
     State(settings): State<Arc<WebSettings>>,
     signed_in: SignedIn,
-    _form: PostedForm,
+    form: PostedForm,
 ) -> Result<Response, ApiError> {
     accounts::sign_out_everywhere(&app, &signed_in.caller()).await?;
-    signed_out(&settings)
+    // Whoever has still something to do there comes back to it.
+    let next = match form.text("then") {
+        "not-me" => ReturnTo::parse("/account/not-me").unwrap_or_else(ReturnTo::account),
+        _ => ReturnTo::account(),
+    };
+    signed_out(&settings, &next)
 }
 
 /// Hands a new sign-in to the browser, and sends it on.
@@ -196,31 +205,30 @@ pub(super) fn with_cookies(mut response: Response, cookies: impl IntoIterator<It
     response
 }
 
-fn signed_out(settings: &WebSettings) -> Result<Response, ApiError> {
-    Ok(with_cookies(page::see_other("/sign-in"), [cookies::forget_sign_in(settings)?]))
+fn signed_out(settings: &WebSettings, next: &ReturnTo) -> Result<Response, ApiError> {
+    Ok(with_cookies(page::see_other(&next.after("/sign-in")), [cookies::forget_sign_in(settings)?]))
 }
 
 /// The page where one signs in.
 pub(super) fn draw(
     app: &App,
-    settings: &WebSettings,
+    place: &PasskeyPlace,
     csrf: CsrfToken,
     asked: Asked,
     email: &str,
     faults: Faults,
 ) -> HtmlPage<SignInPage> {
-    let passkey_origin = passkeys::origin(app, settings);
-    let script = if passkey_origin.is_some() { Script::Own } else { Script::None };
     let page = HtmlPage::new(SignInPage {
         frame: Frame::narrow("Sign in"),
         csrf,
         upstreams: Buttons::for_sign_in(app, &asked.return_to, asked.is_again),
+        passkey_origin: place.origin(),
+        passkeys_elsewhere: place.elsewhere(&asked.return_to.after("/sign-in")),
         return_to: asked.return_to,
         is_sign_up_open: app.settings().accounts.sign_up == SignUpPolicy::Open,
         email: Field::new("email", "E-mail", FieldKind::Email).with_value(email),
         password: Field::new("password", "Password", FieldKind::CurrentPassword),
         faults,
-        passkey_origin,
     });
-    page.with_script(script)
+    page.with_script(place.script())
 }

@@ -202,6 +202,7 @@ pub(super) fn fault(error: UpstreamError, way: &Way) -> Result<Response, ApiErro
         UpstreamError::Account(_)
         | UpstreamError::Denied { .. }
         | UpstreamError::NotVerified { .. }
+        | UpstreamError::NotAskedAgain { .. }
         | UpstreamError::NoEmail { .. }
         | UpstreamError::EmailNotConfirmed { .. }
         | UpstreamError::Domain { .. }

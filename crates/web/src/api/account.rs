@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use app::{
     App,
-    accounts::{self, LetIn},
+    accounts::{self, LetIn, Proof},
 };
 use axum::{
     Json as Answer,
@@ -102,7 +102,7 @@ pub(crate) struct PasswordChange {
 
 impl From<accounts::Account> for AccountView {
     fn from(account: accounts::Account) -> Self {
-        let accounts::Account { user_id, email, name, has_password, memberships, sign_ins } = account;
+        let accounts::Account { user_id, email, name, has_password, has_passkey: _, memberships, sign_ins } = account;
         let customers = memberships.into_iter().map(|membership| MembershipView {
             customer_id: membership.customer,
             name: membership.customer_name,
@@ -150,7 +150,7 @@ pub(crate) async fn change_password(
     Json(PasswordChange { current_password, new_password, keep_clients }): Json<PasswordChange>,
 ) -> Result<Response, ApiError> {
     let clients = if keep_clients { LetIn::Keep } else { LetIn::End };
-    let change = accounts::PasswordChange { current: current_password, next: new_password, clients };
+    let change = accounts::PasswordChange { proof: Proof::Password(current_password), next: new_password, clients };
     let made = accounts::change_password(&app, &person.caller, whereabouts, change).await?;
     let cookie = cookie_of(&app, &settings, &made)?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())

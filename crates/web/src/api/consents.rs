@@ -5,12 +5,13 @@ use std::sync::Arc;
 use app::{
     App,
     consents::{self, Place, Subject},
+    pins::{self, PinsDefinitions},
 };
 use axum::{Json as Answer, extract::State};
 use chrono::{DateTime, Utc};
 use domain::{ConsentId, CustomerId, CustomerName, ServerTitle, Slug};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::paths::ConsentPath;
@@ -18,7 +19,7 @@ use crate::{
     caller::SignedInPerson,
     consent_words::{self, ScopeView},
     error::ApiError,
-    extract::{Path, Query},
+    extract::{Json, Path, Query},
     page::{Page, PageQuery},
 };
 
@@ -58,6 +59,14 @@ pub(crate) struct ConsentView {
     last_used_at: Option<DateTime<Utc>>,
     /// Since when it may.
     given_at: DateTime<Utc>,
+}
+
+/// What is to become of a consent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsentChange {
+    /// Whether tools that change from now on are held back until you accept them. If not, all that is held back is accepted by that.
+    pins_definitions: bool,
 }
 
 /// A server that a client may use.
@@ -130,5 +139,21 @@ pub(crate) async fn revoke_consent(
     Path(ConsentPath { consent_id }): Path<ConsentPath>,
 ) -> Result<StatusCode, ApiError> {
     consents::revoke(&app, &person.caller, consent_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Holds back what changes, or lets it through
+///
+/// Only what a client may do with a server can be held back: a consent for a customer's servers is as one that there is not.
+#[utoipa::path(patch, path = "/account/consents/{consent_id}", tag = "account", security(("sign_in" = [])), params(ConsentPath),
+    request_body = ConsentChange, responses((status = 204, description = "It is as you say")))]
+pub(crate) async fn change_consent(
+    State(app): State<Arc<App>>,
+    person: SignedInPerson,
+    Path(ConsentPath { consent_id }): Path<ConsentPath>,
+    Json(ConsentChange { pins_definitions }): Json<ConsentChange>,
+) -> Result<StatusCode, ApiError> {
+    let wanted = if pins_definitions { PinsDefinitions::Yes } else { PinsDefinitions::No };
+    pins::set_for_consent(&app, &person.caller, consent_id, wanted).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,6 +2,7 @@
 //! person who is signed in.
 
 pub(crate) mod account;
+pub(crate) mod activity;
 pub(crate) mod audit;
 pub(crate) mod challenge;
 pub(crate) mod clients;

@@ -1,5 +1,6 @@
 //! What people do in a browser: signing up, in and out, inviting each other, and what others try to do in their place.
 
+mod activity;
 mod attempts;
 pub(crate) mod browser;
 mod cookies;

@@ -168,8 +168,10 @@ async fn the_script_runs_where_passkeys_are_used_and_nowhere_else(pool: PgPool) 
     assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
 
     // An address without a name: there are no passkeys, and no script.
-    let doors = Doors::open(pool).await;
+    let nowhere = "http://192.0.2.1:8080";
+    let doors = Doors::open_with(&pool, TestOptions { public_url: nowhere.to_owned(), ..TestOptions::default() }).await;
     let mut there = doors.browser();
+    (there.host, there.origin) = ("192.0.2.1:8080".to_owned(), Some(nowhere.to_owned()));
     let shown = there.get("/sign-in").await;
     assert!(!shown.text.contains("passkey") && !shown.header("content-security-policy").contains("script-src"), "{shown}");
     there.sign_in("ada@example.com", PASSWORD).await;
@@ -212,4 +214,87 @@ async fn passkeys_are_listed_renamed_and_removed_on_the_page_and_by_the_api(pool
     let removed = ada.fill("/account/passkeys", &remove, &[]).await;
     assert_eq!(removed.header("location"), "/account/passkeys?done=removed");
     assert!(ada.get("/account/passkeys").await.text.contains("You have no passkey."));
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn at_the_address_of_this_machine_one_is_led_to_its_name(pool: PgPool) {
+    let answered = |settings: &mut web::WebSettings| settings.hosts = vec!["localhost".parse().unwrap()];
+    let doors = Doors::open_changed(&pool, TestOptions::default(), answered).await;
+    let (mut by_address, mut by_name) = (doors.browser(), browser(&doors));
+    by_address.sign_up("ada@example.com").await;
+
+    let page = by_address.get("/account/passkeys").await;
+    let sign_in_page = doors.browser().get("/sign-in?return_to=%2Foauth%2Fauthorize%3Fa%3Db").await;
+    by_name.sign_in("ada@example.com", PASSWORD).await;
+    let there = by_name.get("/account/passkeys").await;
+    let mut authenticator = SoftAuthenticator::new(HERE);
+    let added = add(&mut by_name, &mut authenticator, "Laptop").await;
+    let came_in = sign_in(&mut browser(&doors), &mut authenticator, "/account").await;
+
+    let link = "<a href=\"http://localhost:8080/account/passkeys\">http://localhost:8080</a>";
+    assert!(page.text.contains(link) && page.text.contains("for a name and not for an address"), "{page}");
+    assert!(!page.text.contains("<script") && !page.text.contains("data-passkey"), "{page}");
+    let link = "href=\"http://localhost:8080/sign-in?return_to=%2Foauth%2Fauthorize%3Fa%3Db\"";
+    assert!(sign_in_page.text.contains(link) && !sign_in_page.text.contains("<script"), "{sign_in_page}");
+    assert!(there.text.contains("data-origin=\"http://localhost:8080\""), "{there}");
+    assert_eq!((added.status, came_in.status), (StatusCode::SEE_OTHER, StatusCode::SEE_OTHER), "{added} {came_in}");
+
+    // Where that name is not answered, it is not named.
+    let doors = Doors::open(pool).await;
+    let mut alone = doors.browser();
+    alone.sign_in("ada@example.com", PASSWORD).await;
+    let page = alone.get("/account/passkeys").await;
+    assert!(page.text.contains("only for an address with a name") && !page.text.contains("localhost"), "{page}");
+    assert!(!doors.browser().get("/sign-in").await.text.contains("localhost"));
+}
+
+/// Somebody who came in by an issuer and has a passkey, and no password, is asked for the passkey.
+#[sqlx::test(migrations = "../../migrations")]
+async fn who_has_no_password_shows_a_passkey_on_the_page_of_the_account(pool: PgPool) {
+    let doors = open(&pool).await;
+    let mut ada = browser(&doors);
+    ada.sign_up("ada@example.com").await;
+    let mut authenticator = SoftAuthenticator::new(HERE);
+    add(&mut ada, &mut authenticator, "Laptop").await;
+    assert!(!ada.get("/account").await.text.contains("<script"), "who has a password shows that");
+    sqlx::query("UPDATE users SET password = NULL").execute(&pool).await.unwrap();
+
+    let page = ada.get("/account").await;
+    let without = ada.fill("/account", "/account/password", &[("next", "kettle orbit mantle fog")]).await;
+    let csrf = csrf(&page);
+    let begun = ada.post("/account/passkeys/proof", &[("csrf", &csrf)]).await.json();
+    let credential = authenticator.sign(&begun["options"]);
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("next", "kettle orbit mantle fog"),
+        ("proof_state", text(&begun["state"])),
+        ("proof_credential", &credential),
+    ];
+    let set = ada.post("/account/password", &fields).await;
+
+    let form = page.text.split("<form").find(|form| form.contains("/account/password")).unwrap();
+    assert!(form.contains("data-passkey=\"prove\" data-origin=\"http://localhost:8080\""), "{form}");
+    assert!(form.contains("name=\"proof_state\"") && !form.contains("name=\"current\""), "{form}");
+    assert!(page.header("content-security-policy").contains(OWN_SCRIPT) && page.text.contains("/assets/passkeys.js"), "{page}");
+    assert_eq!(without.status, StatusCode::FORBIDDEN, "{without}");
+    assert!(without.text.contains("or by a passkey that you have"), "{without}");
+    assert_eq!(set.header("location"), "/account?done=password", "{set}");
+    assert!(browser(&doors).sign_in("ada@example.com", "kettle orbit mantle fog").await.status == StatusCode::SEE_OTHER);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn the_last_way_in_is_not_removed_on_the_page_and_by_the_api(pool: PgPool) {
+    let doors = open(&pool).await;
+    let mut ada = browser(&doors);
+    ada.sign_up("ada@example.com").await;
+    add(&mut ada, &mut SoftAuthenticator::new(HERE), "Laptop").await;
+    sqlx::query("UPDATE users SET password = NULL").execute(&pool).await.unwrap();
+    let listed = ada.fetch("GET", "/api/v1/account/passkeys", None).await.json();
+    let id = text(&listed["items"][0]["passkey_id"]);
+
+    let on_page = ada.fill("/account/passkeys", &format!("/account/passkeys/{id}/remove"), &[]).await;
+    let by_api = ada.fetch("DELETE", &format!("/api/v1/account/passkeys/{id}"), None).await;
+
+    assert_eq!((on_page.status, by_api.status), (StatusCode::CONFLICT, StatusCode::CONFLICT), "{by_api}");
+    assert!(on_page.text.contains("This is your last way to sign in") && on_page.text.contains("Laptop"), "{on_page}");
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use app::OauthSettings;
+use app::{
+    OauthSettings, PageRequest, consents,
+    pins::{self, WantedPins},
+};
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{Method, StatusCode};
@@ -13,7 +16,7 @@ use testkit::TestOptions;
 
 use super::{
     ADD, COUNT, Era, Mcp, Message, SESSION, events,
-    tokens::{set_access, token},
+    tokens::{set_access, token, token_that_holds_back},
 };
 use crate::client::Doors;
 
@@ -153,6 +156,36 @@ async fn a_stream_ends_when_its_token_is_revoked_on_whichever_node(pool: PgPool)
     assert_eq!(revoked.status, StatusCode::OK, "{revoked}");
     stream.ends().await;
     assert_eq!(followed.next().await, None, "a stream of 2025-11-25 just ends");
+}
+
+/// What was held back says something else to those clients alone from which it was, whichever way they listen.
+#[sqlx::test(migrations = "../../migrations")]
+async fn what_a_person_accepts_is_told_to_the_clients_of_that_consent_and_to_no_others(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let owner = Mcp::serving(&doors, &[ADD]).await;
+    set_access(&owner, "consent").await;
+    let (mine, person) = token_that_holds_back(&doors).await;
+    let (theirs, _) = token_that_holds_back(&doors).await;
+    let at = |token: &str| Mcp { client: doors.with_key(token), path: owner.path.clone() };
+    release(&owner, "add", &ADD.1.replace("description: \"", "description: \"Obeys. ")).await;
+    let wanted = json!({"toolsListChanged": true, "resourcesListChanged": true, "promptsListChanged": true});
+    let (mut listening, mut followed) = (listen(&at(&mine), &wanted).await, follow(&at(&mine), "mine").await);
+    let (mut others, mut owners) = (listen(&at(&theirs), &wanted).await, listen(&owner, &wanted).await);
+    for stream in [&mut listening, &mut others, &mut owners] {
+        stream.next().await.unwrap();
+    }
+
+    let consent = consents::list(doors.app(), &person, &PageRequest::default()).await.unwrap().items.remove(0).consent_id;
+    let wanted = WantedPins::Changed;
+    let held = pins::list_of_consent(doors.app(), &person, consent, wanted, &PageRequest::default()).await.unwrap();
+    let held = &held.pinned.tools.items[0];
+    pins::accept_for_consent(doors.app(), &person, consent, &held.name, held.now.unwrap()).await.unwrap();
+
+    assert_eq!(listening.next().await.unwrap()["method"], "notifications/tools/list_changed");
+    assert_eq!(followed.next().await.unwrap()["method"], "notifications/tools/list_changed");
+    for stream in [&mut listening, &mut followed, &mut others, &mut owners] {
+        assert!(stream.is_quiet().await);
+    }
 }
 
 #[sqlx::test(migrations = "../../migrations")]

@@ -27,6 +27,15 @@ fn form(pairs: &[(&str, &str)]) -> String {
 
 /// A token for the server `checks` that somebody let a client have who is no member of its customer.
 pub(super) async fn token(doors: &Doors, scope: &str) -> String {
+    token_of(doors, scope, false).await.0
+}
+
+/// The same of a consent that holds back what changes, and who gave it.
+pub(super) async fn token_that_holds_back(doors: &Doors) -> (String, Caller) {
+    token_of(doors, "mcp:tools", true).await
+}
+
+async fn token_of(doors: &Doors, scope: &str, pins_definitions: bool) -> (String, Caller) {
     let app = doors.app();
     let whereabouts = Whereabouts { address: [127, 0, 0, 1].into(), device: "a test".to_owned() };
     let new = SignUp {
@@ -49,7 +58,7 @@ pub(super) async fn token(doors: &Doors, scope: &str) -> String {
         ("scope", scope),
     ]);
     let asked = authorize::begin(app, &AuthorizationRequest::parse(app.issuer(), &query).unwrap()).await.unwrap();
-    let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions: false };
+    let decision = authorize::Decision::Allow { scopes: asked.scopes.clone(), customer: None, pins_definitions };
     let location = authorize::decide(app, &person, Whence::default(), &asked, decision).await.unwrap();
     let location = url::Url::parse(&location).unwrap();
     let code = location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
@@ -58,7 +67,8 @@ pub(super) async fn token(doors: &Doors, scope: &str) -> String {
     let client = clients::authenticate(app, &ClientAuthentication::parse(None, &body).unwrap()).await.unwrap();
     let answer =
         tokens::exchange(app, &client, Whence::default(), TokenRequest::parse(app.issuer(), &body).unwrap()).await.unwrap();
-    serde_json::to_value(answer).unwrap()["access_token"].as_str().unwrap().to_owned()
+    let token = serde_json::to_value(answer).unwrap()["access_token"].as_str().unwrap().to_owned();
+    (token, Caller::of(Who::Person(person)))
 }
 
 pub(super) async fn set_access(owner: &Mcp, access: &str) {

@@ -185,3 +185,50 @@ async fn whoever_leaves_the_box_open_goes_on_and_reads_so(pool: PgPool) {
     let page = ada.get(&format!("/account/access/{}", listed["items"][0]["consent_id"].as_str().unwrap())).await;
     assert!(page.text.contains("Nothing is held back here"), "{page}");
 }
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn holding_back_is_switched_on_and_off_where_one_sees_who_has_access(pool: PgPool) {
+    let (world, _) = world(pool).await;
+    let app = world.app().await;
+    let tokens = world.tokens(&app).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    let (mut ada, mut bob) = (signed_in(&world, "ada@example.com").await, signed_in(&world, "bob@example.com").await);
+    let listed = ada.fetch("GET", "/api/v1/account/consents", None).await.json()["items"][0].clone();
+    let id = listed["consent_id"].as_str().unwrap();
+    let (path, api) = (format!("/account/access/{id}"), format!("/api/v1/account/consents/{id}"));
+    let switch = format!("{path}/hold-back");
+    let is_called = async || world.call(token).await.json()["result"].is_object();
+
+    let access = ada.get("/account/access").await;
+    assert!(access.text.contains(&format!("action=\"{switch}\"")) && access.text.contains("Hold back tools that change"), "{access}");
+    let theirs = bob.fill("/account", &switch, &[("hold_back", "yes")]).await;
+    let forged = ada.post(&switch, &[("hold_back", "yes")]).await;
+    let unclear = ada.fill("/account/access", &switch, &[("hold_back", "maybe")]).await;
+    let refused = [theirs.status, forged.status, unclear.status];
+    assert_eq!(refused, [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::UNPROCESSABLE_ENTITY]);
+    let on = ada.fill("/account/access", &switch, &[("hold_back", "yes")]).await;
+    assert_eq!(on.header("location"), format!("{path}?done=held-back"), "{on}");
+    assert!(ada.get(on.header("location")).await.text.contains("is held back until you accept it"));
+    release(&world, &changed()).await;
+    assert!(!is_called().await);
+
+    let access = ada.get("/account/access").await;
+    let shown = ada.get(&path).await;
+    assert!(access.text.contains("1 held back") && !access.text.contains(&format!("action=\"{switch}\"")), "{access}");
+    for part in ["What it says of itself", "/description", "All that is held back here is accepted by that"] {
+        assert!(shown.text.contains(part), "{part}: {shown}");
+    }
+    let off = ada.fill(&path, &switch, &[("hold_back", "no")]).await;
+    assert_eq!(off.header("location"), format!("{path}?done=let-through"), "{off}");
+    assert!(ada.get(off.header("location")).await.text.contains("Nothing is held back any more"));
+    assert!(is_called().await);
+
+    let theirs = bob.fetch("PATCH", &api, Some(json!({ "pins_definitions": true }))).await;
+    let by_api = ada.fetch("PATCH", &api, Some(json!({ "pins_definitions": true }))).await;
+    assert_eq!((theirs.status, by_api.status), (StatusCode::NOT_FOUND, StatusCode::NO_CONTENT), "{by_api}");
+    assert_eq!(ada.fetch("GET", "/api/v1/account/consents", None).await.json()["items"][0]["pins_definitions"], true);
+    let entries = ada.fetch("GET", "/api/v1/account/activity", None).await.json();
+    let changes = entries["items"].as_array().unwrap().iter().filter(|entry| entry["operation"] == "change_consent");
+    assert_eq!(changes.filter(|entry| entry["client_name"] == "Example client").count(), 3);
+    assert!(ada.get("/account/activity").await.text.contains("that change are held back from “Example client”"));
+}

@@ -3,7 +3,10 @@
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::UserId;
 use serde_json::{Value, json};
-use store::{PgConnection, passkeys::Held};
+use store::{
+    PgConnection,
+    passkeys::{Held, UsedCredential},
+};
 use webauthn_rs::prelude::{
     AuthenticationResult, DiscoverableAuthentication, Passkey, PublicKeyCredential, RequestChallengeResponse, WebauthnError,
 };
@@ -62,9 +65,17 @@ pub(in crate::accounts) async fn verify(
     passkey.update_credential(&result);
     let failed = |error| AppError::internal("cannot write a passkey", error);
     let kept = serde_json::to_string(&passkey).map_err(failed)?;
-    store::passkeys::set_used(transaction, held.id, &kept, app.clock.now()).await?;
+    let relying_party = app.relying_party.as_ref().ok_or(AccountError::NoPasskeys)?;
+    let used = UsedCredential { text: &kept, rp_id: relying_party.id() };
+    store::passkeys::set_used(transaction, held.id, used, app.clock.now()).await?;
     state.end(transaction).await?;
     Ok(held.user)
+}
+
+/// Whose passkey an answer says that it is of, whatever else is wrong with it.
+pub(super) async fn whose(app: &App, answer: &PasskeyAnswer) -> Result<Option<UserId>, AppError> {
+    let Ok(credential) = serde_json::from_str::<PublicKeyCredential>(&answer.credential) else { return Ok(None) };
+    Ok(store::passkeys::find_user(&mut *app.pool.acquire().await?, credential.get_credential_id()).await?)
 }
 
 fn check(

@@ -2,7 +2,7 @@
 
 use domain::{PasskeyId, PasskeyName};
 use serde_json::json;
-use store::passkeys::Passkey as KeptPasskey;
+use store::passkeys::{NewCredential, Passkey as KeptPasskey};
 use webauthn_rs::prelude::{PasskeyRegistration, RegisterPublicKeyCredential};
 
 use super::{
@@ -56,7 +56,8 @@ pub async fn finish_registration(
     name: PasskeyName,
 ) -> Result<PasskeyView, AccountError> {
     let (person, intent) = access::require_person_change(caller, Operation::AddPasskey)?;
-    let rules = app.relying_party.as_ref().ok_or(AccountError::NoPasskeys)?.rules();
+    let relying_party = app.relying_party.as_ref().ok_or(AccountError::NoPasskeys)?;
+    let rules = relying_party.rules();
     let state = ceremony::open::<PasskeyRegistration>(app, Purpose::Registration(&person), &answer.state)?;
     let refused = |reason: &dyn std::fmt::Display| {
         tracing::info!(user = %person.user, %reason, "a new passkey was refused");
@@ -84,7 +85,8 @@ pub async fn finish_registration(
         return Err(AccountError::TooManyPasskeys);
     }
     state.end(&mut deed).await?;
-    if !store::passkeys::insert(&mut deed, &new, passkey.cred_id(), &kept).await? {
+    let credential = NewCredential { id: passkey.cred_id(), text: &kept, rp_id: relying_party.id() };
+    if !store::passkeys::insert(&mut deed, &new, credential).await? {
         return Err(refused(&"somebody has it"));
     }
     deed.commit(About::a("passkey").id(new.id.as_uuid()).named(&new.name)).await?;

@@ -13,7 +13,7 @@ use crate::{
     App, Caller, CallerIdentity,
     access::{self, Operation},
     accounts::{NewSignIn, Whereabouts},
-    audit,
+    audit::{self, Refused},
 };
 
 /// What an issuer sent a browser back with (OpenID Connect Core 1.0, section 3.1.2.5).
@@ -72,17 +72,20 @@ pub async fn finish(
         return Err(refused(provider, answer.error.as_deref()));
     };
     let redeemed = redeem(app, provider, documents, code, &pending).await;
-    if let Err(UpstreamError::NotVerified { .. }) = &redeemed {
-        audit::record_refused_sign_in(app, caller, None).await;
+    let refused = Refused { user: None, by: upstream.as_str(), device: &whereabouts.device };
+    if let Err(UpstreamError::NotVerified { .. } | UpstreamError::NotAskedAgain { .. }) = &redeemed {
+        audit::record_refused_sign_in(app, caller, refused).await;
     }
     let somebody = redeemed?;
     match pending.goal {
         Goal::SignIn { invitation } => {
-            let coming = Coming { whereabouts, somebody: &somebody, invitation, cookie: browser.sign_in.as_deref() };
+            let cookie = browser.sign_in.as_deref();
+            let coming = Coming { whereabouts: &whereabouts, somebody: &somebody, invitation, cookie };
             match people::let_in(app, provider, intent, coming).await {
                 Ok(made) => Ok(Finished::SignedIn(made)),
                 Err(error) => {
-                    audit::record_refused_sign_in(app, caller, None).await;
+                    let user = people::find(app, provider, &somebody).await.unwrap_or_default();
+                    audit::record_refused_sign_in(app, caller, Refused { user, ..refused }).await;
                     Err(error)
                 }
             }

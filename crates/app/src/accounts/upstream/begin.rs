@@ -1,7 +1,8 @@
 //! The way to an issuer.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
+use chrono::{DateTime, Utc};
 use domain::UpstreamId;
 use openidconnect::{
     AuthenticationFlow, ClientId, CsrfToken, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
@@ -19,6 +20,11 @@ use crate::{
     access::{self, Operation},
     accounts::{Proof, SecretToken, Whereabouts, random_token, step_up},
 };
+
+/// What is asked of an issuer that is to ask again, beside `prompt=login`: with it, its token must say when somebody last showed who they are (OpenID
+/// Connect Core 1.0, sections 2 and 3.1.2.1). Both stand in an address that passes through the browser, where they can be taken away: what the token
+/// says cannot.
+const MAX_AGE: Duration = Duration::from_mins(1);
 
 /// A sign-in by an issuer that is to begin.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +68,8 @@ pub async fn begin_sign_in(
     if let Some(token) = &new.invitation {
         crate::invitations::find(app, token).await?;
     }
-    begin(app, provider, Goal::SignIn { invitation: new.invitation }, new.is_again).await
+    let asked_again_at = new.is_again.then(|| app.clock.now());
+    begin(app, provider, Goal::SignIn { invitation: new.invitation }, asked_again_at).await
 }
 
 /// Begins to connect an issuer to the account of whoever asks, who shows once more that they are who they are.
@@ -77,13 +84,19 @@ pub async fn begin_connection(
     let provider = app.upstreams.find(upstream)?;
     app.upstreams.admit(whereabouts.address)?;
     step_up::prove(app, person, whereabouts, proof).await?;
-    begin(app, provider, Goal::Connect { user: person.user, sign_in: person.sign_in }, true).await
+    let goal = Goal::Connect { user: person.user, sign_in: person.sign_in };
+    begin(app, provider, goal, Some(app.clock.now())).await
 }
 
-async fn begin(app: &App, provider: &Provider, goal: Goal, asks_again: bool) -> Result<Begun, UpstreamError> {
+async fn begin(
+    app: &App,
+    provider: &Provider,
+    goal: Goal,
+    asked_again_at: Option<DateTime<Utc>>,
+) -> Result<Begun, UpstreamError> {
     let documents = provider.documents(app).await?;
     let settings = &provider.settings;
-    let pending = Pending { nonce: random_text()?, verifier: random_text()?, goal };
+    let pending = Pending { nonce: random_text()?, verifier: random_text()?, goal, asked_again_at };
     let sealed = pending.seal(app, &settings.id)?;
     let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(pending.verifier));
     let client = CoreClient::from_provider_metadata(documents.as_ref().clone(), ClientId::new(settings.client_id.clone()), None);
@@ -97,8 +110,8 @@ async fn begin(app: &App, provider: &Provider, goal: Goal, asks_again: bool) -> 
     for scope in settings.scopes.iter().filter(|scope| *scope != "openid") {
         request = request.add_scope(Scope::new(scope.clone()));
     }
-    if asks_again {
-        request = request.add_prompt(CoreAuthPrompt::Login);
+    if asked_again_at.is_some() {
+        request = request.add_prompt(CoreAuthPrompt::Login).set_max_age(MAX_AGE);
     }
     let (location, _, _) = request.url();
     Ok(Begun { location, flow: sealed.flow, secret: sealed.secret, title: settings.title.clone() })

@@ -16,7 +16,7 @@ const IDENTITIES_MAX: usize = 20;
 
 /// Somebody who comes in by an issuer.
 pub(super) struct Coming<'a> {
-    pub(super) whereabouts: Whereabouts,
+    pub(super) whereabouts: &'a Whereabouts,
     pub(super) somebody: &'a Somebody,
     /// The token of an invitation.
     pub(super) invitation: Option<String>,
@@ -40,19 +40,27 @@ pub(super) async fn let_in(
             use_identity(app, &mut deed, user, issuer, somebody).await?;
             (user, None)
         }
-        None => become_user(app, &mut deed, provider, &whereabouts, somebody, invitation).await?,
+        None => become_user(app, &mut deed, provider, whereabouts, somebody, invitation).await?,
     };
     let replaced = sign_in::replace(&mut deed, cookie).await?;
-    let made = sign_in::begin(app, &mut deed, user, whereabouts.device).await?;
+    // Of an account that is new there is nothing yet that somebody else could be after.
+    let authenticated_at = if new_at.is_some() { Some(app.clock.now()) } else { somebody.freshness.at() };
+    let made = sign_in::begin(app, &mut deed, user, &whereabouts.device, authenticated_at).await?;
     let about = match new_at {
         Some(customer) => About::a("user").id(user.as_uuid()).of(customer),
         None => About::a("sign_in").id(made.person.sign_in.as_uuid()),
     };
-    let about = about.detail("by", provider.settings.id.as_str());
+    let about = about.detail("by", provider.settings.id.as_str()).detail("device", whereabouts.device.as_str());
     deed.by(user, made.person.sign_in).commit(about).await?;
     forget_sign_ins(app, replaced.into_iter().collect());
     tracing::info!(%user, upstream.id = %provider.settings.id, "somebody signed in by an issuer");
     Ok(made)
+}
+
+/// Whose account somebody has whom the issuer knows.
+pub(super) async fn find(app: &App, provider: &Provider, somebody: &Somebody) -> Result<Option<UserId>, AppError> {
+    let issuer = provider.settings.issuer.as_str();
+    Ok(store::identities::find_user(&mut *app.pool.acquire().await?, issuer, &somebody.subject).await?)
 }
 
 /// Connects the issuer to the account of somebody who is signed in, and has shown so once more. What is connected already stays so.

@@ -21,6 +21,7 @@ use secrecy::ExposeSecret as _;
 use super::{
     UpstreamError, UpstreamSettings,
     begin::redirect_url,
+    freshness::Freshness,
     for_log,
     over_egress::{AskError, OverEgress},
     provider::{Documents, Provider},
@@ -61,6 +62,8 @@ pub(super) struct Somebody {
     pub(super) is_email_confirmed: Option<bool>,
     /// What they are called there.
     pub(super) name: Option<PersonName>,
+    /// When they last showed there who they are.
+    pub(super) freshness: Freshness,
 }
 
 /// Who brings the code.
@@ -84,7 +87,12 @@ pub(super) async fn redeem(
         .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()))
         .set_redirect_uri(Cow::Owned(redirect_url(app, settings)?));
     let tokens: CoreTokenResponse = request.request_async(&asking).await.map_err(|error| explain(provider, &error))?;
-    let claims = believe(app, provider, documents, &tokens, &Nonce::new(pending.nonce.clone())).await?;
+    let claims = believe(app, provider, Arc::clone(&documents), &tokens, &Nonce::new(pending.nonce.clone())).await?;
+    let freshness = Freshness::of(&claims, &documents, pending.asked_again_at, app.clock.now());
+    if freshness == Freshness::Stale {
+        tracing::info!(upstream.id = %provider.settings.id, "an issuer did not ask again who somebody is");
+        return Err(UpstreamError::NotAskedAgain { title: provider.settings.title.clone() });
+    }
     let mut found = Claims::of(&claims);
     if found.email.is_none() {
         found = found.or(ask_more(&client, &asking, provider, tokens.access_token(), claims.subject()).await);
@@ -99,6 +107,7 @@ pub(super) async fn redeem(
         email: found.email.and_then(|email| EmailAddress::of(&email).ok()),
         is_email_confirmed: found.is_email_confirmed,
         name: found.name.and_then(|name| name.trim().parse().ok()),
+        freshness,
     })
 }
 

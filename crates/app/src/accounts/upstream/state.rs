@@ -29,6 +29,9 @@ pub(super) struct Pending {
     pub(super) verifier: String,
     /// What is to become of it.
     pub(super) goal: Goal,
+    /// Since when the issuer is to have asked again who it is; absent where it may let somebody in whom it knows.
+    #[serde(default)]
+    pub(super) asked_again_at: Option<DateTime<Utc>>,
 }
 
 /// What somebody who comes back from an issuer wants.

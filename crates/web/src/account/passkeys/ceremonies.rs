@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use app::{
     App, AppError,
-    accounts::{
-        PasskeyAnswer, Proof,
-        passkeys::{self, Ceremony},
-    },
+    accounts::passkeys::{self, Ceremony},
 };
 use axum::{Json as Answer, extract::State};
 use serde::Serialize;
@@ -17,6 +14,7 @@ use super::name;
 use crate::{
     account::{
         form::PostedForm,
+        prove,
         signed_in::{MaybeSignedIn, SignedIn},
         whereabouts,
     },
@@ -61,15 +59,8 @@ pub(in crate::account) async fn ask_for_new(
     let signed_in = known(signed_in)?;
     // Before the authenticator has made one that nobody could keep.
     name(&form)?;
-    Ok(view(passkeys::begin_registration(&app, &signed_in.caller(), &whereabouts, proof(&form)).await?))
-}
-
-fn proof(form: &PostedForm) -> Proof {
-    let (state, credential) = (form.text("proof_state"), form.text("proof_credential"));
-    if !state.is_empty() {
-        return Proof::Passkey(PasskeyAnswer { state: state.to_owned(), credential: credential.to_owned() });
-    }
-    if form.text("password").is_empty() { Proof::NewSignIn } else { Proof::Password(form.secret("password")) }
+    let proof = prove::shown(&form, "password");
+    Ok(view(passkeys::begin_registration(&app, &signed_in.caller(), &whereabouts, proof).await?))
 }
 
 fn known(signed_in: Option<SignedIn>) -> Result<SignedIn, ApiError> {

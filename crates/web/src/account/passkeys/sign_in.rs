@@ -12,7 +12,7 @@ use axum::{
 };
 use http::HeaderMap;
 
-use super::answer_of;
+use super::{PasskeyPlace, answer_of};
 use crate::{
     WebSettings,
     account::{
@@ -33,6 +33,7 @@ pub(in crate::account) async fn submit(
     State(settings): State<Arc<WebSettings>>,
     Stranger(caller): Stranger,
     whereabouts::From(whereabouts): whereabouts::From,
+    place: PasskeyPlace,
     headers: HeaderMap,
     form: PostedForm,
 ) -> Result<Response, ApiError> {
@@ -47,7 +48,7 @@ pub(in crate::account) async fn submit(
         Err(error) => {
             let faults = Faults::general(sentence(&error));
             let again = |status| {
-                draw(&app, &settings, form.csrf().clone(), Asked::of(return_to), "", faults).with_status(status).into_response()
+                draw(&app, &place, form.csrf().clone(), Asked::of(return_to), "", faults).with_status(status).into_response()
             };
             answer(error, again)
         }

@@ -30,7 +30,7 @@ async fn an_address_opens_no_account_until_the_issuer_is_connected_to_it(pool: P
     assert_eq!(begin(&mut ada, "not my password").await.unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(begin(&mut ada, "").await.unwrap_err().status, StatusCode::FORBIDDEN);
     let location = begin(&mut ada, PASSWORD).await.unwrap_or_else(|answer| panic!("{answer}"));
-    assert!(location.contains("prompt=login"), "{location}");
+    assert!(location.contains("prompt=login") && location.contains("max_age=60"), "{location}");
     let connected = ada.get(&world.acme.visit(&location)).await;
     assert_eq!(connected.header("location"), "/account?done=connected", "{connected}");
     assert_eq!(world.come_in(&mut other).await.status, StatusCode::SEE_OTHER);
@@ -73,7 +73,7 @@ async fn a_first_password_is_given_by_who_signed_in_just_now(pool: PgPool) {
     let world = World::open(&pool).await;
     let mut ada = world.doors.browser();
     world.come_in(&mut ada).await;
-    sqlx::query("UPDATE sign_ins SET created_at = created_at - interval '11 minutes'").execute(&pool).await.unwrap();
+    sqlx::query("UPDATE sign_ins SET authenticated_at = authenticated_at - interval '11 minutes'").execute(&pool).await.unwrap();
 
     let refused = ada.fill("/account", "/account/password", &[("next", ANOTHER)]).await;
     assert!(refused.status == StatusCode::FORBIDDEN && refused.text.contains("sign in once more"), "{refused}");

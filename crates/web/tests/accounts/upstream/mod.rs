@@ -2,6 +2,7 @@
 
 mod attacks;
 mod connecting;
+mod freshness;
 mod ways;
 
 use app::accounts::upstream::UpstreamSettings;
