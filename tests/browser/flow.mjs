@@ -100,10 +100,14 @@ await page.goto(`${base}/account/access`);
 expect((await page.textContent("main")).includes("No client may use anything"), "the empty page does not say that it is");
 await look(page, "access-empty-light-desktop");
 
-// Another description of the server, which clients read.
-async function change(description) {
-  await api("PATCH", `/api/v1/servers/${slug}`, { key, json: { description } });
+// The server's one tool says this of itself from now on, which clients read.
+async function serve(description) {
+  const source = `import { tool } from "toolwright";
+export default tool({ name: "forecast", description: ${JSON.stringify(description)}, input: { type: "object" }, run: () => ({}) });`;
+  await api("PUT", `/api/v1/servers/${slug}/tools/forecast`, { key, json: { language: "typescript", source } });
+  await api("POST", `/api/v1/servers/${slug}/releases`, { key, json: {} });
 }
+await serve("Forecasts.");
 
 // Somebody whom they invite, and another link that stays open.
 await page.goto(`${base}/account/customers/${newest}/members`);
@@ -160,7 +164,7 @@ for (const scheme of ["light", "dark"]) {
     await page.click(".grant button:has-text('Hold back') >> nth=0");
     await page.waitForURL("**/account/access/*?done=held-back");
     await look(page, `held-back-${scheme}-${size}`);
-    await change(`Forecasts, and more of them: ${scheme} ${size}.`);
+    await serve(`Forecasts, and whatever else one asks for (${scheme}, ${size}).`);
     await page.reload();
     expect((await page.textContent("main")).includes("What it says of itself"), "what the server changed is not told in words");
     await look(page, `changes-${scheme}-${size}`);

@@ -116,11 +116,8 @@ impl Offers {
     pub(crate) fn listed(&self, shown: impl Fn(&ServedTool) -> Digest) -> Listed {
         let digest = |lists: &[&Served]| {
             // What is held back says so, so that both count.
-            let definitions: Vec<Digest> = lists
-                .iter()
-                .flat_map(|list| list.values())
-                .flat_map(|tool| [tool.definition_digest, shown(tool)])
-                .collect();
+            let definitions: Vec<Digest> =
+                lists.iter().flat_map(|list| list.values()).flat_map(|tool| [tool.definition_digest, shown(tool)]).collect();
             Digest::of_parts(definitions.iter().map(|digest| digest.as_bytes().as_slice()))
         };
         let resources = self.resources.values().chain(self.resource_templates.values());

@@ -16,7 +16,9 @@ use store::{
 
 pub(crate) use self::consents::{count_held_back, pin_for_consent};
 pub use self::{
-    consents::{ConsentPins, PinsDefinitions, WantedPins, accept_consent_words, accept_for_consent, list_of_consent, set_for_consent},
+    consents::{
+        ConsentPins, PinsDefinitions, WantedPins, accept_consent_words, accept_for_consent, list_of_consent, set_for_consent,
+    },
     difference::Difference,
     words::{PinnedWords, ServerPinView, accept_words, read_words},
 };

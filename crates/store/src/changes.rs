@@ -282,16 +282,15 @@ mod tests {
         assert_eq!(next(&mut listener).await, Change::User(user));
         members::insert(&mut connection, customer, user, MemberRole::Viewer, at(0)).await.unwrap();
         assert_eq!(next(&mut listener).await, Change::User(user));
-        let sign_in =
-            SignIn {
-                id: SignInId::new(),
-                user,
-                device: String::new(),
-                created_at: at(0),
-                used_at: at(0),
-                expires_at: at(9),
-                authenticated_at: None,
-            };
+        let sign_in = SignIn {
+            id: SignInId::new(),
+            user,
+            device: String::new(),
+            created_at: at(0),
+            used_at: at(0),
+            expires_at: at(9),
+            authenticated_at: None,
+        };
         sign_ins::insert(&mut connection, &sign_in, &domain::Digest::of(b"cookie"), 9).await.unwrap();
         sign_ins::set_used(&mut connection, sign_in.id, at(1)).await.unwrap();
         sign_ins::delete(&mut connection, user, sign_in.id).await.unwrap();

@@ -13,8 +13,7 @@ const EXAMPLES: [&str; 3] = ["crate::module::test", "end_to_end::file::test", "a
 /// Tests that are cases of a program, and no functions with an attribute.
 const CASES: &str = "abuse";
 /// What is a file by its name.
-const FILES: [&str; 12] =
-    [".rs", ".sql", ".md", ".json", ".js", ".mjs", ".ts", ".toml", ".wit", ".html", ".css", "/"];
+const FILES: [&str; 12] = [".rs", ".sql", ".md", ".json", ".js", ".mjs", ".ts", ".toml", ".wit", ".html", ".css", "/"];
 
 /// A file of sources.
 struct Source {
@@ -65,10 +64,10 @@ impl Source {
                 modules.push(name.to_owned());
             } else if ["#[test]", "#[tokio::test", "#[sqlx::test"].iter().any(|attribute| line.starts_with(attribute)) {
                 is_test = true;
-            } else if let Some(name) = visible.strip_prefix("fn ").and_then(|rest| rest.split(['(', '<']).next()) {
-                if std::mem::take(&mut is_test) {
-                    tests.insert(name.to_owned());
-                }
+            } else if let Some(name) = visible.strip_prefix("fn ").and_then(|rest| rest.split(['(', '<']).next())
+                && std::mem::take(&mut is_test)
+            {
+                tests.insert(name.to_owned());
             }
         }
         Self { room: room.to_owned(), modules, tests }
@@ -105,7 +104,8 @@ fn quoted(document: &str) -> Vec<(usize, Vec<String>)> {
 }
 
 fn is_name(text: &str) -> bool {
-    text.contains("::") && text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_:".contains(letter))
+    text.contains("::")
+        && text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_:".contains(letter))
 }
 
 /// The paths that a text with braces stands for, as a shell has it.
@@ -164,7 +164,9 @@ fn what_is_not_there_is_found_missing() {
 
     assert!(is_there(&sources, this, None) && is_there(&sources, "toolwright::proofs", None));
     assert!(is_there(&sources, "::every_test_that_a_document_names_is_there", Some("toolwright::layers::x")));
-    for name in ["toolwright::proofs::every_test", "toolwright::layers::every_test_that_a_document_names_is_there", "toolwright::nowhere"] {
+    for name in
+        ["toolwright::proofs::every_test", "toolwright::layers::every_test_that_a_document_names_is_there", "toolwright::nowhere"]
+    {
         assert!(!is_there(&sources, name, None), "{name}");
     }
     assert!(!is_there(&sources, "::every_test_that_a_document_names_is_there", Some("web::x")));

@@ -69,8 +69,8 @@ fn admin_routes() -> OpenApiRouter<WebState> {
 
 fn api_routes() -> OpenApiRouter<WebState> {
     use api::{
-        account, activity, audit, clients, components, consent_pins, consents, environment, executions, identities, invitations, members,
-        memberships, modules, passkeys, pins, releases, server_access, servers, tools, tries, versions,
+        account, activity, audit, clients, components, consent_pins, consents, environment, executions, identities, invitations,
+        members, memberships, modules, passkeys, pins, releases, server_access, servers, tools, tries, versions,
     };
 
     OpenApiRouter::new()

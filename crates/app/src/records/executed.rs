@@ -52,9 +52,7 @@ mod tests {
     };
 
     use chrono::DateTime;
-    use domain::{
-        ApiKeyId, AuthorizationId, CallId, CustomerId, RequestId, ServerId, SignInId, Status, UserId, VersionId,
-    };
+    use domain::{ApiKeyId, AuthorizationId, CallId, CustomerId, RequestId, ServerId, SignInId, Status, UserId, VersionId};
     use tracing::{Event, Metadata, Subscriber, field::Visit, span};
     use uuid::Uuid;
 

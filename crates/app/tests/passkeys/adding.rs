@@ -136,7 +136,8 @@ async fn another_password_keeps_passkeys_and_ends_what_was_begun(pool: PgPool) {
     let begun = world.begin_adding(&ada).await;
     let answer = made(&mut begun_before, &begun);
 
-    let change = accounts::PasswordChange { proof: Proof::Password(PASSWORD.into()), next: OTHER.into(), clients: accounts::LetIn::End };
+    let change =
+        accounts::PasswordChange { proof: Proof::Password(PASSWORD.into()), next: OTHER.into(), clients: accounts::LetIn::End };
     accounts::change_password(world.app(), &ada, whereabouts(), change).await.unwrap();
 
     let ended = world.end_adding(&ada, &answer).await;

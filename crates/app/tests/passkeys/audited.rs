@@ -42,7 +42,11 @@ async fn each_leaves_one_entry(pool: PgPool) {
     assert_eq!((by_passkey.actor.kind, by_passkey.actor.id), (ActorKind::Person, Some(person.user.as_uuid())));
     assert_eq!(by_passkey.thing.id, Some(signed_in.person.sign_in.as_uuid()));
     assert_eq!(json!(by_passkey.details), json!({"by": "passkey", "device": "Firefox on Linux"}));
-    assert_eq!((refused.actor.kind, refused.thing.id, refused.account), (ActorKind::Anyone, None, None), "nobody has it any more");
+    assert_eq!(
+        (refused.actor.kind, refused.thing.id, refused.account),
+        (ActorKind::Anyone, None, None),
+        "nobody has it any more"
+    );
     assert_eq!(json!(refused.details), json!({"by": "passkey", "device": "Firefox on Linux"}));
     log.hide(PASSWORD);
     log.hide(signed_in.token.expose());

@@ -372,7 +372,7 @@ async fn holding_back_is_switched_on_and_off_later(pool: PgPool) {
     assert!(!is_held_back(scene.app(), &tokens).await);
     assert_eq!(rows(&pool).await, (0, 0));
     assert!(heard(scene.app(), &mut watching).await.expect("nothing was heard").tools, "its list says something else");
-    assert_eq!(consent(&scene).await.pins_definitions, false);
+    assert!(!consent(&scene).await.pins_definitions);
 
     let [off, on] = entries().await.try_into().unwrap();
     assert_eq!((&on.details["pins_definitions"], &off.details["pins_definitions"]), (&json!(true), &json!(false)));

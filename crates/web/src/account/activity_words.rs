@@ -59,7 +59,9 @@ impl Words {
         let what = match activity.operation.as_str() {
             "accept_invitation" => format!("Joined {customer}"),
             "leave_customer" => format!("Left {customer}"),
-            "change_member" => format!("An owner of {customer} gave you another role: {}", detail(activity, "role").unwrap_or("?")),
+            "change_member" => {
+                format!("An owner of {customer} gave you another role: {}", detail(activity, "role").unwrap_or("?"))
+            }
             "remove_member" => format!("You were removed from {customer}"),
             _ => return None,
         };

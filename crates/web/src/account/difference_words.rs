@@ -2,8 +2,7 @@
 
 /// The place of a difference (RFC 6901), as people would call it.
 pub(super) fn in_words(path: &str) -> String {
-    let parts: Vec<String> =
-        path.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
+    let parts: Vec<String> = path.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
     let Some((first, rest)) = parts.split_first() else { return "All of it".to_owned() };
     match first.as_str() {
         "description" => "What it says of itself".to_owned(),

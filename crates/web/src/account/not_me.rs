@@ -67,12 +67,7 @@ pub(super) async fn change_password(
     }
 }
 
-async fn draw(
-    app: &App,
-    signed_in: &SignedIn,
-    place: &PasskeyPlace,
-    faults: Faults,
-) -> Result<HtmlPage<NotMePage>, ApiError> {
+async fn draw(app: &App, signed_in: &SignedIn, place: &PasskeyPlace, faults: Faults) -> Result<HtmlPage<NotMePage>, ApiError> {
     let caller = signed_in.caller();
     let account = accounts::load(app, &caller).await?;
     let (passkeys, identities) = (passkeys::load(app, &caller).await?.passkeys, accounts::list_identities(app, &caller).await?);

@@ -26,11 +26,7 @@ impl Prove {
     /// Those of whoever has this account, on the page at `path`.
     pub(super) fn of(account: &Account, place: &PasskeyPlace, path: &str) -> Self {
         let is_needed = account.has_passkey && !account.has_password;
-        Self {
-            is_needed,
-            origin: place.origin().filter(|_| is_needed),
-            elsewhere: place.elsewhere(path).filter(|_| is_needed),
-        }
+        Self { is_needed, origin: place.origin().filter(|_| is_needed), elsewhere: place.elsewhere(path).filter(|_| is_needed) }
     }
 }
 

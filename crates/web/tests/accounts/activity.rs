@@ -44,7 +44,13 @@ async fn what_happened_is_told_with_place_and_client_newest_first_and_to_nobody_
     assert_eq!((&good["by"], &bad["by"], &made["by"]), (&json!("person"), &json!("somebody"), &json!("person")));
     assert_eq!((&made["is_current"], &made["address"]), (&json!(true), &json!("192.0.2.1")));
     assert_eq!(bad["sign_in_id"], Value::Null);
-    for part in ["Signed in by password", "A sign-in failed, by password", "This account was made", "Firefox on Linux", "from 203.0.113.9"] {
+    for part in [
+        "Signed in by password",
+        "A sign-in failed, by password",
+        "This account was made",
+        "Firefox on Linux",
+        "from 203.0.113.9",
+    ] {
         assert!(page.text.contains(part), "{part}: {page}");
     }
     let order = ["Signed in by password", "A sign-in failed", "This account was made"].map(|part| page.text.find(part).unwrap());

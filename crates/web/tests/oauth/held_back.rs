@@ -200,7 +200,10 @@ async fn holding_back_is_switched_on_and_off_where_one_sees_who_has_access(pool:
     let is_called = async || world.call(token).await.json()["result"].is_object();
 
     let access = ada.get("/account/access").await;
-    assert!(access.text.contains(&format!("action=\"{switch}\"")) && access.text.contains("Hold back tools that change"), "{access}");
+    assert!(
+        access.text.contains(&format!("action=\"{switch}\"")) && access.text.contains("Hold back tools that change"),
+        "{access}"
+    );
     let theirs = bob.fill("/account", &switch, &[("hold_back", "yes")]).await;
     let forged = ada.post(&switch, &[("hold_back", "yes")]).await;
     let unclear = ada.fill("/account/access", &switch, &[("hold_back", "maybe")]).await;

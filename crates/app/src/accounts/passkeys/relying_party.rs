@@ -74,8 +74,15 @@ mod tests {
             assert_eq!(made.origin().origin().ascii_serialization(), url);
             assert_eq!(Some(made.id()), made.origin().host_str());
         }
-        for url in ["https://192.0.2.1", "https://[::1]", "https://127.0.0.1", "http://192.0.2.1", "http://tools.example.com", "ftp://localhost", ""]
-        {
+        for url in [
+            "https://192.0.2.1",
+            "https://[::1]",
+            "https://127.0.0.1",
+            "http://192.0.2.1",
+            "http://tools.example.com",
+            "ftp://localhost",
+            "",
+        ] {
             assert!(RelyingParty::of(url).is_none(), "{url}");
         }
     }

@@ -21,8 +21,8 @@ use secrecy::ExposeSecret as _;
 use super::{
     UpstreamError, UpstreamSettings,
     begin::redirect_url,
-    freshness::Freshness,
     for_log,
+    freshness::Freshness,
     over_egress::{AskError, OverEgress},
     provider::{Documents, Provider},
     state::Pending,
