@@ -192,6 +192,7 @@ fn body(operation: &Operation, names: &Names) -> Value {
         ("POST", "/api/v1/account/consents/{consent_id}/pins" | "/api/v1/account/consents/{consent_id}/pins/{name}") => {
             json!({ "digest": "0".repeat(64) })
         }
+        ("PATCH", "/api/v1/account/consents/{consent_id}") => json!({ "pins_definitions": true }),
         ("PUT", "/admin/v1/tiers/{tier}") => json!({ "limits": {} }),
         ("PUT", "/admin/v1/breakers/{host}") => json!({ "state": "open" }),
         ("POST", "/admin/v1/customers/{customer_id}/invitations" | "/api/v1/invitations") => {

@@ -20,8 +20,9 @@ pub(super) async fn ada(doors: &Doors) -> Browser {
 
 /// Where the first form of the page for taking something back leads.
 fn action(page: &Answer) -> String {
-    let (_, rest) = page.text.split_once("action=\"/account/access/").unwrap_or_else(|| panic!("nothing to take back in {page}"));
-    format!("/account/access/{}", rest.split('"').next().unwrap())
+    let forms = page.text.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let mut ends = forms.filter(|action| action.starts_with("/account/access/") && action.ends_with("/end"));
+    ends.next().unwrap_or_else(|| panic!("nothing to take back in {page}")).to_owned()
 }
 
 async fn consents(browser: &mut Browser) -> Vec<Value> {
