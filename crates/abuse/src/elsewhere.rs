@@ -2,7 +2,10 @@
 
 /// What, and the test that proves it or the reason why there is nothing to try.
 pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
-    ("ten thousand deployed tools", "a suite of minutes has no time to build them; make bench (fleet) has a thousand servers"),
+    (
+        "ten thousand deployed tools",
+        "a suite of minutes has no time to build them: here are hundreds; make bench (thrash) has all",
+    ),
     ("a quota race on two nodes", "needs two nodes: app::limits::two_nodes_that_race_for_the_calls_of_a_month_exceed_it_by_none"),
     ("the database down", "app::outage"),
     ("the disk full", "sandbox::cache::a_disk_that_takes_nothing_does_not_stop_a_tool"),

@@ -2,6 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
+use bench::{
+    crowd::{Crowd, CrowdSize},
+    load,
+    usage::Holdings,
+};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
@@ -18,10 +23,33 @@ const SCALE: &str = "scale";
 /// More than the server of the suite holds in memory.
 const TOOLS: usize = 3 * crate::world::CACHED_TOOLS;
 
+/// Ten thousand take minutes to build: they are called in `bench thrash`, with the same bounds.
+const CROWD: CrowdSize = CrowdSize { tools: 500, tools_of_first: 150, tools_per_server: 50, customers: 3 };
+
+/// Calls of the crowd at one time.
+const CROWD_CALLERS: usize = 16;
+
+/// What the process may hold more of after a round than before: connections, and work that blocks for a moment.
+const DESCRIPTORS_MORE_MAX: usize = 64;
+const THREADS_MORE_MAX: usize = 32;
+
+/// Mappings of a tool's native code, with room for calls that come and go.
+const MAPPINGS_PER_TOOL: usize = 16;
+
+/// What memory may be more after a later round than after the first.
+const GROWTH_MIB_MAX: u64 = 24;
+
+/// In each round every tool is called once, in another order: these have no divisor with the number of tools.
+const STEPS: [usize; 4] = [1, 7, 123, 333];
+
+/// Calls of one cold tool at one time.
+const STAMPEDE: usize = 200;
+
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        Case::new(SCALE, "more tools than the cache holds, called in turn", "each answers, from disk", thrash),
-        Case::new(SCALE, "a stampede on one cold tool", "all answer; it is made once", stampede),
+        Case::new(SCALE, "more tools than the cache holds, called in turn", "each answers, from disk", thrash).quick(),
+        Case::new(SCALE, "hundreds of tools of three customers, by many at once", "each answers; nothing grows", crowd),
+        Case::new(SCALE, "a stampede on one cold tool", "all answer; it is loaded once", stampede),
         Case::new(SCALE, "a race for the calls of a month", "exactly as many as there are", month).quick(),
         Case::new(SCALE, "calls beyond the pace", "429 with Retry-After, and nothing runs", pace),
         Case::new(SCALE, "builds beyond the pace", "429 with Retry-After", builds),
@@ -50,6 +78,34 @@ async fn thrash(world: Arc<World>) -> Verdict {
     Ok(format!("{TOOLS} tools, {each:.1} ms a call"))
 }
 
+async fn crowd(world: Arc<World>) -> Verdict {
+    let server = world.server();
+    let crowd = Arc::new(Crowd::deploy(server, &world.name(), CROWD).await?);
+    let mut first = None;
+    let begun = Instant::now();
+    for step in STEPS {
+        let missed = server.level("artifact_misses_total").await?;
+        let calls = Arc::clone(&crowd);
+        let request = move |number: usize| calls.call(number * step);
+        load::run_all(server.id(), server.address, CROWD_CALLERS, crowd.len(), request).await?;
+        let missed = server.level("artifact_misses_total").await? - missed;
+        let now = Holdings::of(server.id())?;
+        must(missed > crowd.len() as u64 / 2, || format!("{missed} calls of {} found their tool not in memory", crowd.len()))?;
+        // The first round brings into memory what every call needs.
+        let before = *first.get_or_insert(now);
+        let more = now.mappings.saturating_sub(before.mappings);
+        must(more <= MAPPINGS_PER_TOOL * crate::world::CACHED_TOOLS, || format!("{more} more mappings"))?;
+        must(now.descriptors <= before.descriptors + DESCRIPTORS_MORE_MAX, || format!("{now}; before: {before}"))?;
+        must(now.threads <= before.threads + THREADS_MORE_MAX, || format!("{now}; before: {before}"))?;
+        let grown = now.resident_kib.saturating_sub(before.resident_kib) / 1024;
+        must(grown <= GROWTH_MIB_MAX, || format!("memory grew by {grown} MiB from round to round"))?;
+    }
+    let held = server.level("artifact_cache_entries").await?;
+    must(held <= (crate::world::CACHED_TOOLS + CROWD_CALLERS) as u64, || format!("{held} tools are in memory"))?;
+    let each = begun.elapsed().as_secs_f64() * 1e3 / f64::from(u32::try_from(STEPS.len() * crowd.len()).unwrap_or(1));
+    Ok(format!("{} tools, {each:.1} ms a call, {held} in memory", crowd.len()))
+}
+
 async fn stampede(world: Arc<World>) -> Verdict {
     let tenant = world.tenant(&json!({"concurrent_calls_max": 64, "queue_wait_ms_max": 10_000})).await?;
     let slug = deploy(&world, &tenant, JavaScript("return { is: 42 };")).await?;
@@ -62,12 +118,15 @@ async fn stampede(world: Arc<World>) -> Verdict {
         others.put(&crowd, &format!("other_{index}"), &source, &json!({})).await?.expect(201)?;
     }
     let (api, none) = (tenant.api(), json!({}));
-    let answers = join_all((0..64).map(|_| api.call(&slug, "attack", &none))).await;
+    let missed = world.server().level("artifact_misses_total").await?;
+    let answers = join_all((0..STAMPEDE).map(|_| api.call(&slug, "attack", &none))).await;
     for answer in answers {
         let answer = answer?;
         must(answer.at("/result/structuredContent/is") == "42", || format!("answered {}", answer.brief()))?;
     }
-    Ok("64 of 64 answered".to_owned())
+    let missed = world.server().level("artifact_misses_total").await? - missed;
+    must(missed == 1, || format!("it was loaded {missed} times"))?;
+    Ok(format!("{STAMPEDE} of {STAMPEDE} answered, loaded once"))
 }
 
 async fn month(world: Arc<World>) -> Verdict {

@@ -38,7 +38,8 @@ pub enum Change {
         /// The server.
         server: ServerId,
     },
-    /// A server was made, changed or deleted, took up another release, or had its tools or environment changed.
+    /// A server was made, changed or deleted, took up another release, or had its environment changed. What is put waits for a release, and
+    /// is not told.
     Server {
         /// Its id.
         id: ServerId,
@@ -254,11 +255,10 @@ mod tests {
         api_keys::revoke(&mut connection, customer, key.id, at(1)).await.unwrap();
         assert_eq!(next(&mut listener).await, Change::ApiKey(key.id));
         let made = fixtures::tool(&mut connection, customer, server, "forecast").await;
-        assert_eq!(next(&mut listener).await, of_server);
         let version = fixtures::version(&mut connection, customer, made, "forecast", "1").await;
         let pin = crate::pins::NewPin { name: "forecast".parse().unwrap(), digest: domain::Digest::of(b"1"), version };
         crate::pins::insert(&mut connection, holder, server, &[pin], at(1)).await.unwrap();
-        assert_eq!(next(&mut listener).await, Change::Pins { holder, server });
+        assert_eq!(next(&mut listener).await, Change::Pins { holder, server }, "that a tool was put is not told");
         let question = QuestionId::new();
         crate::question_answers::insert(&mut connection, question, &[1; 64], at(60)).await.unwrap();
         assert_eq!(next(&mut listener).await, Change::Answer(question));
@@ -266,7 +266,8 @@ mod tests {
         crate::server_pins::insert(&mut connection, holder, server, &words, at(1)).await.unwrap();
         assert_eq!(next(&mut listener).await, Change::Pins { holder, server });
         tools::remove(&mut connection, customer, server, &tool, at(1)).await.unwrap();
-        assert_eq!(next(&mut listener).await, of_server);
+        fixtures::tier(&mut connection, "another", |_| {}).await;
+        assert_eq!(next(&mut listener).await, Change::Tier("another".parse().unwrap()), "nor that one was deleted");
         fixtures::environment(&mut connection, customer, server, "CITY", "Oslo").await;
         assert_eq!(next(&mut listener).await, of_server);
         environment::delete(&mut connection, customer, server, &"CITY".parse().unwrap()).await.unwrap();

@@ -43,7 +43,7 @@ pub(crate) use self::{
     log::Log,
     profile::Profile,
     reader::{ConfigurationError, Flags},
-    sandbox::Sandbox,
+    sandbox::{Bounds, Sandbox},
     setting::{Effective, Origin, Setting, Shown},
     visitors::Visitors,
 };

@@ -17,7 +17,7 @@ use web::{CookieForm, WebSettings};
 use super::CommandError;
 use crate::{
     banner,
-    configuration::{Configuration, Flags, Keys, MetricsReaders, Profile, Surroundings},
+    configuration::{Bounds, Configuration, Flags, Keys, MetricsReaders, Profile, Surroundings},
     data_dir::DataDir,
     database::Migration,
     examples,
@@ -32,15 +32,14 @@ const THREADS_END_MAX: Duration = Duration::from_secs(1);
 /// Between two looks at how many lines of the log were lost.
 const LOST_LINES_TOLD_EVERY: Duration = Duration::from_secs(5);
 
-/// Descriptors of everything else: the database, the workers, files that are open for a moment.
-const DESCRIPTORS_OTHER: u64 = 512;
-
 /// Serves until a signal.
 pub(super) fn run(flags: &Flags, migrate: bool) -> Result<(), CommandError> {
-    let (configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
+    let (mut configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
     let lost_lines = start_logging(&configuration)?;
     log_panics();
-    raise_descriptors(&configuration);
+    raise_descriptors();
+    let connections_max = configuration.http.connections_max as u64;
+    configuration.sandbox.fit(&Bounds::of_process(connections_max));
     let runtime = runtime()?;
     let migration = Migration::of(configuration.profile, migrate);
     runtime.spawn(tell_of_lost_lines(lost_lines));
@@ -203,15 +202,11 @@ fn print_banner(public_url: &Url, keys: &Keys, examples: Option<&examples::Examp
 }
 
 /// As many descriptors as the system lets this process have. Each connection takes one, and so does each tool whose native code is in memory.
-fn raise_descriptors(configuration: &Configuration) {
+fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         warn!(%error, "cannot raise the number of descriptors (RLIMIT_NOFILE)");
-    }
-    let needed = DESCRIPTORS_OTHER + configuration.http.connections_max as u64 + configuration.sandbox.cached_tools_max;
-    if let Some(maximum) = limit.maximum.filter(|maximum| *maximum < needed) {
-        warn!(maximum, needed, "the system allows fewer descriptors (ulimit -Hn) than connections and cached tools may need");
     }
 }
 
