@@ -80,8 +80,14 @@ impl Source {
     }
 }
 
+/// Tests on the real program are compiled with a crate that some write before their names.
+fn unqualified(name: &str) -> &str {
+    name.strip_prefix("toolwright::").filter(|rest| rest.starts_with("end_to_end::")).unwrap_or(name)
+}
+
 /// Whether there is a test of this name, or a module of tests. A name that begins with `::` goes on from the one before it.
 fn is_there(sources: &[Source], name: &str, before: Option<&str>) -> bool {
+    let (name, before) = (unqualified(name), before.map(unqualified));
     let parts: Vec<&str> = name.trim_start_matches("::").split("::").collect();
     let (room, modules) = match (name.strip_prefix("::"), before) {
         (None, _) => (parts.first().copied().unwrap_or_default(), parts.get(1..).unwrap_or_default()),
