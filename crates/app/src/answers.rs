@@ -6,7 +6,7 @@ use domain::{Abilities, Answer, CallId, JsonText, Outcome, Receipt, Status, Tool
 use sandbox::ResultMemory;
 use serde::de::DeserializeOwned;
 
-use crate::{AppError, calls::CallAnswer};
+use crate::{AppError, calls::CallAnswer, limits::Standing};
 
 /// What came of asking a server for a resource, a prompt or values.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Answered<T> {
     pub result: Result<T, Failed>,
     /// What a large result takes of the node's memory: to be kept until it has been sent.
     pub memory: Option<ResultMemory>,
+    /// How many more calls the caller may make in this minute, where that was asked for.
+    pub standing: Option<Standing>,
 }
 
 /// A call that did not bring what was asked for.
@@ -39,12 +41,12 @@ pub struct Failed {
 impl<T: DeserializeOwned> Answered<T> {
     /// Reads the answer of a call whose result was judged (`guests`) to have this form.
     pub(crate) fn read(answer: CallAnswer) -> Result<Self, AppError> {
-        let CallAnswer { call_id, outcome, status, interface, receipt, state, lacked, memory } = answer;
+        let CallAnswer { call_id, outcome, status, interface, receipt, state, lacked, memory, standing } = answer;
         let result = match outcome {
             Outcome::Success(Answer::Json(text)) => Ok(read(&text)?),
             outcome => Err(Failed { status, outcome, state, lacked }),
         };
-        Ok(Self { call_id, interface, receipt, result, memory })
+        Ok(Self { call_id, interface, receipt, result, memory, standing })
     }
 }
 

@@ -20,7 +20,8 @@ use crate::{
     App, AppError, Caller, CallerSecrets, Report,
     access::{self, Operation},
     catalogue::{self, ServedServer, ServedTool, ToolParts, ToolSchemas},
-    limits, pins,
+    limits::{self, Standing},
+    pins,
     questions::{Asking, Means, Subject},
     secrets, signing,
 };
@@ -63,6 +64,8 @@ pub struct CallAnswer {
     pub lacked: Abilities,
     /// What a large result takes of the node's memory: to be kept until it has been sent.
     pub memory: Option<ResultMemory>,
+    /// How many more calls the caller may make in this minute, where that was asked for.
+    pub standing: Option<Standing>,
 }
 
 /// A run of a version that need not be released.
@@ -94,13 +97,13 @@ pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallReq
     let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "tools/call", name: name.as_str(), arguments: &arguments };
     let means = Means::of(app, caller, &server, asking, subject)?;
-    let tier = admit(app, caller, server.customer).await?;
+    let (tier, standing) = admit(app, caller, server.customer).await?;
     let tool = server.offers.tools.get(&name).ok_or_else(|| AppError::not_found("tool", &name))?;
     pins::check(app, caller, &server, tool).await?;
     let call =
         Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets, waiter: Waiter::Call };
     let baggage = Baggage { entry: Entry::Call, given: arguments, request_id, reports, cancelled, means };
-    run(app, &call, baggage).await.map(|(answer, _)| answer)
+    run(app, &call, baggage).await.map(|(answer, _)| CallAnswer { standing: Some(standing), ..answer })
 }
 
 /// Runs a version of a tool without releasing it. It is counted, limited and recorded as a call.
@@ -115,7 +118,7 @@ pub async fn try_tool(app: &App, caller: &Caller, slug: &Slug, request: TryReque
         Asking::Live(client) => Means::Live(client),
     };
     limits::admit_try(app, caller).inspect_err(|_| app.metrics.observe_refusal(CallRefusal::Rate))?;
-    let tier = admit(app, caller, customer).await?;
+    let (tier, _) = admit(app, caller, customer).await?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = load_version(app, customer, &server, &name, request.version).await?;
     let secrets = CallerSecrets::default();

@@ -65,7 +65,7 @@ pub async fn complete(
         return Ok(None);
     }
     let means = Means::Nobody("what completes an argument cannot ask anything");
-    let tier = calls::admit(app, caller, server.customer).await?;
+    let (tier, _) = calls::admit(app, caller, server.customer).await?;
     let given = json!({ "argument": { "name": argument, "value": value }, "context": { "arguments": context } });
     let call =
         Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets, waiter: Waiter::Call };

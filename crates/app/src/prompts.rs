@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Answered, App, AppError, Caller, CallerSecrets, Report,
     access::{self, Operation},
-    calls::{self, Baggage, Call},
+    calls::{self, Baggage, Call, CallAnswer},
     catalogue, pins,
     questions::{Asking, Means, Subject},
 };
@@ -44,12 +44,12 @@ pub async fn get(app: &App, caller: &Caller, slug: &Slug, request: GetRequest) -
     let given = Value::Object(arguments);
     let subject = Subject { method: "prompts/get", name: prompt.as_str(), arguments: &given };
     let means = Means::of(app, caller, &server, asking, subject)?;
-    let tier = calls::admit(app, caller, server.customer).await?;
+    let (tier, standing) = calls::admit(app, caller, server.customer).await?;
     let tool = server.offers.prompts.get(&prompt).ok_or_else(|| AppError::not_found("prompt", &prompt))?;
     pins::check(app, caller, &server, tool).await?;
     let call =
         Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets, waiter: Waiter::Call };
     let baggage = Baggage { entry: Entry::Call, given, request_id, reports, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
-    Answered::read(answer)
+    Answered::read(CallAnswer { standing: Some(standing), ..answer })
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Answered, App, AppError, Caller, CallerSecrets, Report,
     access::{self, Operation},
-    calls::{self, Baggage, Call},
+    calls::{self, Baggage, Call, CallAnswer},
     catalogue, pins,
     questions::{Asking, Means, Subject},
 };
@@ -41,7 +41,7 @@ pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest)
     let ReadRequest { uri, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "resources/read", name: &uri, arguments: &Value::Null };
     let means = Means::of(app, caller, &server, asking, subject)?;
-    let tier = calls::admit(app, caller, server.customer).await?;
+    let (tier, standing) = calls::admit(app, caller, server.customer).await?;
     let unknown = || AppError::not_found("resource", uri.chars().take(catalogue::URI_CHARS_SHOWN).collect::<String>());
     let (tool, variables) = server.offers.find_resource(&uri).ok_or_else(unknown)?;
     pins::check(app, caller, &server, tool).await?;
@@ -50,5 +50,5 @@ pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest)
         Call { caller, customer: server.customer, tier: &tier, server: &server, tool, secrets: &secrets, waiter: Waiter::Call };
     let baggage = Baggage { entry: Entry::Call, given: Value::Object(given), request_id, reports, cancelled, means };
     let (answer, _) = calls::run(app, &call, baggage).await?;
-    Answered::read(answer)
+    Answered::read(CallAnswer { standing: Some(standing), ..answer })
 }

@@ -47,7 +47,7 @@ pub(crate) async fn pass(State(state): State<WebState>, request: Request, next: 
         Ok(standing) => standing,
         Err(too_many) => return ApiError::from(too_many).into_response(),
     };
-    // A call has nothing to gain from it, and would pay for it.
+    // A call says itself where it stands.
     let stands = (route != MCP).then(Stands::default);
     if let Some(stands) = &stands {
         parts.extensions.insert(stands.clone());

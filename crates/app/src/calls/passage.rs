@@ -21,7 +21,7 @@ use crate::{
     App, AppError, Caller, CallerSecrets, artifacts,
     catalogue::{ServedServer, ServedTool},
     guests::{self, Arguments, Finished, Unfinished},
-    limits::{self, QuotaError, RateExceeded},
+    limits::{self, Counted, QuotaError, Rate, RateExceeded, RatePolicy, Standing},
     modules, outside,
     questions::{self, Beginning, Channel, Means, Resumed, Seat, Unanswered},
     records::{CallFacts, Ending, redaction},
@@ -62,20 +62,23 @@ struct Again {
     row: KeptJournal,
 }
 
-/// The customer's tier, if it allows one more request now. Every request counts against the minute, whatever it asks for.
-pub(crate) async fn admit(app: &App, caller: &Caller, customer: CustomerId) -> Result<Arc<Tier>, AppError> {
+/// The customer's tier, if it allows one more request now, and how many more it would. Every request counts against the minute, whatever it asks for.
+pub(crate) async fn admit(app: &App, caller: &Caller, customer: CustomerId) -> Result<(Arc<Tier>, Standing), AppError> {
     if !app.outage.allows_calls() {
         return Err(unavailable(app, "the database has been away for longer than calls go on without it"));
     }
     let tier = tiers::of_customer(app, customer).await?;
     let per_minute = tier.limits.calls_per_minute_max;
-    limits::admit_call(app, caller, per_minute).inspect_err(|_| app.metrics.observe_refusal(CallRefusal::Rate))?;
-    app.call_rates.take(customer, per_minute).map_err(|RateExceeded { retry_after_s }| {
+    let share = limits::admit_call(app, caller, per_minute).inspect_err(|_| app.metrics.observe_refusal(CallRefusal::Rate))?;
+    let left = app.call_rates.take(customer, per_minute).map_err(|RateExceeded { retry_after_s }| {
         app.metrics.observe_refusal(CallRefusal::Rate);
         let limit = LimitExceeded { limit: LimitName::CallsPerMinuteMax, value: per_minute.into(), tier: tier.name.clone() };
         AppError::RateLimited { limit, retry_after_s }
     })?;
-    Ok(tier)
+    let policy = RatePolicy { rate: Rate::CallsPerMinuteMax, counted: Counted::Customer, quota: per_minute };
+    // The one of the two that ends first.
+    let standing = share.filter(|share| share.left <= left).unwrap_or(Standing { policy, left });
+    Ok((tier, standing))
 }
 
 /// Takes one of the calls of the month. The call's record is opened next, or it is given back: what is charged is recorded, and nothing else
@@ -160,6 +163,7 @@ fn ask_again(call: &Call<'_>, unanswered: Unanswered) -> CallAnswer {
         state: Some(state),
         lacked: Abilities::default(),
         memory: None,
+        standing: None,
     }
 }
 
@@ -280,7 +284,10 @@ async fn settle(
     };
     let Finished { outcome, status, log, lacked, memory, .. } = finished;
     let interface = Arc::clone(&call.tool.interface);
-    Ok((CallAnswer { call_id: facts.call, outcome, status, interface, receipt: shown, state, lacked, memory }, log))
+    Ok((
+        CallAnswer { call_id: facts.call, outcome, status, interface, receipt: shown, state, lacked, memory, standing: None },
+        log,
+    ))
 }
 
 /// What a call answered, as a record keeps it: JSON as it is, content as MCP has it, a failure by its name and message.

@@ -103,14 +103,12 @@ pub(crate) fn admit_try(app: &App, caller: &Caller) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Holds a call to its caller's share of the `per_minute` calls that the customer has. A customer's own keys have all of them.
-pub(crate) fn admit_call(app: &App, caller: &Caller, per_minute: u32) -> Result<(), AppError> {
-    if let Some(sharer) = sharer(caller) {
-        let quota = app.settings.limits.share_of(per_minute);
-        let policy = RatePolicy { rate: Rate::CallsPerMinuteMax, counted: Counted::Caller, quota };
-        app.requests.minutes.callers.take_under((sharer, Rate::CallsPerMinuteMax), policy)?;
-    }
-    Ok(())
+/// Holds a call to its caller's share of the `per_minute` calls that the customer has, if it has one. A customer's own keys have all of them.
+pub(crate) fn admit_call(app: &App, caller: &Caller, per_minute: u32) -> Result<Option<Standing>, AppError> {
+    let Some(sharer) = sharer(caller) else { return Ok(None) };
+    let quota = app.settings.limits.share_of(per_minute);
+    let policy = RatePolicy { rate: Rate::CallsPerMinuteMax, counted: Counted::Caller, quota };
+    Ok(Some(app.requests.minutes.callers.take_under((sharer, Rate::CallsPerMinuteMax), policy)?))
 }
 
 fn whose(caller: &Caller) -> Option<Whose> {

@@ -1,6 +1,6 @@
 //! Results as JSON-RPC messages.
 
-use app::ResultMemory;
+use app::{ResultMemory, limits::Standing};
 use axum::response::Response;
 use domain::RequestId;
 use http::{HeaderValue, header};
@@ -8,7 +8,7 @@ use rmcp::model::RequestId as MessageId;
 use serde::Serialize;
 
 use super::{era::Era, refusal::Refusal};
-use crate::held;
+use crate::{held, rate_fields};
 
 /// A request that waits for its answer.
 #[derive(Debug, Clone)]
@@ -26,11 +26,13 @@ pub(super) struct Question {
 pub(super) struct Message {
     pub(super) text: String,
     pub(super) memory: Option<ResultMemory>,
+    /// How many more calls there may be, if that is told.
+    pub(super) standing: Option<Standing>,
 }
 
 impl From<String> for Message {
     fn from(text: String) -> Self {
-        Self { text, memory: None }
+        Self { text, memory: None, standing: None }
     }
 }
 
@@ -58,8 +60,9 @@ impl Question {
 }
 
 /// 200 with one JSON message.
-pub(super) fn json(Message { text, memory }: Message) -> Response {
+pub(super) fn json(Message { text, memory, standing }: Message) -> Response {
     let mut response = Response::new(held::body(text.into_bytes(), memory));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().extend(standing.as_ref().map(rate_fields::of_standing).into_iter().flatten());
     response
 }

@@ -93,7 +93,7 @@ pub(super) async fn call_tool(
         let answered = calls::call_tool(&app, &caller, &server, request).await;
         let answered = answered.map_err(|error| Refusal::from_app(&error, question.request_id))?;
         let text = call_result::message(&question, &presentation, &answered)?;
-        Ok(Message { text, memory: answered.memory })
+        Ok(Message { text, memory: answered.memory, standing: answered.standing })
     })
     .await
 }

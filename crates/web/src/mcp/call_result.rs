@@ -182,6 +182,7 @@ mod tests {
             state: None,
             lacked: Abilities::default(),
             memory: None,
+            standing: None,
         }
     }
 

@@ -86,7 +86,7 @@ pub(super) async fn read_resource(visit: &Visit, question: Question, wanted: Wan
             cache_scope: is_per_request.then_some(CacheScope::Private),
             meta: is_per_request.then_some(&*presentation.meta),
         })?;
-        Ok(Message { text, memory: answered.memory })
+        Ok(Message { text, memory: answered.memory, standing: answered.standing })
     })
     .await
 }
@@ -119,7 +119,7 @@ pub(super) async fn get_prompt(
             messages: &answer.messages,
             meta: is_per_request.then_some(&*presentation.meta),
         })?;
-        Ok(Message { text, memory: answered.memory })
+        Ok(Message { text, memory: answered.memory, standing: answered.standing })
     })
     .await
 }

@@ -199,7 +199,7 @@ impl Running {
     }
 
     fn last_event(&self, result: Result<Message, Refusal>) -> (Event, Option<ResultMemory>) {
-        let Message { text, memory } = result.unwrap_or_else(|refusal| {
+        let Message { text, memory, .. } = result.unwrap_or_else(|refusal| {
             // An error's data are what serde_json read itself: they can be written.
             serde_json::to_string(&refusal.of(self.question.id.clone()).into_message()).unwrap_or_default().into()
         });

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use super::{ADD, ECHO, ERAS, Era, FAIL, Mcp, Message, SLEEP, text, without_release};
-use crate::client::Doors;
+use crate::client::{Answer, Doors};
 
 const SHOW: (&str, &str) = ("show", include_str!("../../../../tests/clients/tools/show.ts"));
 
@@ -28,6 +28,24 @@ async fn a_result_is_structured_content_with_a_copy_as_text(pool: PgPool) {
         "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "checks", "title": "Checks", "version": "[release]"}},
     });
     assert_eq!(without_release(since.json()["result"].clone()), result);
+}
+
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_call_that_went_well_says_how_many_more_there_may_be(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let mcp = Mcp::serving(&doors, &[ADD]).await;
+    let call = async |era| mcp.call(era, "add", json!({"a": 2, "b": 40})).await;
+
+    let (first, second) = (call(Era::Handshake).await, call(Era::PerRequest).await);
+    let ping = mcp.ask(Era::Handshake, "ping", json!({})).await;
+
+    let policy = first.header("ratelimit-policy");
+    let quota: u32 =
+        policy.strip_prefix("\"calls_per_minute_max\";q=").and_then(|rest| rest.strip_suffix(";w=60")).unwrap().parse().unwrap();
+    let left =
+        |answer: &Answer| answer.header("ratelimit").strip_prefix("\"calls_per_minute_max\";r=").unwrap().parse::<u32>().unwrap();
+    assert!(left(&first) < quota && left(&second) < left(&first), "{policy}: {first}, {second}");
+    assert_eq!(ping.header("ratelimit"), "", "what is no call counts as none");
 }
 
 #[sqlx::test(migrations = "../../migrations")]
