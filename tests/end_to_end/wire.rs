@@ -189,7 +189,7 @@ async fn requests_as_no_library_writes_them() {
         ),
         ("chunks with extensions", in_chunks(";name=value;other=\"quoted\"", ""), vec!["200"]),
         ("fields behind chunks", in_chunks("", "authorization: Bearer other\r\nhost: evil.test\r\n"), vec!["200"]),
-        ("chunks that break off", chunked("ff\r\nx\r\n0\r\n\r\n"), vec!["400"]),
+        ("chunks that break off", chunked("2\r\nxyz\r\n0\r\n\r\n"), vec!["400"]),
         ("a long target", long, vec!["431"]),
         ("a longer one", very_long, vec!["431"]),
     ] {
