@@ -1,7 +1,9 @@
 //! Bytes by their digest: the artifacts. What a digest names never changes, so that anybody may keep a copy.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -192,8 +194,23 @@ impl Blobs {
     }
 }
 
-/// What a look writes is of this name, and a number.
+/// What a look writes is of this name, and a number, where it has to have one.
 const LOOK: &str = "look-";
+
+/// Writes a file that goes with its descriptor (open(2), `O_TMPFILE`), so that a kill leaves nothing.
+fn write_nameless(folder: &Path) -> io::Result<()> {
+    let flags = rustix::fs::OFlags::TMPFILE.bits().cast_signed();
+    let mut file = fs::OpenOptions::new().write(true).mode(0o600).custom_flags(flags).open(folder)?;
+    file.write_all(&[0; Blobs::LOOK_BYTES])
+}
+
+fn write_named(folder: &Path) -> io::Result<()> {
+    let path = folder.join(format!("{LOOK}{}", uuid::Uuid::now_v7().simple()));
+    let written = fs::write(&path, [0; Blobs::LOOK_BYTES]);
+    // It may not have been made.
+    let _ = fs::remove_file(&path);
+    written
+}
 
 /// Deletes what the looks of a process that was killed left.
 fn forget_looks(folder: &Path) -> io::Result<()> {
@@ -208,10 +225,11 @@ fn forget_looks(folder: &Path) -> io::Result<()> {
 }
 
 fn look(folder: &Path) -> Result<(), Obstacle> {
-    let path = folder.join(format!("{LOOK}{}", uuid::Uuid::now_v7().simple()));
-    let written = fs::write(&path, [0; Blobs::LOOK_BYTES]);
-    // It may not have been made.
-    let _ = fs::remove_file(&path);
+    let written = write_nameless(folder).or_else(|error| match error.kind() {
+        // Not every file system has files without a name.
+        io::ErrorKind::Unsupported | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => write_named(folder),
+        _ => Err(error),
+    });
     written.map_err(|error| Obstacle::of(&error).unwrap_or(Obstacle::Broken))?;
     let Ok(disk) = rustix::fs::statvfs(folder) else { return Ok(()) };
     // Some file systems have no number of files, and say 0 of 0.

@@ -37,13 +37,16 @@ impl Page {
 
     /// The page at `path`, and the debts on it that were not charged.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Debt>)> {
-        let file = open_alone(path)?;
+        // There is none as long as nobody owes anything.
+        let file = if path.try_exists()? { Some(open_alone(path)?) } else { None };
         let mut text = Vec::new();
-        (&file).take(Self::READ_BYTES_MAX).read_to_end(&mut text)?;
+        if let Some(file) = &file {
+            file.take(Self::READ_BYTES_MAX).read_to_end(&mut text)?;
+        }
         let debts = read(&String::from_utf8_lossy(&text));
         let is_torn = text.last().is_some_and(|last| *last != b'\n');
         let bytes = text.len() as u64;
-        let file = (bytes > 0).then_some(file);
+        let file = file.filter(|_| bytes > 0);
         Ok((Self { path: path.to_owned(), file, bytes, bytes_max: Self::BYTES_MAX, is_torn, told: false }, debts))
     }
 
@@ -59,7 +62,10 @@ impl Page {
 
     /// There are no debts any more.
     pub(super) fn clear(&mut self) {
-        let cleared = self.file.as_ref().map_or(Ok(()), |file| file.set_len(0));
+        let cleared = match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        };
         if cleared.is_ok() {
             self.file = None;
         }
