@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{api::adder, program::Home};
+use crate::{
+    api::{Api, adder},
+    program::Home,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_is_json_and_a_call_is_found_by_its_request_id() {
@@ -54,6 +57,26 @@ async fn every_line_is_json_and_a_call_is_found_by_its_request_id() {
     let sensitive: Vec<&str> = answered.filter_map(|line| line["sensitive"].as_str()).collect();
     assert_eq!(sensitive, ["authorization"], "the line of the answer names it");
     assert!(!log.contains("tw_") && !log.contains("Bearer "), "headers that carry something secret are named and not shown");
+}
+
+/// A pipe holds 64 KiB, so a few hundred lines: whoever waited for the reader would answer no more after them.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_whoever_reads_the_log() {
+    let home = Home::new();
+    let (unread, log) = std::io::pipe().unwrap();
+    let program = home.serve_with(|command| _ = command.env("TOOLWRIGHT_LOG", "info").stdout(Stdio::null()).stderr(log)).await;
+    let anyone = Api::new(program.address, "tw_0");
+
+    let answers = async {
+        for _ in 0..1_000 {
+            anyone.get("/nowhere").await.expect(404);
+        }
+    };
+
+    tokio::time::timeout(Duration::from_mins(1), answers).await.expect("no request waits for the log");
+    drop(unread);
+    anyone.get("/nowhere").await.expect(404);
+    program.stop(rustix::process::Signal::TERM).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,9 @@ const START_MAX: Duration = Duration::from_mins(1);
 /// What the settings of the section `limits` may be at most: none of them is reached.
 const RATE_MAX: &str = "100000000";
 
+/// The connections that may be open from one address: from here come a neighbour's thousand loops as well as what is measured.
+const CONNECTIONS_MAX: &str = "10000";
+
 /// A running server; it is stopped when this is dropped.
 pub struct Server {
     child: Child,
@@ -57,6 +60,7 @@ impl Server {
             .env("TOOLWRIGHT_WRITES_PER_MINUTE_MAX", RATE_MAX)
             .env("TOOLWRIGHT_WRITES_PER_DAY_MAX", RATE_MAX)
             .env("TOOLWRIGHT_TRIES_PER_MINUTE_MAX", RATE_MAX)
+            .env("TOOLWRIGHT_NETWORK_CONNECTIONS_MAX", CONNECTIONS_MAX)
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

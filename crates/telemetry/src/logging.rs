@@ -1,13 +1,22 @@
 //! Logs: one JSON object a line, or a form for people on a terminal.
 
-use std::{io::IsTerminal as _, sync::Arc};
+mod batches;
+
+use std::{
+    io::IsTerminal as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer as _, filter::ParseError, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
 };
 
-use crate::lines::{Lines, LostLines};
+use self::batches::Batches;
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,14 +53,55 @@ pub enum LogError {
     Twice,
 }
 
-/// Sends the process's events to stderr, from now to its end, as far as that takes them: nothing waits for a log that nobody reads. The process's
-/// only global, because the `tracing` macros have no other place to find it.
-pub fn start(settings: &LogSettings) -> Result<LostLines, LogError> {
-    let lines = Arc::new(Lines::to(std::io::stderr()));
-    let lost = lines.lost();
-    let subscriber = subscriber(settings, lines, Colour::of(settings.format, std::io::stderr().is_terminal()))?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
-    Ok(lost)
+/// Lines that may wait to be written: of the longest that there usually are, some 16 MiB.
+const WAITING_LINES_MAX: usize = 16_384;
+
+/// A running log. While this lives its lines are written; dropping it waits a second at most for those that are not yet.
+#[derive(Debug)]
+#[must_use = "the log ends with it"]
+pub struct Logging {
+    lost: LostLines,
+    _writer: WorkerGuard,
+}
+
+/// The count of lines that were lost: nobody read the log for too long, or its place was full or closed. Clones count the same ones.
+#[derive(Debug, Clone)]
+pub struct LostLines {
+    given_up: ErrorCounter,
+    unwritten: Arc<AtomicU64>,
+}
+
+impl Logging {
+    /// The count of lines that were lost.
+    #[must_use]
+    pub fn lost(&self) -> LostLines {
+        self.lost.clone()
+    }
+}
+
+impl LostLines {
+    /// How many there are by now.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        u64::try_from(self.given_up.dropped_lines()).unwrap_or(u64::MAX).saturating_add(self.unwritten.load(Ordering::Relaxed))
+    }
+}
+
+/// Sends the process's events to stderr, until the guard is dropped. The process's only global, because the `tracing` macros have no other place to
+/// find it.
+///
+/// A thread of its own writes: whoever logs waits neither for a disk nor for whatever reads a pipe. If that stands still, some 16 000 lines are kept
+/// for it and more are lost, and counted ([`LostLines`]).
+pub fn start(settings: &LogSettings) -> Result<Logging, LogError> {
+    let colour = Colour::of(settings.format, std::io::stderr().is_terminal());
+    let unwritten = Arc::<AtomicU64>::default();
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING_LINES_MAX)
+        .thread_name("log")
+        .finish(Batches::new(std::io::stderr(), Arc::clone(&unwritten)));
+    let lost = LostLines { given_up: writer.error_counter(), unwritten };
+    tracing::subscriber::set_global_default(subscriber(settings, writer, colour)?).map_err(|_| LogError::Twice)?;
+    Ok(Logging { lost, _writer: guard })
 }
 
 /// Checks a filter without using it.

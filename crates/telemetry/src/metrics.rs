@@ -4,7 +4,10 @@
 mod levels;
 mod requests;
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{
+    sync::{OnceLock, atomic::AtomicU64},
+    time::Duration,
+};
 
 use domain::{Receipt, Status};
 use prometheus_client::{
@@ -21,6 +24,7 @@ use prometheus_client::{
 
 pub use self::levels::Readings;
 use self::{levels::Levels, requests::Requests};
+use crate::logging::LostLines;
 
 /// How a build ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +89,8 @@ pub struct Metrics {
     connections: Gauge,
     connections_refused: Counter,
     connections_cut: Family<ReasonLabels, Counter>,
+    log_lines_lost: Counter,
+    log: OnceLock<LostLines>,
     levels: Levels,
 }
 
@@ -124,6 +130,8 @@ impl Metrics {
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             connections_cut: Family::default(),
+            log_lines_lost: Counter::default(),
+            log: OnceLock::new(),
             levels,
             registry,
         };
@@ -173,10 +181,18 @@ impl Metrics {
         self.connections_cut.get_or_create(&ReasonLabels { reason: why.as_str() }).inc();
     }
 
+    /// From now on tells how many lines of this log were lost. Of the logs of one process, the first.
+    pub fn observe_log(&self, lost: LostLines) {
+        self.log.get_or_init(|| lost);
+    }
+
     /// Everything in the `OpenMetrics` text form (`application/openmetrics-text; version=1.0.0; charset=utf-8`).
     #[must_use]
     pub fn encode(&self, readings: &Readings) -> String {
         self.levels.set(readings);
+        if let Some(lost) = self.log.get() {
+            levels::set_total(&self.log_lines_lost, lost.count());
+        }
         let mut text = String::with_capacity(16 * 1024);
         match encode(&mut text, &self.registry) {
             Ok(()) => text,
@@ -207,6 +223,7 @@ impl Metrics {
         registry.register("http_connections", "Open connections", self.connections.clone());
         registry.register("http_connections_refused", "Connections turned away", self.connections_refused.clone());
         registry.register("http_connections_cut", "Connections cut for how their client behaved", self.connections_cut.clone());
+        registry.register("log_lines_lost", "Lines of the log that nothing took", self.log_lines_lost.clone());
         self.begin_at_zero();
         self
     }

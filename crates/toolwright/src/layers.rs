@@ -40,6 +40,7 @@ const OUTSIDE: [(&str, &[&str]); 14] = [
     ("hyper", &["bench", "egress", "sandbox", "toolwright"]),
     ("rmcp", &["web"]),
     ("prometheus-client", &["telemetry"]),
+    ("tracing-appender", &["telemetry"]),
     ("tracing-subscriber", &["telemetry"]),
     ("clap", &["abuse", "bench", "toolwright"]),
     ("rustls", &["egress", "testkit"]),

@@ -2,16 +2,19 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{BufRead as _, BufReader},
     process::Stdio,
     time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::database::serve_adder;
 use crate::program::Home;
+
+/// Each is two lines, of some 800 bytes together: many times what a pipe holds.
+const CALLS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_and_an_output_that_take_nothing_hold_up_nothing() {
@@ -33,28 +36,27 @@ async fn a_log_and_an_output_that_take_nothing_hold_up_nothing() {
         let reader = if place == "closed" { None } else { Some(&mut reader) };
 
         let begun = Instant::now();
-        // A line of the log each, and more: many times what a pipe holds.
-        for _ in 0..300 {
+        for _ in 0..CALLS {
             owner.call("sums", "add", json!({"n": 1})).await.unwrap().expect(200);
         }
 
         assert!(begun.elapsed() < Duration::from_secs(20), "{place}: {:?}", begun.elapsed());
         if place == "read by nobody" {
-            // Somebody reads again: whole lines come, and one that says how many were lost.
-            let reader = reader.unwrap();
-            let reading = reader.try_clone().unwrap();
-            let told = tokio::task::spawn_blocking(move || read_until(reading, "lines of the log were lost"));
-            tokio::time::timeout(Duration::from_secs(40), told).await.expect("it is told").unwrap();
+            // Somebody reads again: whole lines come, and all of them.
+            let reading = reader.unwrap().try_clone().unwrap();
+            let told = tokio::task::spawn_blocking(move || read_calls(reading, CALLS));
+            tokio::time::timeout(Duration::from_secs(40), told).await.expect("they are told").unwrap();
         }
         assert!(program.stop(Signal::TERM).await.success(), "{place}");
     }
 }
 
-fn read_until(mut reader: std::io::PipeReader, words: &str) {
-    let (mut text, mut piece) = (String::new(), [0; 4096]);
-    while !text.contains(words) {
-        let read = reader.read(&mut piece).unwrap();
-        assert!(read > 0, "the log ended: {text}");
-        text.push_str(&String::from_utf8_lossy(&piece[..read]));
-    }
+/// Reads whole lines until so many calls were told.
+fn read_calls(reader: std::io::PipeReader, calls: usize) {
+    let lines = BufReader::new(reader).lines().map(Result::unwrap);
+    let told = lines.filter(|line| line.starts_with('{')).filter(|line| {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("torn: {line}"));
+        line["target"] == "toolwright::executed"
+    });
+    assert_eq!(told.take(calls).count(), calls);
 }

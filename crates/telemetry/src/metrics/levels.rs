@@ -181,6 +181,6 @@ impl Levels {
 }
 
 /// Two scrapes at one time must not make a total go back.
-fn set_total(counter: &Counter, total: u64) {
+pub(super) fn set_total(counter: &Counter, total: u64) {
     counter.inner().fetch_max(total, Ordering::Relaxed);
 }

@@ -28,7 +28,7 @@ pub(super) enum AuditCommand {
 /// Does it. A private cluster is started for it and stopped again, if no node of it runs.
 pub(super) fn run(flags: &Flags, command: &AuditCommand) -> Result<(), CommandError> {
     let (configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
-    serve::start_logging(&configuration)?;
+    let _logging = serve::start_logging(&configuration)?;
     let AuditCommand::Prune { before } = command;
     serve::runtime()?.block_on(async {
         let launcher = Launcher::new(PathBuf::from("/proc/self/exe"));

@@ -49,7 +49,7 @@ pub(super) enum KeysCommand {
 /// Does it. A private cluster is started for it and stopped again, if no node of it runs.
 pub(super) fn run(flags: &Flags, command: KeysCommand) -> Result<(), CommandError> {
     let (configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
-    serve::start_logging(&configuration)?;
+    let _logging = serve::start_logging(&configuration)?;
     let masters = configuration.keys.find_master()?;
     let masters = masters
         .ok_or("there is no master key yet, under which a signing key could be sealed: start the program once, or supply one")?;

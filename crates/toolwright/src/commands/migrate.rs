@@ -15,7 +15,7 @@ use crate::{
 /// Brings the database to this program's schema. A private cluster is started for it and stopped again.
 pub(super) fn run(flags: &Flags) -> Result<(), CommandError> {
     let (configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
-    serve::start_logging(&configuration)?;
+    let _logging = serve::start_logging(&configuration)?;
     serve::runtime()?.block_on(async {
         if configuration.database.url.is_none() {
             DataDir::make(&configuration.data_dir)?;

@@ -41,7 +41,7 @@ pub(super) enum SecretsCommand {
 /// Does it. A private cluster is started for it and stopped again.
 pub(super) fn run(flags: &Flags, command: SecretsCommand) -> Result<(), CommandError> {
     let (configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
-    serve::start_logging(&configuration)?;
+    let _logging = serve::start_logging(&configuration)?;
     let masters = configuration.keys.find_master()?;
     let masters = masters.ok_or("there is no master key yet, and so nothing that is sealed under one")?;
     serve::runtime()?.block_on(async {

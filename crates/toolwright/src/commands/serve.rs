@@ -8,7 +8,7 @@ use std::{
 
 use app::App;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use telemetry::{LostLines, logging};
+use telemetry::logging::{self, Logging, LostLines};
 use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
 use tracing::{error, info, warn};
 use url::Url;
@@ -35,21 +35,21 @@ const LOST_LINES_TOLD_EVERY: Duration = Duration::from_secs(5);
 /// Serves until a signal.
 pub(super) fn run(flags: &Flags, migrate: bool) -> Result<(), CommandError> {
     let (mut configuration, _) = Configuration::load(flags, &Surroundings::of_process())?;
-    let lost_lines = start_logging(&configuration)?;
+    let logging = start_logging(&configuration)?;
     log_panics();
     raise_descriptors();
     let connections_max = configuration.http.connections_max as u64;
     configuration.sandbox.fit(&Bounds::of_process(connections_max));
     let runtime = runtime()?;
     let migration = Migration::of(configuration.profile, migrate);
-    runtime.spawn(tell_of_lost_lines(lost_lines));
-    let result = runtime.block_on(serve(configuration, migration));
+    runtime.spawn(tell_of_lost_lines(logging.lost()));
+    let result = runtime.block_on(serve(configuration, migration, logging.lost()));
     runtime.shutdown_timeout(THREADS_END_MAX);
     result
 }
 
-/// Sends the log to stderr, as far as that takes it.
-pub(super) fn start_logging(configuration: &Configuration) -> Result<LostLines, CommandError> {
+/// Sends the log to stderr, as far as that takes it and while the guard lives.
+pub(super) fn start_logging(configuration: &Configuration) -> Result<Logging, CommandError> {
     Ok(logging::start(&configuration.log.settings(io::stderr().is_terminal()))?)
 }
 
@@ -58,7 +58,7 @@ pub(super) fn runtime() -> Result<Runtime, CommandError> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-async fn serve(configuration: Configuration, migration: Migration) -> Result<(), CommandError> {
+async fn serve(configuration: Configuration, migration: Migration, log: LostLines) -> Result<(), CommandError> {
     let mut signals = Signals::listen()?;
     let mut node = Node::new();
     let started = tokio::select! {
@@ -76,7 +76,10 @@ async fn serve(configuration: Configuration, migration: Migration) -> Result<(),
         return Err(format!("the start took longer than {seconds} s (TOOLWRIGHT_START_TIMEOUT_S); it was {step}").into());
     };
     let result = match started {
-        Ok(open) => serve_until_signal(open, signals, &configuration).await,
+        Ok(open) => {
+            open.app.metrics().observe_log(log);
+            serve_until_signal(open, signals, &configuration).await
+        }
         Err(error) => Err(error),
     };
     node.stop().await;
