@@ -7,7 +7,7 @@ use std::{
 
 use app::limits::{self, Arrival, Standing};
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -33,7 +33,7 @@ impl Stands {
 const MCP: &str = "/mcp/{server}";
 
 /// Lets a request in, or says when it is worth coming again.
-pub(crate) async fn pass(State(state): State<WebState>, request: Request, next: Next) -> Response {
+pub(crate) async fn pass(state: &WebState, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let route = parts.extensions.get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("", MatchedPath::as_str);
@@ -62,7 +62,7 @@ pub(crate) async fn pass(State(state): State<WebState>, request: Request, next: 
             Err(away) => return ApiError::from(away).into_response(),
         }
     };
-    count(&state, from, shows, answer.status());
+    count(state, from, shows, answer.status());
     let standing = standing.or_else(|| stands.and_then(|Stands(place)| place.get().copied()));
     if let Some(standing) = standing.filter(|_| !answer.status().is_server_error()) {
         tell(&mut answer, &standing);

@@ -15,6 +15,7 @@ mod consent_words;
 mod cors;
 mod documents;
 mod door;
+mod entry;
 mod env_headers;
 mod envelope;
 mod error;

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    WebSettings, account, admin, api, arrival, documents,
+    WebSettings, account, admin, api, documents,
     door::{self, Door},
+    entry,
     error::{method_not_allowed, unknown_route},
     health, mcp, oauth, openapi,
     state::WebState,
-    visitors, welcome,
+    welcome,
 };
 
 /// The whole of HTTP, ready to be served.
@@ -29,9 +30,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .merge(oauth::pages())
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(state.clone(), api::challenge::name_metadata))
-        .layer(middleware::from_fn_with_state(state.clone(), arrival::pass))
-        .layer(middleware::from_fn_with_state(Arc::clone(&state.settings), visitors::admit))
+        .layer(middleware::from_fn_with_state(state.clone(), entry::pass))
         .layer(middleware::from_fn_with_state(door, door::pass))
         .with_state(state)
 }

@@ -3,13 +3,7 @@
 //! A page whose own name was made to lead here (DNS rebinding) asks under that name: it gets 421 and nothing else. A page of another origin that
 //! asks under the right name is told apart by `Origin`, which browsers send with everything that could do harm.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse as _, Response},
-};
+use axum::extract::Request;
 use http::{HeaderMap, Method, StatusCode, Uri, header, uri::Authority};
 use url::{Origin, Url};
 
@@ -22,14 +16,6 @@ const METRICS: &str = "/metrics";
 /// Doors for programs with a key of their own. `/mcp` asks [`may_ask`] itself; the pages for people hold forms against it; the authorization
 /// server's endpoints are for all pages.
 const REST: [&str; 2] = ["/api/", "/admin/"];
-
-/// Lets a request on that came under a name of ours, from no foreign page, and with nothing that belongs elsewhere.
-pub(crate) async fn admit(State(settings): State<Arc<WebSettings>>, request: Request, next: Next) -> Response {
-    match check(&settings, &request) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
-    }
-}
 
 /// Whether the page that a request says it comes from may ask. Programs other than browsers send no `Origin`: that is fine.
 pub(crate) fn may_ask(settings: &WebSettings, headers: &HeaderMap, uri: &Uri) -> bool {
@@ -56,7 +42,8 @@ pub(crate) fn is_rest(path: &str) -> bool {
     REST.iter().any(|door| path.starts_with(door))
 }
 
-fn check(settings: &WebSettings, request: &Request) -> Result<(), ApiError> {
+/// Whether a request came under a name of ours, from no foreign page, and with nothing that belongs elsewhere.
+pub(crate) fn check(settings: &WebSettings, request: &Request) -> Result<(), ApiError> {
     let (headers, uri, method) = (request.headers(), request.uri(), request.method());
     if method == Method::CONNECT {
         // It names no resource whose methods could be told (RFC 9110, section 9.3.6).

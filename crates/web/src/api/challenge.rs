@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use app::App;
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::response::Response;
 use oauth::Resource;
 
 use crate::error::ApiError;
@@ -15,12 +11,14 @@ use crate::error::ApiError;
 /// What is below this is the resource that the metadata speak of.
 const BELOW: &str = "/api/v1/";
 
-/// Names the metadata of the management API in each challenge of `/api/v1` (RFC 9728, section 5.1). A layer within [`crate::door::pass`].
-pub(crate) async fn name_metadata(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let is_of_api = request.uri().path().starts_with(BELOW);
-    let mut answer = next.run(request).await;
-    if is_of_api && let Some(error) = answer.extensions_mut().get_mut::<Arc<ApiError>>().and_then(Arc::get_mut) {
+/// Whether `path` is of the management API.
+pub(crate) fn is_of_api(path: &str) -> bool {
+    path.starts_with(BELOW)
+}
+
+/// Names the metadata of the management API in a challenge of its own (RFC 9728, section 5.1), as long as it is an error that has no form yet.
+pub(crate) fn name_metadata(app: &App, answer: &mut Response) {
+    if let Some(error) = answer.extensions_mut().get_mut::<Arc<ApiError>>().and_then(Arc::get_mut) {
         error.name_metadata(&Resource::Management.metadata_url(app.issuer()));
     }
-    answer
 }
