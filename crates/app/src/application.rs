@@ -184,10 +184,7 @@ impl App {
         signing_keys::prepare(&pool, &signing_seal, clock.now(), settings.oauth.missing_key).await?;
         let issuer = Issuer::parse(&settings.public_url)
             .map_err(|error| AppError::internal("the public URL cannot be that of an authorization server", error))?;
-        let closed = store::executions::close_open(&mut *pool.acquire().await?, settings.node, clock.now()).await?;
-        if closed > 0 {
-            tracing::warn!(calls = closed, "closed the records of calls that an earlier run of this node left open");
-        }
+        close_records(&pool, settings.node, clock.now()).await?;
         let stop_records = CancellationToken::new();
         let (records, writing) =
             Records::start(pool.clone(), settings.node, Arc::clone(&clock), settings.records_waiting_max, stop_records.clone());
@@ -247,13 +244,18 @@ impl App {
             settings,
         });
         app.background.spawn(writing);
-        app.spawn_until_stop(background::hear_of_changes(Arc::clone(&app), changes));
-        app.background.spawn(app.clone().until_records_end(background::watch_database(Arc::clone(&app))));
-        app.spawn_until_stop(background::charge_debts(Arc::clone(&app)));
-        app.spawn_until_stop(disk::watch(Arc::clone(&app)));
-        app.spawn_until_stop(background::sweep(Arc::clone(&app)));
-        app.spawn_until_stop(uses::write_for_ever(Arc::clone(&app)));
+        app.spawn_background(changes);
         Ok(app)
+    }
+
+    /// Begins what the application does of its own accord, besides writing records.
+    fn spawn_background(self: &Arc<Self>, changes: store::changes::Listener) {
+        self.spawn_until_stop(background::hear_of_changes(Arc::clone(self), changes));
+        self.background.spawn(self.clone().until_records_end(background::watch_database(Arc::clone(self))));
+        self.spawn_until_stop(background::charge_debts(Arc::clone(self)));
+        self.spawn_until_stop(disk::watch(Arc::clone(self)));
+        self.spawn_until_stop(background::sweep(Arc::clone(self)));
+        self.spawn_until_stop(uses::write_for_ever(Arc::clone(self)));
     }
 
     /// Ends every [`crate::Watch`], so that a stop need not wait for those who would wait for ever. [`Self::shut_down`] does so, too.
@@ -407,6 +409,15 @@ impl fmt::Debug for App {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("App").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+/// Closes the records of calls that an earlier run of this node left open.
+async fn close_records(pool: &Pool, node: Uuid, now: DateTime<Utc>) -> Result<(), AppError> {
+    let closed = store::executions::close_open(&mut *pool.acquire().await?, node, now).await?;
+    if closed > 0 {
+        tracing::warn!(calls = closed, "closed the records of calls that an earlier run of this node left open");
+    }
+    Ok(())
 }
 
 /// The platform's own key, made by whichever node is the first on its database.

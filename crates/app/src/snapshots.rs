@@ -35,7 +35,10 @@ pub(crate) struct Snapshots<K, V> {
 /// How old a value may become while the database is away. A key that was revoked in the moment of a cut opens no longer than this.
 const AGE_MAX: Duration = Duration::from_mins(10);
 
-fn usual<K, V>() -> CacheBuilder<K, Arc<Entry<V>>, Cache<K, Arc<Entry<V>>>>
+/// An entry, as the cache has it.
+type Kept<V> = Arc<Entry<V>>;
+
+fn usual<K, V>() -> CacheBuilder<K, Kept<V>, Cache<K, Kept<V>>>
 where
     K: Eq + Hash + Send + Sync + 'static,
     V: Send + Sync + 'static,
