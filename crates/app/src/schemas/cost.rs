@@ -288,8 +288,8 @@ mod tests {
         ] {
             assert!(Cost::of(&doubling(keyword, branches)).check().is_err(), "{keyword}");
         }
-        let names = json!({"type": "object", "dependencies": {"a": ["b"]}});
-        assert_eq!(Cost::of(&names).check(), Ok(1));
+        let of_names = json!({"type": "object", "dependencies": {"a": ["b"]}});
+        assert_eq!(Cost::of(&of_names).check(), Ok(1));
     }
 
     #[test]

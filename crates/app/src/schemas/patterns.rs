@@ -125,7 +125,7 @@ mod tests {
 
     fn of(patterns: impl Iterator<Item = String>) -> Result<Patterns, PatternError> {
         let properties = patterns.enumerate().map(|(index, pattern)| (index.to_string(), json!({ "pattern": pattern })));
-        Patterns::of(&json!({ "properties": serde_json::Map::from_iter(properties) }))
+        Patterns::of(&json!({ "properties": properties.collect::<serde_json::Map<_, _>>() }))
     }
 
     #[test]

@@ -341,7 +341,7 @@ mod tests {
     fn a_schema_has_so_many_subschemas_and_no_more() {
         let of = |count: usize| {
             let properties = (0..count).map(|index| (index.to_string(), json!({})));
-            let schema = json!({"type": "object", "properties": Map::from_iter(properties)});
+            let schema = json!({"type": "object", "properties": properties.collect::<Map<_, _>>()});
             Work::of(&schema, &Cost::of(&schema), &Patterns::default()).map(|_| ())
         };
 
