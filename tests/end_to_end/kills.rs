@@ -96,12 +96,11 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_left_after_a_hundred_kills_
     stage.world.set_load(Load::Goes);
     for _ in FIRST_STARTS + 1..KILLS {
         crew.check_that_all_work();
-        match stage.chance.one_of(IN_THE_START) {
-            true => {
-                let start = stage.chance.ms(1..START_MS);
-                stage.live_and_die_within(start).await;
-            }
-            false => stage.live_and_die().await,
+        if stage.chance.one_of(IN_THE_START) {
+            let start = stage.chance.ms(1..START_MS);
+            stage.live_and_die_within(start).await;
+        } else {
+            stage.live_and_die().await;
         }
     }
     stage.live_on(crew).await;

@@ -98,8 +98,8 @@ impl DataDir {
 
 /// A folder that is there already keeps its permissions: whoever set them had a reason.
 fn make_dir(path: &Path, mode: u32) -> Result<(), DataDirError> {
-    let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.map_err(|source| DataDirError::Make { path: path.to_owned(), source })
+    let result = DirBuilder::new().recursive(true).mode(mode).create(path);
+    result.map_err(|source| DataDirError::Make { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

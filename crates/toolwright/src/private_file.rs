@@ -76,7 +76,9 @@ mod tests {
     fn what_a_dead_process_was_writing_goes_and_what_is_written_stays() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["admin-key", "admin-key.new-1", "admin-key.old"].map(|name| folder.path().join(name));
-        names.iter().for_each(|path| fs::write(path, "key").unwrap());
+        for path in &names {
+            fs::write(path, "key").unwrap();
+        }
 
         let before = remove_unfinished(folder.path(), SystemTime::now() - Duration::from_mins(1)).unwrap();
         let after = remove_unfinished(folder.path(), SystemTime::now() + Duration::from_mins(1)).unwrap();

@@ -114,9 +114,9 @@ impl Grants {
         let Some(mut grant) = self.interrupted.take() else { return Ok(()) };
         let rotated = self.rotate(&mut grant).await;
         if rotated.is_ok() {
-            self.living.push(grant)
+            self.living.push(grant);
         } else {
-            self.interrupted = Some(grant)
+            self.interrupted = Some(grant);
         }
         rotated
     }
