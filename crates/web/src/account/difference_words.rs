@@ -32,20 +32,20 @@ fn annotation(rest: &[String]) -> &'static str {
 
 /// A place in a JSON Schema: the values that lead there by their names, and which of its words it is.
 fn of_schema(what: &str, rest: &[String]) -> String {
-    let mut names = String::new();
+    let mut names = vec![what.to_owned()];
     let mut parts = rest.iter().map(String::as_str);
     let mut word = None;
     while let Some(part) = parts.next() {
         match part {
             "properties" | "patternProperties" | "$defs" | "definitions" => match parts.next() {
-                Some(name) => names.push_str(&format!(" › “{name}”")),
+                Some(name) => names.push(format!("“{name}”")),
                 None => word = Some("the values that there are"),
             },
-            "items" | "prefixItems" | "additionalProperties" => names.push_str(" › each entry"),
+            "items" | "prefixItems" | "additionalProperties" => names.push("each entry".to_owned()),
             // A choice is numbered.
             "anyOf" | "oneOf" | "allOf" => {
                 let number = parts.next().and_then(|number| number.parse::<u32>().ok()).unwrap_or_default();
-                names.push_str(&format!(" › choice {}", number.saturating_add(1)));
+                names.push(format!("choice {}", number.saturating_add(1)));
             }
             keyword => {
                 word = Some(meaning(keyword));
@@ -53,9 +53,10 @@ fn of_schema(what: &str, rest: &[String]) -> String {
             }
         }
     }
+    let names = names.join(" › ");
     match word {
-        Some(word) => format!("{what}{names}: {word}"),
-        None => format!("{what}{names}"),
+        Some(word) => format!("{names}: {word}"),
+        None => names,
     }
 }
 
