@@ -29,7 +29,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
 ];
 
 /// Crates from outside, and the rooms that may name them.
-const OUTSIDE: [(&str, &[&str]); 14] = [
+const OUTSIDE: [(&str, &[&str]); 15] = [
     ("sqlx", &["store", "testkit"]),
     ("object_store", &["store"]),
     ("wasmtime", &["compiler", "sandbox"]),
