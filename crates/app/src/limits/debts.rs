@@ -76,16 +76,13 @@ impl Debts {
         if parts.iter().map(|part| part.calls).sum::<u64>() >= calls_max {
             return false;
         }
-        let id = match parts.last_mut().filter(|part| part.is_open) {
-            Some(part) => {
-                part.calls += 1;
-                part.id
-            }
-            None => {
-                let part = Part { id: Uuid::now_v7(), calls: 1, is_open: true };
-                parts.push(part);
-                part.id
-            }
+        let id = if let Some(part) = parts.last_mut().filter(|part| part.is_open) {
+            part.calls += 1;
+            part.id
+        } else {
+            let part = Part { id: Uuid::now_v7(), calls: 1, is_open: true };
+            parts.push(part);
+            part.id
         };
         book.write_down(Debt { id, customer, month, calls: 1 });
         true
