@@ -179,7 +179,7 @@ impl Scene {
             let (calls, neighbour) = self.beside(server, self.round(server, round, self.crowd.len())).await?;
             let missed = server.level("artifact_misses_total").await? - missed;
             let holdings = Holdings::of(server.id())?;
-            row(if round % 2 == 0 { "all tools in turn" } else { "all at random" }, CALLERS, &calls);
+            row(if round.is_multiple_of(2) { "all tools in turn" } else { "all at random" }, CALLERS, &calls);
             println!("      {missed} loads; {holdings}");
             self.check(server, missed, &before, &holdings).await?;
             levels.push(holdings.resident_kib);
@@ -201,7 +201,7 @@ impl Scene {
     async fn round(&self, server: &Server, round: usize, tools: usize) -> Result<Load, BenchError> {
         let crowd = Arc::clone(&self.crowd);
         let request = move |number: usize| {
-            let number = if round % 2 == 0 { number } else { scattered(number + round * crowd.len()) };
+            let number = if round.is_multiple_of(2) { number } else { scattered(number + round * crowd.len()) };
             crowd.call(number % tools)
         };
         load::run_all(server.id(), server.address, CALLERS, self.crowd.len(), request).await
@@ -340,7 +340,7 @@ fn milliseconds(sorted: &[Duration], share: f64) -> f64 {
     percentile(sorted, share).as_secs_f64() * 1e3
 }
 
-/// Numbers in no order, the same ones in every run (the finalizer of SplitMix64).
+/// Numbers in no order, the same ones in every run (the finalizer of `SplitMix64`).
 fn scattered(number: usize) -> usize {
     let mut bits = (number as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -187,12 +187,13 @@ fn body(operation: &Operation, names: &Names) -> Value {
         ("POST", "/admin/v1/customers") => json!({ "name": "Example Ltd", "tier": "free" }),
         ("PATCH", "/admin/v1/customers/{customer_id}") => json!({ "tier": "free" }),
         ("POST", "/admin/v1/customers/{customer_id}/api-keys") => json!({ "name": "laptop" }),
-        ("PATCH", "/admin/v1/customers/{customer_id}/api-keys/{api_key_id}") => json!({ "pins_definitions": true }),
         ("POST", "/api/v1/servers/{slug}/pins" | "/api/v1/servers/{slug}/pins/{name}") => json!({ "digest": "0".repeat(64) }),
         ("POST", "/api/v1/account/consents/{consent_id}/pins" | "/api/v1/account/consents/{consent_id}/pins/{name}") => {
             json!({ "digest": "0".repeat(64) })
         }
-        ("PATCH", "/api/v1/account/consents/{consent_id}") => json!({ "pins_definitions": true }),
+        ("PATCH", "/admin/v1/customers/{customer_id}/api-keys/{api_key_id}" | "/api/v1/account/consents/{consent_id}") => {
+            json!({ "pins_definitions": true })
+        }
         ("PUT", "/admin/v1/tiers/{tier}") => json!({ "limits": {} }),
         ("PUT", "/admin/v1/breakers/{host}") => json!({ "state": "open" }),
         ("POST", "/admin/v1/customers/{customer_id}/invitations" | "/api/v1/invitations") => {

@@ -22,8 +22,11 @@ const OF_COMPONENTS: &str = "encode(engine_digest, 'hex') = repeat('0', 64)";
 /// Nothing here waits for anything that does not come.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
+/// Its name, and how it is done to the artifact at a path.
+type Damage = (&'static str, fn(&Path));
+
 /// What stands in the place of an artifact, or does not.
-const DAMAGES: [(&str, fn(&Path)); 7] = [
+const DAMAGES: [Damage; 7] = [
     ("missing", |path| fs::remove_file(path).unwrap()),
     ("cut short", |path| fs::File::options().write(true).open(path).unwrap().set_len(10).unwrap()),
     ("one bit changed", |path| {
@@ -32,7 +35,7 @@ const DAMAGES: [(&str, fn(&Path)); 7] = [
         bytes[middle] ^= 1;
         fs::write(path, bytes).unwrap();
     }),
-    ("closed", |path| fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap()),
+    ("closed", |path| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap()),
     ("a folder", |path| {
         fs::remove_file(path).unwrap();
         fs::create_dir_all(path.join("with something in it")).unwrap();

@@ -57,8 +57,7 @@ async fn the_database_is_killed_stopped_and_frozen_under_load_and_all_goes_on_wh
             Manner::Killed | Manner::Stopped => postgres.bring_back(),
         }
         // What was asked before is answered, one way or the other.
-        let took = load.until_well(Instant::now(), &What::ALL, BACK_MAX).await;
-        println!("{manner:?} for {:?}: back after {took:?}", back - gone);
+        load.until_well(Instant::now(), &What::ALL, BACK_MAX).await;
         check_away(manner, &load.between(gone, back), gone);
     }
 
@@ -128,7 +127,6 @@ async fn check_kept(postgres: &Postgres, program: &Program, load: Load, gone_at:
     until("every call has a record", BACK_MAX, async || postgres.number(recorded) >= all - late).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let recorded = postgres.number(recorded);
-    println!("{all} calls were answered, {late} just before the database went, and {recorded} are recorded");
     assert!(all > 4 * late && (all - late..=all).contains(&recorded), "{all} calls, {late} of them late, {recorded} records");
     assert_eq!(postgres.number("SELECT count(*) FROM executions WHERE status = 'running'"), 0);
     let metrics = reqwest::get(format!("http://{}/metrics", program.address)).await.unwrap().text().await.unwrap();
@@ -210,14 +208,12 @@ async fn what_changed_while_the_network_lost_everything_is_noticed_when_it_is_ba
     assert_eq!((refused.status, refused_at_once.status), (503, 503));
     assert!(took < NOTICED_MAX && took_then < Duration::from_secs(1), "{took:?}, then {took_then:?}");
     link.carry_new_connections();
-    let back = Instant::now();
     until("it is back", BACK_MAX, async || owner.get("/api/v1/servers/sums").await.status == 200).await;
     assert_eq!(revoked.get("/api/v1/servers").await.status, 401, "a key that was revoked meanwhile opens nothing");
     owner.send(Method::POST, "/api/v1/servers", Some(new_server("other"))).await.unwrap().expect(201);
     // Notices come again, and not over what leads nowhere.
     postgres.sql("UPDATE api_keys SET revoked_at = now()");
     until("a notice is heard", Duration::from_secs(5), async || owner.get("/api/v1/servers").await.status == 401).await;
-    println!("all goes on after {:?}", back.elapsed());
     let begun = Instant::now();
     assert!(program.stop(Signal::TERM).await.success());
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
@@ -236,13 +232,12 @@ async fn a_private_cluster_that_is_killed_is_started_again() {
 
     kill_process(Pid::from_raw(server).unwrap(), Signal::KILL).unwrap();
 
-    let took = until("deploys go on", Duration::from_secs(30), async || {
+    until("deploys go on", Duration::from_secs(30), async || {
         owner.call("sums", "add", json!({"n": 1})).await.unwrap().expect(200);
         let source = json!({"language": "typescript", "source": adder("add", 2)});
         owner.put("/api/v1/servers/sums/tools/add", source).await.status == 201
     })
     .await;
-    println!("deploys go on after {took:?}");
     let children = descendants(program.id());
     assert!(program.stop(Signal::TERM).await.success());
     wait_until_gone(&children, Duration::from_secs(5)).await;

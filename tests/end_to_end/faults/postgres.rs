@@ -74,6 +74,7 @@ impl Postgres {
     }
 
     /// Starts it, and waits until it answers.
+    #[expect(clippy::disallowed_methods, reason = "a test has nothing else to do on its thread meanwhile")]
     pub(crate) fn bring_back(&mut self) {
         let begun = Instant::now();
         loop {
@@ -124,7 +125,9 @@ impl Postgres {
     fn signal_all(&self, signal: Signal) {
         let id = self.id();
         send(id, signal);
-        descendants(id).iter().for_each(|process| send(process.id, signal));
+        for process in &descendants(id) {
+            send(process.id, signal);
+        }
     }
 
     fn make(&self) {
@@ -178,7 +181,9 @@ impl Drop for Postgres {
             let children = descendants(server.id());
             send(server.id(), Signal::QUIT);
             send(server.id(), Signal::CONT);
-            children.iter().for_each(|process| send(process.id, Signal::CONT));
+            for process in &children {
+                send(process.id, Signal::CONT);
+            }
             server.wait().ok();
         }
     }

@@ -124,7 +124,7 @@ impl Other {
         self.read_until_ready();
     }
 
-    /// The first message's type; all of what comes is read, to its ReadyForQuery, or to the end.
+    /// The first message's type; all of what comes is read, to its `ReadyForQuery`, or to the end.
     fn read_until_ready(&mut self) -> Option<u8> {
         let mut first = None;
         loop {

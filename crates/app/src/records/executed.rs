@@ -135,17 +135,13 @@ mod tests {
     #[test]
     fn a_line_says_whose_code_ran_which_and_for_whom_whoever_called_and_however_it_ended() {
         let (key, user, sign_in, authorization) = (ApiKeyId::new(), UserId::new(), SignInId::new(), AuthorizationId::new());
-        let client = Some("https://client.test/document".to_owned());
+        let client = "https://client.test/document".to_owned();
         let callers = [
             ("api_key", Execution { api_key: Some(key), ..row() }, vec![("api_key_id", key.to_string())]),
             (
                 "client",
-                Execution { authorization: Some(authorization), user: Some(user), client: client.clone(), ..row() },
-                vec![
-                    ("authorization_id", authorization.to_string()),
-                    ("user_id", user.to_string()),
-                    ("client_id", client.unwrap()),
-                ],
+                Execution { authorization: Some(authorization), user: Some(user), client: Some(client.clone()), ..row() },
+                vec![("authorization_id", authorization.to_string()), ("user_id", user.to_string()), ("client_id", client)],
             ),
             (
                 "member",

@@ -32,7 +32,7 @@ async fn come_in(world: &World, issuer: &TestIssuer) -> Caller {
     let browser = Browser { secret: Some(begun.secret.expose().to_owned()), sign_in: None };
     match upstream::finish(world.app(), &anyone(), whereabouts(), &acme, answer, browser).await.unwrap() {
         Finished::SignedIn(made) => caller(&made),
-        other => panic!("{other:?}"),
+        Finished::Connected => panic!("nobody was signed in to connect it to"),
     }
 }
 

@@ -34,7 +34,7 @@ impl<W: Write> Batches<W> {
 
     fn write_waiting(&mut self) {
         if self.target.write_all(&self.waiting).and_then(|()| self.target.flush()).is_err() {
-            let lines = self.waiting.iter().filter(|byte| **byte == b'\n').count();
+            let lines = self.waiting.split(|byte| *byte == b'\n').count() - 1;
             self.lost.fetch_add(u64::try_from(lines).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
         self.waiting.clear();

@@ -215,15 +215,15 @@ fn raise_descriptors() {
 
 /// Says in the log that lines of it were lost, when none were for a while; for ever.
 async fn tell_of_lost_lines(lost: LostLines) {
-    let (mut told, mut last) = (0, 0);
+    let (mut told, mut before) = (0, 0);
     loop {
         tokio::time::sleep(LOST_LINES_TOLD_EVERY).await;
         let now = lost.count();
-        if now > told && now == last {
+        if now > told && now == before {
             warn!(lines = now - told, "lines of the log were lost: it was full, or nobody read it");
             told = now;
         }
-        last = now;
+        before = now;
     }
 }
 
