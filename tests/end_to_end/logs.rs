@@ -37,6 +37,8 @@ async fn every_line_is_json_and_a_call_is_found_by_its_request_id() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(records[0]["request_id"], id.as_str(), "{records}");
+    let version = format!("/api/v1/servers/logged/tools/add/versions/{}", records[0]["version_id"].as_str().unwrap());
+    let digest = owner.get(&version).await.expect(200)["digest"].clone();
     program.signal(rustix::process::Signal::TERM);
     let log = program.log_after_end().await;
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
@@ -51,7 +53,7 @@ async fn every_line_is_json_and_a_call_is_found_by_its_request_id() {
     assert_eq!((&executed["target"], &executed["caller"]), (&json!("toolwright::executed"), &json!("api_key")), "{executed}");
     assert_eq!((&executed["server.slug"], &executed["tool.name"]), (&json!("logged"), &json!("add")), "{executed}");
     assert_eq!(executed["version_id"], records[0]["version_id"], "{executed}");
-    assert_eq!(executed["digest"], records[0]["receipt"]["digest"], "{executed}");
+    assert_eq!(executed["digest"], digest, "{executed}");
     assert!(["customer_id", "api_key_id", "server_id", "call_id"].iter().all(|name| executed[name].is_string()), "{executed}");
     let answered = lines.iter().filter(|line| line["spans"][0]["request_id"] == id.as_str());
     let sensitive: Vec<&str> = answered.filter_map(|line| line["sensitive"].as_str()).collect();

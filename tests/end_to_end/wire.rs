@@ -1,6 +1,6 @@
 //! HTTP by hand: what the real program makes of requests that no library sends, and of clients that write before they read.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -219,7 +219,7 @@ async fn bodies_in_chunks_with_all_that_may_be_in_them() {
 async fn no_line_of_the_log_can_be_made_by_a_client() {
     let home = Home::new();
     for format in ["json", "human"] {
-        let program = home.serve_with(|command| _ = command.env("TOOLWRIGHT_LOG_FORMAT", format)).await;
+        let program = home.serve_with(|command| _ = command.env("TOOLWRIGHT_LOG_FORMAT", format).stdout(Stdio::null())).await;
         let before = program.log().len();
         let mut requests = Vec::new();
         for (target, field) in [

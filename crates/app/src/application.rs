@@ -16,6 +16,7 @@ use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
+use url::Url;
 use uuid::Uuid;
 
 use crate::{
@@ -305,6 +306,12 @@ impl App {
     #[must_use]
     pub fn encode_metrics(&self) -> String {
         self.metrics.encode(&self.readings())
+    }
+
+    /// Where browsers have passkeys of people here: they know them by the name of a host, and only where nobody can listen. Absent if nowhere.
+    #[must_use]
+    pub fn passkeys_origin(&self) -> Option<&Url> {
+        self.relying_party.as_ref().map(RelyingParty::origin)
     }
 
     /// This authorization server, as its documents and tokens name it.

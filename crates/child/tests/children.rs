@@ -83,8 +83,9 @@ fn a_child_leads_a_process_group_of_its_own() {
 
 #[test]
 fn a_child_hears_of_its_parents_death() {
-    let mut parent = Command::new(PROGRAM)
-        .args(["hold", "/bin/sh", "-c"])
+    // Whoever runs tests in the background of a shell ignores SIGINT, and what is started inherits that.
+    let mut parent = Command::new("/usr/bin/env")
+        .args(["--default-signal=INT", PROGRAM, "hold", "/bin/sh", "-c"])
         .arg("trap 'kill $!; echo interrupted; exit' INT; sleep 60 >/dev/null & echo started; wait")
         .stdout(Stdio::piped())
         .spawn()

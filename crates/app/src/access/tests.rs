@@ -7,6 +7,7 @@ use super::*;
 
 /// The use cases, as their own files name them. One that asks for no operation, or an operation that none asks for, is a hole.
 const USE_CASES: &[(&str, &str)] = &[
+    ("accounts/activity", include_str!("../accounts/activity.rs")),
     ("accounts/identities", include_str!("../accounts/identities.rs")),
     ("accounts/own", include_str!("../accounts/own.rs")),
     ("accounts/passkeys", include_str!("../accounts/passkeys.rs")),

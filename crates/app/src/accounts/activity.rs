@@ -69,11 +69,13 @@ const BY_OTHERS: [&str; 9] = [
     "revoke_authorization",
 ];
 
-/// The names of everything that happens to accounts.
-#[must_use]
-pub fn operations() -> Vec<String> {
-    let own = Operation::CHANGES.iter().filter(|operation| matches!(operation.needs(), Needs::Person | Needs::Nothing));
-    own.map(|operation| operation.name()).chain(BY_OTHERS.map(str::to_owned)).collect()
+impl Activity {
+    /// The names of everything that happens to accounts.
+    #[must_use]
+    pub fn operations() -> Vec<String> {
+        let own = Operation::CHANGES.iter().filter(|operation| matches!(operation.needs(), Needs::Person | Needs::Nothing));
+        own.map(|operation| operation.name()).chain(BY_OTHERS.map(str::to_owned)).collect()
+    }
 }
 
 /// What happened to the account of whoever asks, newest first.

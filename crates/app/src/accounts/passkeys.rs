@@ -12,7 +12,6 @@ mod sign_in;
 use chrono::{DateTime, Utc};
 use domain::{PasskeyId, PasskeyName};
 use store::passkeys::Passkey;
-use url::Url;
 
 pub(crate) use self::relying_party::RelyingParty;
 pub use self::{
@@ -54,12 +53,6 @@ pub struct Passkeys {
     pub passkeys: Vec<PasskeyView>,
     /// Whether they have a password, which is asked for before another passkey is added.
     pub has_password: bool,
-}
-
-/// Where browsers have passkeys of people here: they know them by the name of a host, and only where nobody can listen. Absent if nowhere.
-#[must_use]
-pub fn origin(app: &App) -> Option<&Url> {
-    app.relying_party.as_ref().map(RelyingParty::origin)
 }
 
 /// The passkeys of whoever asks, and what they have to show to add another.

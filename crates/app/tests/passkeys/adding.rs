@@ -170,7 +170,7 @@ async fn at_an_address_without_a_name_there_are_none(pool: PgPool) {
     let world = World::open_at(&pool, "https://192.0.2.1").await;
     let ada = world.sign_up("ada@example.com").await;
 
-    assert_eq!(passkeys::origin(world.app()), None);
+    assert_eq!(world.app().passkeys_origin(), None);
     let none = world.try_begin_adding(&ada, Proof::Password(PASSWORD.into())).await;
     assert!(matches!(none, Err(AccountError::NoPasskeys)), "{none:?}");
     let none = passkeys::begin_sign_in(world.app(), &anyone(), BROWSER);

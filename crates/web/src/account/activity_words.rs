@@ -139,7 +139,7 @@ fn sentence(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use app::accounts::activity::{ActivityBy, operations};
+    use app::accounts::activity::{Activity, ActivityBy};
     use domain::AuditEntryId;
     use serde_json::json;
 
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn everything_that_happens_to_an_account_has_words() {
-        for operation in operations() {
+        for operation in Activity::operations() {
             let words = Words::of(&activity(&operation, json!({})), &Names::none());
             assert_ne!(words.what, operation.replace('_', " "), "{operation} has no words");
             assert!(app::audit::operations().contains(&operation), "{operation} is none");

@@ -42,7 +42,7 @@ impl RelyingParty {
     }
 
     /// Where browsers have these passkeys.
-    pub(super) const fn origin(&self) -> &Url {
+    pub(crate) const fn origin(&self) -> &Url {
         &self.origin
     }
 

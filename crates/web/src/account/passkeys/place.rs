@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use app::{App, accounts::passkeys};
+use app::App;
 use axum::extract::{FromRef, FromRequestParts};
 use http::{request::Parts, uri::Authority};
 use url::Url;
@@ -79,7 +79,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let (app, settings) = (Arc::<App>::from_ref(state), Arc::<WebSettings>::from_ref(state));
         let asked = visitors::asked(&parts.headers, &parts.uri);
-        Ok(Self::of(passkeys::origin(&app), &settings, asked.as_ref()))
+        Ok(Self::of(app.passkeys_origin(), &settings, asked.as_ref()))
     }
 }
 
