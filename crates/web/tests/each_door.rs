@@ -239,7 +239,10 @@ async fn bodies_that_nobody_can_read(pool: PgPool) {
         }
         let sent = world.request(door).body(Body::from(format!("csrf={}&%ff=%zz", world.csrf))).unwrap();
         let answer = world.send(sent).await;
-        assert!(answer.status.is_client_error(), "{}: {answer}", door.path);
+        // The one that needs nothing but a page of ours that asks does not look at what stands beside it.
+        if door.path != "/sign-in/passkey/options" {
+            assert!(answer.status.is_client_error(), "{}: {answer}", door.path);
+        }
     }
 }
 
