@@ -1,11 +1,4 @@
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use app::calls::CallAnswer;
 use domain::{Digest, Outcome};
@@ -13,7 +6,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use testkit::{TestApp, TestCustomer, TestOptions};
 
-use crate::sources::{ADD, constant};
+use crate::sources::ADD;
 
 /// RUN-11
 #[sqlx::test(migrations = "../../migrations")]
@@ -259,48 +252,6 @@ async fn a_call_waits_for_its_code_for_so_long_and_no_longer(pool: PgPool) {
     let refused = app::calls::call_tool(node.app(), &customer.caller, &"sums".parse().unwrap(), request).await;
 
     assert!(matches!(refused, Err(app::AppError::Busy { limit: None, .. })), "{refused:?}");
-    node.stop().await;
-    builder.stop().await;
-}
-
-/// RUN-11: after a change of the engine every tool is made again at its first call, and as many of a customer wait as may.
-#[sqlx::test(migrations = "../../migrations")]
-async fn who_tries_a_tool_goes_before_the_calls_whose_tools_are_made_again(pool: PgPool) {
-    const TOOLS: usize = 8;
-    let builder = TestApp::start(pool.clone()).await;
-    let customer = builder.customer("pro").await;
-    customer.deploy("own", "add", ADD).await;
-    customer.create_server("many").await.unwrap();
-    for index in 0..TOOLS {
-        let name = format!("tool_{index}");
-        customer.put("many", &name, &constant(&name, &index.to_string())).await.unwrap();
-    }
-    customer.release("many").await;
-    let node = start_without_native_code(&pool, &builder).await;
-    let answered = Arc::new(AtomicUsize::new(0));
-    let calls: Vec<_> = (0..TOOLS)
-        .map(|index| {
-            let (app, caller, answered) = (Arc::clone(node.app()), customer.caller.clone(), Arc::clone(&answered));
-            tokio::spawn(async move {
-                let request = testkit::request(&format!("tool_{index}"), json!({}));
-                let answer = app::calls::call_tool(&app, &caller, &"many".parse().unwrap(), request).await;
-                answered.fetch_add(1, Ordering::Relaxed);
-                answer
-            })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(20)).await;
-
-    let call = testkit::request("add", json!({"a": 1, "b": 2}));
-    let attempt = app::calls::TryRequest { version: None, call };
-    let tried = app::calls::try_tool(node.app(), &customer.caller, &"own".parse().unwrap(), attempt).await.unwrap();
-    let before = answered.load(Ordering::Relaxed);
-
-    assert_eq!(tried.answer.outcome, Outcome::Success(json!({"sum": 3}).into()));
-    assert!(before <= TOOLS / 2, "{before} of {TOOLS} were made before");
-    for call in calls {
-        assert!(matches!(call.await.unwrap().unwrap().outcome, Outcome::Success(_)));
-    }
     node.stop().await;
     builder.stop().await;
 }
