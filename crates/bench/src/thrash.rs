@@ -43,6 +43,8 @@ const STAMPEDE: usize = 200;
 const GROWTH_KIB_MAX: u64 = 32 * 1024;
 /// Mappings of a tool's native code, and room for those of calls that come and go.
 const MAPPINGS_PER_TOOL: usize = 16;
+/// What threads and the allocator map besides, however many tools there are.
+const MAPPINGS_OTHER: usize = 256;
 /// Threads that come for work that blocks, and go when there is none.
 const THREADS_MORE_MAX: usize = 64;
 /// Descriptors besides one for each tool in memory: connections, and files that are open for a moment.
@@ -247,7 +249,7 @@ impl Scene {
         must(in_memory <= (self.cached + CALLERS) as u64, || format!("{in_memory} tools are in memory"))?;
         let descriptors_max = self.cached + DESCRIPTORS_MAX;
         must(now.descriptors <= descriptors_max, || format!("{} descriptors are open", now.descriptors))?;
-        let mappings_max = before.mappings + self.cached * MAPPINGS_PER_TOOL;
+        let mappings_max = before.mappings + self.cached * MAPPINGS_PER_TOOL + MAPPINGS_OTHER;
         must(now.mappings <= mappings_max, || format!("{} mappings, and {} before", now.mappings, before.mappings))?;
         must(now.threads <= before.threads + THREADS_MORE_MAX, || {
             format!("{} threads, and {} before", now.threads, before.threads)
