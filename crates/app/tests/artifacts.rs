@@ -1,12 +1,20 @@
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use app::calls::CallAnswer;
 use domain::{Digest, Outcome};
 use serde_json::json;
 use sqlx::PgPool;
 use testkit::{TestApp, TestCustomer, TestOptions};
+use tokio::task::JoinHandle;
 
-use crate::sources::ADD;
+use crate::sources::{ADD, constant};
 
 /// RUN-11
 #[sqlx::test(migrations = "../../migrations")]
@@ -254,6 +262,76 @@ async fn a_call_waits_for_its_code_for_so_long_and_no_longer(pool: PgPool) {
     assert!(matches!(refused, Err(app::AppError::Busy { limit: None, .. })), "{refused:?}");
     node.stop().await;
     builder.stop().await;
+}
+
+/// RUN-11: after a change of the engine every tool is made again at its first call, and as many of a customer wait as may.
+#[sqlx::test(migrations = "../../migrations")]
+async fn who_tries_a_tool_goes_before_the_calls_whose_tools_are_made_again(pool: PgPool) {
+    const TOOLS: usize = 8;
+    let builder = TestApp::start(pool.clone()).await;
+    let customer = builder.customer("pro").await;
+    customer.deploy("own", "add", ADD).await;
+    customer.create_server("many").await.unwrap();
+    for index in 0..TOOLS {
+        let name = format!("tool_{index}");
+        customer.put("many", &name, &constant(&name, &index.to_string())).await.unwrap();
+    }
+    customer.release("many").await;
+    let node = start_without_native_code(&pool, &builder).await;
+    let busy = keep_the_worker_busy(&node).await;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let calls: Vec<_> = (0..TOOLS)
+        .map(|index| {
+            let (app, caller, answered) = (Arc::clone(node.app()), customer.caller.clone(), Arc::clone(&answered));
+            tokio::spawn(async move {
+                let request = testkit::request(&format!("tool_{index}"), json!({}));
+                let answer = app::calls::call_tool(&app, &caller, &"many".parse().unwrap(), request).await;
+                answered.fetch_add(1, Ordering::Relaxed);
+                answer
+            })
+        })
+        .collect();
+    until(|| node.workers().waiting == TOOLS).await;
+
+    let call = testkit::request("add", json!({"a": 1, "b": 2}));
+    let attempt = app::calls::TryRequest { version: None, call };
+    let own = "own".parse().unwrap();
+    let (tried, ()) = tokio::join!(app::calls::try_tool(node.app(), &customer.caller, &own, attempt), async {
+        until(|| node.workers().waiting == TOOLS + 1).await;
+        assert!(!busy.is_finished(), "all of them wait for the one worker");
+    });
+    let before = answered.load(Ordering::Relaxed);
+
+    assert_eq!(tried.unwrap().answer.outcome, Outcome::Success(json!({"sum": 3}).into()));
+    // One is made while the code of the first is kept and runs.
+    assert!(before <= 2, "{before} of {TOOLS} were made before");
+    busy.await.unwrap();
+    for call in calls {
+        assert!(matches!(call.await.unwrap().unwrap().outcome, Outcome::Success(_)));
+    }
+    node.stop().await;
+    builder.stop().await;
+}
+
+/// Somebody else's source, which takes the only worker for as long as a source may.
+async fn keep_the_worker_busy(node: &TestApp) -> JoinHandle<()> {
+    let other = node.customer("free").await;
+    other.create_server("slow").await.unwrap();
+    let busy = tokio::spawn(async move {
+        let endless = format!("for (;;) {{}}\n{}", constant("endless", "1"));
+        other.put("slow", "endless", &endless).await.unwrap_err();
+    });
+    until(|| node.workers().running == 1).await;
+    busy
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("it comes to that");
 }
 
 async fn start_without_native_code(pool: &PgPool, builder: &TestApp) -> TestApp {

@@ -16,7 +16,7 @@ use app::{
 };
 use axum::{Extension, Router};
 use child::Launcher;
-use compiler::{Confinement, Workers, WorkersConfig};
+use compiler::{Confinement, Workers, WorkersConfig, WorkersUsage};
 use domain::{Clock, SystemClock};
 use egress::{Egress, EgressConfig};
 use sandbox::{CacheKey, Sandbox, SandboxConfig};
@@ -93,6 +93,7 @@ struct Kept {
     artifacts: Arc<TempDir>,
     _cache: Option<Arc<TempDir>>,
     pool: Pool,
+    workers: Arc<Workers>,
     /// Workers die with its thread.
     _launcher: Launcher,
 }
@@ -148,7 +149,7 @@ impl TestApp {
             changes: Listener::connect(&database).await.expect("the database answers"),
             blobs: Blobs::in_folder(artifacts.path()).expect("a temporary folder takes files"),
             sandbox,
-            workers,
+            workers: Arc::clone(&workers),
             egress: Egress::start(options.egress).expect("the way out opens"),
             masters: options.masters,
             clock: options.clock,
@@ -175,6 +176,7 @@ impl TestApp {
             artifacts,
             _cache: options.cache,
             pool,
+            workers,
             _launcher: launcher,
         };
         Ok(Self { app, kept: Arc::new(kept) })
@@ -224,6 +226,12 @@ impl TestApp {
     #[must_use]
     pub fn artifacts(&self) -> Arc<TempDir> {
         Arc::clone(&self.kept.artifacts)
+    }
+
+    /// What its build workers do now.
+    #[must_use]
+    pub fn workers(&self) -> WorkersUsage {
+        self.kept.workers.usage()
     }
 
     /// Takes the database away from it.
