@@ -12,6 +12,7 @@ use domain::{
 };
 use egress::Permission;
 use sandbox::ToolForm;
+use secrecy::ExposeSecret as _;
 use store::{serving, signatures::SignedVersion};
 
 use crate::{
@@ -76,6 +77,8 @@ pub struct ServedTool {
     pub(crate) output: Option<Arc<Schema>>,
     /// The values that it was granted.
     pub(crate) environment: Arc<BTreeMap<EnvName, EnvValue>>,
+    /// Bytes of these and of its secrets: each tool has its own.
+    values_bytes: u64,
     /// A library module that it imports and that not every tier has.
     pub(crate) richer_module: Option<&'static LibraryModule>,
     /// How many hosts it was granted.
@@ -216,9 +219,10 @@ impl ServedServer {
     pub(crate) fn bytes(&self) -> u64 {
         let of_tool = |tool: &ServedTool| {
             let schemas = tool.input.bytes().saturating_add(tool.output.as_ref().map_or(0, |output| output.bytes()));
-            schemas.saturating_add(Self::TOOL_BYTES)
+            schemas.saturating_add(Self::TOOL_BYTES + tool.values_bytes)
         };
-        self.offers.all().map(|(_, tool)| of_tool(tool)).fold(Self::TOOL_BYTES, u64::saturating_add)
+        let own = Self::TOOL_BYTES + self.environment.values().map(|value| value.as_str().len() as u64).sum::<u64>();
+        self.offers.all().map(|(_, tool)| of_tool(tool)).fold(own, u64::saturating_add)
     }
 
     fn new(
@@ -304,7 +308,12 @@ impl ServedTool {
         let interface = parts.interface;
         let ToolSchemas { input, output } = schemas;
         let granted = parts.environment.iter().filter(|(name, _)| parts.grants.env.contains(*name));
+        let environment: BTreeMap<EnvName, EnvValue> = granted.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let secrets = parts.grants.secrets.keys().filter_map(|name| parts.secrets.get(name));
+        let values = environment.values().map(|value| value.as_str().len());
+        let values = values.chain(secrets.map(|secret| secret.value.expose_secret().len()));
         Self {
+            values_bytes: values.sum::<usize>() as u64,
             version_id: parts.version_id,
             digest: parts.digest,
             definition_digest: interface.definition_digest(),
@@ -316,7 +325,7 @@ impl ServedTool {
             artifact: ArtifactSlot::of(parts.artifact),
             input,
             output,
-            environment: Arc::new(granted.map(|(name, value)| (name.clone(), value.clone())).collect()),
+            environment: Arc::new(environment),
             richer_module: modules::find_richer(&parts.grants.modules),
             granted_hosts: parts.grants.hosts.len(),
             permission: Arc::new(outside::permission(parts.customer, parts.grants, parts.secrets)),
@@ -337,5 +346,61 @@ fn form_of(language: Language, export: Option<String>) -> ToolForm {
     match language {
         Language::TypeScript | Language::JavaScript => ToolForm::JavaScript,
         Language::Component => ToolForm::Component { export },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_takes_in_memory_counts_the_values_of_each_of_its_tools() {
+        let names: Vec<EnvName> = (0..8).map(|number| format!("NAME_{number}").parse().unwrap()).collect();
+        let environment: BTreeMap<EnvName, EnvValue> =
+            names.iter().map(|name| (name.clone(), "v".repeat(8_000).parse().unwrap())).collect();
+        let bytes_of = |tools: usize, granted: &[EnvName]| {
+            let grants: Grants = serde_json::from_value(json!({ "env": granted })).unwrap();
+            let tool = |number| {
+                let interface = json!({"name": format!("tool_{number}"), "description": "a", "input": {"type": "object"}});
+                let interface: ToolInterface = serde_json::from_value(interface).unwrap();
+                let schemas = ToolSchemas::compile(&interface).unwrap();
+                let name = interface.name.clone();
+                let parts = ToolParts {
+                    version_id: VersionId::new(),
+                    digest: Digest::of(b"version"),
+                    language: Language::JavaScript,
+                    export: None,
+                    source_digest: Digest::of(b"source"),
+                    signed: Ok(()),
+                    artifact: None,
+                    interface,
+                    grants: &grants,
+                    environment: &environment,
+                    customer: CustomerId::new(),
+                    secrets: &BTreeMap::new(),
+                };
+                (name, Arc::new(ServedTool::new(parts, schemas)))
+            };
+            let server = ServedServer {
+                server_id: ServerId::new(),
+                slug: "weather".parse().unwrap(),
+                words: ServerWords { title: "Weather".parse().unwrap(), description: String::new() },
+                release_id: None,
+                offers: Offers::sort((0..tools).map(tool).collect()),
+                access: AccessPolicy::default(),
+                keep_contents: KeepContents::None,
+                customer: CustomerId::new(),
+                environment: environment.clone(),
+                names_from_callers: BTreeSet::new(),
+            };
+            server.bytes()
+        };
+
+        let (few, many) = (bytes_of(1, &names), bytes_of(11, &names));
+
+        assert_eq!(many - few, 10 * (bytes_of(1, &[]) - bytes_of(0, &[]) + 64_000));
+        assert!(bytes_of(0, &[]) > 64_000);
     }
 }
