@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    App, AppError, artifacts,
-    artifacts::Ready,
+    App, AppError,
+    artifacts::{self, Ready, Wanted},
     catalogue::ServedTool,
     guests::{self, Finished},
     questions::Seat,
@@ -26,7 +26,7 @@ pub(crate) async fn check(app: &App, customer: CustomerId, tier: &Tier, tool: &S
     if examples.is_empty() {
         return Ok(());
     }
-    let ready = artifacts::prepare(app, customer, tier, tool, Waiter::Person).await?;
+    let ready = artifacts::prepare(app, &Wanted { customer, tier, tool, waiter: Waiter::Person }).await?;
     let mut diagnostics = Vec::new();
     let mut wall_us = 0;
     for (index, example) in examples.iter().enumerate() {

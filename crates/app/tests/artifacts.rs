@@ -246,7 +246,6 @@ async fn a_blob_that_was_exchanged_is_not_run(pool: PgPool) {
     test.stop().await;
 }
 
-/// Another node over the same database and artifacts that has never seen a tool.
 /// What makes code is bounded in time, and so is who waits for it.
 #[sqlx::test(migrations = "../../migrations")]
 async fn a_call_waits_for_its_code_for_so_long_and_no_longer(pool: PgPool) {
@@ -334,6 +333,7 @@ async fn until(is_so: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(10), wait).await.expect("it comes to that");
 }
 
+/// Another node over the same database and artifacts that has never seen a tool.
 async fn start_without_native_code(pool: &PgPool, builder: &TestApp) -> TestApp {
     TestApp::start_with(pool, without_native_code(builder)).await
 }

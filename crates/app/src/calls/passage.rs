@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CallAnswer, open_call::OpenCall};
 use crate::{
-    App, AppError, Caller, CallerSecrets, artifacts,
+    App, AppError, Caller, CallerSecrets,
+    artifacts::{self, Ready, Wanted},
     catalogue::{ServedServer, ServedTool},
     guests::{self, Arguments, Finished, Unfinished},
     limits::{self, Counted, QuotaError, Rate, RateExceeded, RatePolicy, Standing},
@@ -303,8 +304,9 @@ fn result_of(outcome: &Outcome) -> Option<Value> {
 }
 
 /// The code of the tool, which most calls find at once.
-async fn prepare(app: &App, call: &Call<'_>) -> Result<artifacts::Ready, AppError> {
-    let preparing = artifacts::prepare(app, call.customer, call.tier, call.tool, call.waiter);
+async fn prepare(app: &App, call: &Call<'_>) -> Result<Ready, AppError> {
+    let wanted = Wanted { customer: call.customer, tier: call.tier, tool: call.tool, waiter: call.waiter };
+    let preparing = artifacts::prepare(app, &wanted);
     let prepared = tokio::time::timeout(app.settings.making_wait_max, preparing).await;
     prepared.unwrap_or(Err(AppError::Busy { limit: None, retry_after_s: 1 }))
 }

@@ -3,16 +3,14 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use compiler::{BuildError, Waiter};
-use domain::{CustomerId, Digest, Language, Slug, Tier, ToolName, VersionId};
+use domain::{CustomerId, Digest, Language, Slug, ToolName, VersionId};
 use store::blobs::BlobError;
 
 use super::Download;
 use crate::{
     App, AppError,
-    artifacts::{self, Loss, build_error},
-    builds, calls,
-    catalogue::{self, ServedTool},
-    tiers,
+    artifacts::{self, Loss, Wanted, build_error},
+    builds, calls, catalogue, tiers,
 };
 
 pub(super) async fn make(
@@ -26,7 +24,8 @@ pub(super) async fn make(
     let tier = tiers::of_customer(app, customer).await?;
     let server = catalogue::find_own(app, customer, slug).await?;
     let tool = calls::load_version(app, customer, &server, name, version).await?;
-    let artifact = artifacts::locate(app, customer, &tier, &tool, Waiter::Person).await?;
+    let wanted = Wanted { customer, tier: &tier, tool: &tool, waiter: Waiter::Person };
+    let artifact = artifacts::locate(app, &wanted).await?;
     let digest = match tool.language {
         Language::Component => artifact,
         // What comes of the two is always the same.
@@ -41,7 +40,7 @@ pub(super) async fn make(
     let since = Instant::now();
     let bytes = match read(app, &artifact).await {
         Ok(bytes) => bytes,
-        Err(unread) => build_again(app, customer, &tier, &tool, (artifact, since), unread).await?,
+        Err(unread) => build_again(app, &wanted, (artifact, since), unread).await?,
     };
     let component = match tool.language {
         Language::Component => bytes,
@@ -49,7 +48,7 @@ pub(super) async fn make(
             builds::take_build(app, customer, &tier)?;
             match app.workers.portable(customer, bytes).await {
                 Err(BuildError::OtherBase) => {
-                    let bytes = build_again(app, customer, &tier, &tool, (artifact, since), Unread::OtherBase).await?;
+                    let bytes = build_again(app, &wanted, (artifact, since), Unread::OtherBase).await?;
                     app.workers.portable(customer, bytes).await
                 }
                 assembled => assembled,
@@ -74,19 +73,16 @@ enum Unread {
 /// The bytes of what takes the place of an artifact that cannot be used.
 async fn build_again(
     app: &App,
-    customer: CustomerId,
-    tier: &Tier,
-    tool: &ServedTool,
+    wanted: &Wanted<'_>,
     (artifact, since): (Digest, Instant),
     unread: Unread,
 ) -> Result<Vec<u8>, AppError> {
     if let (Language::Component, Unread::Blob(error @ (BlobError::Get { .. } | BlobError::Open { .. }))) =
-        (tool.language, &unread)
+        (wanted.tool.language, &unread)
     {
-        return Err(artifacts::unreadable(tool, error).await);
+        return Err(artifacts::unreadable(wanted.tool, error).await);
     }
-    let artifact =
-        artifacts::replace(app, customer, tier, tool, Waiter::Person, Loss { digest: artifact, since, reason: &unread }).await?;
+    let artifact = artifacts::replace(app, wanted, Loss { digest: artifact, since, reason: &unread }).await?;
     read(app, &artifact).await.map_err(|error| AppError::internal("an artifact is lost that was just made", error))
 }
 
