@@ -25,7 +25,7 @@ use crate::{
     schemas::{Schema, SchemaError},
     secrets::{self, OpenSecret},
     signing::{SignatureError, Signer},
-    watches::{Watch, WatchesFull},
+    watches::{Side, Watch, WatchesFull},
 };
 
 /// Characters of a URI that an error repeats.
@@ -130,10 +130,13 @@ pub async fn find(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedS
 }
 
 /// Watches what server `slug`, which the caller may use, serves from now on, whichever node changes it ([`Watch::changed`]). Refused with
-/// [`AppError::Busy`] when as many watch as may.
+/// [`AppError::Busy`] when as many watch as may: all of them, those who are no members, the strangers, or those of the same network or person.
 pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, AppError> {
     access::require_use(caller, Operation::WatchServed)?;
-    let place = app.memory.watches.add(slug, caller).map_err(|WatchesFull| AppError::Busy { limit: None, retry_after_s: 5 })?;
+    let server = find_usable(app, caller, slug).await?;
+    let side = Side::of(app, caller, &server).await?;
+    let full = |WatchesFull| AppError::Busy { limit: None, retry_after_s: 5 };
+    let place = app.memory.watches.add(slug, caller, side).map_err(full)?;
     place.check_caller(app).await?;
     place.watch(app).await
 }

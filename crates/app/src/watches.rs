@@ -9,14 +9,16 @@ use std::{
     time::Duration,
 };
 
-use domain::Slug;
+use domain::{Slug, UserId};
 use store::{changes::Change, pins::PinHolder};
 use tokio::sync::Notify;
 
 use crate::{
-    App, AppError, Caller, Who, catalogue,
+    App, AppError, Caller, Who,
+    catalogue::{self, ServedServer},
+    network::Network,
     offers::{Changes, Listed},
-    pins,
+    pins, policies,
 };
 
 /// Everybody on this node who watches a server.
@@ -35,6 +37,7 @@ struct Places {
 struct Bell {
     slug: Slug,
     caller: Caller,
+    side: Side,
     rung: Notify,
     /// What it watches by may have been taken back: something about it changed, or notices were lost.
     doubted: AtomicBool,
@@ -61,21 +64,38 @@ pub(crate) struct Place {
     bell: Arc<Bell>,
 }
 
+/// On whose side of a server somebody watches it, as far as its places are shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The server's own customer's: its keys, its members, its programs.
+    Own,
+    /// A person's who may use it and is no member.
+    Guest(UserId),
+    /// Nobody's who is known, by where they are; all whose address is not known are one.
+    Stranger(Option<Network>),
+}
+
 /// As many watch as may.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WatchesFull;
 
 impl Watches {
     /// Of one server on one node: each is an open connection of somebody.
-    const OF_SERVER_MAX: usize = 256;
+    const OF_SERVER_MAX: usize = 1_024;
+    /// Of these, those of people who are no members, and of strangers: the rest is the customer's own.
+    const OF_OTHERS_MAX: usize = 768;
+    /// Of these again, those of strangers, who can be as many as they like.
+    const OF_STRANGERS_MAX: usize = 512;
+    /// Those of one person who is no member, or of the strangers of one network: a household, each with a client or two. It takes dozens of networks to
+    /// keep another stranger out, and all of them together keep nobody else out.
+    const OF_ONE_MAX: usize = 16;
     /// Of one node, a few hundred bytes each.
     const MAX: usize = 16_384;
 
-    /// Takes a place.
-    pub(crate) fn add(self: &Arc<Self>, slug: &Slug, caller: &Caller) -> Result<Place, WatchesFull> {
+    /// Takes a place on that side.
+    pub(crate) fn add(self: &Arc<Self>, slug: &Slug, caller: &Caller, side: Side) -> Result<Place, WatchesFull> {
         let mut places = self.places();
-        let of_server = places.bells.values().filter(|bell| bell.slug == *slug).count();
-        if places.bells.len() >= Self::MAX || of_server >= Self::OF_SERVER_MAX {
+        if places.bells.len() >= Self::MAX || !places.have_room(slug, side) {
             return Err(WatchesFull);
         }
         places.last += 1;
@@ -83,6 +103,7 @@ impl Watches {
         let bell = Bell {
             slug: slug.clone(),
             caller: caller.clone(),
+            side,
             rung: Notify::new(),
             doubted: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -128,6 +149,42 @@ impl Watches {
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// Whether there is a place for another watcher on that side of a server.
+    fn have_room(&self, slug: &Slug, side: Side) -> bool {
+        let (mut all, mut others, mut strangers, mut alike) = (0, 0, 0, 0);
+        for bell in self.bells.values().filter(|bell| bell.slug == *slug) {
+            all += 1;
+            others += usize::from(bell.side != Side::Own);
+            strangers += usize::from(matches!(bell.side, Side::Stranger(_)));
+            alike += usize::from(bell.side == side);
+        }
+        let is_left = all < Watches::OF_SERVER_MAX;
+        let is_others = others < Watches::OF_OTHERS_MAX && alike < Watches::OF_ONE_MAX;
+        match side {
+            Side::Own => is_left,
+            Side::Guest(_) => is_left && is_others,
+            Side::Stranger(_) => is_left && is_others && strangers < Watches::OF_STRANGERS_MAX,
+        }
+    }
+}
+
+impl Side {
+    /// That of `caller`, who may use the server.
+    pub(crate) async fn of(app: &App, caller: &Caller, server: &ServedServer) -> Result<Self, AppError> {
+        Ok(match &caller.who {
+            Who::Anyone => Self::Stranger(caller.from.address.map(Network::of)),
+            Who::Token(token) => match token.user {
+                Some(user) if policies::role(app, server.customer, user).await?.is_none() => Self::Guest(user),
+                // A program that acts for itself is the customer's own.
+                _ => Self::Own,
+            },
+            // A key opens its own customer's servers, and nobody else comes in.
+            Who::Admin | Who::Key(_) | Who::Member(_) | Who::Person(_) => Self::Own,
+        })
     }
 }
 
@@ -244,15 +301,28 @@ impl Watch {
 mod tests {
     use super::*;
 
+    fn slug(number: usize) -> Slug {
+        format!("server-{number}").parse().unwrap()
+    }
+
+    fn add(watches: &Arc<Watches>, number: usize, side: Side) -> Result<Place, WatchesFull> {
+        watches.add(&slug(number), &Caller::of(Who::Anyone), side)
+    }
+
+    /// The strangers of a network.
+    fn network(number: usize) -> Side {
+        let [.., third, last] = number.to_be_bytes();
+        Side::Stranger(Some(Network::V4([192, 0, third, last])))
+    }
+
     #[test]
     fn so_many_watch_one_server_and_so_many_all_of_them() {
         let watches: Arc<Watches> = Arc::default();
-        let slug = |number: usize| -> Slug { format!("server-{number}").parse().unwrap() };
-        let add = |number| watches.add(&slug(number), &Caller::of(Who::Anyone));
+        let add = |number| add(&watches, number, Side::Own);
         let mut places = Vec::new();
 
-        for number in 0..16_384 / 256 {
-            places.extend((0..256).map(|_| add(number).unwrap()));
+        for number in 0..16_384 / 1_024 {
+            places.extend((0..1_024).map(|_| add(number).unwrap()));
             assert_eq!(add(number).err(), Some(WatchesFull), "of one server");
         }
         let beyond = add(1_000).err();
@@ -262,5 +332,37 @@ mod tests {
         assert_eq!(beyond, Some(WatchesFull));
         assert!(after.is_ok(), "a place that was given back is taken again");
         assert_eq!(add(1_001).err(), Some(WatchesFull));
+    }
+
+    #[test]
+    fn neither_a_network_nor_a_person_takes_more_than_a_few_places_of_a_server() {
+        let watches: Arc<Watches> = Arc::default();
+        let nowhere = Side::Stranger(None);
+
+        for side in [network(1), nowhere, Side::Guest(UserId::new())] {
+            let mut places: Vec<_> = (0..16).map(|_| add(&watches, 1, side).unwrap()).collect();
+            assert_eq!(add(&watches, 1, side).err(), Some(WatchesFull), "{side:?}");
+            assert!(add(&watches, 2, side).is_ok(), "{side:?}: another server is another matter");
+            for other in [network(2), Side::Guest(UserId::new()), Side::Own] {
+                assert!(add(&watches, 1, other).is_ok(), "{side:?} keeps {other:?} out");
+            }
+            places.pop();
+            assert!(add(&watches, 1, side).is_ok(), "{side:?}");
+        }
+    }
+
+    #[test]
+    fn strangers_leave_places_to_people_and_both_leave_some_to_the_customer() {
+        let watches: Arc<Watches> = Arc::default();
+        let mut places: Vec<_> = (0..512).map(|number| add(&watches, 1, network(number / 16)).unwrap()).collect();
+
+        assert_eq!(add(&watches, 1, network(1_000)).err(), Some(WatchesFull), "strangers have their part");
+        for _ in 0..16 {
+            let person = Side::Guest(UserId::new());
+            places.extend((0..16).map(|_| add(&watches, 1, person).unwrap()));
+        }
+        assert_eq!(add(&watches, 1, Side::Guest(UserId::new())).err(), Some(WatchesFull), "and so have those who are no members");
+        places.extend((0..256).map(|_| add(&watches, 1, Side::Own).unwrap()));
+        assert_eq!(add(&watches, 1, Side::Own).err(), Some(WatchesFull));
     }
 }

@@ -240,7 +240,7 @@ async fn as_many_watch_a_server_as_may(pool: PgPool) {
     let watch = async || catalogue::watch(test.app(), &customer.caller, &slug("trips")).await;
 
     let mut watches = Vec::new();
-    for _ in 0..256 {
+    for _ in 0..1_024 {
         watches.push(watch().await.unwrap());
     }
     let refused = watch().await;

@@ -13,7 +13,7 @@ use axum::{
 };
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 
-use crate::{caller::bearer, client_address, error::ApiError, rate_fields, state::WebState};
+use crate::{WebSettings, account::forgery, caller::bearer, client_address, error::ApiError, rate_fields, state::WebState};
 
 /// Where a request stands with the rates of whoever sent it, once that is known: the answer says so.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +42,7 @@ pub(crate) async fn pass(state: &WebState, request: Request, next: Next) -> Resp
     }
     let from = client_address::of(&parts, &state.settings.trusted_proxies);
     let shows = parts.headers.contains_key(header::AUTHORIZATION);
-    let arrival = arrival_of(&parts.method, route);
+    let arrival = arrival_of(&state.settings, &parts, route);
     let standing = match limits::arrive(&state.app, from, arrival, shown(&parts.headers)) {
         Ok(standing) => standing,
         Err(too_many) => return ApiError::from(too_many).into_response(),
@@ -89,7 +89,14 @@ fn shown(headers: &HeaderMap) -> Option<&str> {
     headers.contains_key(header::AUTHORIZATION).then(|| bearer(headers).unwrap_or_default())
 }
 
-fn arrival_of(method: &Method, route: &str) -> Arrival {
+fn arrival_of(settings: &WebSettings, parts: &Parts, route: &str) -> Arrival {
+    match arrival_at(&parts.method, route) {
+        Arrival::Login if forgery::is_evident(settings, parts, route) => Arrival::Other,
+        arrival => arrival,
+    }
+}
+
+fn arrival_at(method: &Method, route: &str) -> Arrival {
     match route {
         // Whatever leads to a sign-in besides the page itself, by whichever method.
         route if route.starts_with("/sign-in/") => Arrival::Login,
@@ -119,7 +126,7 @@ mod tests {
             (Method::GET, "/oauth/register/{client_id}", Arrival::Other),
             (Method::POST, "/mcp/{server}", Arrival::Other),
         ] {
-            assert_eq!(arrival_of(&method, route), arrival, "{method} {route}");
+            assert_eq!(arrival_at(&method, route), arrival, "{method} {route}");
         }
     }
 }

@@ -10,7 +10,7 @@ use testkit::{TestOptions, unlimited};
 use web::PeerAddress;
 
 use crate::{
-    accounts::browser::csrf,
+    accounts::browser::{PASSWORD, csrf},
     client::{Answer, Doors},
 };
 
@@ -25,6 +25,13 @@ async fn send(doors: &Doors, address: &str, method: Method, path: &str, key: Opt
         request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
     }
     doors.anyone().send_request(request.header(header::CONTENT_TYPE, "application/json").body("{}".into()).unwrap()).await
+}
+
+/// What a browser sends that has been here: forms without its cookie are nobody's.
+async fn post_with_form_cookie(doors: &Doors, address: &str, path: &str) -> Answer {
+    let request = Request::builder().method(Method::POST).uri(path).extension(PeerAddress(address.parse().unwrap()));
+    let request = request.header(header::CONTENT_TYPE, "application/json").header(header::COOKIE, "toolwright-form=abc");
+    doors.anyone().send_request(request.body("{}".into()).unwrap()).await
 }
 
 fn assert_tells_its_pace(answer: &Answer, rate: &str, policy: &str) {
@@ -137,11 +144,11 @@ async fn signing_in_tokens_and_registrations_are_counted_apart(pool: PgPool) {
         ("/oauth/register", 1, "registrations_per_hour_max", "q=1;w=3600"),
     ] {
         for _ in 0..allowed {
-            let answer = send(&doors, "192.0.2.1", Method::POST, path, None).await;
+            let answer = post_with_form_cookie(&doors, "192.0.2.1", path).await;
             assert!(answer.status.is_client_error() && answer.status != StatusCode::TOO_MANY_REQUESTS, "{path}: {answer}");
             assert!(answer.header("ratelimit").starts_with(&format!("\"{rate}\";r=")), "{path}: {answer}");
         }
-        assert_tells_its_pace(&send(&doors, "192.0.2.1", Method::POST, path, None).await, rate, policy);
+        assert_tells_its_pace(&post_with_form_cookie(&doors, "192.0.2.1", path).await, rate, policy);
         assert_ne!(send(&doors, "192.0.2.1", Method::GET, path, None).await.status, StatusCode::TOO_MANY_REQUESTS, "{path}");
     }
 }
@@ -169,6 +176,38 @@ async fn a_customer_has_its_reads_and_writes_and_is_told_how_many_are_left(pool:
     assert_eq!(doors.admin().get("/admin/v1/tiers").await.status, StatusCode::OK, "the admin is not counted");
 }
 
+/// A page of somebody else makes the browsers that open it send the form over and over: none of it is anybody's try to sign in. As requests they count.
+#[sqlx::test(migrations = "../../migrations")]
+async fn what_a_foreign_page_sends_takes_nothing_of_what_its_visitors_network_may_sign_in(pool: PgPool) {
+    let limits = LimitSettings { logins_per_minute_max: 2, requests_per_minute_max: 30, ..unlimited() };
+    let doors = open(&pool, limits).await;
+    let (mut lured, mut stranger, mut visitor) = (doors.browser(), doors.browser(), doors.browser());
+    let form = csrf(&visitor.get("/sign-in").await);
+    lured.cookies.clone_from(&visitor.cookies);
+    lured.origin = Some("https://evil.test".to_owned());
+    let fields = [("csrf", form.as_str()), ("email", "nobody@example.com"), ("password", "another password")];
+
+    for path in ["/sign-in", "/sign-up", "/sign-in/passkey", "/sign-in/passkey/options"] {
+        // With its cookie and without: browsers leave it away where another site asks.
+        for browser in [&mut lured, &mut stranger] {
+            for _ in 0..3 {
+                let refused = browser.post(path, &fields).await;
+                assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}: {refused}");
+            }
+        }
+    }
+
+    for _ in 0..2 {
+        assert_eq!(visitor.post("/sign-in", &fields).await.status, StatusCode::UNPROCESSABLE_ENTITY, "theirs is looked at");
+    }
+    assert_tells_its_pace(&visitor.post("/sign-in", &fields).await, "logins_per_minute_max", "q=2;w=60");
+    // 28 until here.
+    for _ in 0..2 {
+        assert_eq!(lured.post("/sign-in", &fields).await.status, StatusCode::FORBIDDEN);
+    }
+    assert_tells_its_pace(&lured.post("/sign-in", &fields).await, "requests_per_minute_max", "q=30;w=60");
+}
+
 /// What is changed stays in the audit log: who changes something all day long fills it with so much and no more.
 #[sqlx::test(migrations = "../../migrations")]
 async fn a_customer_has_its_writes_of_a_day(pool: PgPool) {
@@ -183,6 +222,40 @@ async fn a_customer_has_its_writes_of_a_day(pool: PgPool) {
     assert_tells_its_pace(&refused, "writes_per_day_max", "q=2;w=86400");
     assert_eq!(customer.get("/api/v1/servers").await.status, StatusCode::OK);
     assert_eq!(other.post("/api/v1/servers", server("four")).await.status, StatusCode::CREATED);
+}
+
+/// A person has a share of what their customer has, by however many sign-ins, and what they change for themselves is in it; the customer's key has the rest.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_member_has_a_share_of_the_writes_of_a_day_and_the_key_has_the_rest(pool: PgPool) {
+    let limits = LimitSettings { writes_per_day_max: 5, caller_share_percent: 60, ..unlimited() };
+    let doors = open(&pool, limits).await;
+    let (mut ada, mut elsewhere) = (doors.browser(), doors.browser());
+    ada.sign_up("ada@example.com").await;
+    assert_eq!(elsewhere.sign_in("ada@example.com", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    let account = ada.fetch("GET", "/api/v1/account", None).await.json();
+    let keys = format!("/admin/v1/customers/{}/api-keys", account["customers"][0]["customer_id"].as_str().unwrap());
+    let made = doors.admin().post(&keys, json!({ "name": "test" })).await.json();
+    let key = doors.with_key(made["api_key"].as_str().unwrap());
+    let change = |access: &str| json!({ "access": access });
+
+    let server = json!({ "slug": "weather", "title": "Weather", "description": "" });
+    assert_eq!(ada.fetch("POST", "/api/v1/servers", Some(server)).await.status, StatusCode::CREATED);
+    assert_eq!(ada.fetch("PATCH", "/api/v1/servers/weather", Some(change("public"))).await.status, StatusCode::OK);
+    assert_eq!(elsewhere.fetch("PATCH", "/api/v1/servers/weather", Some(change("members"))).await.status, StatusCode::OK);
+    for browser in [&mut ada, &mut elsewhere] {
+        for (method, path) in [("PATCH", "/api/v1/servers/weather"), ("DELETE", "/api/v1/account/sign-ins")] {
+            let refused = browser.fetch(method, path, Some(change("owner"))).await;
+            assert_tells_its_pace(&refused, "writes_per_day_max", "q=3;w=86400");
+            assert_eq!(refused.json()["details"]["of"], "caller", "{path}");
+        }
+        assert_eq!(browser.fetch("GET", "/api/v1/servers/weather", None).await.json()["access"], "members", "reading goes on");
+    }
+    for access in ["consent", "public"] {
+        assert_eq!(key.patch("/api/v1/servers/weather", change(access)).await.status, StatusCode::OK);
+    }
+    let refused = key.patch("/api/v1/servers/weather", change("owner")).await;
+    assert_tells_its_pace(&refused, "writes_per_day_max", "q=5;w=86400");
+    assert_eq!(refused.json()["details"]["of"], "customer");
 }
 
 /// Every way in which something is refused for being too often says how often it may be.

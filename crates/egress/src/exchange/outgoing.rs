@@ -49,7 +49,15 @@ impl Outgoing {
         let mut filled = headers.clone();
         let mut head_left = FILLED_HEAD_BYTES_MAX;
         for value in filled.values_mut() {
-            if let Some(secret) = placeholders.fill_header(&call.permission, target.host(), value.as_bytes(), head_left)? {
+            let secret = placeholders.fill_header(&call.permission, target.host(), value.as_bytes(), head_left);
+            // Of all values together, which are the head that the error speaks of.
+            let secret = secret.map_err(|error| match error {
+                SecretError::Size { place, bytes, .. } => {
+                    SecretError::Size { place, bytes: bytes + FILLED_HEAD_BYTES_MAX - head_left, max: FILLED_HEAD_BYTES_MAX }
+                }
+                error => error,
+            })?;
+            if let Some(secret) = secret {
                 head_left = head_left.saturating_sub(secret.len() as u64);
                 *value = HeaderValue::from_bytes(&secret)
                     .map_err(|_| FetchError::Request { reason: "a header with a secret cannot be sent".to_owned() })?;

@@ -410,6 +410,26 @@ mod tests {
     }
 
     #[test]
+    fn the_values_of_a_head_are_counted_before_they_are_put_in() {
+        let permission = permission(&"x".repeat(8_192));
+        let mut placeholders = Placeholders::default();
+        let word = placeholders.secret(&permission, &key()).unwrap();
+        let basic = placeholders.basic_auth(&permission, "me", &key()).unwrap();
+        let fill = |value: &str, max| {
+            let filled = placeholders.fill_header(&permission, "api.a.test", value.as_bytes(), max)?;
+            Ok(filled.map(|filled| filled.len()))
+        };
+
+        let too_large = |bytes, max| Err(SecretError::Size { place: "the head", bytes, max });
+        assert_eq!(fill(&word.repeat(800), 256 << 10), too_large(800 * 8_192, 256 << 10));
+        assert_eq!(fill(&format!("Bearer {word}"), 8_198), too_large(7 + 8_192, 8_198));
+        assert_eq!(fill(&format!("Bearer {word}"), 8_199), Ok(Some(8_199)));
+        let encoded = 6 + (3 + 8_192_u64).div_ceil(3) * 4;
+        assert_eq!(fill(&basic, encoded - 1), too_large(encoded, encoded - 1));
+        assert_eq!(fill("no secret", 0), Ok(None), "what has none in it is bounded elsewhere");
+    }
+
+    #[test]
     fn a_call_gets_a_bounded_number_of_words() {
         let permission = permission("s3cret");
         let mut placeholders = Placeholders::default();

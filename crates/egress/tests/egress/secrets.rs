@@ -46,6 +46,30 @@ async fn headers_and_bodies_get_the_value() {
     assert_eq!(seen[3].body, b"key=s3cret%2FValue%2B1");
 }
 
+/// A value of 8 KiB, as long as there are any, stands where a word of some tens of bytes stood, in each of a hundred fields.
+#[tokio::test]
+async fn the_values_of_all_headers_together_have_a_bound() {
+    let upstream = Upstream::saying("yes").await;
+    let world = World::with(&[&upstream]).await;
+    let value = "x".repeat(8 << 10);
+    let call = world.call_of(1, &[at("a.test", &upstream)], &[("KEY", &value, "a.test")]);
+    let placeholder = call.secret(&key()).unwrap();
+    let fields = |count: usize| FetchRequest {
+        headers: (0..count).map(|number| (format!("x-{number}"), placeholder.clone())).collect(),
+        ..get(&at("a.test", &upstream))
+    };
+
+    call.fetch(fields(32)).await.unwrap();
+    let refused = call.fetch(fields(33)).await.unwrap_err();
+
+    assert_eq!(
+        refused,
+        FetchError::Secret(SecretError::Size { place: "the head", bytes: 33 * (8 << 10), max: 256 << 10 }),
+        "{refused}"
+    );
+    assert_eq!(upstream.seen().len(), 1, "nothing of it was sent");
+}
+
 #[tokio::test]
 async fn another_host_is_not_asked_at_all() {
     let upstream = Upstream::saying("yes").await;

@@ -11,6 +11,7 @@ pub(crate) mod cookies;
 pub(crate) mod csrf;
 mod difference_words;
 pub(crate) mod fields;
+pub(crate) mod forgery;
 pub(crate) mod form;
 mod identities;
 mod invitation;

@@ -169,6 +169,12 @@ pub(super) async fn callback(
     Ok(with_cookies(response, cookie.into_iter().chain(forgotten)))
 }
 
+/// Whether a browser that comes back went to an issuer before, and has kept what waits for that answer.
+pub(super) fn is_awaited(settings: &WebSettings, headers: &HeaderMap, uri: &Uri) -> bool {
+    let answer = read_answer(uri.query().unwrap_or_default());
+    upstream::flow_of(&answer.state).is_some_and(|flow| Flow::find(settings, headers, flow).is_some())
+}
+
 /// The cookie that waits for the way back.
 pub(super) fn keep(settings: &WebSettings, begun: &Begun, return_to: &ReturnTo) -> Result<HeaderValue, ApiError> {
     Flow { secret: begun.secret.expose().to_owned(), return_to: return_to.clone() }.set(settings, &begun.flow, Begun::WAIT_S)

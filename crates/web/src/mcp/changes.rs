@@ -105,7 +105,10 @@ async fn open(visit: Visit, interest: Interest) -> Result<Response, Refusal> {
         .streams
         .take(visit.caller.identity(), visit.caller.from.address)
         .map_err(|full| Refusal::too_many_streams(full, RETRY_AFTER_S))?;
-    let refused = |error: AppError| Refusal::from_app(&error, visit.request_id);
+    let refused = |error: AppError| match error {
+        AppError::Busy { .. } => Refusal::too_many_streams(Full::Server, RETRY_AFTER_S),
+        error => Refusal::from_app(&error, visit.request_id),
+    };
     let watch = catalogue::watch(&visit.state.app, &visit.caller, &visit.server.slug).await.map_err(refused)?;
     let waiting = interest.acknowledgement().into_iter().collect();
     Ok(reports::stream_of(events(Feed { visit, watch, interest, waiting, has_ended: false, _place: place })))

@@ -122,6 +122,10 @@ impl Refusal {
                 (StatusCode::TOO_MANY_REQUESTS, "this key has as many streams open as it may; close one, or use another key")
             }
             Full::Network => (StatusCode::TOO_MANY_REQUESTS, "as many streams are open from your network as may be; close one"),
+            Full::Server => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "as many listen to this server as may, or as many from your network or account; close a stream, or use a key of the server's owner",
+            ),
             Full::Node => (StatusCode::SERVICE_UNAVAILABLE, "as many streams are open here as may be; try again in a moment"),
         };
         Self::new(status, SERVER_ERROR, message).with_data(json!({ "error_code": "busy" })).with_retry_after(retry_after_s)

@@ -20,8 +20,11 @@ use super::{log_level::Severity, refusal::Refusal};
 /// The header that carries the id (MCP 2025-11-25, "Session Management").
 pub(super) const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
-/// Bytes of all sessions of this node; those that were not used for longest are forgotten first.
+/// Bytes of all sessions of callers with a key on this node; those that were not used for longest are forgotten first.
 const KEPT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The same of callers without one, who push out nobody but each other.
+const STRANGERS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Bytes of a session beside its URIs.
 const OVERHEAD_BYTES: usize = 512;
@@ -46,7 +49,10 @@ const IDLE_MAX: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// The sessions in which something was said.
 #[derive(Debug)]
-pub(super) struct Sessions(Cache<SessionKey, Arc<Said>>);
+pub(super) struct Sessions {
+    known: Cache<SessionKey, Arc<Said>>,
+    strangers: Cache<SessionKey, Arc<Said>>,
+}
 
 /// A session. Whose it is, and of which server, is part of it: an id that somebody else found out is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -115,18 +121,27 @@ pub(super) fn check_uri(uri: &str) -> Result<(), Refusal> {
 impl Sessions {
     pub(super) fn new() -> Self {
         let weigh = |_: &SessionKey, said: &Arc<Said>| u32::try_from(said.bytes()).unwrap_or(u32::MAX);
-        Self(Cache::builder().max_capacity(KEPT_BYTES_MAX).weigher(weigh).time_to_idle(IDLE_MAX).build())
+        let within = |bytes_max| Cache::builder().max_capacity(bytes_max).weigher(weigh).time_to_idle(IDLE_MAX).build();
+        Self { known: within(KEPT_BYTES_MAX), strangers: within(STRANGERS_BYTES_MAX) }
+    }
+
+    /// Where a session is kept.
+    const fn of(&self, session: &SessionKey) -> &Cache<SessionKey, Arc<Said>> {
+        match session.caller {
+            CallerIdentity::Anyone => &self.strangers,
+            _ => &self.known,
+        }
     }
 
     /// What was said in a session.
     pub(super) fn said(&self, session: &SessionKey) -> Arc<Said> {
-        self.0.get(session).unwrap_or_default()
+        self.of(session).get(session).unwrap_or_default()
     }
 
     /// Hears how much the client wants to hear of logs.
     pub(super) fn set_log_level(&self, session: SessionKey, level: Severity) {
         let said = Said { log_level: Some(level), ..Said::clone(&self.said(&session)) };
-        self.0.insert(session, Arc::new(said));
+        self.of(&session).insert(session, Arc::new(said));
     }
 
     /// Hears that the client watches a resource.
@@ -137,7 +152,7 @@ impl Sessions {
         if said.subscriptions.len() > SUBSCRIPTIONS_MAX {
             return Err(Refusal::invalid_params(format!("one client watches {SUBSCRIPTIONS_MAX} resources at most")));
         }
-        self.0.insert(session, Arc::new(said));
+        self.of(&session).insert(session, Arc::new(said));
         Ok(())
     }
 
@@ -145,7 +160,7 @@ impl Sessions {
     pub(super) fn unsubscribe(&self, session: SessionKey, uri: &str) {
         let mut said = Said::clone(&self.said(&session));
         if said.subscriptions.remove(uri) {
-            self.0.insert(session, Arc::new(said));
+            self.of(&session).insert(session, Arc::new(said));
         }
     }
 }
@@ -199,12 +214,26 @@ mod tests {
         let uris = (0..SUBSCRIPTIONS_MAX).map(|number| format!("test://{number}/{}", "a".repeat(2000))).collect();
         let said = Arc::new(Said { log_level: None, subscriptions: uris });
 
-        for _ in 0..500 {
-            sessions.0.insert(some_session(), Arc::clone(&said));
+        let mine = some_session();
+        sessions.set_log_level(mine.clone(), Severity::Info);
+        for number in 0..500 {
+            let stranger = SessionKey::of(&headers(&number.to_string()), CallerIdentity::Anyone, ServerId::new()).unwrap();
+            sessions.of(&stranger).insert(stranger, Arc::clone(&said));
         }
-        sessions.0.run_pending_tasks();
+        sessions.strangers.run_pending_tasks();
+        assert!(
+            (1..=STRANGERS_BYTES_MAX).contains(&sessions.strangers.weighted_size()),
+            "{}",
+            sessions.strangers.weighted_size()
+        );
+        sessions.known.run_pending_tasks();
+        assert_eq!(sessions.said(&mine).log_level, Some(Severity::Info), "strangers push out none of those who have a key");
+        for _ in 0..500 {
+            sessions.known.insert(some_session(), Arc::clone(&said));
+        }
+        sessions.known.run_pending_tasks();
 
-        assert!(sessions.0.weighted_size() <= KEPT_BYTES_MAX, "{}", sessions.0.weighted_size());
+        assert!(sessions.known.weighted_size() <= KEPT_BYTES_MAX, "{}", sessions.known.weighted_size());
     }
 
     #[test]

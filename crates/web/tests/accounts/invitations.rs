@@ -18,7 +18,7 @@ pub(crate) async fn invite(owner: &mut Browser, body: Value) -> String {
 }
 
 /// Whoever is signed in with `browser` joins the customer of `owner`.
-pub(super) async fn join(owner: &mut Browser, browser: &mut Browser, role: &str) {
+pub(crate) async fn join(owner: &mut Browser, browser: &mut Browser, role: &str) {
     let link = invite(owner, json!({ "role": role })).await;
     let joined = browser.fill(&link, &link, &[]).await;
     assert_eq!(joined.header("location"), "/account?done=joined", "{joined}");

@@ -1,6 +1,6 @@
 //! Streams that tell what changes: `subscriptions/listen` of 2026-07-28, the GET stream of 2025-11-25.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use app::{
     OauthSettings, PageRequest, consents,
@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use testkit::TestOptions;
+use web::PeerAddress;
 
 use super::{
     ADD, COUNT, Era, Mcp, Message, SESSION, events,
@@ -216,6 +217,46 @@ async fn one_key_has_so_many_streams_and_no_more(pool: PgPool) {
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{refused}");
     assert_eq!(refused.header("retry-after"), "60");
     assert_eq!(again.status(), StatusCode::OK);
+}
+
+/// A server that is open to all: who listens there without a key takes no place that its owner's clients need, and none of another network.
+#[sqlx::test(migrations = "../../migrations")]
+async fn strangers_of_a_few_networks_keep_neither_others_nor_the_owner_from_listening(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let owner = Mcp::serving(&doors, &[ADD]).await;
+    set_access(&owner, "public").await;
+    let anyone = Mcp { client: doors.anyone(), path: owner.path.clone() };
+    let listen = async |network: u8| {
+        let headers = [("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25")];
+        let mut request = request(&anyone, &headers);
+        request.extensions_mut().insert(PeerAddress(IpAddr::from([198, 51, network, 1])));
+        anyone.client.open(request).await
+    };
+    let mut streams = Vec::new();
+
+    for network in 0..32 {
+        for _ in 0..16 {
+            let stream = listen(network).await;
+            assert_eq!(stream.status(), StatusCode::OK);
+            streams.push(stream);
+        }
+        if network == 0 {
+            let refused = listen(0).await;
+            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE, "a network has so many");
+            assert_eq!(refused.headers()["retry-after"], "60");
+        }
+    }
+
+    assert_eq!(listen(100).await.status(), StatusCode::SERVICE_UNAVAILABLE, "and all strangers together have");
+    let mut by_key = follow(&owner, "mine").await;
+    let token = token(&doors, "mcp:tools").await;
+    let mut by_token = follow(&Mcp { client: doors.with_key(&token), path: owner.path.clone() }, "theirs").await;
+    release(&owner, "count", COUNT.1).await;
+    for stream in [&mut by_key, &mut by_token] {
+        assert_eq!(stream.next().await.unwrap()["method"], "notifications/tools/list_changed");
+    }
+    drop(streams);
+    assert_eq!(listen(100).await.status(), StatusCode::OK, "places are given back");
 }
 
 #[sqlx::test(migrations = "../../migrations")]

@@ -62,9 +62,10 @@ pub async fn finish(
 ) -> Result<Finished, UpstreamError> {
     let intent = access::require_change(caller, Operation::SignInUpstream)?;
     let provider = app.upstreams.find(upstream)?;
-    app.upstreams.admit(whereabouts.address)?;
+    // What no browser of ours asked for costs nobody anything, and is not counted: a page of somebody else can have it sent as often as it likes.
     let secret = browser.secret.as_deref().ok_or(UpstreamError::Stale)?;
     let pending = Pending::open(app, upstream, &answer.state, secret).ok_or(UpstreamError::Stale)?;
+    app.upstreams.admit(whereabouts.address)?;
     take(app, &answer.state).await?;
     let documents = provider.documents(app).await?;
     check_issuer(provider, &documents, answer.issuer.as_deref())?;

@@ -16,6 +16,8 @@ const OF_CALLER_SURE: u32 = 2;
 const OF_NETWORK_MAX: u32 = 256;
 /// Streams of this node, each with a watch and a connection or a part of one.
 const OF_NODE_MAX: u32 = 8_192;
+/// Of these, those of callers without a key, who can come from as many networks as they like: the rest is for those who have one.
+const OF_STRANGERS_MAX: u32 = OF_NODE_MAX / 2;
 
 /// The streams that are open on this node.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +26,7 @@ pub(crate) struct Places(Arc<Mutex<Open>>);
 #[derive(Debug, Default)]
 struct Open {
     total: u32,
+    strangers: u32,
     callers: HashMap<Holder, u32>,
     networks: HashMap<Network, u32>,
 }
@@ -50,7 +53,9 @@ pub(crate) enum Full {
     Caller,
     /// The network that it calls from has.
     Network,
-    /// The node has.
+    /// The server has, or what strangers and guests may have of it.
+    Server,
+    /// The node has, or what strangers may have of it.
     Node,
 }
 
@@ -66,7 +71,8 @@ impl Places {
         let of_caller = open.callers.get(&holder).copied().unwrap_or_default();
         let is_sure = matches!(holder, Holder::Known(_)) && of_caller < OF_CALLER_SURE;
         let of_network = network.and_then(|network| open.networks.get(&network)).copied().unwrap_or_default();
-        if open.total >= OF_NODE_MAX {
+        let is_stranger = matches!(holder, Holder::Unknown(_));
+        if open.total >= OF_NODE_MAX || (is_stranger && open.strangers >= OF_STRANGERS_MAX) {
             return Err(Full::Node);
         }
         if of_caller >= OF_CALLER_MAX {
@@ -76,6 +82,7 @@ impl Places {
             return Err(Full::Network);
         }
         open.total += 1;
+        open.strangers += u32::from(is_stranger);
         *open.callers.entry(holder).or_default() += 1;
         if let Some(network) = network {
             *open.networks.entry(network).or_default() += 1;
@@ -93,6 +100,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.places.lock();
         open.total = open.total.saturating_sub(1);
+        if matches!(self.holder, Holder::Unknown(_)) {
+            open.strangers = open.strangers.saturating_sub(1);
+        }
         leave(&mut open.callers, &self.holder);
         if let Some(network) = &self.network {
             leave(&mut open.networks, network);
@@ -161,6 +171,20 @@ mod tests {
 
         assert_eq!(places.take(key(), Some(address(1))).unwrap_err(), Full::Node);
         drop(taken);
+    }
+
+    #[test]
+    fn strangers_leave_half_of_the_node_to_those_who_have_a_key() {
+        let places = Places::default();
+        let address = |number: u32| Some(IpAddr::from((0xC000_0000 + number / OF_CALLER_MAX).to_be_bytes()));
+        let taken: Vec<_> =
+            (0..OF_STRANGERS_MAX).map(|number| places.take(CallerIdentity::Anyone, address(number)).unwrap()).collect();
+
+        assert_eq!(places.take(CallerIdentity::Anyone, address(OF_STRANGERS_MAX)).unwrap_err(), Full::Node);
+        assert!(places.take(key(), address(0)).is_ok());
+        drop(taken);
+        assert_eq!(places.lock().strangers, 0);
+        assert!(places.take(CallerIdentity::Anyone, address(0)).is_ok());
     }
 
     #[test]

@@ -1,7 +1,8 @@
+use app::limits::LimitSettings;
 use http::StatusCode;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use testkit::IssuerState;
+use testkit::{IssuerState, TestOptions, unlimited};
 
 use super::{World, leave};
 
@@ -158,6 +159,26 @@ async fn a_page_of_somebody_else_sends_nobody_on_the_way(pool: PgPool) {
 
     assert_eq!(answer.header("location"), "/sign-in?return_to=%2Faccount%2Faccess", "{answer}");
     assert!(browser.cookies.is_empty());
+}
+
+/// What makes a browser ask the way there or back takes nothing of what its network may sign in.
+#[sqlx::test(migrations = "../../migrations")]
+async fn a_page_of_somebody_else_uses_up_no_sign_ins_of_the_network(pool: PgPool) {
+    let limits = |options: &mut TestOptions| options.limits = LimitSettings { logins_per_minute_max: 2, ..unlimited() };
+    let world = World::open_with(&pool, |options, _| limits(options)).await;
+    let (mut lured, mut browser) = (world.doors.browser(), world.doors.browser());
+    lured.origin = Some("https://evil.test".to_owned());
+    let state = "12345678.abcdefgh";
+
+    // More than the rate of either has room for.
+    for number in 0..70 {
+        assert_eq!(lured.get(BEGIN).await.header("location"), "/sign-in");
+        let back = lured.get(&format!("{BEGIN}/callback?state={state}&code={number}")).await;
+        assert_eq!(back.status, StatusCode::BAD_REQUEST, "{number}: {back}");
+    }
+
+    assert_eq!(world.come_in(&mut browser).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(world.doors.browser().get(BEGIN).await.status, StatusCode::TOO_MANY_REQUESTS, "what somebody asks for is counted");
 }
 
 #[sqlx::test(migrations = "../../migrations")]

@@ -8,7 +8,13 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use super::{World, identities, leave, user_id};
-use crate::{accounts::invitations::invite, client::Doors};
+use crate::{
+    accounts::{
+        invitations::{invite, join},
+        own::eventually,
+    },
+    client::Doors,
+};
 
 #[sqlx::test(migrations = "../../migrations")]
 async fn somebody_new_signs_in_by_an_issuer_and_is_the_same_the_next_time(pool: PgPool) {
@@ -93,6 +99,56 @@ async fn where_sign_up_is_closed_only_who_is_invited_becomes_a_user(pool: PgPool
     assert_eq!(account["customers"][0]["role"], "editor", "{account}");
     let used = world.doors.browser().get(&way).await;
     assert_eq!(used.status, StatusCode::NOT_FOUND, "told before the way there: {used}");
+}
+
+/// Somebody without a password and a passkey loses the customer and nothing of their own, whoever ends their membership: the way in is theirs.
+#[sqlx::test(migrations = "../../migrations")]
+async fn whoever_comes_in_by_an_issuer_alone_and_is_no_member_any_more_comes_in_as_before(pool: PgPool) {
+    let world = World::open_with(&pool, |options, acme| {
+        options.accounts.sign_up = SignUpPolicy::Closed;
+        acme.sign_up = SignUpPolicy::Closed;
+    });
+    let world = world.await;
+    let mut owner = Doors::open(pool.clone()).await.browser();
+    owner.sign_up("owner@example.com").await;
+    let mut ada = world.doors.browser();
+    let link = invite(&mut owner, json!({ "role": "editor" })).await;
+    let way = format!("/sign-in/upstream/acme?invitation={}", link.rsplit('/').next().unwrap());
+    assert_eq!(world.come_in_from(&mut ada, &way).await.status, StatusCode::SEE_OTHER);
+    let account = ada.fetch("GET", "/api/v1/account", None).await.json();
+    let (id, customer) = (user_id(&mut ada).await, account["customers"][0]["customer_id"].as_str().unwrap().to_owned());
+    assert_eq!(account["customers"].as_array().map(Vec::len), Some(1), "the only one: {account}");
+
+    for ending in ["they leave on the page", "they leave by the API", "the owner removes them"] {
+        let ended = match ending {
+            "they leave on the page" => ada.fill("/account", &format!("/account/customers/{customer}/leave"), &[]).await,
+            "they leave by the API" => ada.fetch("DELETE", &format!("/api/v1/account/customers/{customer}"), None).await,
+            _ => owner.fetch("DELETE", &format!("/api/v1/members/{id}"), None).await,
+        };
+        assert!(ended.status == StatusCode::NO_CONTENT || ended.header("location") == "/account?done=left", "{ending}: {ended}");
+
+        // At once, and in another browser, where nobody else is let in.
+        for browser in [&mut ada, &mut world.doors.browser()] {
+            if browser.token().is_none() {
+                let answer = world.come_in(browser).await;
+                assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/account"), "{ending}: {answer}");
+            }
+            assert_eq!(user_id(browser).await, id, "{ending}: the same person");
+            eventually(async || {
+                let account = browser.clone().fetch("GET", "/api/v1/account", None).await.json();
+                account["customers"] == json!([])
+            })
+            .await;
+            assert_eq!(browser.get("/account").await.status, StatusCode::OK, "{ending}");
+            assert_eq!(browser.fetch("GET", "/api/v1/servers", None).await.status, StatusCode::FORBIDDEN, "{ending}");
+        }
+        let identity = identities(&mut ada).await[0]["identity_id"].as_str().unwrap().to_owned();
+        let last = ada.fetch("DELETE", &format!("/api/v1/account/identities/{identity}"), None).await;
+        assert_eq!(last.status, StatusCode::CONFLICT, "{ending}: the last way in stays: {last}");
+        // Invited once more, they are a member once more.
+        join(&mut owner, &mut ada, "editor").await;
+        eventually(async || ada.clone().fetch("GET", "/api/v1/servers", None).await.status == StatusCode::OK).await;
+    }
 }
 
 #[sqlx::test(migrations = "../../migrations")]
