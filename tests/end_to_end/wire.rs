@@ -1,6 +1,9 @@
 //! HTTP by hand: what the real program makes of requests that no library sends, and of clients that write before they read.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -119,6 +122,31 @@ async fn a_client_that_waits_before_it_sends_its_body_is_told_to_go_on_or_why_no
 
         assert_eq!(statuses(&read_to_end(&mut stream).await), [status], "its body is not asked for");
     }
+}
+
+/// Two programs that differ in nothing else: what is configured ends it, and no other number does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stays_away_is_waited_for_as_long_as_is_configured() {
+    let (one, other) = (Home::new(), Home::new());
+    let serve =
+        async |home: &Home, seconds: &str| home.serve_with(|command| _ = command.env("TOOLWRIGHT_BODY_TIMEOUT_S", seconds)).await;
+    let (hasty, patient) = tokio::join!(serve(&one, "1"), serve(&other, "600"));
+    let half = "POST /oauth/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 20\r\n\r\ngrant_type";
+
+    let (mut cut, mut waiting) = (connect(&hasty).await, connect(&patient).await);
+    waiting.write_all(half.as_bytes()).await.unwrap();
+    cut.write_all(half.as_bytes()).await.unwrap();
+    let begun = Instant::now();
+    let answer = read_to_end(&mut cut).await;
+    let took = begun.elapsed();
+
+    assert_eq!(statuses(&answer), ["408"], "{answer}");
+    assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(20), "{took:?}");
+    let answered = timeout(Duration::from_secs(3), waiting.read_u8()).await;
+    assert!(answered.is_err(), "the other one waits: {answered:?}");
+    waiting.write_all(b"=something").await.unwrap();
+    let answer = read_until(&mut waiting, "}").await;
+    assert_eq!(statuses(&answer), ["401"], "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

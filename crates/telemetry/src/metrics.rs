@@ -48,6 +48,8 @@ pub enum ConnectionCut {
     UntakenAnswer,
     /// More frames of HTTP/2 came that carry nothing of a request than any honest client sends.
     FrameFlood,
+    /// What came is no request of HTTP/1, or has a head that is too large: it was answered 400 or 431.
+    BadHead,
 }
 
 /// Why a call was refused before it began: it has no status then.
@@ -269,13 +271,14 @@ impl BuildResult {
 }
 
 impl ConnectionCut {
-    const ALL: [Self; 3] = [Self::SlowHead, Self::UntakenAnswer, Self::FrameFlood];
+    const ALL: [Self; 4] = [Self::SlowHead, Self::UntakenAnswer, Self::FrameFlood, Self::BadHead];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::SlowHead => "slow_head",
             Self::UntakenAnswer => "untaken_answer",
             Self::FrameFlood => "frame_flood",
+            Self::BadHead => "bad_head",
         }
     }
 }

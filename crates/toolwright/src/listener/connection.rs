@@ -102,6 +102,10 @@ impl Connection {
                         self.metrics.cut_connection(ConnectionCut::FrameFlood);
                     }
                     if let Err(error) = ended {
+                        // Answered before there was a request that the router could count.
+                        if error.downcast_ref().is_some_and(hyper::Error::is_parse) {
+                            self.metrics.cut_connection(ConnectionCut::BadHead);
+                        }
                         debug!(error, "a connection broke");
                     }
                     return;

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+mod bad_heads;
 mod frames;
 mod smuggling;
 mod unread;
