@@ -1,15 +1,22 @@
 //! Starts, stops, and what is left of them.
 
-use std::time::Duration;
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::{
     api::{adder, sleeper},
-    processes::{descendants, descriptors, naming, wait_until_gone},
+    processes::{descendants, descriptors, naming, wait_until_gone, wait_until_none_names},
     program::Home,
 };
+
+/// Makes nothing, starts another process, and ends for no signal but the one that nobody can refuse: as an `initdb` on a machine that has no time for it.
+const SLOW_INITDB: &str = "trap '' INT TERM QUIT HUP\nsleep 86399 &\nwhile :; do sleep 86399; done";
+/// Makes what is looked for, and nothing else.
+const QUICK_INITDB: &str = "echo 15 > \"$2/PG_VERSION\"";
+/// Is never ready, and takes three seconds to end in order.
+const SLOW_POSTGRES: &str = "trap 'sleep 3; touch ended; exit 0' INT\ntouch begun\nwhile :; do sleep 0.1; done";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_program_leaves_no_process_and_its_directory_can_be_used_again() {
@@ -67,8 +74,54 @@ async fn a_signal_in_the_middle_of_the_start_leaves_no_process() {
 
         assert!(status.success(), "{status}");
         wait_until_gone(&children, Duration::from_secs(5)).await;
-        assert_eq!(naming(home.path().to_str().unwrap()), Vec::<String>::new());
+        wait_until_none_names(home.path().to_str().unwrap(), Duration::from_secs(5)).await;
     }
+}
+
+/// However long it would go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_while_the_database_is_made_ends_all_who_make_it() {
+    let home = Home::new();
+    let binaries = binaries(&home, SLOW_INITDB, SLOW_POSTGRES);
+    let program = home.start_with(|command| _ = command.env("PG_BIN", binaries));
+    while naming("sleep 86399").len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let children = descendants(program.id());
+
+    let status = program.stop(Signal::TERM).await;
+
+    assert!(status.success(), "{status}");
+    wait_until_gone(&children, Duration::from_secs(5)).await;
+}
+
+/// The program goes last.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_while_the_database_starts_lets_it_end_in_order() {
+    let home = Home::new();
+    let binaries = binaries(&home, QUICK_INITDB, SLOW_POSTGRES);
+    let program = home.start_with(|command| _ = command.env("PG_BIN", binaries));
+    let data = home.path().join("postgres/data");
+    while !data.join("begun").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    let status = program.stop(Signal::TERM).await;
+
+    assert!(status.success(), "{status}");
+    assert!(data.join("ended").exists(), "it was not waited for");
+}
+
+/// A folder of programs that stand for PostgreSQL's.
+fn binaries(home: &Home, initdb: &str, postgres: &str) -> PathBuf {
+    let folder = home.path().join("bin");
+    fs::create_dir(&folder).unwrap();
+    for (name, script) in [("initdb", initdb), ("postgres", postgres)] {
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    folder
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,6 +48,19 @@ pub(crate) async fn wait_until_gone(processes: &HashSet<Process>, at_most: Durat
     }
 }
 
+/// Waits until no command line has `text` in it.
+pub(crate) async fn wait_until_none_names(text: &str, at_most: Duration) {
+    let begun = Instant::now();
+    loop {
+        let left = naming(text);
+        if left.is_empty() {
+            return;
+        }
+        assert!(begun.elapsed() < at_most, "still running: {left:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// The command lines that have `text` in them.
 pub(crate) fn naming(text: &str) -> Vec<String> {
     running().map(|(process, _)| command_line(process.id)).filter(|line| line.contains(text)).collect()

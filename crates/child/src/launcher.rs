@@ -5,7 +5,7 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command},
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
 };
 
@@ -19,6 +19,7 @@ use crate::limits::{ChildLimits, Orders};
 pub struct Launcher {
     program: Arc<Path>,
     orders: mpsc::Sender<Order>,
+    left: Arc<Mutex<Vec<Child>>>,
 }
 
 struct Order {
@@ -38,7 +39,7 @@ impl Launcher {
                 let _ = order.answer.send(order.command.spawn());
             }
         });
-        Self { program: program.into(), orders }
+        Self { program: program.into(), orders, left: Arc::default() }
     }
 
     /// The command that becomes `program` under `limits`: the caller adds arguments, environment, streams, user and group. The
@@ -59,5 +60,19 @@ impl Launcher {
         let (answer, answered) = mpsc::sync_channel(1);
         self.orders.send(Order { command, answer }).map_err(|_| gone())?;
         answered.recv().map_err(|_| gone())?
+    }
+
+    /// Takes over a child that was told to end by somebody who cannot wait for that.
+    pub fn leave(&self, child: Child) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+    }
+
+    /// How many of those that were left have not ended yet. A program that ends before them leaves processes behind, so it asks until there are none.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that cannot be waited for is not ours any more.
+        left.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        left.len()
     }
 }

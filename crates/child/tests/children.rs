@@ -104,6 +104,25 @@ fn a_child_hears_of_its_parents_death() {
 }
 
 #[test]
+fn a_child_that_is_left_is_known_until_it_has_ended() {
+    let launcher = Launcher::new(PROGRAM.into());
+    let mut command = launcher.command(Path::new("/bin/sh"), &NO_LIMITS);
+    command.args(["-c", "read -r line"]).stdin(Stdio::piped());
+    let mut child = launcher.spawn(command).unwrap();
+    let input = child.stdin.take();
+
+    launcher.clone().leave(child);
+
+    assert_eq!(launcher.left(), 1);
+    drop(input);
+    let begun = Instant::now();
+    while launcher.left() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it has not ended");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn children_go_with_the_last_launcher() {
     let launcher = Launcher::new(PROGRAM.into());
     let mut command = launcher.command(Path::new("/bin/sh"), &NO_LIMITS);

@@ -5,6 +5,7 @@ mod account;
 mod binaries;
 mod folders;
 mod keeper;
+mod process;
 mod server;
 
 use std::{ffi::OsString, fs::File, io, path::PathBuf, process::ExitStatus, time::Duration};

@@ -52,6 +52,24 @@ async fn nothing_is_lost_or_left_when_the_program_is_killed() {
     second.stop();
 }
 
+/// What one attempt left is not in the way of the next, which begins at once; and the earlier one, which may not have noticed yet, does nothing to it.
+#[tokio::test]
+async fn a_cluster_is_made_after_programs_were_killed_while_they_made_it() {
+    let folder = TempDir::new().unwrap();
+    for after_ms in [20, 60, 120, 250, 400, 600] {
+        let mut killed = Program::spawn(folder.path(), Path::new("/tmp"), None);
+        tokio::time::sleep(std::time::Duration::from_millis(after_ms)).await;
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+    }
+
+    let program = Program::start(folder.path(), Path::new("/tmp"));
+
+    let customer = write_something(&folder.path().join("postgres/run")).await;
+    assert!(has(&folder.path().join("postgres/run"), customer).await, "{}", program.said);
+    program.stop();
+}
+
 /// Nobody else would bring it back.
 #[tokio::test]
 async fn a_server_that_is_killed_is_started_again_and_stops_with_its_program() {
@@ -156,10 +174,14 @@ impl Program {
         Self::start_with(data_dir, runtime_dir, None)
     }
 
-    fn start_with(data_dir: &Path, runtime_dir: &Path, binaries: Option<&Path>) -> Self {
+    fn spawn(data_dir: &Path, runtime_dir: &Path, binaries: Option<&Path>) -> Child {
         let mut command = Command::new(PROGRAM);
         command.arg("hold").arg(data_dir).arg(runtime_dir).args(binaries);
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn start_with(data_dir: &Path, runtime_dir: &Path, binaries: Option<&Path>) -> Self {
+        let mut process = Self::spawn(data_dir, runtime_dir, binaries);
         let mut said = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
         Self { process, said }

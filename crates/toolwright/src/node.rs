@@ -30,6 +30,12 @@ use crate::{
     private_file,
 };
 
+/// How long children may take to end that were told to in the middle of the start: the database writes what it has.
+const CHILDREN_END_MAX: Duration = Duration::from_secs(20);
+
+/// Between two looks at whether they have.
+const CHILDREN_LOOK_EVERY: Duration = Duration::from_millis(5);
+
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NodeError {
@@ -179,10 +185,25 @@ impl Node {
         if let Some(database) = self.database {
             database.stop().await;
         }
+        if let Some(launcher) = &self.launcher {
+            wait_for_children(launcher).await;
+        }
         // The death signal of every child hangs on the launcher's thread.
         drop(self.launcher);
         // Last: another process may come.
         drop(self.data_dir);
+    }
+}
+
+/// Waits for those that a start which was given up has left behind.
+async fn wait_for_children(launcher: &Launcher) {
+    let gone = async {
+        while launcher.left() > 0 {
+            tokio::time::sleep(CHILDREN_LOOK_EVERY).await;
+        }
+    };
+    if tokio::time::timeout(CHILDREN_END_MAX, gone).await.is_err() {
+        tracing::warn!(children = launcher.left(), "some children have not ended, and are left");
     }
 }
 

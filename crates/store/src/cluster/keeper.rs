@@ -70,7 +70,7 @@ impl Keeper {
     }
 }
 
-/// A server that is dropped is told to stop, and not waited for.
+/// A server that is dropped is told to stop; that it has ended, the launcher knows.
 async fn keep(start: Start, mut server: Server, process: Arc<AtomicU32>, mut stopped: oneshot::Receiver<()>) {
     loop {
         tokio::select! {

@@ -2,26 +2,27 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read as _},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
 
 use child::{ChildLimits, DeathSignal, Launcher};
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
-use super::{Account, Binaries, Cluster, ClusterError, ClusterSettings, Folders, account::run_as, at};
-
-/// PostgreSQL bounds itself by its settings. An interrupt is its fast shutdown: connections are cut, data is safe.
-const LIMITS: ChildLimits = ChildLimits {
-    data_bytes_max: None,
-    cpu_s_max: None,
-    descriptors_max: None,
-    niceness: 0,
-    death_signal: DeathSignal::Interrupt,
+use super::{
+    Account, Binaries, Cluster, ClusterError, ClusterSettings, Folders,
+    account::run_as,
+    at,
+    process::{Ending, Process},
 };
+
+/// Between two attempts to make a cluster where an earlier one, whose program was killed, may still write.
+const MAKE_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// How long that may be so: what it writes with is at its end as soon as it sees that its own parent has gone.
+const EARLIER_ATTEMPT_MAX: Duration = Duration::from_secs(20);
 /// Between two looks at whether it is ready or gone; a start takes some 100 ms.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between two starts while an earlier server is still going.
@@ -32,33 +33,52 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 const LOG_BYTES_MAX: usize = 2000;
 
 #[derive(Debug)]
-pub(super) struct Server {
-    child: Child,
-    /// The child dies with the launcher's thread.
-    _launcher: Launcher,
-}
+pub(super) struct Server(Process);
 
-/// Makes a new cluster. Should this be cut off in the middle, what there is of it is thrown away by the next attempt.
+/// Makes a new cluster. Should this be cut off in the middle, what there is of it is thrown away by the next attempt; so it is killed where it stands, and
+/// its own children with it. Told to end, it would first end what it does, and throw away what there is: by then that may be the next attempt's.
 pub(super) async fn make(
     binaries: &Binaries,
     folders: &Folders,
     account: Option<&Account>,
     launcher: &Launcher,
 ) -> Result<(), ClusterError> {
-    folders.begin(account)?;
-    let mut command = command(&binaries.initdb(), &folders.unfinished, account, launcher);
+    begin(folders, account).await?;
+    let mut command = command(&binaries.initdb(), &folders.unfinished, account, launcher, DeathSignal::Kill);
     command.arg("-D").arg(&folders.unfinished).args(["-U", Cluster::USER, "-A", "trust", "-E", "UTF8", "--locale=C"]);
     command.arg("--no-instructions").stdout(Stdio::null()).stderr(Stdio::piped());
-    let child = launcher.spawn(command).map_err(ClusterError::Spawn)?;
-    let output = tokio::task::spawn_blocking(|| child.wait_with_output())
-        .await
-        .map_err(io::Error::other)
-        .flatten()
-        .map_err(ClusterError::Spawn)?;
-    if !output.status.success() {
-        return Err(ClusterError::Initdb(end_of(&output.stderr)));
+    let mut initdb = Process::start(command, launcher, Ending::Kill).map_err(ClusterError::Spawn)?;
+    let stderr = initdb.take_stderr();
+    let said = tokio::task::spawn_blocking(move || {
+        let mut said = Vec::new();
+        stderr.map_or(Ok(0), |mut stderr| stderr.read_to_end(&mut said)).map(|_| said)
+    });
+    let said = said.await.map_err(io::Error::other).flatten().map_err(ClusterError::Spawn)?;
+    let status = loop {
+        match initdb.status().map_err(ClusterError::Spawn)? {
+            Some(status) => break status,
+            None => sleep(LOOK_EVERY).await,
+        }
+    };
+    if !status.success() {
+        return Err(ClusterError::Initdb(end_of(&said)));
     }
     folders.finish()
+}
+
+/// Empties the folder for a new cluster, when nobody writes there any more.
+async fn begin(folders: &Folders, account: Option<&Account>) -> Result<(), ClusterError> {
+    let deadline = Instant::now() + EARLIER_ATTEMPT_MAX;
+    loop {
+        match folders.begin(account) {
+            Err(ClusterError::File { source, .. })
+                if source.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < deadline =>
+            {
+                sleep(MAKE_AGAIN_AFTER).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 impl Server {
@@ -74,14 +94,14 @@ impl Server {
         let deadline = Instant::now() + settings.start_timeout;
         loop {
             let log = File::create(&folders.log).map_err(at(&folders.log))?;
-            let mut command = command(&binaries.postgres(), &folders.data, account, &launcher);
+            // An interrupt is its fast shutdown: connections are cut, data is safe.
+            let mut command = command(&binaries.postgres(), &folders.data, account, &launcher, DeathSignal::Interrupt);
             command.arg("-D").arg(&folders.data).arg("-k").arg(&folders.socket);
             for setting in server_settings(settings) {
                 command.arg("-c").arg(setting);
             }
             command.stdout(log.try_clone().map_err(at(&folders.log))?).stderr(log);
-            let child = launcher.spawn(command).map_err(ClusterError::Spawn)?;
-            let mut server = Self { child, _launcher: launcher.clone() };
+            let mut server = Self(Process::start(command, &launcher, Ending::Interrupt).map_err(ClusterError::Spawn)?);
             let Some(status) = server.wait_until_ready(&folders.data, deadline).await.map_err(ClusterError::Spawn)? else {
                 return Ok(server);
             };
@@ -100,22 +120,22 @@ impl Server {
     }
 
     pub(super) fn process_id(&self) -> u32 {
-        self.child.id()
+        self.0.id()
     }
 
     /// How it ended, if it has.
     pub(super) fn status(&mut self) -> Option<ExitStatus> {
         // What cannot be told is asked again.
-        self.child.try_wait().ok().flatten()
+        self.0.status().ok().flatten()
     }
 
     /// Fast shutdown, then, if that takes too long, an immediate one, then none of its choice.
     pub(super) async fn stop(&mut self) {
         for (signal, wait_max) in [(Signal::INT, STOP_MAX), (Signal::QUIT, STOP_MAX / 6), (Signal::KILL, STOP_MAX / 6)] {
-            self.signal(signal);
+            self.0.signal(signal);
             let deadline = Instant::now() + wait_max;
             while Instant::now() < deadline {
-                match self.child.try_wait() {
+                match self.0.status() {
                     Ok(None) => sleep(LOOK_EVERY).await,
                     Ok(Some(_)) | Err(_) => return,
                 }
@@ -127,9 +147,9 @@ impl Server {
     /// The server says that it is ready in the eighth line of its pid file, whose first is its process id: the file of an
     /// earlier server says nothing.
     async fn wait_until_ready(&mut self, data: &Path, deadline: Instant) -> io::Result<Option<Ended>> {
-        let pid = self.child.id().to_string();
+        let pid = self.0.id().to_string();
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.0.status()? {
                 return Ok(Some(Ended::Exited(status)));
             }
             let lines = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
@@ -143,20 +163,6 @@ impl Server {
             sleep(LOOK_EVERY).await;
         }
     }
-
-    fn signal(&mut self, signal: Signal) {
-        // A child that was waited for has no process id any more: it may be another's.
-        if let Ok(None) = self.child.try_wait() {
-            let _ = rustix::process::kill_process(Pid::from_child(&self.child), signal);
-        }
-    }
-}
-
-impl Drop for Server {
-    /// Whoever did not stop it in order does not wait for it either.
-    fn drop(&mut self) {
-        self.signal(Signal::INT);
-    }
 }
 
 enum Ended {
@@ -164,8 +170,10 @@ enum Ended {
     Timeout,
 }
 
-fn command(program: &Path, folder: &Path, account: Option<&Account>, launcher: &Launcher) -> Command {
-    let mut command = launcher.command(program, &LIMITS);
+fn command(program: &Path, folder: &Path, account: Option<&Account>, launcher: &Launcher, death_signal: DeathSignal) -> Command {
+    // PostgreSQL bounds itself by its settings.
+    let limits = ChildLimits { data_bytes_max: None, cpu_s_max: None, descriptors_max: None, niceness: 0, death_signal };
+    let mut command = launcher.command(program, &limits);
     command.current_dir(folder).stdin(Stdio::null()).env("LC_ALL", "C").env("TZ", "UTC").env("PATH", "/usr/bin:/bin");
     run_as(&mut command, account);
     command
