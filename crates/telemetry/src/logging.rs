@@ -1,6 +1,7 @@
 //! Logs: one JSON object a line, or a form for people on a terminal.
 
 mod batches;
+mod json;
 
 use std::{
     io::IsTerminal as _,
@@ -16,7 +17,7 @@ use tracing_subscriber::{
     EnvFilter, Layer as _, filter::ParseError, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
 };
 
-use self::batches::Batches;
+use self::{batches::Batches, json::Json};
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +132,7 @@ where
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour == Colour::Ansi);
     let lines = match settings.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(true).boxed(),
+        LogFormat::Json => lines.event_format(Json).fmt_fields(Json).boxed(),
         LogFormat::Human => lines.compact().boxed(),
     };
     Ok(tracing_subscriber::registry().with(parse_filter(&settings.filter)?).with(lines))
@@ -148,7 +149,7 @@ mod tests {
         sync::{Arc, Mutex, PoisonError},
     };
 
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use tracing::{Instrument as _, info, info_span};
 
     use super::*;
@@ -248,6 +249,34 @@ mod tests {
         info!(name = "a\n{\"level\":\"ERROR\"}", "said\nmore");
 
         assert_eq!(page.lines().len(), 1);
+    }
+
+    #[test]
+    fn fields_have_their_types_and_spans_all_that_was_recorded_of_them() {
+        let page = Page::default();
+        let _guard = start_on(&page, LogFormat::Json, "info");
+
+        let outer = info_span!("outer", method = "POST", later = tracing::field::Empty, latest = tracing::field::Empty);
+        outer.record("later", 1);
+        outer.record("latest", "\"2\"\u{7}");
+        let none: Option<&str> = None;
+        outer.in_scope(|| {
+            info_span!("inner").in_scope(|| {
+                info!(whole = -1, parts = 0.5, large = u64::MAX, not_a_number = f64::NAN, yes = true, none, r#type = %"é", list = ?[1, 2]);
+            });
+        });
+        info!(target: "bare", "\u{1b}[31m");
+
+        let mut lines = page.lines();
+        for line in &mut lines {
+            assert!(line.as_object_mut().unwrap().remove("timestamp").is_some());
+        }
+        let spans = json!([{"name": "outer", "method": "POST", "later": 1, "latest": "\"2\"\u{7}"}, {"name": "inner"}]);
+        let first = json!({
+            "level": "INFO", "target": "telemetry::logging::tests", "whole": -1, "parts": 0.5, "large": u64::MAX, "not_a_number": null,
+            "yes": true, "type": "é", "list": "[1, 2]", "spans": spans
+        });
+        assert_eq!(lines, [first, json!({"level": "INFO", "target": "bare", "message": "\u{1b}[31m"})]);
     }
 
     #[test]

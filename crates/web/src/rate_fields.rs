@@ -33,8 +33,8 @@ pub(crate) fn of_limit(limit: &LimitExceeded, retry_after_s: u32) -> Vec<Field> 
 pub(crate) fn of_standing(standing: &Standing) -> [Field; 2] {
     let Standing { policy, left } = standing;
     [
-        (RATE_LIMIT_POLICY, value(&format!("\"{}\";q={};w={}", policy.rate, policy.quota, policy.rate.window_s()))),
-        (RATE_LIMIT, value(&format!("\"{}\";r={left}", policy.rate))),
+        (RATE_LIMIT_POLICY, value(format!("\"{}\";q={};w={}", policy.rate, policy.quota, policy.rate.window_s()))),
+        (RATE_LIMIT, value(format!("\"{}\";r={left}", policy.rate))),
     ]
 }
 
@@ -60,8 +60,8 @@ fn refused(name: impl Display, quota: u64, window_s: Option<u32>, unit: Unit, re
     let unit = if unit == Unit::ConcurrentRequests { ";qu=\"concurrent-requests\"" } else { "" };
     let seconds = retry_after_s.max(1);
     [
-        (RATE_LIMIT_POLICY, value(&format!("\"{name}\";q={quota}{window}{unit}"))),
-        (RATE_LIMIT, value(&format!("\"{name}\";r=0;t={seconds}"))),
+        (RATE_LIMIT_POLICY, value(format!("\"{name}\";q={quota}{window}{unit}"))),
+        (RATE_LIMIT, value(format!("\"{name}\";r=0;t={seconds}"))),
         (header::RETRY_AFTER, seconds.into()),
     ]
 }
@@ -76,8 +76,8 @@ const fn window_s(limit: LimitName) -> Option<u32> {
 }
 
 /// Names and numbers: always the text of a header.
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]
