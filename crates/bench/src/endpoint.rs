@@ -50,7 +50,8 @@ pub(crate) fn row(name: &str, connections: usize, load: &Load) {
     );
 }
 
-async fn deploy(server: &Server, key: &str) -> Result<(), BenchError> {
+/// A server `bench` with a tool `add`, which works.
+pub(crate) async fn deploy(server: &Server, key: &str) -> Result<(), BenchError> {
     let mut customer = Customer::new(Connection::open(server.address).await?, key);
     customer.create_server("bench").await?;
     customer.put("bench", "add", ADD, json!({})).await?;

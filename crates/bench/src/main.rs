@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "printing figures is what this program is for")]
 #![expect(clippy::cast_precision_loss, reason = "figures are shown with three digits")]
 
+mod against;
 mod authorization;
 mod component;
 mod deployment;
@@ -17,11 +18,15 @@ mod thrash;
 mod upload;
 mod upstream;
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use bench::{connection, crowd, customer, load, message, person, server, usage};
 use clap::{Parser, Subcommand};
 use connection::BenchError;
+
+/// The same as the program's: what runs in this process is to cost what it costs there.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Prints Toolwright's figures, with the floor in the same run.
 #[derive(Parser)]
@@ -36,7 +41,7 @@ struct Arguments {
     smoke: bool,
 }
 
-#[derive(Subcommand, Clone, Copy, PartialEq)]
+#[derive(Subcommand, Clone, PartialEq)]
 enum Part {
     /// Calls of the sandbox in this process.
     Guest,
@@ -56,6 +61,11 @@ enum Part {
     Authorization,
     /// Endless loops of one customer beside calls of another.
     Neighbour,
+    /// tools/call of this build against that of another: not a part of all.
+    Against {
+        /// The other build's `toolwright`.
+        program: PathBuf,
+    },
     /// Serves the floor; the other parts start it themselves.
     Floor,
     /// Serves what tools fetch; the other parts start it themselves.
@@ -117,10 +127,11 @@ async fn run(arguments: &Arguments) -> Result<(), BenchError> {
             loops: 1_000,
         }
     };
-    let wanted = |part| arguments.command.is_none_or(|command| command == part);
-    match arguments.command {
+    let wanted = |part| arguments.command.as_ref().is_none_or(|command| *command == part);
+    match &arguments.command {
         Some(Part::Floor) => return floor::serve().await,
         Some(Part::Upstream) => return upstream::serve().await,
+        Some(Part::Against { program }) => return against::print(effort, program).await,
         _ => (),
     }
     if wanted(Part::Guest) {

@@ -43,10 +43,15 @@ impl Server {
 
     /// The same with other settings.
     pub async fn start_with(data: &Path, change: impl FnOnce(&mut Command)) -> Result<Self, BenchError> {
+        Self::start_program(&program("toolwright")?, data, change).await
+    }
+
+    /// The same of another build.
+    pub async fn start_program(program: &Path, data: &Path, change: impl FnOnce(&mut Command)) -> Result<Self, BenchError> {
         let address = free_address()?;
         let admin_key = "benchmark-administrator-key-0123456789".to_owned();
         let begun = Instant::now();
-        let mut command = Command::new(program("toolwright")?);
+        let mut command = Command::new(program);
         command
             .arg("serve")
             .env("TOOLWRIGHT_DATA_DIR", data)

@@ -9,6 +9,7 @@ mod examples;
 #[cfg(test)]
 mod layers;
 mod listener;
+mod memory;
 mod node;
 mod private_file;
 #[cfg(test)]
@@ -16,6 +17,9 @@ mod proofs;
 mod signals;
 
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // These two run in processes that must stay small and clean: nothing else of this program is set up for them.

@@ -22,6 +22,7 @@ use crate::{
     database::Migration,
     examples,
     listener::{Listener, Stop},
+    memory,
     node::{Doors, Node},
     signals::Signals,
 };
@@ -59,6 +60,7 @@ pub(super) fn runtime() -> Result<Runtime, CommandError> {
 }
 
 async fn serve(configuration: Configuration, migration: Migration, log: LostLines) -> Result<(), CommandError> {
+    memory::give_back_unused();
     let mut signals = Signals::listen()?;
     let mut node = Node::new();
     let started = tokio::select! {
