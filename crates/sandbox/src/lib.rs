@@ -27,6 +27,7 @@ mod report;
 mod result_memory;
 mod sandbox;
 mod share;
+mod slice;
 mod slots;
 mod state;
 mod ticker;

@@ -25,7 +25,7 @@ use self::{
     rota::{Rota, Wants},
     seat::Seat,
 };
-use crate::meter::Metered;
+use crate::{meter::Metered, slice};
 
 /// The turns of a node.
 #[derive(Debug, Clone)]
@@ -101,6 +101,7 @@ impl<F: Future + Unpin> Future for InTurn<F> {
             return Poll::Pending;
         }
         let before = guest.cpu();
+        slice::fit(before);
         let polled = Pin::new(&mut *guest).poll(&mut Context::from_waker(waker));
         let used = guest.cpu().saturating_sub(before);
 
