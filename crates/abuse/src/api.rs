@@ -1,8 +1,11 @@
 //! The server's HTTP side, for somebody with a key or without one.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
-use reqwest::{Client, Method, RequestBuilder, header::HeaderMap, redirect::Policy};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, header::HeaderMap, redirect::Policy};
 use serde_json::{Value, json};
 
 use crate::case::Miss;
@@ -28,13 +31,17 @@ pub(crate) struct Answer {
 
 impl Api {
     pub(crate) fn new(address: SocketAddr, key: &str) -> Result<Self, Miss> {
-        let http = Client::builder().no_proxy().redirect(Policy::none()).timeout(ANSWER_MAX).build()?;
-        Ok(Self { http, base: format!("http://{address}"), key: key.to_owned() })
+        Ok(Self { http: client().build()?, base: format!("http://{address}"), key: key.to_owned() })
     }
 
     /// The same server for another key; for nobody where it is empty.
     pub(crate) fn by(&self, key: &str) -> Self {
         Self { key: key.to_owned(), ..self.clone() }
+    }
+
+    /// The same from another address of this machine.
+    pub(crate) fn from(&self, address: Ipv4Addr) -> Result<Self, Miss> {
+        Ok(Self { http: client().local_address(IpAddr::from(address)).build()?, ..self.clone() })
     }
 
     /// Its address, without a slash at the end.
@@ -79,6 +86,10 @@ impl Api {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}});
         read(self.mcp(slug, body.to_string())).await
     }
+}
+
+fn client() -> ClientBuilder {
+    Client::builder().no_proxy().redirect(Policy::none()).timeout(ANSWER_MAX)
 }
 
 impl Answer {
