@@ -1,6 +1,7 @@
 //! What a version asks to be granted: JSON of whoever puts it.
 
-use domain::{Destination, Grants, HttpMethod, LibraryModules, Limits, Tier};
+use domain::{Destination, Grants, HttpMethod, LimitName, Tier};
+use serde_json::{Map, Value, json};
 
 use crate::written::{check_error, check_json};
 
@@ -45,8 +46,10 @@ pub(crate) fn check(bytes: &[u8]) {
         assert!(!granted.allows(&Destination { host: "169.254.169.254", ..destination }, method), "{granted:?}");
         assert!(!granted.allows(&Destination { port: port ^ 1, ..destination }, method), "{granted:?}");
     }
+    let mut tier = tier();
     for granted_hosts_max in [0, 2, u32::MAX] {
-        if let Err(error) = grants.check(&tier(granted_hosts_max)) {
+        tier.limits.granted_hosts_max = granted_hosts_max;
+        if let Err(error) = grants.check(&tier) {
             check_error(&error.to_string());
             continue;
         }
@@ -58,29 +61,10 @@ pub(crate) fn check(bytes: &[u8]) {
     }
 }
 
-/// Of a tier, only this limit counts here.
-fn tier(granted_hosts_max: u32) -> Tier {
-    let name = "free".parse().unwrap_or_else(|error| panic!("{error}"));
-    let limits = Limits {
-        servers_max: 1,
-        tools_per_server_max: 1,
-        artifact_bytes_max: 1,
-        fuel_per_call_max: 1,
-        memory_bytes_max: 1,
-        wall_ms_max: 1,
-        output_bytes_max: 1,
-        log_lines_max: 1,
-        host_calls_max: 1,
-        egress_bytes_max: 1,
-        concurrent_calls_max: 1,
-        queue_wait_ms_max: 1,
-        calls_per_minute_max: 1,
-        calls_per_month_max: None,
-        builds_per_hour_max: 1,
-        generations_per_month_max: 1,
-        granted_hosts_max,
-        library_modules: LibraryModules::Basic,
-        record_days_max: 1,
-    };
-    Tier { name, limits }
+/// One of everything. Whoever checks grants looks at one limit alone.
+fn tier() -> Tier {
+    let mut limits: Map<String, Value> = LimitName::ALL.iter().map(|name| (name.to_string(), json!(1))).collect();
+    limits.insert("library_modules".to_owned(), json!("basic"));
+    let limits = serde_json::from_value(Value::Object(limits)).unwrap_or_else(|error| panic!("{error}"));
+    Tier { name: "free".parse().unwrap_or_else(|error| panic!("{error}")), limits }
 }

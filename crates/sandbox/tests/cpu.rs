@@ -85,15 +85,8 @@ async fn filling_memory_takes_fuel_by_the_byte() {
 #[tokio::test]
 async fn more_loops_than_threads_leave_room_for_another_call() {
     let loops = Room::new(LOOPS_UNLESS_ASKED, "").await;
-    let busy: Vec<_> = (0..12)
-        .map(|_| {
-            let (sandbox, tool) = (loops.sandbox.clone(), loops.tool.clone());
-            tokio::spawn(async move { sandbox.invoke(&tool, invocation()).await })
-        })
-        .collect();
-    while loops.sandbox.usage().slots_taken < 12 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let busy: Vec<_> = (0..12).map(|_| loops.begin(invocation())).collect();
+    loops.until_slots_are_taken(12).await;
 
     let begun = Instant::now();
     let mut quick = invocation();

@@ -7,7 +7,7 @@ use sandbox::{Invocation, InvokeError};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::room::{ENDLESS, LOOPS_UNLESS_ASKED, PAGE_BYTES, Room, invocation, limit};
+use crate::room::{Begun, ENDLESS, LOOPS_UNLESS_ASKED, PAGE_BYTES, Room, invocation, limit};
 
 /// Grows by 48 pages and loops if its arguments are `{}`; grows by 48 pages and answers otherwise. It breaks if it cannot grow.
 const GROWS: &str = r#"(func (export "call") (param $text i32) (param $bytes i32) (result i32)
@@ -23,24 +23,11 @@ fn quick(customer: CustomerId) -> Invocation {
     Invocation { arguments: r#"{"quick":true}"#.into(), ..of(customer) }
 }
 
-type Running = Vec<JoinHandle<Result<sandbox::Invoked, InvokeError>>>;
-
-fn start(room: &Room, calls: usize, customer: CustomerId) -> Running {
-    (0..calls)
-        .map(|_| {
-            let (sandbox, tool) = (room.sandbox.clone(), room.tool.clone());
-            tokio::spawn(async move { sandbox.invoke(&tool, of(customer)).await })
-        })
-        .collect()
+fn start(room: &Room, calls: usize, customer: CustomerId) -> Vec<Begun> {
+    (0..calls).map(|_| room.begin(of(customer))).collect()
 }
 
-async fn until_slots_are_taken(room: &Room, slots: u32) {
-    while room.sandbox.usage().slots_taken < slots {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-async fn stop(room: &Room, running: Running) {
+async fn stop(room: &Room, running: Vec<Begun>) {
     running.iter().for_each(JoinHandle::abort);
     room.is_empty_soon().await;
 }
@@ -73,7 +60,7 @@ async fn a_short_call_waits_for_no_tick_of_anothers_loops() {
     })
     .await;
     let loops = start(&room, 12, CustomerId::new());
-    until_slots_are_taken(&room, 12).await;
+    room.until_slots_are_taken(12).await;
 
     let other = CustomerId::new();
     let mut waited = Vec::new();
@@ -100,7 +87,7 @@ async fn a_customer_that_wants_every_place_leaves_some_to_another_at_once() {
     .await;
     let greedy = CustomerId::new();
     let loops = start(&room, 20, greedy);
-    until_slots_are_taken(&room, 3).await;
+    room.until_slots_are_taken(3).await;
 
     let mut at_once = quick(CustomerId::new());
     at_once.limits.queue_wait_ms_max = 0;
@@ -127,7 +114,7 @@ async fn a_customer_that_fills_its_share_of_the_memory_leaves_some_to_another_at
     .await;
     let greedy = CustomerId::new();
     // One after the other: what is being set up takes some, too.
-    let mut running: Running = Vec::new();
+    let mut running: Vec<Begun> = Vec::new();
     let first_refused = loop {
         let before = room.sandbox.usage().memory_bytes;
         let call = start(&room, 1, greedy).remove(0);
@@ -160,7 +147,7 @@ async fn a_guest_that_is_stopped_while_it_waits_for_its_turn_ends_in_time() {
     .await;
     let customer = CustomerId::new();
     let loops = start(&room, 12, customer);
-    until_slots_are_taken(&room, 12).await;
+    room.until_slots_are_taken(12).await;
 
     // In its customer's own line, behind twelve turns of a tenth of a second.
     let begun = Instant::now();
@@ -194,11 +181,8 @@ async fn a_guest_that_does_not_yield_keeps_nobody_else_waiting() {
         call
     };
     let once = room.try_call(fills(r#"{"once":1}"#)).await.unwrap();
-    let (sandbox, tool, endless) = (room.sandbox.clone(), room.tool.clone(), fills("{}"));
-    let running = vec![tokio::spawn(async move { sandbox.invoke(&tool, endless).await })];
-    while room.sandbox.usage().memory_bytes < 400 << 20 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let running = vec![room.begin(fills("{}"))];
+    room.until_memory_is_taken(400 << 20).await;
 
     let other = CustomerId::new();
     let mut waited = Vec::new();

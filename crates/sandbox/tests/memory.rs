@@ -1,7 +1,5 @@
 //! Memory and tables: the tier's limit, the node's budget, and nothing left behind.
 
-use std::time::Duration;
-
 use domain::{CustomerId, LimitName, Outcome};
 use sandbox::{InvokeError, LoadError, Sandbox, StartError};
 use serde_json::json;
@@ -139,13 +137,10 @@ async fn a_huge_table_or_many_tables_are_refused_at_the_start() {
 #[tokio::test]
 async fn the_node_refuses_memory_that_the_tier_allows_when_it_has_none() {
     let room = Room::with(GROWS_THEN_LOOPS, "", |config| config.memory_bytes_max = 20 * PAGE_BYTES).await;
-    let (sandbox, tool) = (room.sandbox.clone(), room.tool.clone());
     let mut first = invocation();
     first.limits.memory_bytes_max = 20 * PAGE_BYTES;
-    let first = tokio::spawn(async move { sandbox.invoke(&tool, first).await });
-    while room.sandbox.usage().memory_bytes < 20 * PAGE_BYTES {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let first = room.begin(first);
+    room.until_memory_is_taken(20 * PAGE_BYTES).await;
 
     let second = room.try_call(invocation()).await;
     first.abort();

@@ -8,6 +8,7 @@ use sandbox::{
     ToolForm, native,
 };
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const PAGE_BYTES: u64 = 64 * 1024;
@@ -70,6 +71,9 @@ const PROLOGUE: &str = r#"
   (func (export "complete") (param i32 i32) (result i32) (unreachable))
 "#;
 
+/// A call that was begun.
+pub(crate) type Begun = JoinHandle<Result<Invoked, InvokeError>>;
+
 /// A sandbox and one tool in it. Its cache directory goes with it.
 pub(crate) struct Room {
     pub(crate) sandbox: Arc<Sandbox>,
@@ -106,6 +110,26 @@ impl Room {
         let mut call = invocation();
         change(&mut call.limits);
         self.try_call(call).await.unwrap()
+    }
+
+    /// Begins a call, and does not wait for it.
+    pub(crate) fn begin(&self, call: Invocation) -> Begun {
+        let (sandbox, tool) = (Arc::clone(&self.sandbox), Arc::clone(&self.tool));
+        tokio::spawn(async move { sandbox.invoke(&tool, call).await })
+    }
+
+    /// Waits until so many slots are taken, or more.
+    pub(crate) async fn until_slots_are_taken(&self, slots: u32) {
+        while self.sandbox.usage().slots_taken < slots {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits until guests have so many bytes, or more.
+    pub(crate) async fn until_memory_is_taken(&self, bytes: u64) {
+        while self.sandbox.usage().memory_bytes < bytes {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Waits until no guest runs any more.

@@ -11,11 +11,8 @@ use crate::room::{ENDLESS, LOOPS_UNLESS_ASKED, QUICK, Room, invocation};
 #[tokio::test]
 async fn a_call_waits_for_a_slot_as_long_as_it_may() {
     let room = Room::with(ENDLESS, "", |config| config.slots_max = 1).await;
-    let (sandbox, tool) = (room.sandbox.clone(), room.tool.clone());
-    let first = tokio::spawn(async move { sandbox.invoke(&tool, invocation()).await });
-    while room.sandbox.usage().slots_taken == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let first = room.begin(invocation());
+    room.until_slots_are_taken(1).await;
     let mut second = invocation();
     second.limits.queue_wait_ms_max = 40;
 
@@ -48,11 +45,8 @@ async fn a_call_that_waited_runs_and_says_how_long() {
 #[tokio::test]
 async fn what_a_call_has_waited_for_its_customers_place_is_not_waited_again() {
     let room = Room::with(ENDLESS, "", |config| config.slots_max = 1).await;
-    let (sandbox, tool) = (room.sandbox.clone(), room.tool.clone());
-    let first = tokio::spawn(async move { sandbox.invoke(&tool, invocation()).await });
-    while room.sandbox.usage().slots_taken == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let first = room.begin(invocation());
+    room.until_slots_are_taken(1).await;
     let mut second = invocation();
     second.limits.queue_wait_ms_max = 60_000;
     second.queue_us = 59_950_000;
@@ -96,15 +90,8 @@ async fn the_slot_of_a_guest_that_was_left_is_whole_for_the_next() {
 #[tokio::test]
 async fn shutting_down_ends_the_guests_and_refuses_calls() {
     let room = Room::with(ENDLESS, "", |config| config.slots_max = 2).await;
-    let running: Vec<_> = (0..3)
-        .map(|_| {
-            let (sandbox, tool) = (room.sandbox.clone(), room.tool.clone());
-            tokio::spawn(async move { sandbox.invoke(&tool, invocation()).await })
-        })
-        .collect();
-    while room.sandbox.usage().slots_taken < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let running: Vec<_> = (0..3).map(|_| room.begin(invocation())).collect();
+    room.until_slots_are_taken(2).await;
 
     tokio::time::timeout(Duration::from_secs(10), room.sandbox.shut_down()).await.unwrap();
 

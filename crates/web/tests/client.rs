@@ -25,6 +25,29 @@ export default tool({
 });
 "#;
 
+/// Words of what is inside: of the database, of the code, of the machine.
+const INNER: [&str; 19] = [
+    "sqlx",
+    "postgres",
+    "select ",
+    "insert ",
+    "pool",
+    "panicked",
+    ".rs:",
+    "/root",
+    "/home",
+    "/tmp",
+    "/var",
+    "tokio",
+    "hyper",
+    "axum",
+    "serde",
+    "wasmtime",
+    "rustc",
+    "alloc::",
+    "stack backtrace",
+];
+
 /// The doors of a test's own application.
 pub(crate) struct Doors {
     router: Router,
@@ -206,6 +229,14 @@ impl Answer {
 
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON but {}: {}", self.status, self.text))
+    }
+
+    /// Refuses an answer with a word of what is inside.
+    pub(crate) fn assert_tells_nothing_inner(&self, what: &str) {
+        let text = self.text.to_lowercase();
+        for word in INNER {
+            assert!(!text.contains(word), "{what}: `{word}` in {self}");
+        }
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {

@@ -151,25 +151,6 @@ async fn a_fault_tells_nothing_at_any_door(pool: PgPool) {
 
     assert!(answers.iter().any(|answer| answer.status.is_server_error()), "something is at fault");
     for answer in answers {
-        let text = answer.text.to_lowercase();
-        for word in [
-            "sqlx",
-            "postgres",
-            "select ",
-            "insert ",
-            "pool",
-            "panicked",
-            ".rs:",
-            "/root",
-            "/home",
-            "/tmp",
-            "/var",
-            "tokio",
-            "wasmtime",
-            "rustc",
-            "stack backtrace",
-        ] {
-            assert!(!text.contains(word), "`{word}` in {answer}");
-        }
+        answer.assert_tells_nothing_inner("without the database");
     }
 }
