@@ -4,6 +4,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use serde_json::json;
 
+use self::Fate::{Bounded, Refused};
 use crate::{
     case::{Case, Miss, Verdict, must},
     guest::{assemble, number_of, source, usual},
@@ -12,8 +13,6 @@ use crate::{
 };
 
 const COMPILE: &str = "compile";
-const BOUNDED: &str = "built, or refused in words; the next build of another is";
-const REFUSED: &str = "refused in words; nothing is kept";
 
 const LOOPS_AT_START: &str =
     r#"(func $init (loop $again (br $again))) (start $init) (func (export "run") (result i32) (i32.const 1))"#;
@@ -25,39 +24,37 @@ const RUN: &str = r#"(func (export "run") (result i32) (i32.const 1))"#;
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        component("one huge function", BOUNDED, || assemble(&huge_function())),
-        component("50000 locals", BOUNDED, || {
+        component("one huge function", Bounded, || assemble(&huge_function())),
+        component("50000 locals", Bounded, || {
             assemble(&number_of(&format!("(func (local {}) (nop)) {RUN}", "i64 ".repeat(50_000))))
         }),
-        component("very many functions", BOUNDED, || assemble(&number_of(&format!("{} {RUN}", "(func (nop))".repeat(20_000))))),
-        component("very many types", BOUNDED, || assemble(&number_of(&many_types()))),
-        component("huge br_table", BOUNDED, || assemble(&number_of(&br_table()))),
-        component("deep nesting", REFUSED, || assemble(&number_of(&nested_blocks()))),
-        component("a component that loops at its start", REFUSED, || assemble(&number_of(LOOPS_AT_START))),
-        Case::new(COMPILE, "a component that loops in `describe`", REFUSED, |world| {
-            build(world, Put::Tool(|| assemble(LOOPS_IN_DESCRIBE)), true)
-        }),
-        component("nested components", REFUSED, || Ok(nested_components())),
+        component("very many functions", Bounded, || assemble(&number_of(&format!("{} {RUN}", "(func (nop))".repeat(20_000))))),
+        component("very many types", Bounded, || assemble(&number_of(&many_types()))),
+        component("huge br_table", Bounded, || assemble(&number_of(&br_table()))),
+        component("deep nesting", Refused, || assemble(&number_of(&nested_blocks()))),
+        component("a component that loops at its start", Refused, || assemble(&number_of(LOOPS_AT_START))),
+        put("a component that loops in `describe`", Refused, Put::Tool(|| assemble(LOOPS_IN_DESCRIBE))),
+        component("nested components", Refused, || Ok(nested_components())),
         Case::new(COMPILE, "oversized custom sections", "refused by its length, before it is read", http::giant_component),
-        component("truncated bytes", REFUSED, || {
+        component("truncated bytes", Refused, || {
             let mut bytes = assemble(&number_of(RUN))?;
             bytes.truncate(bytes.len() / 2);
             Ok(bytes)
         })
         .quick(),
-        component("random bytes", REFUSED, || Ok(random_bytes())),
-        component("forged native code", REFUSED, || Ok([b"\x7fELF\x02\x01\x01".as_slice(), &[0x90; 100_000]].concat())).quick(),
-        component("a core module in place of a component", REFUSED, || Ok(b"\0asm\x01\0\0\0".to_vec())),
+        component("random bytes", Refused, || Ok(random_bytes())),
+        component("forged native code", Refused, || Ok([b"\x7fELF\x02\x01\x01".as_slice(), &[0x90; 100_000]].concat())).quick(),
+        component("a core module in place of a component", Refused, || Ok(b"\0asm\x01\0\0\0".to_vec())),
         Case::new(COMPILE, "a source of 10 MB", "413 before it is read", http::giant_source),
-        script("a source that loops at top level", REFUSED, || format!("for (;;) {{}}\n{}", source("return 1;"))),
-        script("a source that fills memory at top level", REFUSED, || {
+        script("a source that loops at top level", Refused, || format!("for (;;) {{}}\n{}", source("return 1;"))),
+        script("a source that fills memory at top level", Refused, || {
             format!("const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1));\n{}", source("return 1;"))
         }),
-        script("a source nested deeply", BOUNDED, || source(&format!("return {}1{};", "(".repeat(50_000), ")".repeat(50_000)))),
-        script("a source of nested types", BOUNDED, || {
+        script("a source nested deeply", Bounded, || source(&format!("return {}1{};", "(".repeat(50_000), ")".repeat(50_000)))),
+        script("a source of nested types", Bounded, || {
             source(&format!("let x: {}number{}; return 1;", "Array<".repeat(20_000), ">".repeat(20_000)))
         }),
-        script("a source that imports what there is not", REFUSED, || {
+        script("a source that imports what there is not", Refused, || {
             format!("import fs from \"node:fs\";\n{}", source("return 1;"))
         })
         .quick(),
@@ -70,12 +67,16 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-fn component(name: &'static str, expected: &'static str, made: fn() -> Result<Vec<u8>, Miss>) -> Case {
-    Case::new(COMPILE, name, expected, move |world| build(world, Put::Component(made), expected == REFUSED))
+fn component(name: &'static str, fate: Fate, made: fn() -> Result<Vec<u8>, Miss>) -> Case {
+    put(name, fate, Put::Component(made))
 }
 
-fn script(name: &'static str, expected: &'static str, made: fn() -> String) -> Case {
-    Case::new(COMPILE, name, expected, move |world| build(world, Put::Source(made), expected == REFUSED))
+fn script(name: &'static str, fate: Fate, made: fn() -> String) -> Case {
+    put(name, fate, Put::Source(made))
+}
+
+fn put(name: &'static str, fate: Fate, put: Put) -> Case {
+    Case::new(COMPILE, name, fate.words(), move |world| build(world, put, fate))
 }
 
 #[derive(Clone, Copy)]
@@ -87,7 +88,25 @@ enum Put {
     Source(fn() -> String),
 }
 
-async fn build(world: Arc<World>, put: Put, must_be_refused: bool) -> Verdict {
+/// What has to become of what is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Something, within bounds.
+    Bounded,
+    /// Nothing.
+    Refused,
+}
+
+impl Fate {
+    const fn words(self) -> &'static str {
+        match self {
+            Bounded => "built, or refused in words; the next build of another is",
+            Refused => "refused in words; nothing is kept",
+        }
+    }
+}
+
+async fn build(world: Arc<World>, put: Put, fate: Fate) -> Verdict {
     let tenant = world.tenant(&json!({"artifact_bytes_max": 32 << 20})).await?;
     let slug = world.name();
     tenant.create_server(&slug).await?;
@@ -103,7 +122,7 @@ async fn build(world: Arc<World>, put: Put, must_be_refused: bool) -> Verdict {
     another?;
     let answer = answer?;
     another_builds(&world).await?;
-    if answer.status == 201 && !must_be_refused {
+    if answer.status == 201 && fate == Bounded {
         tenant.release(&slug).await?;
         let called = tenant.api().call(&slug, "attack", &json!({})).await?;
         must(!called.is_tool_error(), || format!("it was built, and answered {}", called.brief()))?;

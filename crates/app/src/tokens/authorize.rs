@@ -123,7 +123,7 @@ pub enum Refusal {
 
 impl Offered {
     /// What the server says now; nothing of the management, which offers clients nothing that could change.
-    pub(super) async fn load_server(&self, app: &App) -> Result<Option<Arc<ServedServer>>, AppError> {
+    pub(super) async fn find_server(&self, app: &App) -> Result<Option<Arc<ServedServer>>, AppError> {
         match self {
             Self::Server { slug, .. } => Ok(Some(catalogue::load(app, slug).await?)),
             Self::Management { .. } => Ok(None),
@@ -243,7 +243,7 @@ pub async fn decide(
         Ok(offer) => offer,
         Err(refusal) => return location(refusal),
     };
-    let pinned = if pins_definitions { offer.subject.load_server(app).await? } else { None };
+    let pinned = if pins_definitions { offer.subject.find_server(app).await? } else { None };
     let subject = offer.subject.chosen(customer);
     let Some(subject) = subject else { return location(deny(app, asked, "the user is no member of this customer")) };
     let approval = Approval { client: &asked.client, resource: &asked.resource, subject, scopes, pinned };

@@ -177,7 +177,7 @@ pub async fn decide(
         Decision::Deny => None,
         Decision::Allow { scopes, customer, pins_definitions } => {
             let offer = offer(app, person, asked).await?;
-            let pinned = if pins_definitions { offer.subject.load_server(app).await? } else { None };
+            let pinned = if pins_definitions { offer.subject.find_server(app).await? } else { None };
             let subject = offer.subject.chosen(customer).ok_or(DeviceFault::NotYours)?;
             let scopes = scopes.within(&asked.scopes);
             let (client, resource) = (&asked.client, &asked.resource);

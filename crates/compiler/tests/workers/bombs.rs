@@ -1,7 +1,12 @@
 //! What is sent to a compiler to hurt it. Each is answered within a bound of time, and either taken or refused by a reason that says why; the
 //! worker lives or is killed; another customer's next build is made.
 
-use std::{fmt::Write as _, fs, time::Duration};
+#[path = "bombs/components.rs"]
+mod components;
+#[path = "bombs/sources.rs"]
+mod sources;
+
+use std::{fs, time::Duration};
 
 use compiler::{BuildError, BuildRequest, UploadRequest, Waiter, WorkersConfig};
 use domain::CustomerId;
@@ -34,7 +39,7 @@ async fn a_component_that_is_a_bomb_is_told_what_is_wrong_with_it_and_harms_nobo
     let before = memory_bytes();
     let mut misses = Vec::new();
 
-    for (name, component, end) in components() {
+    for (name, component, end) in components::all() {
         let upload = UploadRequest { customer: customer(), component, artifact_bytes_max: 32 << 20, fuel_per_call_max: u64::MAX };
         let answer = tokio::time::timeout(PATIENCE, pool.workers.inspect(upload)).await.expect(name);
         misses.extend(check(name, &answer.map(drop), end));
@@ -51,7 +56,7 @@ async fn a_source_that_is_a_bomb_is_told_what_is_wrong_with_it_and_harms_nobody_
     let before = memory_bytes();
     let mut misses = Vec::new();
 
-    for (name, source, end) in sources() {
+    for (name, source, end) in sources::all() {
         let answer = tokio::time::timeout(PATIENCE, pool.build(&source)).await.expect(name);
         misses.extend(check(name, &answer.map(drop), end));
         build_of_a_neighbour(&pool, name).await;
@@ -65,7 +70,7 @@ async fn a_source_that_is_a_bomb_is_told_what_is_wrong_with_it_and_harms_nobody_
 async fn whatever_is_made_of_the_bytes_of_a_component_is_taken_or_refused_and_kills_no_worker() {
     const MUTANTS: u32 = 250;
     let pool = Pool::start(bounded()).await;
-    let whole = wat::parse_str(usual_component("")).unwrap();
+    let whole = wat::parse_str(components::usual("")).unwrap();
     let mut chance = Chance::new(0x5eed);
 
     let (mut taken, mut refused) = (0, 0);
@@ -111,214 +116,6 @@ async fn native_code_that_somebody_forged_is_no_artifact_and_no_component() {
 /// What is quick to see in a test: of time and memory, less than the smallest node gives.
 fn bounded() -> WorkersConfig {
     WorkersConfig { wall_ms_max: 15_000, cpu_s_max: 10, data_bytes_max: 768 << 20, ..config() }
-}
-
-fn components() -> Vec<(&'static str, Vec<u8>, End)> {
-    let text = |text: String| wat::parse_str(text).unwrap();
-    let core = |fields: &str| text(usual_component(fields));
-    vec![
-        ("a function of eight megabytes", core(&format!("(func {})", "nop ".repeat(8_000_000))), End::Reason("size")),
-        ("50 001 locals", core(&format!("(func (local {}))", "i32 ".repeat(50_001))), End::Reason("too many locals")),
-        ("50 000 locals", core(&format!("(func (local {}))", "i64 ".repeat(50_000))), End::Harmless),
-        ("a million types", of_core(&counted_section(1, 1_000_001, &[0x60, 0, 0])), End::Reason("types")),
-        (
-            "a million functions",
-            of_core(&[counted_section(1, 1, &[0x60, 0, 0]), counted_section(3, 1_000_001, &[0])].concat()),
-            End::Reason("code section"),
-        ),
-        (
-            "functions without code",
-            of_core(&[counted_section(1, 1, &[0x60, 0, 0]), counted_section(3, 100_000, &[0])].concat()),
-            End::Reason("code"),
-        ),
-        (
-            "a table of 200 000 branches",
-            core(&format!("(func (param i32) (br_table {} (local.get 0)))", "0 ".repeat(200_000))),
-            End::Reason("br_table"),
-        ),
-        (
-            "a table of 60 000 branches",
-            core(&format!("(func (param i32) (br_table {} (local.get 0)))", "0 ".repeat(60_000))),
-            End::Harmless,
-        ),
-        ("5 000 blocks in one another", core(&nested_blocks(5_000)), End::Harmless),
-        ("50 000 blocks in one another", core(&nested_blocks(50_000)), End::Reason("more than 5000 blocks in one another")),
-        ("components in one another", nested_components(3_000), End::Harmless),
-        ("types in one another", text(deep_type(2_000)), End::Reason("deep")),
-        ("a custom section of eight megabytes", with_custom_section(8 << 20), End::Harmless),
-        (
-            "a section that is longer than the file",
-            [wat::parse_str(usual_component("")).unwrap(), vec![0, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, b'a']].concat(),
-            End::Reason("unexpected end"),
-        ),
-        ("four gigabytes to begin with", text(with_memory("(memory 65536)")), End::Reason("memory")),
-        ("more than there is", text(with_memory("(memory 65537)")), End::Reason("memory size")),
-        ("a table of four thousand million places", core("(table 4000000000 funcref)"), End::Reason("table")),
-        ("two memories in a module", core("(memory 1) (memory 1)"), End::Reason("multi")),
-        ("a thousand memories", text(many_instances(1_001)), End::Reason("instance")),
-        ("a hundred instances with a memory each", text(many_instances(100)), End::Reason("memor")),
-        ("a start that recurses for ever", core("(func $deep (call $deep)) (start $deep)"), End::Reason("stack")),
-        (
-            "data for all of a memory",
-            core(&format!("(data (i32.const 0) \"{}\")", "a".repeat(70_000))),
-            End::Reason("out of bounds"),
-        ),
-    ]
-}
-
-fn sources() -> Vec<(&'static str, String, End)> {
-    let tool = tool_that("return {};");
-    let with = |before: &str| format!("{before}\n{tool}");
-    let many = |count: usize, write: fn(&mut String, usize)| {
-        (0..count).fold(String::new(), |mut text, index| {
-            write(&mut text, index);
-            text
-        })
-    };
-    let union = many(60_000, |text, index| write!(text, "|\"{index}\"").unwrap());
-    let generics = format!("type Deep = {}1{};", "Array<".repeat(20_000), ">".repeat(20_000));
-    let template = format!("type Text = {}a{};", "`${".repeat(20_000), "}`".repeat(20_000));
-    let conditional = format!("type Which<T> = {}never;", "T extends 1 ? 2 : ".repeat(20_000));
-    vec![
-        ("a union of 60 000", with(&format!("type One = {union};")), End::Harmless),
-        ("generics in one another", with(&generics), End::Harmless),
-        ("template types in one another", with(&template), End::Harmless),
-        ("conditional types in one another", with(&conditional), End::Harmless),
-        ("a type that is itself", with("type Self<T> = { of: Self<Self<T>> };"), End::Harmless),
-        (
-            "interfaces without end",
-            with(&many(15_000, |text, index| {
-                writeln!(text, "interface I{index} extends I{} {{ a: {{ b: {{ c: 1 }} }} }}", index + 1).unwrap();
-            })),
-            End::Harmless,
-        ),
-        ("one huge function", with(&format!("function huge(a) {{ {} return a; }}", "a = a + 1;".repeat(60_000))), End::TooLarge),
-        (
-            "70 000 locals",
-            with(&format!("function many() {{ {} }}", many(70_000, |text, index| write!(text, "var v{index};").unwrap()))),
-            End::Reason("too many"),
-        ),
-        (
-            "20 000 functions",
-            with(&many(20_000, |text, index| write!(text, "function f{index}(){{}}").unwrap())),
-            End::Reason("ran too long"),
-        ),
-        (
-            "a switch of 20 000",
-            with(&format!(
-                "function choose(a) {{ switch (a) {{ {} }} }}",
-                many(20_000, |text, index| write!(text, "case {index}: return {index};").unwrap())
-            )),
-            End::Harmless,
-        ),
-        (
-            "objects in one another",
-            with(&format!("const deep = {}1{};", "{a:".repeat(30_000), "}".repeat(30_000))),
-            End::Reason("nested too deeply"),
-        ),
-        ("a pathological regular expression", with("/^(a+)+$/.test('a'.repeat(40) + 'b');"), End::Reason("ran too long")),
-        (
-            "a regular expression of 20 000 groups",
-            with(&format!("const r = /{}a{}/;", "(".repeat(20_000), ")".repeat(20_000))),
-            End::Reason("too many captures"),
-        ),
-        (
-            "a loop of promises at the top level",
-            with("const again = () => Promise.resolve().then(again); await again();"),
-            End::Reason("too much memory"),
-        ),
-        ("recursion at the top level", with("const deep = () => deep() + 1; deep();"), End::Reason("call stack")),
-        ("a string of a gigabyte", with("const s = 'x'.repeat(2 ** 29); globalThis.s = s + s;"), End::Reason("too much memory")),
-        (
-            "arrays without end",
-            with("const all = []; for (;;) all.push(new Array(1000).fill(1));"),
-            End::Reason("too much memory"),
-        ),
-        ("bytes that are no text", "\u{0}\u{feff}\u{2028}".repeat(10_000), End::Reason("Invalid Character")),
-    ]
-}
-
-/// A core module's fields in a component that could be hosted without them.
-fn usual_component(fields: &str) -> String {
-    let memory = if fields.contains("(memory") { "" } else { "(memory 1)" };
-    with_memory(&format!("{memory} {fields}"))
-}
-
-fn with_memory(fields: &str) -> String {
-    format!(
-        r#"(component
-          (core module $Module {fields} (func (export "run") (result i32) (i32.const 1)))
-          (core instance $core (instantiate $Module))
-          (func (export "run") (result u32) (canon lift (core func $core "run"))))"#
-    )
-}
-
-fn nested_blocks(depth: usize) -> String {
-    format!("(func {} {})", "block ".repeat(depth), "end ".repeat(depth))
-}
-
-/// Modules that take a memory each.
-fn many_instances(count: usize) -> String {
-    let instances = "(core instance (instantiate $Small))".repeat(count);
-    with_memory("").replace("(core instance $core", &format!("(core module $Small (memory 1)) {instances} (core instance $core"))
-}
-
-fn deep_type(depth: usize) -> String {
-    let types: String = (0..depth).fold(String::new(), |mut text, index| {
-        let inner = if index == 0 { "u8".to_owned() } else { format!("$t{}", index - 1) };
-        write!(text, "(type $t{index} (list {inner}))").unwrap();
-        text
-    });
-    format!(
-        r#"(component {types}
-          (core module $Module
-            (memory (export "memory") 1)
-            (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
-            (func (export "run") (param i32 i32)))
-          (core instance $core (instantiate $Module))
-          (alias core export $core "memory" (core memory $memory))
-          (alias core export $core "realloc" (core func $realloc))
-          (func (export "run") (param "all" $t{}) (canon lift (core func $core "run") (memory $memory) (realloc $realloc))))"#,
-        depth - 1
-    )
-}
-
-/// A section of so many equal parts.
-fn counted_section(id: u8, count: u32, part: &[u8]) -> Vec<u8> {
-    let body = [leb128(count), part.repeat(count as usize)].concat();
-    [vec![id], leb128(u32::try_from(body.len()).unwrap()), body].concat()
-}
-
-/// A component with a core module of these sections, and nothing else.
-fn of_core(sections: &[u8]) -> Vec<u8> {
-    let module = [b"\0asm\x01\0\0\0", sections].concat();
-    let section = [vec![1], leb128(u32::try_from(module.len()).unwrap()), module].concat();
-    [b"\0asm\x0d\0\x01\0", section.as_slice()].concat()
-}
-
-fn nested_components(depth: usize) -> Vec<u8> {
-    const HEAD: &[u8] = b"\0asm\x0d\0\x01\0";
-    let usual = wat::parse_str(usual_component("")).unwrap();
-    let within = |outer: &[u8], inner: &[u8]| [outer, &[4], &leb128(u32::try_from(inner.len()).unwrap()), inner].concat();
-    within(&usual, &(0..depth).fold(HEAD.to_vec(), |inner, _| within(HEAD, &inner)))
-}
-
-fn with_custom_section(bytes: usize) -> Vec<u8> {
-    let body = [b"\x04name".as_slice(), &vec![0x55; bytes]].concat();
-    let length = leb128(u32::try_from(body.len()).unwrap());
-    [wat::parse_str(usual_component("")).unwrap(), vec![0], length, body].concat()
-}
-
-fn leb128(mut number: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(number & 0x7f).unwrap();
-        number >>= 7;
-        bytes.push(if number == 0 { low } else { low | 0x80 });
-        if number == 0 {
-            return bytes;
-        }
-    }
 }
 
 /// What is wrong with an answer.
