@@ -23,6 +23,16 @@ pub(crate) fn wrapper(folder: &Path, options: &str, script: &str) -> Vec<String>
     words
 }
 
+/// What stands between a [`wrapper`] and a program that refuses to run as root: in a user namespace everybody is, until they are themselves again in
+/// another one.
+pub(crate) fn as_oneself() -> Vec<String> {
+    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    if user.is_root() {
+        return Vec::new();
+    }
+    ["unshare".to_owned(), "--user".to_owned(), format!("--map-user={user}"), format!("--map-group={group}")].into()
+}
+
 /// The words before a command that gets a mount namespace of its own. A machine that has none of the ways fails the test, and is told what it needs.
 fn unshare() -> Vec<String> {
     let words: &[&str] = if rustix::process::geteuid().is_root() {

@@ -55,16 +55,16 @@ mod tests {
 
     #[test]
     fn on_the_way_to_an_issuer_and_back_it_is_the_page_and_the_cookie_that_tell() {
-        let (begin, began) = ("/sign-in/upstream/{upstream_id}", ("cookie", "__Host-toolwright-upstream-12345678=abc./account"));
+        let (begin, kept) = ("/sign-in/upstream/{upstream_id}", ("cookie", "__Host-toolwright-upstream-12345678=abc./account"));
         let from_there = ("sec-fetch-site", "cross-site");
         for (route, uri, headers, forged) in [
             (begin, "/sign-in/upstream/acme", [].as_slice(), false),
             (begin, "/sign-in/upstream/acme", &[from_there], true),
-            (CALLBACK, "/sign-in/upstream/acme/callback?state=12345678.x&code=y", &[from_there, began], false),
+            (CALLBACK, "/sign-in/upstream/acme/callback?state=12345678.x&code=y", &[from_there, kept], false),
             (CALLBACK, "/sign-in/upstream/acme/callback?state=12345678.x&code=y", &[from_there], true),
-            (CALLBACK, "/sign-in/upstream/acme/callback?state=87654321.x&code=y", &[began], true),
-            (CALLBACK, "/sign-in/upstream/acme/callback?state=12345678.x&state=12345678.x", &[began], true),
-            (CALLBACK, "/sign-in/upstream/acme/callback", &[began], true),
+            (CALLBACK, "/sign-in/upstream/acme/callback?state=87654321.x&code=y", &[kept], true),
+            (CALLBACK, "/sign-in/upstream/acme/callback?state=12345678.x&state=12345678.x", &[kept], true),
+            (CALLBACK, "/sign-in/upstream/acme/callback", &[kept], true),
         ] {
             assert_eq!(is_forged(Method::GET, route, uri, headers), forged, "{uri} {headers:?}");
         }

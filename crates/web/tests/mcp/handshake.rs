@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use super::{ADD, Era, Mcp, Message, without_release};
+use super::{ADD, ERAS, Era, Mcp, Message, without_release};
 use crate::client::Doors;
 
 const VERSIONS: [&str; 5] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
@@ -235,6 +235,24 @@ async fn a_request_of_2026_carries_its_version_and_capabilities(pool: PgPool) {
     }
     let bare = mcp.send_text(r#"{"jsonrpc": "2.0", "id": 1, "method": "server/discover"}"#).await;
     assert_eq!((bare.status, error_code(&bare.json())), (StatusCode::BAD_REQUEST, -32602));
+}
+
+/// What a client asks to run as a task is a call as any other, answered when it has ended: nothing is promised that a stop could break.
+#[sqlx::test(migrations = "../../migrations")]
+async fn tasks_are_not_offered(pool: PgPool) {
+    let doors = Doors::open(pool).await;
+    let mcp = Mcp::serving(&doors, &[ADD]).await;
+
+    for era in ERAS {
+        let call = json!({ "name": "add", "arguments": { "a": 1, "b": 2 }, "task": { "ttl": 60_000 } });
+        let called = mcp.ask(era, "tools/call", call).await.json();
+        assert_eq!(called["result"]["content"][0]["type"], "text", "{called}");
+        assert_eq!(called["result"].get("task"), None, "{called}");
+        for method in ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel"] {
+            let refused = mcp.ask(era, method, json!({ "taskId": "1" })).await;
+            assert_eq!(error_code(&refused.json()), -32601, "{method}: {refused}");
+        }
+    }
 }
 
 #[sqlx::test(migrations = "../../migrations")]
