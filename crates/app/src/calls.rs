@@ -19,7 +19,7 @@ pub(crate) use self::passage::{Baggage, Call, admit, run};
 use crate::{
     App, AppError, Caller, CallerSecrets, Report,
     access::{self, Operation},
-    catalogue::{self, ServedServer, ServedTool, ToolParts, ToolSchemas},
+    catalogue::{self, ServedServer, ServedTool, ToolParts},
     limits::{self, Standing},
     pins,
     questions::{Asking, Means, Subject},
@@ -154,9 +154,6 @@ pub(crate) async fn load_version(
     let names = version.grants.secrets.keys().cloned().collect();
     let secrets = secrets::open(app, &mut connection, customer, server.server_id, &names).await?;
     drop(connection);
-    let schemas = ToolSchemas::of(version.interface).await;
-    let (interface, schemas) =
-        schemas.map_err(|error| AppError::internal(format!("cannot prepare version {}", version.id), error))?;
     let parts = ToolParts {
         signed,
         version_id: version.id,
@@ -165,11 +162,11 @@ pub(crate) async fn load_version(
         export: version.export,
         source_digest: version.source_digest,
         artifact: None,
-        interface,
+        interface: version.interface,
         grants: &version.grants,
         environment: &server.environment,
         customer,
         secrets: &secrets,
     };
-    Ok(ServedTool::new(parts, schemas))
+    Ok(ServedTool::new(parts))
 }

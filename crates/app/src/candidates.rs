@@ -11,7 +11,7 @@ use store::versions::{Version, VersionSummary};
 use crate::{
     App, AppError,
     audit::{About, Intent},
-    catalogue::{ServedTool, ToolParts, ToolSchemas},
+    catalogue::{ServedTool, ToolParts},
     examples, secrets, versions,
 };
 
@@ -81,7 +81,6 @@ pub(crate) async fn try_out(
     let secrets = secrets::open(app, &mut *app.pool.acquire().await?, customer, around.server, &names).await?;
     let digest = version_digest(&candidate)?;
     let Candidate { language, source, export, source_digest, artifact, interface, grants } = candidate;
-    let (interface, schemas) = ToolSchemas::of(interface).await.map_err(|error| rejected(error.to_string()))?;
     let parts = ToolParts {
         version_id: VersionId::new(),
         digest,
@@ -97,7 +96,9 @@ pub(crate) async fn try_out(
         customer,
         secrets: &secrets,
     };
-    let tool = ServedTool::new(parts, schemas);
+    let tool = ServedTool::new(parts);
+    let schemas = app.schemas.load(&app.preparations, &tool).await?;
+    schemas.map_err(|error| rejected(error.to_string()))?;
     examples::check(app, customer, tier, &tool, source.as_deref().unwrap_or_default()).await?;
     Ok(Tried { tool, source, grants })
 }

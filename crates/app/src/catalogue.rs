@@ -1,5 +1,7 @@
 //! What each server serves, as snapshots in memory: nothing on the way of a call grows with the number of servers (RUN-4).
 
+mod weight;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -22,7 +24,6 @@ use crate::{
     modules,
     offers::Offers,
     outside, policies,
-    schemas::{Schema, SchemaError},
     secrets::{self, OpenSecret},
     signing::{SignatureError, Signer},
     watches::{Side, Watch, WatchesFull},
@@ -59,6 +60,8 @@ pub struct ServedServer {
 /// A version that is ready to be called.
 #[derive(Debug)]
 pub struct ServedTool {
+    /// Whose it is.
+    pub(crate) customer: CustomerId,
     /// The version that runs.
     pub version_id: VersionId,
     /// The version's digest.
@@ -73,12 +76,10 @@ pub struct ServedTool {
     /// Whether this is what was put: only then it runs (SEC-10).
     pub(crate) signed: Result<(), SignatureError>,
     pub(crate) artifact: ArtifactSlot,
-    pub(crate) input: Arc<Schema>,
-    pub(crate) output: Option<Arc<Schema>>,
     /// The values that it was granted.
     pub(crate) environment: Arc<BTreeMap<EnvName, EnvValue>>,
-    /// Bytes of these and of its secrets: each tool has its own.
-    values_bytes: u64,
+    /// About how much memory it takes, with its interface and its values: each tool has its own.
+    bytes: u64,
     /// A library module that it imports and that not every tier has.
     pub(crate) richer_module: Option<&'static LibraryModule>,
     /// How many hosts it was granted.
@@ -105,22 +106,6 @@ pub(crate) struct ToolParts<'a> {
     pub(crate) customer: CustomerId,
     /// The server's secrets, as far as its grants name them.
     pub(crate) secrets: &'a BTreeMap<EnvName, OpenSecret>,
-}
-
-/// The schemas of a tool, compiled.
-#[derive(Debug)]
-pub(crate) struct ToolSchemas {
-    input: Arc<Schema>,
-    output: Option<Arc<Schema>>,
-}
-
-/// A schema of a tool that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("`{field}` cannot be used: {source}")]
-pub(crate) struct ToolSchemaError {
-    /// `input` or `output`
-    field: &'static str,
-    source: SchemaError,
 }
 
 /// What server `slug` serves, which the caller may use: what the lists show.
@@ -202,30 +187,24 @@ async fn read(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
         let names = found.tools.values().flat_map(|tool| tool.grants.secrets.keys().cloned()).collect();
         let secrets = secrets::open(app, &mut connection, found.customer, found.id, &names).await?;
         drop(connection);
+        let customer = found.customer;
         for tool in found.tools.values_mut() {
             let key = artifacts::key(app, tool.language, tool.source_digest);
             tool.artifact = tool.artifact.filter(|artifact| artifacts::is_ours(app, &key, artifact));
         }
         let signer = Arc::clone(&app.signer);
-        // Hundreds of schemas take longer than a thread that serves others may be held.
-        let ready = tokio::task::spawn_blocking(move || ServedServer::new(found, &secrets, &versions, &signer)).await;
-        ready.map_err(|error| AppError::internal("compiling the schemas of a server broke off", error))?.map(Arc::new)
+        // To check and digest what hundreds of tools say of themselves takes longer than a thread that serves others may be held.
+        let make = move || Arc::new(ServedServer::new(found, &secrets, &versions, &signer));
+        app.preparations.run(customer, make).await
     };
     app.memory.servers.get(slug, read).await
 }
 
 impl ServedServer {
-    /// Bytes of a tool beside its schemas and its texts.
-    const TOOL_BYTES: u64 = 4 * 1024;
-
-    /// About how much memory it takes.
+    /// About how much memory it takes. Compiled schemas are kept, and counted, elsewhere.
     pub(crate) fn bytes(&self) -> u64 {
-        let of_tool = |tool: &ServedTool| {
-            let schemas = tool.input.bytes().saturating_add(tool.output.as_ref().map_or(0, |output| output.bytes()));
-            schemas.saturating_add(Self::TOOL_BYTES + tool.values_bytes)
-        };
-        let own = Self::TOOL_BYTES + self.environment.values().map(|value| value.as_str().len() as u64).sum::<u64>();
-        self.offers.all().map(|(_, tool)| of_tool(tool)).fold(own, u64::saturating_add)
+        let own = ServedTool::BYTES + self.environment.values().map(|value| value.as_str().len() as u64).sum::<u64>();
+        self.offers.all().map(|(_, tool)| tool.bytes).fold(own, u64::saturating_add)
     }
 
     fn new(
@@ -233,7 +212,7 @@ impl ServedServer {
         secrets: &BTreeMap<EnvName, OpenSecret>,
         versions: &[SignedVersion],
         signer: &Signer,
-    ) -> Result<Self, AppError> {
+    ) -> Self {
         let serving::ServedServer {
             id,
             customer,
@@ -252,9 +231,6 @@ impl ServedServer {
         let mut names_from_callers = BTreeSet::new();
         for (name, tool) in tools {
             names_from_callers.extend(tool.grants.from_caller.keys().cloned());
-            // They were compiled when the version was put: only another version of the library could refuse them now.
-            let schemas = ToolSchemas::compile(&tool.interface)
-                .map_err(|error| AppError::internal(format!("cannot serve version {} of tool `{name}`", tool.version), error))?;
             let parts = ToolParts {
                 version_id: tool.version,
                 digest: tool.digest,
@@ -269,9 +245,9 @@ impl ServedServer {
                 customer,
                 secrets,
             };
-            ready.insert(name, Arc::new(ServedTool::new(parts, schemas)));
+            ready.insert(name, Arc::new(ServedTool::new(parts)));
         }
-        Ok(Self {
+        Self {
             server_id: id,
             slug,
             words: ServerWords { title, description },
@@ -282,41 +258,25 @@ impl ServedServer {
             customer,
             environment,
             names_from_callers,
-        })
-    }
-}
-
-impl ToolSchemas {
-    /// Compiles them, which may take some tenths of a second: not on a thread that serves others.
-    fn compile(interface: &ToolInterface) -> Result<Self, ToolSchemaError> {
-        let input = Schema::compile(&interface.input).map_err(|source| ToolSchemaError { field: "input", source })?;
-        let output = interface.output.as_ref().map(Schema::compile).transpose();
-        let output = output.map_err(|source| ToolSchemaError { field: "output", source })?;
-        Ok(Self { input: Arc::new(input), output: output.map(Arc::new) })
-    }
-
-    /// Compiles those of an interface on a thread of their own, and gives that back.
-    pub(crate) async fn of(interface: ToolInterface) -> Result<(ToolInterface, Self), ToolSchemaError> {
-        let compiled = tokio::task::spawn_blocking(move || Self::compile(&interface).map(|schemas| (interface, schemas))).await;
-        compiled.unwrap_or_else(|_| {
-            let source = SchemaError::Invalid("compiling it broke off".to_owned());
-            Err(ToolSchemaError { field: "input", source })
-        })
+        }
     }
 }
 
 impl ServedTool {
+    /// Bytes of a tool beside what is counted one by one.
+    const BYTES: u64 = 4 * 1024;
+
     /// Picks out the granted values.
-    pub(crate) fn new(parts: ToolParts<'_>, schemas: ToolSchemas) -> Self {
+    pub(crate) fn new(parts: ToolParts<'_>) -> Self {
         let interface = parts.interface;
-        let ToolSchemas { input, output } = schemas;
         let granted = parts.environment.iter().filter(|(name, _)| parts.grants.env.contains(*name));
         let environment: BTreeMap<EnvName, EnvValue> = granted.map(|(name, value)| (name.clone(), value.clone())).collect();
         let secrets = parts.grants.secrets.keys().filter_map(|name| parts.secrets.get(name));
         let values = environment.values().map(|value| value.as_str().len());
         let values = values.chain(secrets.map(|secret| secret.value.expose_secret().len()));
         Self {
-            values_bytes: values.sum::<usize>() as u64,
+            bytes: Self::BYTES + values.sum::<usize>() as u64 + weight::of_interface(&interface),
+            customer: parts.customer,
             version_id: parts.version_id,
             digest: parts.digest,
             definition_digest: interface.definition_digest(),
@@ -326,8 +286,6 @@ impl ServedTool {
             source_digest: parts.source_digest,
             signed: parts.signed,
             artifact: ArtifactSlot::of(parts.artifact),
-            input,
-            output,
             environment: Arc::new(environment),
             richer_module: modules::find_richer(&parts.grants.modules),
             granted_hosts: parts.grants.hosts.len(),
@@ -368,7 +326,6 @@ mod tests {
             let tool = |number| {
                 let interface = json!({"name": format!("tool_{number}"), "description": "a", "input": {"type": "object"}});
                 let interface: ToolInterface = serde_json::from_value(interface).unwrap();
-                let schemas = ToolSchemas::compile(&interface).unwrap();
                 let name = interface.name.clone();
                 let parts = ToolParts {
                     version_id: VersionId::new(),
@@ -384,7 +341,7 @@ mod tests {
                     customer: CustomerId::new(),
                     secrets: &BTreeMap::new(),
                 };
-                (name, Arc::new(ServedTool::new(parts, schemas)))
+                (name, Arc::new(ServedTool::new(parts)))
             };
             let server = ServedServer {
                 server_id: ServerId::new(),

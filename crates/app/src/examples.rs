@@ -12,7 +12,7 @@ use crate::{
     App, AppError,
     artifacts::{self, Ready, Wanted},
     catalogue::ServedTool,
-    guests::{self, Finished},
+    guests::{self, Checked, Finished},
     questions::Seat,
 };
 
@@ -68,9 +68,9 @@ async fn run(
     ready: &Ready,
     example: &Example,
 ) -> Result<Finished, AppError> {
-    let arguments = match guests::check_arguments(tool, Value::Object(example.input.clone())).await {
-        Ok(arguments) => arguments,
-        Err(finished) => return Ok(*finished),
+    let arguments = match guests::check_arguments(app, tool, Value::Object(example.input.clone())).await? {
+        Checked::Right(arguments, _) => arguments,
+        Checked::Wrong(finished) => return Ok(*finished),
     };
     let place = guests::take_place(app, customer, tier).await?;
     let run = guests::Run {
@@ -80,6 +80,7 @@ async fn run(
         entry: Entry::Call,
         arguments,
         queue_us: place.queue_us,
+        prepared_us: 0,
         seat: Seat::of(place),
         questions: Questions::Refused("an example has no client that could be asked"),
         dialogue: None,

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,7 +25,7 @@ use crate::{
     limits::{Permit, PermitError},
     outside,
     questions::{Dialogue, Seat},
-    schemas::Schema,
+    schemas::{self, Schema, ToolSchemas},
 };
 
 /// Reports that wait to be passed on. A tool that reports faster loses reports, not time.
@@ -38,6 +39,15 @@ const FAULT_CHARS_MAX: usize = 240;
 pub(crate) struct Arguments {
     /// A JSON object.
     text: String,
+}
+
+/// Arguments that were held against the tool's input schema.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    /// They are as they must be, and what they were held against was waited for so long.
+    Right(Arguments, Duration),
+    /// What is wrong comes as the end of the run.
+    Wrong(Box<Finished>),
 }
 
 /// A run that ended.
@@ -71,19 +81,20 @@ pub(crate) struct Place {
     pub(crate) queue_us: u64,
 }
 
-/// Checks `given` against the tool's input schema; what is wrong comes as the end of the run.
-pub(crate) async fn check_arguments(tool: &ServedTool, given: Value) -> Result<Arguments, Box<Finished>> {
+/// Checks `given` against the tool's input schema.
+pub(crate) async fn check_arguments(app: &App, tool: &ServedTool, given: Value) -> Result<Checked, AppError> {
     if !given.is_object() {
         let message = format!("the arguments must be a JSON object, not {}", kind_of(&given));
-        return Err(Box::new(Finished::invalid_arguments(message)));
+        return Ok(Checked::Wrong(Box::new(Finished::invalid_arguments(message))));
     }
     let text = given.to_string();
-    let (_, violations) = tool.input.check(given, text.len()).await;
+    let (ToolSchemas { input, output: _ }, waited) = schemas::load(app, tool).await?;
+    let (_, violations) = input.check(given, text.len()).await;
     if violations.is_empty() {
-        return Ok(Arguments { text });
+        return Ok(Checked::Right(Arguments { text }, waited));
     }
     let message = format!("the arguments do not match the tool's input schema: {}", violations.join("; "));
-    Err(Box::new(Finished::invalid_arguments(message)))
+    Ok(Checked::Wrong(Box::new(Finished::invalid_arguments(message))))
 }
 
 /// Waits for one of the customer's places.
@@ -138,16 +149,19 @@ pub(crate) async fn run(
         questions: run.questions,
         cancelled: run.cancelled,
         queue_us: run.queue_us,
+        prepared_us: run.prepared_us,
         digest: ready.digest,
     };
-    let invoking = app.sandbox.invoke(&ready.code, invocation);
-    tokio::pin!(invoking);
-    let invoked = loop {
-        tokio::select! {
-            biased;
-            Some(reported) = reports.recv() => report(reported),
-            invoked = &mut invoking => break invoked.map_err(Unfinished::from)?,
-            never = talk(run.dialogue.as_deref_mut()) => match never {},
+    let invoked = {
+        // Gone when its result is judged: the two share their place in the future of every call.
+        let mut invoking = pin!(app.sandbox.invoke(&ready.code, invocation));
+        loop {
+            tokio::select! {
+                biased;
+                Some(reported) = reports.recv() => report(reported),
+                invoked = &mut invoking => break invoked.map_err(Unfinished::from)?,
+                never = talk(run.dialogue.as_deref_mut()) => match never {},
+            }
         }
     };
     while let Ok(reported) = reports.try_recv() {
@@ -156,7 +170,8 @@ pub(crate) async fn run(
     // The guest is gone: its place is free while the result is looked at.
     drop(run.dialogue);
     run.seat.leave();
-    Ok(judge(app, tool, run.entry, invoked).await)
+    let judged = judge(app, tool, run.entry, invoked).await;
+    judged.map_err(|error| Unfinished { error, began: true })
 }
 
 /// What a run is given.
@@ -171,6 +186,8 @@ pub(crate) struct Run<'a> {
     pub(crate) seat: Seat,
     /// How long that was waited for.
     pub(crate) queue_us: u64,
+    /// How long what it needs to run was waited for.
+    pub(crate) prepared_us: u32,
     pub(crate) questions: Questions,
     /// Where the client is asked while the call runs.
     pub(crate) dialogue: Option<Box<Dialogue<'a>>>,
@@ -218,30 +235,35 @@ impl Finished {
 }
 
 /// Holds a result against what the tool promised, or against the form that its kind of answer has.
-async fn judge(app: &App, tool: &ServedTool, entry: Entry, invoked: Invoked) -> Finished {
+async fn judge(app: &App, tool: &ServedTool, entry: Entry, invoked: Invoked) -> Result<Finished, AppError> {
     let Invoked { mut outcome, receipt, log, journal, lacked, memory } = invoked;
     let mut status = outcome.status();
     if let (Status::Success, Outcome::Success(answer)) = (status, &outcome)
-        && let Some(message) = find_fault(app, tool, entry, answer).await
+        && let Some(message) = find_fault(app, tool, entry, answer).await?
     {
         status = Status::InvalidResult;
         outcome = failure("InvalidResult", message);
     }
-    Finished { status, outcome, receipt: Some(receipt), log, journal, lacked, memory }
+    Ok(Finished { status, outcome, receipt: Some(receipt), log, journal, lacked, memory })
 }
 
 /// What is wrong with an answer; nothing, if it is as it must be.
-async fn find_fault(app: &App, tool: &ServedTool, entry: Entry, answer: &Answer) -> Option<String> {
-    match (entry, &tool.interface.offer) {
+async fn find_fault(app: &App, tool: &ServedTool, entry: Entry, answer: &Answer) -> Result<Option<String>, AppError> {
+    Ok(match (entry, &tool.interface.offer) {
         (Entry::Complete, _) => fault_of_form("completion", answer, Completion::check),
         (Entry::Call, Offer::Resource(_)) => fault_of_form("resource", answer, ResourceAnswer::check),
         (Entry::Call, Offer::Prompt(_)) => fault_of_form("prompt", answer, PromptAnswer::check),
-        (Entry::Call, Offer::Tool) => {
-            let violations = check_result(app, answer, tool.output.as_ref()?).await;
+        (Entry::Call, Offer::Tool) if tool.interface.output.is_some() => {
+            let (ToolSchemas { input: _, output }, _) = schemas::load(app, tool).await?;
+            let violations = match &output {
+                Some(schema) => check_result(app, answer, schema).await,
+                None => Vec::new(),
+            };
             (!violations.is_empty())
                 .then(|| format!("the tool's result does not match its own output schema: {}", violations.join("; ")))
         }
-    }
+        (Entry::Call, Offer::Tool) => None,
+    })
 }
 
 /// Holds an answer against the form that MCP gives it.

@@ -43,6 +43,7 @@ mod page;
 mod pending_requests;
 pub mod pins;
 mod policies;
+mod preparations;
 pub mod prompts;
 pub mod questions;
 mod records;

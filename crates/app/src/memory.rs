@@ -64,8 +64,8 @@ impl Memory {
     const CUSTOMERS_MAX: u64 = 100_000;
     /// There are a handful.
     const TIERS_MAX: u64 = 1_000;
-    /// Some tens of kilobytes each, with the compiled schemas; those of one whose author means harm are a thousand times as large.
-    const SERVERS_BYTES_MAX: u64 = 512 * 1024 * 1024;
+    /// Some tens of kilobytes each; those of one whose author means harm are a thousand times as large.
+    const SERVERS_BYTES_MAX: u64 = 256 * 1024 * 1024;
     /// A hundred bytes each.
     const ABSENT_SERVERS_MAX: u64 = 100_000;
 

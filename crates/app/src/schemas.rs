@@ -3,6 +3,7 @@
 //! when they are compiled, in time before a value is held against them.
 
 mod cost;
+mod of_tools;
 mod patterns;
 mod work;
 
@@ -16,6 +17,7 @@ use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
+pub(crate) use self::of_tools::{KeptSchemas, ToolSchemas, load};
 use self::{
     cost::{Cost, CostError},
     patterns::{PatternError, Patterns},
@@ -36,7 +38,7 @@ pub(crate) struct Schema {
 }
 
 /// Why a schema cannot be used; the text is for its author.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SchemaError {
     /// The library does not take it.
     #[error("it is not a JSON Schema of draft 2020-12: {0}")]
@@ -56,7 +58,7 @@ impl Schema {
     const VIOLATION_CHARS_MAX: usize = 240;
     /// Bytes of a subschema, compiled; of a value in the document, of which there are some copies; and of a pattern, for each that the library counts.
     const SUBSCHEMA_BYTES: u64 = 2 * 1024;
-    const PART_BYTES: u64 = 512;
+    const PART_BYTES: u64 = 768;
     const PATTERN_TIMES: u64 = 3;
     /// Steps of one check ([`Work`]): some tenths of a second, where it is as slow as can be. A result of as many values as may be takes a fifth of them.
     const STEPS_MAX: u64 = 5_000_000;

@@ -49,6 +49,32 @@ async fn a_node_that_has_no_native_code_makes_it_from_the_artifact(pool: PgPool)
 }
 
 #[sqlx::test(migrations = "../../migrations")]
+async fn a_receipt_says_how_long_a_call_waited_for_code_that_was_not_in_memory(pool: PgPool) {
+    let builder = TestApp::start_with(&pool, TestOptions::default()).await;
+    let customer = builder.customer("free").await;
+    customer.deploy("sums", "add", ADD).await;
+    let node = start_without_native_code(&pool, &builder).await;
+    let mut holding = pool.begin().await.unwrap();
+    hold_artifacts(&mut holding).await;
+    sqlx::query("DELETE FROM artifacts").execute(&pool).await.unwrap();
+
+    let first = tokio::spawn({
+        let (node, customer) = (node.clone(), customer.clone());
+        async move { call_add(&node, &customer, "sums").await.receipt }
+    });
+    wait_for_a_waiter(&pool).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    holding.rollback().await.unwrap();
+    let first = first.await.unwrap();
+    let second = call_add(&node, &customer, "sums").await.receipt;
+
+    assert!((300_000..100_000_000).contains(&first.queue_us), "{first:?}");
+    assert!(second.queue_us < 300_000, "{second:?}");
+    node.stop().await;
+    builder.stop().await;
+}
+
+#[sqlx::test(migrations = "../../migrations")]
 async fn an_artifact_whose_bytes_are_lost_or_damaged_is_made_again(pool: PgPool) {
     for damage in ["lost", "damaged"] {
         let builder = TestApp::start_with(&pool, TestOptions::default()).await;

@@ -29,6 +29,7 @@ mod outside_examples;
 mod passkeys;
 mod pins;
 mod releases;
+mod schemas;
 mod secrets;
 mod seeded_tiers;
 mod servers;

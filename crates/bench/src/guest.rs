@@ -180,6 +180,7 @@ fn invocation(digest: Digest, questions: Questions) -> Invocation {
         questions,
         cancelled: CancellationToken::new(),
         queue_us: 0,
+        prepared_us: 0,
         digest,
     }
 }

@@ -13,11 +13,11 @@ pub struct Receipt {
     pub fuel: u64,
     /// The largest size of the guest's linear memory, in bytes.
     pub memory_bytes_peak: u64,
-    /// From the moment the call got its permit to its outcome.
+    /// From the moment the node had a slot for the call to its outcome.
     pub wall_us: u64,
     /// CPU time of the guest's thread while the guest ran.
     pub cpu_us: u64,
-    /// Time in the customer's queue, before the permit.
+    /// Time before that: in the customer's queue, until what the tool is made of was ready where it was not in memory, and until there was a slot.
     pub queue_us: u64,
     /// Operations that the guest asked of the host.
     pub host_calls: u32,

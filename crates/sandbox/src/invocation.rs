@@ -35,8 +35,10 @@ pub struct Invocation {
     pub questions: Questions,
     /// Ends the call with [`Outcome::Cancelled`].
     pub cancelled: CancellationToken,
-    /// Time that the call waited for its customer's permit, in microseconds: the receipt adds the wait for a slot to it.
+    /// Time that the call waited for its customer's permit, in microseconds: the receipt adds the wait for a slot to it, which is so much shorter.
     pub queue_us: u64,
+    /// Time that it waited for what it needs to run, in microseconds (an hour at most): the receipt adds it as well.
+    pub prepared_us: u32,
     /// The artifact, for the receipt.
     pub digest: Digest,
 }

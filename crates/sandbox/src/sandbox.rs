@@ -199,7 +199,8 @@ impl Sandbox {
         let waiting = Instant::now();
         let slot = self.take_slot(&call).await?;
         let begun = Instant::now();
-        call.queue_us = call.queue_us.saturating_add(micros(begun.saturating_duration_since(waiting)));
+        let waited_us = micros(begun.saturating_duration_since(waiting)).saturating_add(call.prepared_us.into());
+        call.queue_us = call.queue_us.saturating_add(waited_us);
         // Whoever goes away takes the call back: the guest is not dropped as it stands, so that it still has a receipt.
         call.cancelled = call.cancelled.child_token();
         let _goes_away = call.cancelled.clone().drop_guard();

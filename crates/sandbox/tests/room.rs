@@ -215,6 +215,7 @@ pub(crate) fn invocation() -> Invocation {
         questions: Questions::default(),
         cancelled: CancellationToken::new(),
         queue_us: 0,
+        prepared_us: 0,
         digest: Digest::of(b"artifact"),
     }
 }

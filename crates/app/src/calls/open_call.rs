@@ -69,7 +69,9 @@ impl<'a> OpenCall<'a> {
             AppError::Busy { limit: None, .. } => Some((CallRefusal::NodeBusy, Status::Interrupted)),
             _ => None,
         };
-        let used = self.used.take();
+        // Where the guest has ended before, what it used is charged.
+        let receipt = self.receipt.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let used = receipt.and_then(|mut receipt| receipt.try_recv().ok()).or_else(|| self.used.take());
         let ending = |status| Ending { status, receipt: used.clone(), error: Some(error.to_string()), contents: None };
         match (refusal, self.record.take()) {
             (Some((refusal, status)), Some(record)) => {

@@ -1,6 +1,12 @@
 //! The way of every call, whatever is called: limits, the record, arguments, a place, the code, the run (design.md, "One tools/call").
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use compiler::Waiter;
@@ -21,7 +27,7 @@ use crate::{
     App, AppError, Caller, CallerSecrets,
     artifacts::{self, Ready, Wanted},
     catalogue::{ServedServer, ServedTool},
-    guests::{self, Arguments, Finished, Unfinished},
+    guests::{self, Arguments, Checked, Finished, Unfinished},
     limits::{self, Counted, QuotaError, Rate, RateExceeded, RatePolicy, Standing},
     modules, outside,
     questions::{self, Beginning, Channel, Means, Resumed, Seat, Unanswered},
@@ -303,12 +309,17 @@ fn result_of(outcome: &Outcome) -> Option<Value> {
     }
 }
 
-/// The code of the tool, which most calls find at once.
-async fn prepare(app: &App, call: &Call<'_>) -> Result<Ready, AppError> {
+/// The code of the tool, and how long it was waited for. Most calls find it at their first look, and need no clock.
+async fn prepare(app: &App, call: &Call<'_>) -> Result<(Ready, Duration), AppError> {
     let wanted = Wanted { customer: call.customer, tier: call.tier, tool: call.tool, waiter: call.waiter };
-    let preparing = artifacts::prepare(app, &wanted);
+    let mut preparing = pin!(artifacts::prepare(app, &wanted));
+    if let Poll::Ready(ready) = poll_fn(|context| Poll::Ready(preparing.as_mut().poll(context))).await {
+        return Ok((ready?, Duration::ZERO));
+    }
+    let began = Instant::now();
     let prepared = tokio::time::timeout(app.settings.making_wait_max, preparing).await;
-    prepared.unwrap_or(Err(AppError::Busy { limit: None, retry_after_s: 1 }))
+    let ready = prepared.unwrap_or(Err(AppError::Busy { limit: None, retry_after_s: 1 }))?;
+    Ok((ready, began.elapsed()))
 }
 
 async fn attempt(
@@ -322,23 +333,28 @@ async fn attempt(
     let Baggage { entry, given, reports, cancelled, means, .. } = baggage;
     modules::check(call.tool, call.tier)?;
     let checked = match entry {
-        Entry::Call => guests::check_arguments(call.tool, given).await,
-        Entry::Complete => Ok(Arguments::unchecked(&given)),
+        Entry::Call => tokio::select! {
+            biased;
+            () = cancelled.cancelled() => return Ok(Finished::cancelled()),
+            checked = guests::check_arguments(app, call.tool, given) => checked?,
+        },
+        Entry::Complete => Checked::Right(Arguments::unchecked(&given), Duration::ZERO),
     };
-    let arguments = match checked {
-        Ok(arguments) => arguments,
-        Err(finished) => return Ok(*finished),
+    let (arguments, waited) = match checked {
+        Checked::Right(arguments, waited) => (arguments, waited),
+        Checked::Wrong(finished) => return Ok(*finished),
     };
     let place = tokio::select! {
         biased;
         () = cancelled.cancelled() => return Ok(Finished::cancelled()),
         place = guests::take_place(app, call.customer, call.tier) => place?,
     };
-    let ready = tokio::select! {
+    let (ready, made_in) = tokio::select! {
         biased;
         () = cancelled.cancelled() => return Ok(Finished::cancelled()),
         ready = prepare(app, call) => ready?,
     };
+    let prepared_us = u32::try_from((waited + made_in).as_micros()).unwrap_or(u32::MAX);
     let receipts = Some(open.start());
     let queue_us = place.queue_us;
     let seat = Seat::of(place);
@@ -351,6 +367,7 @@ async fn attempt(
         arguments,
         seat,
         queue_us,
+        prepared_us,
         questions,
         dialogue,
         receipts,

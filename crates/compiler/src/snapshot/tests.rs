@@ -345,6 +345,7 @@ fn call(artifact: &[u8], arguments: &Value) -> Invoked {
             questions: Questions::default(),
             cancelled: CancellationToken::new(),
             queue_us: 0,
+            prepared_us: 0,
             digest,
         };
         let invoked = sandbox.invoke(&tool, call).await.unwrap();

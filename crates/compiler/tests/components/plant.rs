@@ -135,6 +135,7 @@ pub(crate) fn invocation(digest: Digest, arguments: &Value) -> Invocation {
         questions: Questions::default(),
         cancelled: CancellationToken::new(),
         queue_us: 0,
+        prepared_us: 0,
         digest,
     }
 }

@@ -106,6 +106,7 @@ impl FreeTier {
             questions: Questions::default(),
             cancelled: CancellationToken::new(),
             queue_us: 0,
+            prepared_us: 0,
             digest,
         };
         self.sandbox.invoke(&tool, call).await.unwrap()

@@ -172,6 +172,7 @@ impl Lab {
             questions,
             cancelled: CancellationToken::new(),
             queue_us: 0,
+            prepared_us: 0,
             digest: tool.digest,
         };
         self.sandbox.invoke(&tool.code, call).await.unwrap()

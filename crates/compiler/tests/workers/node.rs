@@ -50,6 +50,7 @@ pub(super) async fn call(artifact: &[u8], native: Vec<u8>, arguments: &Value) ->
         questions: Questions::default(),
         cancelled: CancellationToken::new(),
         queue_us: 0,
+        prepared_us: 0,
         digest,
     };
     let invoked = sandbox.invoke(&tool, call).await.unwrap();

@@ -29,6 +29,8 @@ pub struct Readings {
     pub artifact_bytes: u64,
     /// Artifacts held in memory.
     pub artifact_entries: u64,
+    /// How often the schemas of a tool were compiled, in all.
+    pub schemas_compiled: u64,
     /// Execution records that wait for the database.
     pub records_queued: u64,
     /// Execution records that were given up, in all.
@@ -75,6 +77,7 @@ pub(super) struct Levels {
     artifact_evictions: Counter,
     artifact_bytes: Level,
     artifact_entries: Level,
+    schemas_compiled: Counter,
     records_queued: Level,
     records_dropped: Counter,
     database_connections: Level,
@@ -114,6 +117,7 @@ impl Levels {
         registry.register("artifact_evictions", "Artifacts that made room for others", self.artifact_evictions.clone());
         registry.register_with_unit("artifact_cache", "Native code held in memory", bytes(), self.artifact_bytes.clone());
         registry.register("artifact_cache_entries", "Artifacts held in memory", self.artifact_entries.clone());
+        registry.register("schemas_compiled", "Tools whose schemas were compiled", self.schemas_compiled.clone());
         registry.register("records_queued", "Execution records waiting for the database", self.records_queued.clone());
         registry.register("records_dropped", "Execution records given up", self.records_dropped.clone());
         registry.register("database_connections", "Open database connections", self.database_connections.clone());
@@ -154,6 +158,7 @@ impl Levels {
         set_total(&self.artifact_evictions, readings.artifact_evictions);
         self.artifact_bytes.set(readings.artifact_bytes);
         self.artifact_entries.set(readings.artifact_entries);
+        set_total(&self.schemas_compiled, readings.schemas_compiled);
         self.records_queued.set(readings.records_queued);
         set_total(&self.records_dropped, readings.records_dropped);
         self.database_connections.set(readings.database_connections);

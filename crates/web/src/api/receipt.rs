@@ -23,7 +23,7 @@ pub(crate) struct ReceiptView {
     /// CPU time in microseconds.
     #[schema(example = 97)]
     cpu_us: u64,
-    /// Time in the customer's queue, in microseconds.
+    /// Time before its guest began, in microseconds: in the customer's queue, and until its code was ready where it was not in memory.
     #[schema(example = 3)]
     queue_us: u64,
     /// Operations that it asked of the host.
