@@ -42,6 +42,9 @@ use crate::{
     uses::{self, Uses},
 };
 
+/// What is said of the file of calls that are owed.
+const UNUSABLE_OWED_CALLS: &str = "cannot use the file of calls that are owed (owed-calls in the data directory)";
+
 /// Calls that are interrupted have nothing more to wait for: this is for a machine that is slow.
 const INTERRUPT_MAX: Duration = Duration::from_secs(2);
 
@@ -194,10 +197,8 @@ impl App {
         let (records, writing) =
             Records::start(pool.clone(), settings.node, Arc::clone(&clock), settings.records_waiting_max, stop_records.clone());
         let outage = Arc::new(Outage::new(pool.presence().clone(), settings.limits.database_away_calls));
-        let quotas =
-            Quotas::open(pool.clone(), Arc::clone(&outage), settings.owed_calls.as_deref(), clock.now()).map_err(|error| {
-                AppError::internal("cannot use the file of calls that are owed (owed-calls in the data directory)", error)
-            })?;
+        let quotas = Quotas::open(pool.clone(), Arc::clone(&outage), settings.owed_calls.as_deref(), clock.now());
+        let quotas = quotas.map_err(|error| AppError::internal(UNUSABLE_OWED_CALLS, error))?;
         let app = Arc::new(Self {
             quotas,
             uses: Uses::default(),

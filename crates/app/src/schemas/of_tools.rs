@@ -90,15 +90,13 @@ pub(crate) async fn load(app: &App, tool: &ServedTool) -> Result<(ToolSchemas, D
     let usable = |compiled: Compiled| {
         compiled.map_err(|error| AppError::internal(format!("cannot use the schemas of version {}", tool.version_id), error))
     };
-    match app.schemas.kept.get(&tool.version_id) {
-        Some(kept) => Ok((usable(kept)?, Duration::ZERO)),
-        None => {
-            let began = Instant::now();
-            // On the heap: every call carries this future, and few need it.
-            let compiled = Box::pin(app.schemas.compile(&app.preparations, tool)).await?;
-            Ok((usable(compiled)?, began.elapsed()))
-        }
+    if let Some(kept) = app.schemas.kept.get(&tool.version_id) {
+        return Ok((usable(kept)?, Duration::ZERO));
     }
+    let began = Instant::now();
+    // On the heap: every call carries this future, and few need it.
+    let compiled = Box::pin(app.schemas.compile(&app.preparations, tool)).await?;
+    Ok((usable(compiled)?, began.elapsed()))
 }
 
 impl fmt::Debug for KeptSchemas {
