@@ -101,8 +101,9 @@ impl<F: Future + Unpin> Future for InTurn<F> {
             return Poll::Pending;
         }
         let before = guest.cpu();
-        slice::fit(before);
+        let slices = slice::fit(before);
         let polled = Pin::new(&mut *guest).poll(&mut Context::from_waker(waker));
+        drop(slices);
         let used = guest.cpu().saturating_sub(before);
 
         let next = {
