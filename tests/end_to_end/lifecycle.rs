@@ -1,13 +1,19 @@
 //! Starts, stops, and what is left of them.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::{
     api::{adder, sleeper},
-    processes::{descendants, descriptors, naming, wait_until_gone, wait_until_none_names},
+    processes::{command_line, descendants, descriptors, naming, wait_until_gone, wait_until_none_names},
     program::Home,
 };
 
@@ -173,6 +179,69 @@ async fn builds_and_calls_leave_no_descriptor_and_no_child() {
     // A connection of the pool and the database process behind it may come or go; a leak would be 80 of each.
     assert!(open_after < open + 40, "{open} descriptors became {open_after}");
     assert!(children_after < children + 16, "{children} children became {children_after}");
+}
+
+/// The fifth start in a directory finds and opens what the second one did.
+#[tokio::test(flavor = "multi_thread")]
+async fn repeated_starts_leave_no_descriptor_no_file_and_no_process() {
+    let home = Home::new();
+    let mut starts = Vec::new();
+    for _ in 0..5 {
+        let program = home.serve().await;
+        let children = descendants(program.id());
+        starts.push((files_but_the_databases(home.path()), descriptors(program.id()), children.len()));
+        assert!(program.stop(Signal::TERM).await.success());
+        wait_until_gone(&children, Duration::from_secs(5)).await;
+    }
+
+    let [_, (files, open, children), .., (files_after, open_after, children_after)] = &starts[..] else { panic!("{starts:?}") };
+    assert_eq!(files, files_after);
+    // Connections of the pool come and go, with a process of the database each; the program itself starts anew.
+    assert!(open_after < &(open + 8), "{open} descriptors became {open_after}");
+    assert!(children_after < &(children + 8), "{children} children became {children_after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_are_killed_and_started_again_leave_no_descriptor() {
+    let home = Home::new();
+    let program = home.serve().await;
+    let owner = program.customer("enterprise").await;
+    owner.create_server("steady").await;
+    let mut open = Vec::new();
+    for number in 0..30 {
+        let children = descendants(program.id());
+        let workers: HashSet<_> =
+            children.into_iter().filter(|child| command_line(child.id).contains("compile-worker")).collect();
+        assert!(!workers.is_empty());
+        for worker in &workers {
+            // One that ends by itself meanwhile is gone as well.
+            let _ = kill_process(Pid::from_raw(i32::try_from(worker.id).unwrap()).unwrap(), Signal::KILL);
+        }
+        wait_until_gone(&workers, Duration::from_secs(5)).await;
+        owner.put_tool("steady", "add", &adder("add", number)).await;
+        open.push(descriptors(program.id()));
+    }
+
+    // A worker has a pipe each way and one for its errors: a leak would be sixty at least.
+    let (least, last) = (open[5..10].iter().min().unwrap(), open.last().unwrap());
+    assert!(last < &(least + 30), "{open:?}");
+}
+
+/// What is below a directory, of the database's own only where they are.
+fn files_but_the_databases(path: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if entry.file_type().unwrap().is_dir() && !path.join("PG_VERSION").exists() {
+                folders.push(path);
+            } else {
+                found.insert(path);
+            }
+        }
+    }
+    found
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,6 +82,7 @@ fn running() -> impl Iterator<Item = (Process, u32)> {
     })
 }
 
-fn command_line(id: u32) -> String {
+/// The command line of a process; empty if there is none.
+pub(crate) fn command_line(id: u32) -> String {
     fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default().replace('\0', " ")
 }

@@ -130,3 +130,68 @@ impl RunningCall {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call() -> RunningCall {
+        RunningCall::new(CallFacts {
+            call: CallId::new(),
+            request: RequestId::new(),
+            customer: CustomerId::new(),
+            api_key: None,
+            authorization: None,
+            user: None,
+            sign_in: None,
+            client: None,
+            server: ServerId::new(),
+            slug: "weather".parse().unwrap(),
+            tool: "forecast".parse().unwrap(),
+            version: VersionId::new(),
+            digest: Digest::of(b"forecast"),
+            queued_at: DateTime::UNIX_EPOCH,
+        })
+    }
+
+    fn progress(done: f64) -> Progress {
+        Progress { progress: done, total: None, message: None }
+    }
+
+    #[test]
+    fn a_row_is_written_once_a_second_at_most_and_only_if_something_changed() {
+        let call = call();
+        let at = |ms| call.began + Duration::from_millis(ms);
+        call.set_progress(&progress(0.0));
+        assert!(!call.is_due(at(999)), "a short call has no row while it runs");
+        assert!(call.is_due(at(1_000)));
+        call.set_written(at(1_000), &call.snapshot());
+
+        let mut written = Vec::new();
+        // It says something a thousand times a second for three seconds, and then the same for three more.
+        for ms in 1_001..7_000_u32 {
+            call.set_progress(&progress(f64::from(ms.min(4_000))));
+            if call.is_due(at(ms.into())) {
+                call.set_written(at(ms.into()), &call.snapshot());
+                written.push(ms);
+            }
+        }
+
+        assert_eq!(written, [2_000, 3_000, 4_000]);
+    }
+
+    #[test]
+    fn what_changes_while_the_row_is_written_is_written_next() {
+        let call = call();
+        let at = |ms| call.began + Duration::from_millis(ms);
+        call.set_progress(&progress(1.0));
+        let before = call.snapshot();
+        call.set_progress(&progress(2.0));
+
+        call.set_written(at(1_000), &before);
+
+        assert!(call.is_due(at(2_000)));
+        call.set_written(at(2_000), &call.snapshot());
+        assert!(!call.is_due(at(9_000)));
+    }
+}
