@@ -269,8 +269,16 @@ async fn duplicate_ids(world: Arc<World>) -> Verdict {
         must(own, || format!("call {is} was answered {}", answer.brief()))?;
     }
     tenant.is_charged("success").await?;
-    let records = tenant.api().get("/api/v1/executions?status=success").await?.expect(200)?.json();
-    let count = records["items"].as_array().map_or(0, Vec::len);
+    let mut count = 0;
+    // Records are written behind the calls.
+    for _ in 0..50 {
+        let records = tenant.api().get("/api/v1/executions?status=success").await?.expect(200)?.json();
+        count = records["items"].as_array().map_or(0, Vec::len);
+        if count == 4 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     must(count == 4, || format!("{count} calls are recorded"))?;
     Ok("4 answered, each its own".to_owned())
 }
