@@ -6,7 +6,7 @@ use crate::{
     Effort,
     connection::BenchError,
     endpoint::deploy,
-    load,
+    load::{self, percentile},
     message::call_request,
     server::{Server, directory, program},
 };
@@ -47,13 +47,13 @@ pub(crate) async fn print(effort: Effort, other: &Path) -> Result<(), BenchError
     let ratios = sorted(this.rounds.iter().zip(&other.rounds).map(|(this, other)| this / other));
     for build in &builds {
         let each = sorted(build.rounds.iter().copied());
-        println!("  {:<5}: {:.1} us CPU each in the middle of {} rounds", build.name, at(&each, 0.5), each.len());
+        println!("  {:<5}: {:.1} us CPU each in the middle of {} rounds", build.name, percentile(&each, 0.5), each.len());
     }
     println!(
         "  this against the other: {:.2} times ({:.2} to {:.2} in the middle half)",
-        at(&ratios, 0.5),
-        at(&ratios, 0.25),
-        at(&ratios, 0.75)
+        percentile(&ratios, 0.5),
+        percentile(&ratios, 0.25),
+        percentile(&ratios, 0.75)
     );
     println!("  wanted: 1.1 times at most");
     Ok(())
@@ -86,11 +86,4 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values
-}
-
-/// The value that `share` (0 to 1) of the sorted values stay within.
-fn at(sorted: &[f64], share: f64) -> f64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index below the length of a slice")]
-    let index = ((sorted.len().saturating_sub(1)) as f64 * share).round() as usize;
-    sorted.get(index).copied().unwrap_or_default()
 }

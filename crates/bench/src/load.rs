@@ -67,7 +67,7 @@ impl Load {
 
 /// The value that `share` (0 to 1) of the sorted values stay within.
 #[must_use]
-pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
+pub fn percentile<T: Copy + Default>(sorted: &[T], share: f64) -> T {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index below the length of a slice")]
     let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
     sorted.get(index).copied().unwrap_or_default()
