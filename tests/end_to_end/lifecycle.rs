@@ -223,8 +223,8 @@ async fn workers_that_are_killed_and_started_again_leave_no_descriptor() {
     }
 
     // A worker has a pipe each way and one for its errors: a leak would be sixty at least.
-    let (least, last) = (open[5..10].iter().min().unwrap(), open.last().unwrap());
-    assert!(last < &(least + 30), "{open:?}");
+    let (early, late) = (open[5..10].iter().min().unwrap(), open.last().unwrap());
+    assert!(late < &(early + 30), "{open:?}");
 }
 
 /// What is below a directory, of the database's own only where they are.

@@ -13,9 +13,9 @@ use crate::{
 
 /// What the guest is written in.
 #[derive(Clone, Copy)]
-pub(crate) enum Code {
+pub(crate) enum Code<'a> {
     /// The body of `run(input, ctx)`, in JavaScript.
-    JavaScript(&'static str),
+    JavaScript(&'a str),
     /// The fields of a core module whose `run` answers a number, in the text format.
     Core(&'static str),
     /// A component in the text format, with a function `run`.
@@ -40,7 +40,7 @@ pub(crate) fn case(
     paragraph: &'static str,
     name: &'static str,
     expected: &'static str,
-    code: Code,
+    code: Code<'static>,
     limits: fn() -> Value,
     end: End,
 ) -> Case {
@@ -80,7 +80,7 @@ export default tool({{
 }
 
 /// Builds and releases the guest as the tool `attack` of a server of its own; the slug.
-pub(crate) async fn deploy(world: &World, tenant: &Tenant, code: Code) -> Result<String, Miss> {
+pub(crate) async fn deploy(world: &World, tenant: &Tenant, code: Code<'_>) -> Result<String, Miss> {
     let slug = world.name();
     tenant.create_server(&slug).await?;
     match code {
@@ -152,7 +152,7 @@ pub(crate) async fn refused(world: Arc<World>, component: String) -> Verdict {
 }
 
 /// Deploys the guest for a new customer and calls it once.
-pub(crate) async fn call_once(world: Arc<World>, code: Code, limits: Value, end: End) -> Verdict {
+pub(crate) async fn call_once(world: Arc<World>, code: Code<'_>, limits: Value, end: End) -> Verdict {
     let tenant = world.tenant(&limits).await?;
     let slug = deploy(&world, &tenant, code).await?;
     let answer = tenant.api().call(&slug, "attack", &json!({})).await?;

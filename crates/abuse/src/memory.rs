@@ -109,7 +109,7 @@ fn many_instances() -> String {
 }
 
 /// Calls one after the other and at one time.
-async fn stale(world: Arc<World>, code: Code) -> Verdict {
+async fn stale(world: Arc<World>, code: Code<'_>) -> Verdict {
     let tenant = world.tenant(&json!({"concurrent_calls_max": 8})).await?;
     let slug = deploy(&world, &tenant, code).await?;
     for _ in 0..8 {

@@ -108,8 +108,8 @@ async fn crowd(world: Arc<World>) -> Verdict {
 
 async fn stampede(world: Arc<World>) -> Verdict {
     let tenant = world.tenant(&json!({"concurrent_calls_max": 64, "queue_wait_ms_max": 10_000})).await?;
-    // A tool that is like no other: nobody has called it before.
-    let slug = deploy(&world, &tenant, JavaScript("return { is: 42, of: 'a stampede' };")).await?;
+    // A tool that is like no other, also when the case is tried again: nobody has called it before.
+    let slug = deploy(&world, &tenant, JavaScript(&format!("return {{ is: 42, of: '{}' }};", world.name()))).await?;
     let (api, none) = (tenant.api(), json!({}));
     let missed = world.server().level("artifact_misses_total").await?;
     let answers = join_all((0..STAMPEDE).map(|_| api.call(&slug, "attack", &none))).await;

@@ -6,7 +6,7 @@ use std::{
     hash::Hash,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -26,7 +26,8 @@ use crate::{AppError, limits::Outage};
 /// it is only while the database is away, so that released tools go on answering.
 pub(crate) struct Snapshots<K, V> {
     kept: Cache<K, Arc<Entry<V>>>,
-    loads: Mutex<HashMap<K, Arc<Load<V>>>>,
+    /// The newest of each key. One that is not here is not kept when it ends.
+    loads: Mutex<HashMap<K, Current<V>>>,
     /// Goes up when everything becomes doubtful.
     generation: AtomicU64,
     outage: Arc<Outage>,
@@ -61,9 +62,17 @@ struct Entry<V> {
 struct Load<V> {
     value: OnceCell<V>,
     generation: u64,
-    /// The key was dropped since it began: its value is for those who wait already, and is not kept.
-    stale: AtomicBool,
 }
+
+/// A read that is kept when it ends, unless what it read is among what changed since it began.
+struct Current<V> {
+    load: Arc<Load<V>>,
+    /// Once there is one, the read is for those who wait already: whoever comes begins another.
+    changes: Vec<Change<V>>,
+}
+
+/// Whether a value is among what changed.
+type Change<V> = Arc<dyn Fn(&V) -> bool + Send + Sync>;
 
 impl<K, V> Snapshots<K, V>
 where
@@ -122,8 +131,7 @@ where
         kept: Option<Arc<Entry<V>>>,
         read: impl Future<Output = Result<V, AppError>>,
     ) -> Result<V, AppError> {
-        let load = Arc::clone(self.loads().entry(key.clone()).or_insert_with(|| Arc::new(Load::new(self.generation()))));
-        let waiter = Waiter { snapshots: self, key, load };
+        let waiter = Waiter { snapshots: self, key, load: self.current_load(key) };
         let reading = waiter.load.value.get_or_try_init(|| read);
         match (self.outage.while_there(reading).await, kept) {
             (Ok(value), _) => Ok(value.clone()),
@@ -136,20 +144,30 @@ where
         }
     }
 
+    /// The read of `key` to wait for: the one under way, or a new one.
+    fn current_load(&self, key: &K) -> Arc<Load<V>> {
+        let mut loads = self.loads();
+        if let Some(current) = loads.get(key).filter(|current| current.changes.is_empty()) {
+            return Arc::clone(&current.load);
+        }
+        let load = Arc::new(Load { value: OnceCell::new(), generation: self.generation() });
+        loads.insert(key.clone(), Current { load: Arc::clone(&load), changes: Vec::new() });
+        load
+    }
+
     /// Forgets the value of `key`.
     pub(crate) fn drop_one(&self, key: &K) {
         let mut loads = self.loads();
-        if let Some(load) = loads.remove(key) {
-            load.set_stale();
-        }
+        loads.remove(key);
         self.kept.invalidate(key);
     }
 
     /// Forgets the values that `is_changed` points out.
     pub(crate) fn drop_where(&self, is_changed: impl Fn(&V) -> bool + Send + Sync + 'static) {
+        let is_changed = Arc::new(is_changed);
         let mut loads = self.loads();
-        // What they will read is not known.
-        loads.drain().for_each(|(_, load)| load.set_stale());
+        // What they will read is not known yet.
+        loads.values_mut().for_each(|current| current.changes.push(Arc::clone(&is_changed) as Change<V>));
         if let Err(error) = self.kept.invalidate_entries_if(move |_, entry| is_changed(&entry.value)) {
             tracing::error!(%error, "cannot drop what changed: dropping everything");
             self.kept.invalidate_all();
@@ -159,7 +177,7 @@ where
     /// Uses nothing any more without reading it again, unless the database is away.
     pub(crate) fn doubt_all(&self) {
         let mut loads = self.loads();
-        loads.drain().for_each(|(_, load)| load.set_stale());
+        loads.clear();
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -174,12 +192,18 @@ where
         self.generation.load(Ordering::Relaxed)
     }
 
-    fn loads(&self) -> MutexGuard<'_, HashMap<K, Arc<Load<V>>>> {
+    fn loads(&self) -> MutexGuard<'_, HashMap<K, Current<V>>> {
         self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<V> Entry<V> {
+    /// A value that was read a moment ago, by a read that began in `generation`.
+    fn new(value: V, generation: u64) -> Self {
+        let (believed_in, believed_ms) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { value, generation, read_at: Instant::now(), believed_in, believed_ms }
+    }
+
     fn is_believed(&self, generation: u64, age: Duration) -> bool {
         self.believed_in.load(Ordering::Relaxed) == generation
             && age < Duration::from_millis(self.believed_ms.load(Ordering::Relaxed))
@@ -214,34 +238,18 @@ where
 {
     fn drop(&mut self) {
         let mut loads = self.snapshots.loads();
-        let current = loads.get(self.key).is_some_and(|current| Arc::ptr_eq(current, &self.load));
-        if !current || self.load.stale.load(Ordering::Relaxed) {
+        let Some(current) = loads.get(self.key).filter(|current| Arc::ptr_eq(&current.load, &self.load)) else {
             return;
-        }
+        };
         if let Some(value) = self.load.value.get() {
-            let entry = Entry {
-                value: value.clone(),
-                generation: self.load.generation,
-                read_at: Instant::now(),
-                believed_in: AtomicU64::new(0),
-                believed_ms: AtomicU64::new(0),
-            };
-            self.snapshots.kept.insert(self.key.clone(), Arc::new(entry));
+            if !current.changes.iter().any(|is_changed| is_changed(value)) {
+                self.snapshots.kept.insert(self.key.clone(), Arc::new(Entry::new(value.clone(), self.load.generation)));
+            }
             loads.remove(self.key);
         } else if Arc::strong_count(&self.load) <= 2 {
             // Only the table and this waiter know of it: nobody else will try the read again.
             loads.remove(self.key);
         }
-    }
-}
-
-impl<V> Load<V> {
-    fn new(generation: u64) -> Self {
-        Self { value: OnceCell::new(), generation, stale: AtomicBool::new(false) }
-    }
-
-    fn set_stale(&self) {
-        self.stale.store(true, Ordering::Relaxed);
     }
 }
 
@@ -255,7 +263,7 @@ impl<K, V> fmt::Debug for Snapshots<K, V> {
 mod tests {
     use std::sync::atomic::AtomicU32;
 
-    use tokio::sync::oneshot;
+    use tokio::{sync::oneshot, task::JoinHandle};
 
     use super::*;
 
@@ -296,28 +304,70 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_read_before_a_drop_is_not_kept_though_the_read_ends_after_it() {
+        let drops: [fn(&Snapshots<&str, &str>); 3] =
+            [|kept| kept.drop_one(&"a"), |kept| kept.drop_where(|value| *value == "old"), Snapshots::doubt_all];
+        for drop_it in drops {
+            let snapshots = Arc::new(Snapshots::with_room_for(10, &Arc::default()));
+            let early = SlowRead::begin(&snapshots).await;
+
+            drop_it(&snapshots);
+            let late = snapshots.get(&"a", || async { Ok("new") }).await;
+
+            assert_eq!((early.end("old").await, late.unwrap()), ("old", "new"));
+            assert_eq!(snapshots.get(&"a", || async { Ok("none") }).await.unwrap(), "new");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_read_while_something_else_changes_is_kept_and_what_changed_is_not() {
+        for (value, kept) in [("other", "other"), ("changed", "new")] {
+            let snapshots = Arc::new(Snapshots::with_room_for(10, &Arc::default()));
+            let read = SlowRead::begin(&snapshots).await;
+
+            snapshots.drop_where(|value| *value == "changed");
+            snapshots.drop_where(|value| *value == "nobody");
+
+            assert_eq!(read.end(value).await, value);
+            assert_eq!(snapshots.get(&"a", || async { Ok("new") }).await.unwrap(), kept);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_drop_of_a_key_reaches_a_read_of_it_after_something_else_changed() {
         let snapshots = Arc::new(Snapshots::with_room_for(10, &Arc::default()));
-        let (begun, has_begun) = oneshot::channel();
-        let (finish, may_finish) = oneshot::channel::<()>();
-        let early = tokio::spawn({
-            let snapshots = Arc::clone(&snapshots);
-            async move {
-                let read = || async {
-                    begun.send(()).unwrap();
-                    may_finish.await.unwrap();
-                    Ok("old")
-                };
-                snapshots.get(&"a", read).await
-            }
-        });
-        has_begun.await.unwrap();
+        let read = SlowRead::begin(&snapshots).await;
 
+        snapshots.drop_where(|value| *value == "nobody");
         snapshots.drop_one(&"a");
-        let late = snapshots.get(&"a", || async { Ok("new") }).await;
-        finish.send(()).unwrap();
 
-        assert_eq!((early.await.unwrap().unwrap(), late.unwrap()), ("old", "new"));
-        assert_eq!(snapshots.get(&"a", || async { Ok("none") }).await.unwrap(), "new");
+        assert_eq!(read.end("old").await, "old");
+        assert!(!snapshots.keeps(&"a"));
+    }
+
+    /// A read of `a` that ends when it is told to, with what it is told.
+    struct SlowRead {
+        end: oneshot::Sender<&'static str>,
+        read: JoinHandle<&'static str>,
+    }
+
+    impl SlowRead {
+        async fn begin(snapshots: &Arc<Snapshots<&'static str, &'static str>>) -> Self {
+            let snapshots = Arc::clone(snapshots);
+            let (begun, has_begun) = oneshot::channel();
+            let (end, ended) = oneshot::channel();
+            let read = || async {
+                begun.send(()).unwrap();
+                Ok(ended.await.unwrap())
+            };
+            let read = tokio::spawn(async move { snapshots.get(&"a", read).await.unwrap() });
+            has_begun.await.unwrap();
+            Self { end, read }
+        }
+
+        async fn end(self, value: &'static str) -> &'static str {
+            self.end.send(value).unwrap();
+            self.read.await.unwrap()
+        }
     }
 
     #[tokio::test]
