@@ -114,7 +114,7 @@ operations! {
     Needs::Use => {
         changes: [],
         reads: [
-            FindServed, WatchServed, ComparePinned, ReadWords, CallTool, ReadResource, GetPrompt, Complete, AnswerQuestion
+            LoadServed, WatchServed, ComparePinned, ReadWords, CallTool, ReadResource, GetPrompt, Complete, AnswerQuestion
         ]
     }
 }

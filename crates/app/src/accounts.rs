@@ -28,7 +28,7 @@ pub(crate) use self::{
     authentication::KnownSignIn,
     passkeys::RelyingParty,
     passwords::Passwords,
-    people::{Person, find as find_person},
+    people::{Person, load as load_person},
     secret_token::random_token,
     upstream::Upstreams,
 };

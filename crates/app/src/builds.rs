@@ -69,7 +69,7 @@ async fn build_version(
     name: &ToolName,
     new: NewVersion,
 ) -> Result<Tried, AppError> {
-    let server = servers::find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
+    let server = servers::load_own(&mut *app.pool.acquire().await?, customer, slug).await?;
     let tier = tiers::of_customer(app, customer).await?;
     check_source(&new.source)?;
     new.grants.check(&tier).map_err(grant_error)?;

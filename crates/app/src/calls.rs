@@ -93,7 +93,7 @@ pub async fn call_tool(app: &App, caller: &Caller, slug: &Slug, request: CallReq
     access::require_use(caller, Operation::CallTool)?;
     caller.check_scope(&Scope::McpTool(request.tool.clone()))?;
     let _work = app.begin_work()?;
-    let server = catalogue::find_usable(app, caller, slug).await?;
+    let server = catalogue::load_usable(app, caller, slug).await?;
     let CallRequest { tool: name, arguments, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "tools/call", name: name.as_str(), arguments: &arguments };
     let means = Means::of(app, caller, &server, asking, subject)?;
@@ -119,7 +119,7 @@ pub async fn try_tool(app: &App, caller: &Caller, slug: &Slug, request: TryReque
     };
     limits::admit_try(app, caller).inspect_err(|_| app.metrics.observe_refusal(CallRefusal::Rate))?;
     let (tier, _) = admit(app, caller, customer).await?;
-    let server = catalogue::find_own(app, customer, slug).await?;
+    let server = catalogue::load_own(app, customer, slug).await?;
     let tool = load_version(app, customer, &server, &name, request.version).await?;
     let secrets = CallerSecrets::default();
     let call = Call { caller, customer, tier: &tier, server: &server, tool: &tool, secrets: &secrets, waiter: Waiter::Person };

@@ -109,16 +109,16 @@ pub(crate) struct ToolParts<'a> {
 }
 
 /// What server `slug` serves, which the caller may use: what the lists show.
-pub async fn find(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
-    access::require_use(caller, Operation::FindServed)?;
-    find_usable(app, caller, slug).await
+pub async fn load(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+    access::require_use(caller, Operation::LoadServed)?;
+    load_usable(app, caller, slug).await
 }
 
 /// Watches what server `slug`, which the caller may use, serves from now on, whichever node changes it ([`Watch::changed`]). Refused with
 /// [`AppError::Busy`] when as many watch as may: all of them, those who are no members, the strangers, or those of the same network or person.
 pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, AppError> {
     access::require_use(caller, Operation::WatchServed)?;
-    let server = find_usable(app, caller, slug).await?;
+    let server = load_usable(app, caller, slug).await?;
     let side = Side::of(app, caller, &server).await?;
     let full = |WatchesFull| AppError::Busy { limit: None, retry_after_s: 5 };
     let place = app.memory.watches.add(slug, caller, side).map_err(full)?;
@@ -126,9 +126,9 @@ pub async fn watch(app: &App, caller: &Caller, slug: &Slug) -> Result<Watch, App
     place.watch(app).await
 }
 
-/// As [`find`], for use cases that have asked already.
-pub(crate) async fn find_usable(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
-    let server = match load(app, slug).await {
+/// As [`load`], for use cases that have asked already.
+pub(crate) async fn load_usable(app: &App, caller: &Caller, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+    let server = match load_any(app, slug).await {
         Ok(server) => policies::allow(app, caller, &server).await?.then_some(server),
         Err(AppError::NotFound { .. }) => None,
         Err(error) => return Err(error),
@@ -142,14 +142,14 @@ pub(crate) async fn find_usable(app: &App, caller: &Caller, slug: &Slug) -> Resu
 }
 
 /// What `customer`'s own server serves.
-pub(crate) async fn find_own(app: &App, customer: CustomerId, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
-    let server = load(app, slug).await?;
+pub(crate) async fn load_own(app: &App, customer: CustomerId, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+    let server = load_any(app, slug).await?;
     if server.customer == customer { Ok(server) } else { Err(AppError::not_found("server", slug)) }
 }
 
 /// What the server of this name serves, whosever it is. That there is none is remembered as well, else who may not use a server would tell from
 /// the time of the answer whether there is one (SEC-17).
-pub(crate) async fn load(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
+pub(crate) async fn load_any(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
     if let Some(server) = app.memory.servers.find(slug) {
         return Ok(server);
     }
@@ -193,9 +193,9 @@ async fn read(app: &App, slug: &Slug) -> Result<Arc<ServedServer>, AppError> {
             tool.artifact = tool.artifact.filter(|artifact| artifacts::is_ours(app, &key, artifact));
         }
         let signer = Arc::clone(&app.signer);
-        // To check and digest what hundreds of tools say of themselves takes longer than a thread that serves others may be held.
-        let make = move || Arc::new(ServedServer::new(found, &secrets, &versions, &signer));
-        app.preparations.run(customer, make).await
+        // To read, check and digest what hundreds of tools say of themselves takes longer than a thread that serves others may be held.
+        let make = move || ServedServer::new(found, &secrets, &versions, &signer).map(Arc::new);
+        app.preparations.run(customer, make).await?
     };
     app.memory.servers.get(slug, read).await
 }
@@ -212,7 +212,7 @@ impl ServedServer {
         secrets: &BTreeMap<EnvName, OpenSecret>,
         versions: &[SignedVersion],
         signer: &Signer,
-    ) -> Self {
+    ) -> Result<Self, AppError> {
         let serving::ServedServer {
             id,
             customer,
@@ -231,15 +231,16 @@ impl ServedServer {
         let mut names_from_callers = BTreeSet::new();
         for (name, tool) in tools {
             names_from_callers.extend(tool.grants.from_caller.keys().cloned());
+            let interface = tool.interface.read()?;
             let parts = ToolParts {
                 version_id: tool.version,
                 digest: tool.digest,
                 language: tool.language,
                 export: tool.export,
                 source_digest: tool.source_digest,
-                signed: signer.check(versions.get(&tool.version).copied(), &tool.grants, &tool.interface),
+                signed: signer.check(versions.get(&tool.version).copied(), &tool.grants, &interface),
                 artifact: tool.artifact.map(|artifact| artifact.digest),
-                interface: tool.interface,
+                interface,
                 grants: &tool.grants,
                 environment: &environment,
                 customer,
@@ -247,7 +248,7 @@ impl ServedServer {
             };
             ready.insert(name, Arc::new(ServedTool::new(parts)));
         }
-        Self {
+        Ok(Self {
             server_id: id,
             slug,
             words: ServerWords { title, description },
@@ -258,7 +259,7 @@ impl ServedServer {
             customer,
             environment,
             names_from_callers,
-        }
+        })
     }
 }
 

@@ -68,7 +68,7 @@ impl From<ClientDocumentError> for ClientError {
 const USE_WRITTEN_EVERY: TimeDelta = TimeDelta::days(1);
 
 /// The client that names itself so.
-pub async fn find(app: &App, id: &ClientId) -> Result<Arc<Client>, ClientError> {
+pub async fn load(app: &App, id: &ClientId) -> Result<Arc<Client>, ClientError> {
     match id {
         ClientId::Document(url) => {
             let document = client_documents::fetch(app, url).await?;
@@ -81,7 +81,7 @@ pub async fn find(app: &App, id: &ClientId) -> Result<Arc<Client>, ClientError> 
 /// The client that shows this of itself, if it is right.
 pub async fn authenticate(app: &App, shown: &ClientAuthentication) -> Result<Authenticated, TokenFault> {
     let refused = |description: &str| TokenFault::new(TokenErrorCode::InvalidClient, description);
-    let client = match find(app, shown.client_id()).await {
+    let client = match load(app, shown.client_id()).await {
         Ok(client) => client,
         Err(ClientError::App(error)) => return Err(error.into()),
         Err(ClientError::Document(error)) => return Err(error.into()),

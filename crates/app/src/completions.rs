@@ -56,9 +56,9 @@ pub async fn complete(
     access::require_use(caller, Operation::Complete)?;
     caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
-    let server = catalogue::find_usable(app, caller, slug).await?;
+    let server = catalogue::load_usable(app, caller, slug).await?;
     let CompleteRequest { subject, argument, value, context, request_id, cancelled, secrets } = request;
-    let tool = find(&server, &subject)?;
+    let tool = resolve(&server, &subject)?;
     pins::check(app, caller, &server, tool).await?;
     check_argument(tool, &argument)?;
     if !tool.interface.completes.contains(&argument) {
@@ -74,7 +74,7 @@ pub async fn complete(
     Answered::read(answer).map(Some)
 }
 
-fn find<'a>(server: &'a ServedServer, subject: &Subject) -> Result<&'a Arc<ServedTool>, AppError> {
+fn resolve<'a>(server: &'a ServedServer, subject: &Subject) -> Result<&'a Arc<ServedTool>, AppError> {
     match subject {
         Subject::Prompt(name) => server.offers.prompts.get(name).ok_or_else(|| AppError::not_found("prompt", name)),
         Subject::Resource(uri) => server

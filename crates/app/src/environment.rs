@@ -14,7 +14,7 @@ use crate::{
     access::{self, Operation},
     audit::About,
     secrets,
-    servers::find_own,
+    servers::load_own,
 };
 
 /// What a name is set to.
@@ -52,7 +52,7 @@ pub async fn put(app: &App, caller: &Caller, slug: &Slug, name: EnvName, new: Ne
     let (customer, intent) = access::require_customer_change(caller, Operation::PutEnvironment)?;
     let updated_at = app.clock.now();
     let mut deed = intent.begin(app).await?;
-    let server = find_own(&mut deed, customer, slug).await?.id;
+    let server = load_own(&mut deed, customer, slug).await?.id;
     // The name alone: values may be private as well.
     let about = About::a("environment").id(server.as_uuid()).named(&format!("{slug}/{name}"));
     let (kept, about) = match new {
@@ -79,7 +79,7 @@ pub async fn put(app: &App, caller: &Caller, slug: &Slug, name: EnvName, new: Ne
 pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -> Result<Page<EnvView>, AppError> {
     let customer = access::require_customer(caller, Operation::ListEnvironment)?;
     let mut connection = app.pool.acquire().await?;
-    let server = find_own(&mut connection, customer, slug).await?;
+    let server = load_own(&mut connection, customer, slug).await?;
     let after = page.after()?;
     let found = store::environment::list(&mut connection, customer, server.id, after.as_ref(), page.fetch_max()).await?;
     Ok(page.page(found, |value| value.name.clone()).map(EnvView::from))
@@ -89,7 +89,7 @@ pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -
 pub async fn load(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> Result<EnvView, AppError> {
     let customer = access::require_customer(caller, Operation::LoadEnvironment)?;
     let mut connection = app.pool.acquire().await?;
-    let server = find_own(&mut connection, customer, slug).await?;
+    let server = load_own(&mut connection, customer, slug).await?;
     let found = store::environment::find(&mut connection, customer, server.id, name).await?;
     found.map(EnvView::from).ok_or_else(|| AppError::not_found("environment value", name))
 }
@@ -98,7 +98,7 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> Re
 pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &EnvName) -> Result<(), AppError> {
     let (customer, intent) = access::require_customer_change(caller, Operation::DeleteEnvironment)?;
     let mut deed = intent.begin(app).await?;
-    let server = find_own(&mut deed, customer, slug).await?.id;
+    let server = load_own(&mut deed, customer, slug).await?.id;
     if !store::environment::delete(&mut deed, customer, server, name).await? {
         return Err(AppError::not_found("environment value", name));
     }

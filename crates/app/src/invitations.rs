@@ -92,7 +92,7 @@ pub async fn revoke(app: &App, caller: &Caller, invitation: InvitationId) -> Res
 }
 
 /// The invitation that a link's token is of. One that was used, taken back or has expired is none.
-pub async fn find(app: &App, token: &str) -> Result<OpenInvitation, AccountError> {
+pub async fn load(app: &App, token: &str) -> Result<OpenInvitation, AccountError> {
     access::require(&Caller::of(Who::Anyone), Operation::FindInvitation)?;
     let digest = SecretToken::digest_of(token).ok_or(AccountError::InvitationGone)?;
     let found = store::invitations::find_open(&mut *app.pool.acquire().await?, &digest, app.clock.now()).await?;
@@ -103,8 +103,8 @@ pub async fn find(app: &App, token: &str) -> Result<OpenInvitation, AccountError
 /// Makes whoever is signed in a member, as the link says.
 pub async fn accept(app: &App, caller: &Caller, token: &str) -> Result<OpenInvitation, AccountError> {
     let (person, intent) = access::require_person_change(caller, Operation::AcceptInvitation)?;
-    let known = accounts::find_person(app, person.user).await?;
-    let invitation = find_for(app, token, &known.email).await?;
+    let known = accounts::load_person(app, person.user).await?;
+    let invitation = load_for(app, token, &known.email).await?;
     let mut deed = intent.begin(app).await?;
     use_up(&mut deed, &invitation, person.user, app.clock.now()).await?;
     let InvitationView { invitation_id, customer_id, role, .. } = &invitation.invitation;
@@ -115,8 +115,8 @@ pub async fn accept(app: &App, caller: &Caller, token: &str) -> Result<OpenInvit
 }
 
 /// The invitation that a link's token is of, if it is for whoever has this address.
-pub(crate) async fn find_for(app: &App, token: &str, email: &EmailAddress) -> Result<OpenInvitation, AccountError> {
-    let found = find(app, token).await?;
+pub(crate) async fn load_for(app: &App, token: &str, email: &EmailAddress) -> Result<OpenInvitation, AccountError> {
+    let found = load(app, token).await?;
     match &found.invitation.email {
         Some(invited) if invited != email => Err(AccountError::InvitationForAnother(invited.clone())),
         _ => Ok(found),

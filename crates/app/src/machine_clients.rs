@@ -66,7 +66,7 @@ pub async fn create(app: &App, caller: &Caller, new: NewMachineClient) -> Result
     let scopes = scopes_for(scope.as_deref(), &audience)?;
     let secret = if metadata.needs_secret() { Some(Secret::from_random(random()?)) } else { None };
     let mut deed = intent.begin(app).await?;
-    let audience = find_audience(&mut deed, customer, audience).await?;
+    let audience = load_audience(&mut deed, customer, audience).await?;
     let machine = Machine { customer, audience, scopes };
     let client = store::clients::Client {
         key: ClientKey::new(),
@@ -152,7 +152,7 @@ fn audience_of(audience: &MachineAudience) -> String {
     }
 }
 
-async fn find_audience(
+async fn load_audience(
     connection: &mut PgConnection,
     customer: CustomerId,
     audience: NewAudience,
@@ -160,7 +160,7 @@ async fn find_audience(
     Ok(match audience {
         NewAudience::Management(role) => MachineAudience::Management(role),
         NewAudience::Server(slug) => {
-            let server = servers::find_own(connection, customer, &slug).await?;
+            let server = servers::load_own(connection, customer, &slug).await?;
             MachineAudience::Server { id: server.id, slug: server.slug }
         }
     })

@@ -126,7 +126,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<PinnedServer, AppError> {
     let customer = access::require_customer(caller, Operation::ListPins)?;
-    let server = catalogue::find_own(app, customer, slug).await?;
+    let server = catalogue::load_own(app, customer, slug).await?;
     let api_key = find_key(app, customer, api_key, caller).await?;
     let pins = read(app, PinHolder::ApiKey(api_key), server.server_id).await?;
     show(app, &server, &pins, page, |_, _| true).await
@@ -141,7 +141,7 @@ pub async fn accept(
     acceptance: Acceptance,
 ) -> Result<PinView, AppError> {
     let (customer, intent) = access::require_customer_change(caller, Operation::AcceptDefinition)?;
-    let server = catalogue::find_own(app, customer, slug).await?;
+    let server = catalogue::load_own(app, customer, slug).await?;
     let tool = server.offers.find(name).ok_or_else(|| AppError::not_found("tool", name))?;
     let api_key = find_key(app, customer, acceptance.api_key, caller).await?;
     let looked_at =

@@ -39,7 +39,7 @@ pub(crate) async fn allow_user(app: &App, server: &ServedServer, user: UserId) -
 
 /// The server of this name, if there is one that `user` may let clients use.
 pub(crate) async fn find_server(app: &App, slug: &Slug, user: UserId) -> Result<Option<Arc<ServedServer>>, AppError> {
-    match catalogue::load(app, slug).await {
+    match catalogue::load_any(app, slug).await {
         Ok(server) => Ok(allow_user(app, &server, user).await?.then_some(server)),
         Err(AppError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -54,7 +54,7 @@ pub(crate) async fn allow_authorization(app: &App, authorization: &Authorization
         Subject::Customer(customer) => Ok(role(app, customer, given.user).await?.is_some()),
         Subject::Server(id) => {
             let Some(slug) = slug_of(app, &authorization.resource) else { return Ok(false) };
-            match catalogue::load(app, &slug).await {
+            match catalogue::load_any(app, &slug).await {
                 Ok(server) => Ok(server.server_id == id && allow_user(app, &server, given.user).await?),
                 Err(AppError::NotFound { .. }) => Ok(false),
                 Err(error) => Err(error),
@@ -70,7 +70,7 @@ pub(crate) async fn role(app: &App, customer: CustomerId, user: UserId) -> Resul
 
 /// The person, unless they are gone or disabled.
 pub(crate) async fn person(app: &App, user: UserId) -> Result<Option<Arc<Person>>, AppError> {
-    match accounts::find_person(app, user).await {
+    match accounts::load_person(app, user).await {
         Ok(person) => Ok(Some(person)),
         Err(AppError::Unauthenticated) => Ok(None),
         Err(error) => Err(error),

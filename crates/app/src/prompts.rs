@@ -39,7 +39,7 @@ pub async fn get(app: &App, caller: &Caller, slug: &Slug, request: GetRequest) -
     access::require_use(caller, Operation::GetPrompt)?;
     caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
-    let server = catalogue::find_usable(app, caller, slug).await?;
+    let server = catalogue::load_usable(app, caller, slug).await?;
     let GetRequest { prompt, arguments, request_id, reports, cancelled, asking, secrets } = request;
     let given = Value::Object(arguments);
     let subject = Subject { method: "prompts/get", name: prompt.as_str(), arguments: &given };

@@ -5,9 +5,10 @@ mod uris;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{CustomerId, ReleaseId, Slug, ToolInterface, ToolName, VersionId};
+use domain::{CustomerId, ReleaseId, Slug, ToolName, VersionId};
 use store::{
-    PgConnection,
+    PgConnection, StoreError,
+    interfaces::{self, InterfaceText},
     releases::{NewRelease, Release},
     servers::Server,
 };
@@ -16,9 +17,13 @@ use crate::{
     App, AppError, Caller, Page, PageRequest,
     access::{self, Operation},
     audit::About,
-    servers::{self, find_own},
+    servers::{self, load_own},
     versions,
 };
+
+/// Of all that the tools of a release say of themselves, as JSON: every client reads that whole, and a node keeps it in memory as several times
+/// as much. Two hundred tools have 40 KiB each.
+pub const INTERFACES_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// A release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +41,8 @@ pub struct ReleaseView {
 }
 
 /// Makes a release and serves it: of `tools`, or else of the newest version of each tool of the server. All or nothing; without any
-/// tool, the server serves an empty list. Two resources that one URI would lead to are refused.
+/// tool, the server serves an empty list. Refused are two resources that one URI would lead to, and tools that say more of themselves
+/// together than [`INTERFACES_BYTES_MAX`].
 pub async fn create(
     app: &App,
     caller: &Caller,
@@ -45,12 +51,12 @@ pub async fn create(
 ) -> Result<ReleaseView, AppError> {
     let (customer, intent) = access::require_customer_change(caller, Operation::CreateRelease)?;
     let mut deed = intent.begin(app).await?;
-    let server = find_own(&mut deed, customer, slug).await?;
+    let server = load_own(&mut deed, customer, slug).await?;
     let tools = match tools {
         Some(tools) => tools,
         None => store::versions::list_newest_of_server(&mut deed, customer, server.id).await?,
     };
-    check_uris(&mut deed, customer, &tools).await?;
+    check_interfaces(&mut deed, customer, &tools).await?;
     let release = NewRelease { id: ReleaseId::new(), tools, created_at: app.clock.now() };
     if !store::releases::insert(&mut deed, customer, server.id, &release).await? {
         return Err(AppError::not_found("server", slug));
@@ -71,7 +77,7 @@ pub async fn create(
 pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -> Result<Page<ReleaseView>, AppError> {
     let customer = access::require_customer(caller, Operation::ListReleases)?;
     let mut connection = app.pool.acquire().await?;
-    let server = find_own(&mut connection, customer, slug).await?;
+    let server = load_own(&mut connection, customer, slug).await?;
     let found = store::releases::list(&mut connection, customer, server.id, page.after()?, page.fetch_max()).await?;
     Ok(page.page(found, |release| release.id).map(|release| view(app, slug, release)))
 }
@@ -80,7 +86,7 @@ pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -
 pub async fn load(app: &App, caller: &Caller, slug: &Slug, release: ReleaseId) -> Result<ReleaseView, AppError> {
     let customer = access::require_customer(caller, Operation::LoadRelease)?;
     let mut connection = app.pool.acquire().await?;
-    let server = find_own(&mut connection, customer, slug).await?;
+    let server = load_own(&mut connection, customer, slug).await?;
     let found = store::releases::find(&mut connection, customer, server.id, release).await?;
     found.map(|release| view(app, slug, release)).ok_or_else(|| AppError::not_found("release", release))
 }
@@ -89,7 +95,7 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug, release: ReleaseId) -
 pub async fn roll_back(app: &App, caller: &Caller, slug: &Slug, release: ReleaseId) -> Result<ReleaseView, AppError> {
     let (customer, intent) = access::require_customer_change(caller, Operation::RollBack)?;
     let mut deed = intent.begin(app).await?;
-    let server = find_own(&mut deed, customer, slug).await?;
+    let server = load_own(&mut deed, customer, slug).await?;
     let missing = || AppError::not_found("release", release);
     if !store::releases::set_current(&mut deed, customer, server.id, release).await? {
         return Err(missing());
@@ -108,16 +114,37 @@ fn about(server: &Server, release: ReleaseId, tools: &BTreeMap<ToolName, Version
 }
 
 /// A version that the customer does not have is found out when the release is written.
-async fn check_uris(
+async fn check_interfaces(
     connection: &mut PgConnection,
     customer: CustomerId,
     tools: &BTreeMap<ToolName, VersionId>,
 ) -> Result<(), AppError> {
     let versions: Vec<VersionId> = tools.values().copied().collect();
-    let found = store::versions::list_by_ids(connection, customer, &versions).await?;
-    let interfaces: Vec<ToolInterface> = found.into_iter().map(|version| version.interface).collect();
-    let checked = tokio::task::spawn_blocking(move || uris::check(&interfaces)).await;
+    check_sizes(&interfaces::list_sizes(connection, customer, &versions).await?)?;
+    let found = interfaces::list(connection, customer, &versions).await?;
+    let check = move || {
+        let read: Result<Vec<_>, StoreError> = found.iter().map(InterfaceText::read).collect();
+        uris::check(&read?)
+    };
+    let checked = tokio::task::spawn_blocking(check).await;
     checked.map_err(|error| AppError::internal("checking the URIs of a release broke off", error))?
+}
+
+/// Of what the tools say of themselves, the largest first.
+fn check_sizes(sizes: &[(ToolName, u64)]) -> Result<(), AppError> {
+    let bytes: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
+    if bytes <= INTERFACES_BYTES_MAX {
+        return Ok(());
+    }
+    let largest: Vec<String> = sizes.iter().take(3).map(|(name, bytes)| format!("`{name}` ({bytes})")).collect();
+    Err(AppError::Conflict {
+        message: format!(
+            "the descriptions, schemas and examples of the release's tools are {bytes} bytes of JSON together, and may be \
+             {INTERFACES_BYTES_MAX} (release_interfaces_bytes_max): clients read them all. Shorten them, or share the tools among \
+             servers. The largest: {}",
+            largest.join(", ")
+        ),
+    })
 }
 
 fn view(app: &App, slug: &Slug, release: Release) -> ReleaseView {

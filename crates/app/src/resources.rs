@@ -37,7 +37,7 @@ pub async fn read(app: &App, caller: &Caller, slug: &Slug, request: ReadRequest)
     access::require_use(caller, Operation::ReadResource)?;
     caller.check_scope(&domain::Scope::McpTools)?;
     let _work = app.begin_work()?;
-    let server = catalogue::find_usable(app, caller, slug).await?;
+    let server = catalogue::load_usable(app, caller, slug).await?;
     let ReadRequest { uri, request_id, reports, cancelled, asking, secrets } = request;
     let subject = Subject { method: "resources/read", name: &uri, arguments: &Value::Null };
     let means = Means::of(app, caller, &server, asking, subject)?;

@@ -53,7 +53,7 @@ pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -
     let customer = access::require_customer(caller, Operation::ListServerAccess)?;
     uses::write(app).await?;
     let mut connection = app.pool.acquire().await?;
-    let server = servers::find_own(&mut connection, customer, slug).await?.id;
+    let server = servers::load_own(&mut connection, customer, slug).await?.id;
     let wanted = Wanted { customer, server, after: page.after()?, limit: page.fetch_max() };
     let found = store::server_access::list(&mut connection, wanted, app.clock.now()).await?;
     drop(connection);
@@ -67,7 +67,7 @@ pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -
 pub async fn end(app: &App, caller: &Caller, slug: &Slug, access: AccessId) -> Result<(), AppError> {
     let (customer, intent) = access::require_customer_change(caller, Operation::EndServerAccess)?;
     let mut deed = intent.begin(app).await?;
-    let server = servers::find_own(&mut deed, customer, slug).await?.id;
+    let server = servers::load_own(&mut deed, customer, slug).await?.id;
     let ended = store::server_access::delete(&mut deed, customer, server, access).await?;
     let ended = ended.ok_or_else(|| AppError::not_found("access", access))?;
     let about = About::a("access").id(access.as_uuid()).named(slug).detail("machine", ended.given.is_none());

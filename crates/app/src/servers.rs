@@ -95,7 +95,7 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
 /// One server of the caller.
 pub async fn load(app: &App, caller: &Caller, slug: &Slug) -> Result<ServerView, AppError> {
     let customer = access::require_customer(caller, Operation::LoadServer)?;
-    let server = find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
+    let server = load_own(&mut *app.pool.acquire().await?, customer, slug).await?;
     Ok(view(app, server))
 }
 
@@ -104,11 +104,11 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug) -> Result<ServerView,
 pub async fn change(app: &App, caller: &Caller, slug: &Slug, change: ServerChange) -> Result<ServerView, AppError> {
     let (customer, intent) = access::require_customer_change(caller, Operation::ChangeServer)?;
     let mut deed = intent.begin(app).await?;
-    let before = find_own(&mut deed, customer, slug).await?;
+    let before = load_own(&mut deed, customer, slug).await?;
     if !store::servers::update(&mut deed, customer, slug, change).await? {
         return Err(AppError::not_found("server", slug));
     }
-    let server = find_own(&mut deed, customer, slug).await?;
+    let server = load_own(&mut deed, customer, slug).await?;
     let access = json!([before.access.as_str(), server.access.as_str()]);
     let kept = json!([before.keep_contents.as_str(), server.keep_contents.as_str()]);
     deed.commit(about(server.id, slug).detail("access", access).detail("keep_contents", kept)).await?;
@@ -122,7 +122,7 @@ pub async fn change(app: &App, caller: &Caller, slug: &Slug, change: ServerChang
 pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<(), AppError> {
     let (customer, intent) = access::require_customer_change(caller, Operation::DeleteServer)?;
     let mut deed = intent.begin(app).await?;
-    let server = find_own(&mut deed, customer, slug).await?;
+    let server = load_own(&mut deed, customer, slug).await?;
     if !store::servers::delete(&mut deed, customer, slug).await? {
         return Err(AppError::not_found("server", slug));
     }
@@ -136,7 +136,7 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug) -> Result<(), AppEr
 }
 
 /// The customer's server of this name, for use cases on what belongs to it.
-pub(crate) async fn find_own(connection: &mut PgConnection, customer: CustomerId, slug: &Slug) -> Result<Server, AppError> {
+pub(crate) async fn load_own(connection: &mut PgConnection, customer: CustomerId, slug: &Slug) -> Result<Server, AppError> {
     let found = store::servers::find_by_slug(connection, customer, slug).await?;
     found.ok_or_else(|| AppError::not_found("server", slug))
 }

@@ -304,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_read_before_a_drop_is_not_kept_though_the_read_ends_after_it() {
-        let drops: [fn(&Snapshots<&str, &str>); 3] =
+        let drops: [fn(&Snapshots<&'static str, &'static str>); 3] =
             [|kept| kept.drop_one(&"a"), |kept| kept.drop_where(|value| *value == "old"), Snapshots::doubt_all];
         for drop_it in drops {
             let snapshots = Arc::new(Snapshots::with_room_for(10, &Arc::default()));

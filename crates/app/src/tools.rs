@@ -67,7 +67,7 @@ pub async fn put(app: &App, caller: &Caller, slug: &Slug, name: &ToolName, new: 
 pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -> Result<Page<ToolView>, AppError> {
     let customer = access::require_customer(caller, Operation::ListTools)?;
     let mut connection = app.pool.acquire().await?;
-    let server = servers::find_own(&mut connection, customer, slug).await?;
+    let server = servers::load_own(&mut connection, customer, slug).await?;
     let after = page.after()?;
     let tools = store::tools::list(&mut connection, customer, server.id, after.as_ref(), page.fetch_max()).await?;
     let page = page.page(tools, |tool| tool.name.clone());
@@ -84,7 +84,7 @@ pub async fn list(app: &App, caller: &Caller, slug: &Slug, page: &PageRequest) -
 pub async fn load(app: &App, caller: &Caller, slug: &Slug, name: &ToolName) -> Result<ToolView, AppError> {
     let customer = access::require_customer(caller, Operation::LoadTool)?;
     let mut connection = app.pool.acquire().await?;
-    let (_, tool) = find_own(&mut connection, customer, slug, name).await?;
+    let (_, tool) = load_own(&mut connection, customer, slug, name).await?;
     let newest = store::versions::find_newest(&mut connection, customer, tool.id).await?;
     newest.map(|version| view(tool, version)).ok_or_else(|| AppError::not_found("tool", name))
 }
@@ -93,7 +93,7 @@ pub async fn load(app: &App, caller: &Caller, slug: &Slug, name: &ToolName) -> R
 pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &ToolName) -> Result<(), AppError> {
     let (customer, intent) = access::require_customer_change(caller, Operation::DeleteTool)?;
     let mut deed = intent.begin(app).await?;
-    let (server, tool) = find_own(&mut deed, customer, slug, name).await?;
+    let (server, tool) = load_own(&mut deed, customer, slug, name).await?;
     if !store::tools::remove(&mut deed, customer, server.id, name, app.clock.now()).await? {
         return Err(AppError::not_found("tool", name));
     }
@@ -101,13 +101,13 @@ pub async fn delete(app: &App, caller: &Caller, slug: &Slug, name: &ToolName) ->
 }
 
 /// The customer's server and its tool of this name, for use cases on what belongs to it.
-pub(crate) async fn find_own(
+pub(crate) async fn load_own(
     connection: &mut PgConnection,
     customer: CustomerId,
     slug: &Slug,
     name: &ToolName,
 ) -> Result<(Server, Tool), AppError> {
-    let server = servers::find_own(connection, customer, slug).await?;
+    let server = servers::load_own(connection, customer, slug).await?;
     let tool = store::tools::find(connection, customer, server.id, name).await?;
     Ok((server, tool.ok_or_else(|| AppError::not_found("tool", name))?))
 }

@@ -53,7 +53,7 @@ pub async fn list(
 ) -> Result<Page<VersionView>, AppError> {
     let customer = access::require_customer(caller, Operation::ListVersions)?;
     let mut connection = app.pool.acquire().await?;
-    let (_, tool) = tools::find_own(&mut connection, customer, slug, tool).await?;
+    let (_, tool) = tools::load_own(&mut connection, customer, slug, tool).await?;
     let found = store::versions::list(&mut connection, customer, tool.id, page.after()?, page.fetch_max()).await?;
     Ok(page.page(found, |version| version.id).map(VersionView::from))
 }
@@ -68,7 +68,7 @@ pub async fn load(
 ) -> Result<VersionSource, AppError> {
     let customer = access::require_customer(caller, Operation::LoadVersion)?;
     let mut connection = app.pool.acquire().await?;
-    let (_, tool) = tools::find_own(&mut connection, customer, slug, tool).await?;
+    let (_, tool) = tools::load_own(&mut connection, customer, slug, tool).await?;
     let found = store::versions::find(&mut connection, customer, version).await?;
     let found = found.filter(|found| found.summary.tool == tool.id).ok_or_else(|| AppError::not_found("version", version))?;
     Ok(VersionSource { version: found.summary.into(), source: found.source })

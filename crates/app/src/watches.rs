@@ -251,7 +251,7 @@ impl Place {
                 }
             }
         }
-        let server = catalogue::find_usable(app, caller, &self.bell.slug).await?;
+        let server = catalogue::load_usable(app, caller, &self.bell.slug).await?;
         pins::listed(app, caller, &server).await
     }
 }

@@ -12,7 +12,7 @@ async fn a_server_is_read_once_until_anybody_changes_it(pool: PgPool) {
     let test = TestApp::start(pool.clone()).await;
     let customer = test.customer("free").await;
     customer.deploy("sums", "add", ADD).await;
-    let find = async || catalogue::find(test.app(), &customer.caller, &slug("sums")).await.unwrap();
+    let find = async || catalogue::load(test.app(), &customer.caller, &slug("sums")).await.unwrap();
     // The notices of the deployment itself come a moment later than it.
     let first = eventually(async || {
         let first = find().await;
@@ -34,7 +34,7 @@ async fn a_lost_connection_of_the_listener_drops_everything_and_is_made_again(po
     let test = TestApp::start(pool.clone()).await;
     let customer = test.customer("free").await;
     customer.deploy("sums", "add", ADD).await;
-    let find = async || catalogue::find(test.app(), &customer.caller, &slug("sums")).await.unwrap();
+    let find = async || catalogue::load(test.app(), &customer.caller, &slug("sums")).await.unwrap();
     find().await;
 
     sqlx::query(
@@ -60,7 +60,7 @@ async fn a_server_that_there_is_not_is_looked_for_once_until_somebody_makes_it(p
     let test = TestApp::start(pool.clone()).await;
     let customer = test.customer("free").await;
     customer.create_server("other").await.unwrap();
-    let find = async || catalogue::find(test.app(), &customer.caller, &slug("sums")).await;
+    let find = async || catalogue::load(test.app(), &customer.caller, &slug("sums")).await;
     // The notices of what was made above come a moment later than it.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(matches!(find().await, Err(AppError::NotFound { .. })));
@@ -71,10 +71,10 @@ async fn a_server_that_there_is_not_is_looked_for_once_until_somebody_makes_it(p
     let made = eventually(async || find().await.ok()).await;
 
     assert_eq!(made.words.title.as_str(), "Sums");
-    assert!(catalogue::find(test.app(), &customer.caller, &slug("mine")).await.is_err());
+    assert!(catalogue::load(test.app(), &customer.caller, &slug("mine")).await.is_err());
     customer.create_server("mine").await.unwrap();
     assert!(
-        catalogue::find(test.app(), &customer.caller, &slug("mine")).await.is_ok(),
+        catalogue::load(test.app(), &customer.caller, &slug("mine")).await.is_ok(),
         "on this node there is nothing to wait for"
     );
     test.stop().await;

@@ -92,11 +92,11 @@ async fn a_client_that_nobody_uses_is_not_known_any_more(pool: PgPool) {
     let (test, clock) = start(&pool, open(10, 10)).await;
     let told = register(&test, metadata("none")).await.unwrap();
     let id: ClientId = told["client_id"].as_str().unwrap().parse().unwrap();
-    assert!(clients::find(test.app(), &id).await.is_ok());
+    assert!(clients::load(test.app(), &id).await.is_ok());
 
     clock.advance(TimeDelta::hours(24));
 
-    assert!(matches!(clients::find(test.app(), &id).await, Err(ClientError::Unknown)));
+    assert!(matches!(clients::load(test.app(), &id).await, Err(ClientError::Unknown)));
     test.stop().await;
 }
 
@@ -210,7 +210,7 @@ async fn a_client_changes_and_deletes_what_it_registered_with_its_token_alone(po
     clients::delete(here.app(), Whence::default(), key, &token).await.unwrap();
 
     let id: ClientId = id.parse().unwrap();
-    assert!(matches!(clients::find(here.app(), &id).await, Err(ClientError::Unknown)));
+    assert!(matches!(clients::load(here.app(), &id).await, Err(ClientError::Unknown)));
     here.stop().await;
 }
 

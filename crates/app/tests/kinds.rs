@@ -61,7 +61,7 @@ async fn what_a_server_offers_is_listed_by_kind(pool: PgPool) {
     let customer = test.customer("pro").await;
     deploy(&customer).await;
 
-    let served = catalogue::find(test.app(), &customer.caller, &slug("trips")).await.unwrap();
+    let served = catalogue::load(test.app(), &customer.caller, &slug("trips")).await.unwrap();
 
     let names = |list: &app::offers::Served| list.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
     assert_eq!(names(&served.offers.tools), ["add"]);

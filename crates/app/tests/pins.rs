@@ -51,7 +51,7 @@ async fn a_list_shows_what_was_first_read(pool: PgPool) {
     let customer = pinning(&test, "pro").await;
     customer.deploy("sums", "add", ADD).await;
     let compare = async || {
-        let server = catalogue::find(test.app(), &customer.caller, &slug("sums")).await.unwrap();
+        let server = catalogue::load(test.app(), &customer.caller, &slug("sums")).await.unwrap();
         pins::compare(test.app(), &customer.caller, &server).await.unwrap()
     };
 
@@ -96,7 +96,7 @@ async fn what_a_server_says_of_itself_is_pinned_as_it_was_first_read(pool: PgPoo
         owner.create_server(if owner.id == plain.id { "plain" } else { "sums" }).await.unwrap();
     }
     let read = async |owner: &TestCustomer, of: &str| {
-        let server = catalogue::find(test.app(), &owner.caller, &slug(of)).await.unwrap();
+        let server = catalogue::load(test.app(), &owner.caller, &slug(of)).await.unwrap();
         let pinned = pins::read_words(test.app(), &owner.caller, &server).await.unwrap();
         (server.words.description.clone(), pinned)
     };

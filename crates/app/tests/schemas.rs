@@ -70,7 +70,7 @@ async fn a_server_is_read_without_its_schemas_and_each_tools_are_compiled_once_b
     let builder = TestApp::start(pool.clone()).await;
     let customer = deploy_many(&builder).await;
     let node = start_node(&pool, &builder).await;
-    let find = async || catalogue::find(node.app(), &customer.caller, &slug("many")).await.unwrap();
+    let find = async || catalogue::load(node.app(), &customer.caller, &slug("many")).await.unwrap();
 
     let first = find().await;
     assert_eq!((first.offers.tools.len(), compiled(&node)), (TOOLS, 0), "what lists need is there");

@@ -43,7 +43,7 @@ async fn another_customers_server_answers_as_a_missing_one(pool: PgPool) {
             releases::list(app, caller, &name, &page).await.err(),
             releases::load(app, caller, &name, release.release_id).await.err(),
             releases::roll_back(app, caller, &name, release.release_id).await.err(),
-            catalogue::find(app, caller, &name).await.err(),
+            catalogue::load(app, caller, &name).await.err(),
             calls::call_tool(app, caller, &name, request("add", json!({}))).await.err(),
             calls::try_tool(app, caller, &name, try_request).await.err(),
         ];

@@ -62,7 +62,7 @@ pub(crate) fn encode(base: &Base, memory: &[u8], bytes_max: usize) -> Option<Vec
 /// Holds `artifact` against the form that [`encode`] writes on `base`: nothing in it can run but the copying, and a memory of
 /// `memory_bytes_max` takes it.
 pub(crate) fn inspect(artifact: &[u8], base: &Base, memory_bytes_max: u64) -> Result<(), InspectError> {
-    let data = find_data(artifact, base)?;
+    let data = read_data(artifact, base)?;
     let (pages, runs) = read_runs(data)?;
     if (pages * PAGE_BYTES) as u64 > memory_bytes_max {
         return Err(InspectError::Unfit("a memory that is too large"));
@@ -79,7 +79,7 @@ pub(crate) fn inspect(artifact: &[u8], base: &Base, memory_bytes_max: u64) -> Re
 
 /// The whole memory of an artifact that was inspected.
 pub(crate) fn apply(artifact: &[u8], base: &Base) -> Result<Vec<u8>, InspectError> {
-    let data = find_data(artifact, base)?;
+    let data = read_data(artifact, base)?;
     let (pages, runs) = read_runs(data)?;
     let mut memory = base.memory.clone();
     memory.resize(pages * PAGE_BYTES, 0);
@@ -165,7 +165,7 @@ fn write_start(base: &Base, pages: usize, runs: usize) -> Function {
     function
 }
 
-fn find_data<'a>(artifact: &'a [u8], base: &Base) -> Result<&'a [u8], InspectError> {
+fn read_data<'a>(artifact: &'a [u8], base: &Base) -> Result<&'a [u8], InspectError> {
     let mut data = None;
     for payload in Parser::new(0).parse_all(artifact) {
         match payload? {

@@ -47,8 +47,8 @@ pub(crate) fn assemble(core: &[u8], artifact: &[u8]) -> Result<Vec<u8>, Portable
 
 /// The engine's functions on the artifact's memory.
 fn join(core: &[u8], artifact: &[u8]) -> Result<Vec<u8>, PortableError> {
-    let memory = find_section(artifact, SectionId::Memory)?;
-    let data = find_section(artifact, SectionId::Data)?;
+    let memory = read_section(artifact, SectionId::Memory)?;
+    let data = read_section(artifact, SectionId::Data)?;
     let mut module = Module::new();
     for payload in Parser::new(0).parse_all(core) {
         match payload? {
@@ -72,7 +72,7 @@ fn join(core: &[u8], artifact: &[u8]) -> Result<Vec<u8>, PortableError> {
     Ok(module.finish())
 }
 
-fn find_section(artifact: &[u8], wanted: SectionId) -> Result<&[u8], PortableError> {
+fn read_section(artifact: &[u8], wanted: SectionId) -> Result<&[u8], PortableError> {
     for payload in Parser::new(0).parse_all(artifact) {
         if let Some((id, range)) = payload?.as_section()
             && id == u8::from(wanted)

@@ -128,7 +128,7 @@ impl Artifacts {
             return loaded.tool(form).map_err(link_error);
         }
         // On the heap: most calls end above, and would carry it along.
-        let loaded = Box::pin(self.tools.try_get_with(artifact, self.find_or_make(customer, artifact, form, make))).await;
+        let loaded = Box::pin(self.tools.try_get_with(artifact, self.load_or_make(customer, artifact, form, make))).await;
         // Left alone, the cache evicts after 64 loads or 300 ms: so many tools more than the bound.
         self.tools.run_pending_tasks().await;
         loaded.map_err(|error| LoadError::clone(&error))?.tool(form).map_err(link_error)
@@ -161,7 +161,7 @@ impl Artifacts {
         self.places.taken()
     }
 
-    async fn find_or_make<E>(
+    async fn load_or_make<E>(
         &self,
         customer: CustomerId,
         artifact: Digest,
@@ -174,7 +174,7 @@ impl Artifacts {
             ToolForm::Component { .. } => Sort::Component,
         };
         let find = move |disk: &NativeCache, runtime: &Runtime| {
-            let loaded = disk.load_with_size(&label, sort).filter(|loaded| runtime.suits(&loaded.code))?;
+            let loaded = disk.find_with_size(&label, sort).filter(|loaded| runtime.suits(&loaded.code))?;
             Some(runtime.link(loaded.code, loaded.bytes))
         };
         let linked = if let Some(linked) = self.in_a_place(customer, find).await? {

@@ -101,7 +101,7 @@ impl NativeCache {
     /// missing.
     #[must_use]
     pub fn load(&self, label: &Label) -> Option<Module> {
-        match self.load_with_size(label, Sort::Module)?.code {
+        match self.find_with_size(label, Sort::Module)?.code {
             Code::Module(module) => Some(module),
             Code::Component(_) => None,
         }
@@ -112,7 +112,7 @@ impl NativeCache {
         self.write(label, native).map(drop)
     }
 
-    pub(crate) fn load_with_size(&self, label: &Label, sort: Sort) -> Option<Loaded> {
+    pub(crate) fn find_with_size(&self, label: &Label, sort: Sort) -> Option<Loaded> {
         let path = self.path(label);
         // Neither what a link leads to, nor a pipe that would keep its reader waiting.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;

@@ -28,8 +28,8 @@ pub enum PreparationError {
 pub(crate) fn prepare(engine: &Engine, disk: &NativeCache, js_engine: &JsEngine) -> Result<(Module, Module), PreparationError> {
     let begun = Instant::now();
     let functions =
-        find_or_make(disk, &js_engine.functions_label(), || Ok(native::precompile_module(engine, &js_engine.module)?))?;
-    let base = find_or_make(disk, &js_engine.base_label(), || {
+        load_or_make(disk, &js_engine.functions_label(), || Ok(native::precompile_module(engine, &js_engine.module)?))?;
+    let base = load_or_make(disk, &js_engine.base_label(), || {
         let native = boot(disk, js_engine, &functions)?;
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(duration_ms, "prepared the JavaScript engine for this machine");
@@ -43,12 +43,12 @@ fn boot(disk: &NativeCache, js_engine: &JsEngine, functions: &Module) -> Result<
     let engine = native::compile_engine()?;
     let disk = disk.of_engine(&engine).map_err(PreparationError::Cache)?;
     let native = || functions.serialize().map_err(|error| NativeError::Compile(error).into());
-    let functions = find_or_make(&disk, &js_engine.functions_label(), native)?;
+    let functions = load_or_make(&disk, &js_engine.functions_label(), native)?;
     let memory = (js_engine.boot)(&engine, &functions).map_err(PreparationError::Boot)?;
     Ok(native::precompile_module(&engine, &memory)?)
 }
 
-fn find_or_make(
+fn load_or_make(
     disk: &NativeCache,
     label: &Label,
     make: impl FnOnce() -> Result<Vec<u8>, PreparationError>,

@@ -135,7 +135,7 @@ impl Cluster {
     /// Makes the cluster if there is none yet, starts it and waits until it is ready. The launcher is kept for as long as the
     /// cluster runs: the server dies with its thread.
     pub async fn start(settings: &ClusterSettings, launcher: Launcher) -> Result<Self, ClusterError> {
-        let binaries = Binaries::find(settings)?;
+        let binaries = Binaries::locate(settings)?;
         let folders = Folders::prepare(settings)?;
         let lock = folders.lock()?;
         let account = Account::find(&folders)?;

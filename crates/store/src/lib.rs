@@ -25,6 +25,7 @@ pub mod environment;
 mod error;
 pub mod executions;
 pub mod identities;
+pub mod interfaces;
 pub mod invitations;
 pub mod journals;
 pub mod machine_clients;

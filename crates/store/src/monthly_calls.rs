@@ -119,22 +119,18 @@ pub async fn forget_charges(connection: &mut PgConnection, before: DateTime<Utc>
     Ok(())
 }
 
-/// Calls that were leased in a month.
-pub async fn find(connection: &mut PgConnection, customer: CustomerId, month: NaiveDate) -> Result<u64, StoreError> {
-    let calls =
-        sqlx::query_scalar!("SELECT calls FROM monthly_calls WHERE customer_id = $1 AND month = $2", customer.as_uuid(), month)
-            .fetch_optional(connection)
-            .await
-            .map_err(StoreError::during("find the calls of a month"))?;
-    number::read("calls", calls.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use sqlx::PgPool;
 
     use super::*;
     use crate::fixtures::{self, at, connect};
+
+    /// Calls that were leased in a month.
+    async fn leased(connection: &mut PgConnection, customer: CustomerId, month: NaiveDate) -> i64 {
+        let query = sqlx::query_scalar("SELECT calls FROM monthly_calls WHERE customer_id = $1 AND month = $2");
+        query.bind(customer.as_uuid()).bind(month).fetch_one(connection).await.unwrap()
+    }
 
     fn month(month: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2027, month, 1).unwrap()
@@ -152,7 +148,7 @@ mod tests {
         }
 
         assert_eq!(granted, [40, 40, 20, 0]);
-        assert_eq!(find(&mut connection, customer, month(1)).await.unwrap(), 100);
+        assert_eq!(leased(&mut connection, customer, month(1)).await, 100);
         assert_eq!(lease(&mut connection, &Lease { month: month(2), ..block }).await.unwrap(), 40, "a new month begins anew");
     }
 
@@ -180,7 +176,7 @@ mod tests {
         }
 
         assert_eq!(granted, 100);
-        assert_eq!(find(&mut connection, customer, month(1)).await.unwrap(), 100);
+        assert_eq!(leased(&mut connection, customer, month(1)).await, 100);
     }
 
     #[sqlx::test(migrations = "../../migrations")]
@@ -197,7 +193,7 @@ mod tests {
             charge(&mut connection, &again, at(1)).await.unwrap();
         }
 
-        assert_eq!((left, find(&mut connection, customer, month(1)).await.unwrap()), (7, 15), "each is charged once");
+        assert_eq!((left, leased(&mut connection, customer, month(1)).await), (7, 15), "each is charged once");
         forget_charges(&mut connection, at(1)).await.unwrap();
         let remembered: i64 = sqlx::query_scalar("SELECT count(*) FROM charged_debts").fetch_one(&pool).await.unwrap();
         assert_eq!(remembered, 0);

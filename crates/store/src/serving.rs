@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     AccessPolicy, CustomerId, Digest, EnvName, EnvValue, Grants, KeepContents, Language, ReleaseId, ServerId, ServerTitle, Slug,
-    TierName, ToolId, ToolInterface, ToolName, VersionId,
+    TierName, ToolId, ToolName, VersionId,
 };
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     StoreError,
     artifacts::{self, Artifact},
+    interfaces::InterfaceText,
     servers, versions,
 };
 
@@ -58,7 +59,7 @@ pub struct ServedTool {
     /// Half of the key of its artifact.
     pub source_digest: Digest,
     /// What it says of itself.
-    pub interface: ToolInterface,
+    pub interface: InterfaceText,
     /// What it may use.
     pub grants: Grants,
     /// What it became under the engine that was asked for; absent if it must be built from source first.
@@ -110,7 +111,7 @@ async fn list_tools(
     let rows = sqlx::query_as!(
         ToolRow,
         r#"SELECT tool_id, tools.name, version_id, language, export, digest, versions.source_digest,
-            interface AS "interface: Json<ToolInterface>", grants AS "grants: Json<Grants>",
+            interface::text AS "interface!", grants AS "grants: Json<Grants>",
             artifact_digest AS "artifact_digest?", artifact_bytes AS "artifact_bytes?", signature AS "artifact_signature?"
         FROM release_tools
             JOIN tools USING (tool_id)
@@ -136,7 +137,7 @@ struct ToolRow {
     export: Option<String>,
     digest: Vec<u8>,
     source_digest: Vec<u8>,
-    interface: Json<ToolInterface>,
+    interface: String,
     grants: Json<Grants>,
     artifact_digest: Option<Vec<u8>>,
     artifact_bytes: Option<i64>,
@@ -156,7 +157,7 @@ impl ToolRow {
             export: self.export,
             digest: self.digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
             source_digest: self.source_digest.as_slice().try_into().map_err(StoreError::corrupt("digest"))?,
-            interface: self.interface.0,
+            interface: InterfaceText::new(self.interface),
             grants: self.grants.0,
             artifact,
         };

@@ -90,7 +90,7 @@ pub(crate) enum ExamplesError {
 /// server: it does not come back.
 pub(crate) async fn deploy(app: &App, data_dir: &Path) -> Result<Option<Examples>, ExamplesError> {
     let key_file = data_dir.join(KEYS_FOLDER).join("example-api-key");
-    let owner = find_owner(app, &key_file).await?;
+    let owner = load_owner(app, &key_file).await?;
     let slug: Slug = SLUG.parse()?;
     let server = match servers::load(app, &owner, &slug).await {
         Ok(server) => server,
@@ -110,7 +110,7 @@ pub(crate) async fn deploy(app: &App, data_dir: &Path) -> Result<Option<Examples
 }
 
 /// The customer whose key is in the file; a new one if there is none, or if its key is of another database.
-async fn find_owner(app: &App, key_file: &Path) -> Result<Caller, ExamplesError> {
+async fn load_owner(app: &App, key_file: &Path) -> Result<Caller, ExamplesError> {
     let failed = |source| ExamplesError::KeyFile { path: key_file.to_owned(), source };
     match private_file::read(key_file) {
         Ok(key) => match tokens::authenticate(app, &key, Wanted::Management).await {

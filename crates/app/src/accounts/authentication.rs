@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{CustomerId, Digest};
 
-use super::{find_person, secret_token::SecretToken};
+use super::{load_person, secret_token::SecretToken};
 use crate::{App, AppError, MemberCaller, PersonCaller, Who};
 
 /// How often it is written down that a sign-in was used.
@@ -32,7 +32,7 @@ pub async fn authenticate(app: &App, cookie: &str) -> Result<PersonCaller, AppEr
         return Err(AppError::Unauthenticated);
     }
     // A sign-in of somebody who was disabled is gone; this is for the moment in between.
-    find_person(app, known.person.user).await?;
+    load_person(app, known.person.user).await?;
     if now - known.used_at >= USED_EVERY {
         note_use(app, &known, digest, now).await;
     }
@@ -42,7 +42,7 @@ pub async fn authenticate(app: &App, cookie: &str) -> Result<PersonCaller, AppEr
 /// The caller that a person is who acts for a customer: the one that they name, or the only one that there is. A customer that they do not
 /// belong to answers as one that there is not (SEC-17).
 pub async fn act_for(app: &App, person: PersonCaller, customer: Option<CustomerId>) -> Result<Who, AppError> {
-    let known = find_person(app, person.user).await?;
+    let known = load_person(app, person.user).await?;
     let customer = match (customer, known.memberships.as_slice()) {
         (Some(customer), _) => customer,
         (None, [only]) => only.customer,

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub use store::members::Membership;
 
 use super::{
-    AccountError, NewSignIn, Whereabouts, find_person, forget_sign_ins, password_rules, sign_in, step_up, step_up::Proof,
+    AccountError, NewSignIn, Whereabouts, forget_sign_ins, load_person, password_rules, sign_in, step_up, step_up::Proof,
 };
 use crate::{
     App, AppError, Caller,
@@ -51,7 +51,7 @@ pub struct SignInView {
 /// The account of whoever asks.
 pub async fn load(app: &App, caller: &Caller) -> Result<Account, AppError> {
     let person = access::require_person(caller, Operation::LoadAccount)?;
-    let known = find_person(app, person.user).await?;
+    let known = load_person(app, person.user).await?;
     let now = app.clock.now();
     let idle_since = app.settings.accounts.idle_since(now);
     let mut connection = app.pool.acquire().await?;
@@ -108,7 +108,7 @@ pub async fn change_password(
 ) -> Result<NewSignIn, AccountError> {
     let (person, intent) = access::require_person_change(caller, Operation::ChangePassword)?;
     let PasswordChange { proof, next, clients } = change;
-    let known = find_person(app, person.user).await?;
+    let known = load_person(app, person.user).await?;
     password_rules::check(next.expose_secret(), &known.email)?;
     let before = step_up::find_password(app, person).await?;
     let proof = match proof {

@@ -28,7 +28,7 @@ impl Person {
 }
 
 /// The person with this id; [`AppError::Unauthenticated`] if there is none, or they are disabled.
-pub(crate) async fn find(app: &App, user: UserId) -> Result<Arc<Person>, AppError> {
+pub(crate) async fn load(app: &App, user: UserId) -> Result<Arc<Person>, AppError> {
     let read = || async {
         let mut connection = app.pool.acquire().await?;
         let found = store::users::find(&mut connection, user).await?;

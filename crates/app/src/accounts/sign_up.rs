@@ -35,7 +35,7 @@ pub async fn sign_up(app: &App, caller: &Caller, whereabouts: Whereabouts, new: 
     let intent = access::require_change(caller, Operation::SignUp)?;
     let now = app.clock.now();
     let invitation = match &new.invitation {
-        Some(token) => Some(invitations::find_for(app, token, &new.email).await?),
+        Some(token) => Some(invitations::load_for(app, token, &new.email).await?),
         None if app.settings.accounts.sign_up == SignUpPolicy::Closed => return Err(AccountError::SignUpClosed),
         None => None,
     };

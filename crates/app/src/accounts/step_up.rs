@@ -6,7 +6,7 @@ use domain::UserId;
 use secrecy::SecretString;
 
 use super::{
-    AccountError, PasskeyAnswer, Whereabouts, find_person,
+    AccountError, PasskeyAnswer, Whereabouts, load_person,
     passkeys::{self, Purpose},
 };
 use crate::{App, AppError, PersonCaller};
@@ -42,7 +42,7 @@ pub(super) async fn prove(app: &App, person: PersonCaller, whereabouts: &Whereab
 
 /// The digest of the person's password; none if they have none.
 pub(super) async fn find_password(app: &App, person: PersonCaller) -> Result<Option<String>, AppError> {
-    let known = find_person(app, person.user).await?;
+    let known = load_person(app, person.user).await?;
     let found = store::users::find_credentials(&mut *app.pool.acquire().await?, &known.email).await?;
     Ok(found.and_then(|found| found.password))
 }

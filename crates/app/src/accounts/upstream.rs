@@ -152,7 +152,7 @@ impl Upstreams {
     }
 
     /// The issuer that is called so in paths.
-    fn find(&self, id: &UpstreamId) -> Result<&Provider, AppError> {
+    fn require(&self, id: &UpstreamId) -> Result<&Provider, AppError> {
         let found = self.all.iter().find(|provider| provider.settings.id == *id);
         found.map(Arc::as_ref).ok_or_else(|| AppError::not_found("way to sign in", id))
     }

@@ -49,7 +49,7 @@ pub(crate) async fn locate(app: &App, wanted: &Wanted<'_>) -> Result<Digest, App
     tool.signed.map_err(|error| AppError::internal(format!("version {} is not run", tool.version_id), error))?;
     match tool.artifact.known() {
         Some(digest) => Ok(digest),
-        None => Box::pin(find_or_build(app, wanted)).await,
+        None => Box::pin(load_or_build(app, wanted)).await,
     }
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn unreadable(tool: &ServedTool, error: &BlobError) -> AppError
     tries.give_up_for_now("the code of this tool cannot be read from the disk at the moment".to_owned())
 }
 
-async fn find_or_build(app: &App, wanted: &Wanted<'_>) -> Result<Digest, AppError> {
+async fn load_or_build(app: &App, wanted: &Wanted<'_>) -> Result<Digest, AppError> {
     let tool = wanted.tool;
     let mut tries = tool.artifact.finding.lock().await;
     if let Some(digest) = tool.artifact.known() {

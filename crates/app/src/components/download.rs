@@ -22,7 +22,7 @@ pub(super) async fn make(
     known: &BTreeSet<Digest>,
 ) -> Result<Download, AppError> {
     let tier = tiers::of_customer(app, customer).await?;
-    let server = catalogue::find_own(app, customer, slug).await?;
+    let server = catalogue::load_own(app, customer, slug).await?;
     let tool = calls::load_version(app, customer, &server, name, version).await?;
     let wanted = Wanted { customer, tier: &tier, tool: &tool, waiter: Waiter::Person };
     let artifact = artifacts::locate(app, &wanted).await?;

@@ -91,7 +91,7 @@ impl Ticket {
 
 pub(super) async fn begin(app: &App, customer: CustomerId, slug: &Slug, declared: Option<u64>) -> Result<Ticket, AppError> {
     let began = Instant::now();
-    let server = servers::find_own(&mut *app.pool.acquire().await?, customer, slug).await?;
+    let server = servers::load_own(&mut *app.pool.acquire().await?, customer, slug).await?;
     let tier = tiers::of_customer(app, customer).await?;
     let bytes_max = tier.limits.artifact_bytes_max;
     let bytes_awaited = declared.unwrap_or(bytes_max);
@@ -187,7 +187,7 @@ pub(super) async fn revise(
 ) -> Result<Tried, AppError> {
     let tier = tiers::of_customer(app, customer).await?;
     let mut connection = app.pool.acquire().await?;
-    let (server, tool) = crate::tools::find_own(&mut connection, customer, slug, name).await?;
+    let (server, tool) = crate::tools::load_own(&mut connection, customer, slug, name).await?;
     let newest = store::versions::find_newest(&mut connection, customer, tool.id).await?;
     let newest = newest.filter(|newest| newest.language == Language::Component).ok_or_else(|| {
         AppError::invalid(format!("the newest version of `{name}` is no component: put a component as application/wasm first"))

@@ -64,7 +64,7 @@ pub async fn list_of_consent(
     page: &PageRequest,
 ) -> Result<ConsentPins, AppError> {
     let person = access::require_person(caller, Operation::ListConsentPins)?;
-    find(app, person, consent).await?.show(app, wanted, page).await
+    load(app, person, consent).await?.show(app, wanted, page).await
 }
 
 /// Lets the client of a consent use what a tool has become. Refused if `digest` says that something else was looked at.
@@ -76,7 +76,7 @@ pub async fn accept_for_consent(
     digest: Digest,
 ) -> Result<PinView, AppError> {
     let (person, intent) = access::require_person_change(caller, Operation::AcceptConsentDefinition)?;
-    let given = find(app, person, consent).await?;
+    let given = load(app, person, consent).await?;
     let tool = given.server.offers.find(name).ok_or_else(|| AppError::not_found("tool", name))?;
     let about = About::a("pin").id(consent.as_uuid()).named(&format!("{}/{name}", given.server.slug));
     accept_tool(app, intent.begin(app).await?, &given.server, tool, given.looked_at(digest), given.named(about)).await
@@ -90,7 +90,7 @@ pub async fn accept_consent_words(
     digest: Digest,
 ) -> Result<ServerPinView, AppError> {
     let (person, intent) = access::require_person_change(caller, Operation::AcceptConsentWords)?;
-    let given = find(app, person, consent).await?;
+    let given = load(app, person, consent).await?;
     let about = About::a("pin").id(consent.as_uuid()).named(&given.server.slug);
     words::accept(app, intent.begin(app).await?, &given.server, given.looked_at(digest), given.named(about)).await
 }
@@ -104,7 +104,7 @@ pub async fn set_for_consent(
     pins_definitions: PinsDefinitions,
 ) -> Result<(), AppError> {
     let (person, intent) = access::require_person_change(caller, Operation::ChangeConsent)?;
-    let Given { consent, server, .. } = find(app, person, consent).await?;
+    let Given { consent, server, .. } = load(app, person, consent).await?;
     let mut deed = intent.begin(app).await?;
     if !store::consents::set_pins_definitions(&mut deed, person.user, consent.id, pins_definitions).await? {
         return Ok(());
@@ -208,7 +208,7 @@ impl Given {
 
 /// The person's consent for a server; one for the management, which pins nothing, is as one that there is not. A server that the person may not use any
 /// more tells them nothing (SEC-17).
-async fn find(app: &App, person: PersonCaller, id: ConsentId) -> Result<Given, AppError> {
+async fn load(app: &App, person: PersonCaller, id: ConsentId) -> Result<Given, AppError> {
     let missing = || AppError::not_found("consent", id);
     let found = store::consents::find_for_server(&mut *app.pool.acquire().await?, person.user, id).await?;
     let (consent, server_id, slug) = found.ok_or_else(missing)?;

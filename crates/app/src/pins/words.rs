@@ -60,7 +60,7 @@ pub async fn read_words(app: &App, caller: &Caller, server: &ServedServer) -> Re
 /// Pins what a server says now in place of what was pinned. Refused if that is not what was looked at.
 pub async fn accept_words(app: &App, caller: &Caller, slug: &Slug, acceptance: Acceptance) -> Result<ServerPinView, AppError> {
     let (customer, intent) = access::require_customer_change(caller, Operation::AcceptWords)?;
-    let server = catalogue::find_own(app, customer, slug).await?;
+    let server = catalogue::load_own(app, customer, slug).await?;
     let api_key = find_key(app, customer, acceptance.api_key, caller).await?;
     let looked_at =
         LookedAt { owner: PinOwner::Customer(customer), holder: PinHolder::ApiKey(api_key), digest: acceptance.digest };

@@ -33,7 +33,7 @@ pub(super) struct Issued {
 
 /// Who shows this access token, if it is for what is wanted.
 pub(super) async fn authenticate(app: &App, bearer: &str, digest: &Digest, wanted: Wanted<'_>) -> Result<Who, AppError> {
-    let verified = find(app, bearer, digest).await?;
+    let verified = load(app, bearer, digest).await?;
     let is_wanted = match (wanted, &verified.resource) {
         (Wanted::Server(wanted), Resource::Server(slug)) => wanted == slug,
         (Wanted::Management, Resource::Management) => true,
@@ -50,7 +50,7 @@ pub(super) async fn authenticate(app: &App, bearer: &str, digest: &Digest, wante
 }
 
 /// The token, if it is good at this moment, whatever it is for.
-pub(super) async fn find(app: &App, bearer: &str, digest: &Digest) -> Result<Verified, AppError> {
+pub(super) async fn load(app: &App, bearer: &str, digest: &Digest) -> Result<Verified, AppError> {
     let verified = app.memory.tokens.get(digest, || read(app, bearer)).await?;
     // To the second: the cache does not know the time.
     if app.clock.now() < verified.caller.expires_at { Ok(verified) } else { Err(AppError::Unauthenticated) }
@@ -92,7 +92,7 @@ async fn read(app: &App, bearer: &str) -> Result<Verified, AppError> {
     let audience = resource.url(&app.issuer);
     let expected = ExpectedClaims { issuer: &app.issuer, audience: &audience, now };
     claims.check(&expected).map_err(|_| AppError::Unauthenticated)?;
-    let authorization = load(app, claims.tw_auth).await?.filter(|authorization| {
+    let authorization = find_authorization(app, claims.tw_auth).await?.filter(|authorization| {
         let is_its_own = authorization.resource == claims.aud && authorization.client_id == claims.client_id.to_string();
         is_its_own && authorization.is_in_force(now) && authorization.scopes.covers(&claims.scope)
     });
@@ -103,7 +103,7 @@ async fn read(app: &App, bearer: &str) -> Result<Verified, AppError> {
     Ok(Verified { caller: Arc::new(caller), resource, issued_at_s: claims.iat, used: Arc::default() })
 }
 
-async fn load(app: &App, id: AuthorizationId) -> Result<Option<Authorization>, AppError> {
+async fn find_authorization(app: &App, id: AuthorizationId) -> Result<Option<Authorization>, AppError> {
     Ok(store::authorizations::find(&mut *app.pool.acquire().await?, id).await?)
 }
 

@@ -125,7 +125,7 @@ impl Offered {
     /// What the server says now; nothing of the management, which offers clients nothing that could change.
     pub(super) async fn find_server(&self, app: &App) -> Result<Option<Arc<ServedServer>>, AppError> {
         match self {
-            Self::Server { slug, .. } => Ok(Some(catalogue::load(app, slug).await?)),
+            Self::Server { slug, .. } => Ok(Some(catalogue::load_any(app, slug).await?)),
             Self::Management { .. } => Ok(None),
         }
     }
@@ -147,7 +147,7 @@ impl Offered {
 
 /// Begins with a request in the right form: finds the client, and checks that the address is its own.
 pub async fn begin(app: &App, request: &AuthorizationRequest) -> Result<Asked, Refusal> {
-    let client = clients::find(app, &request.reply_to.client_id).await?;
+    let client = clients::load(app, &request.reply_to.client_id).await?;
     let reply = request.reply_to.check(client.redirect_uris())?;
     let asked = || {
         if !client.may_use(oauth::GrantType::AuthorizationCode) {
@@ -174,7 +174,7 @@ pub async fn refuse(app: &App, fault: AuthorizeFault) -> Refusal {
         AuthorizeFault::Page(fault) => return fault.into(),
         AuthorizeFault::Reply { reply_to, error } => (reply_to, error),
     };
-    let client = match clients::find(app, &reply_to.client_id).await {
+    let client = match clients::load(app, &reply_to.client_id).await {
         Ok(client) => client,
         Err(error) => return error.into(),
     };

@@ -142,7 +142,7 @@ pub async fn begin(app: &App, client: &Authenticated, from: Whence, request: Dev
 }
 
 /// The device that shows `user_code`, for the person to decide on. How often a person may look is bounded, so that nobody finds codes by trying.
-pub async fn find(app: &App, person: &PersonCaller, user_code: &UserCode) -> Result<Asked, DeviceFault> {
+pub async fn load(app: &App, person: &PersonCaller, user_code: &UserCode) -> Result<Asked, DeviceFault> {
     app.code_tries.take(person)?;
     let mut connection = app.pool.acquire().await.map_err(AppError::from)?;
     let found = device_grants::find_by_user_code(&mut connection, &digest_of(user_code)).await.map_err(AppError::from)?;
@@ -151,7 +151,7 @@ pub async fn find(app: &App, person: &PersonCaller, user_code: &UserCode) -> Res
     if !wish(&kept)?.can_be_decided(app.clock.now()) {
         return Err(DeviceFault::Unknown);
     }
-    let client = match clients::find(app, &client_id(&kept)?).await {
+    let client = match clients::load(app, &client_id(&kept)?).await {
         Ok(client) => client,
         Err(ClientError::App(error)) => return Err(error.into()),
         Err(error) => return Err(DeviceFault::Client(error)),

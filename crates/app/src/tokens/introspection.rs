@@ -51,7 +51,7 @@ pub async fn introspect(app: &App, asker: Asker<'_>, token: &str) -> Result<Opti
         Asker::Client(_) => {}
     }
     let digest = Digest::of(token.as_bytes());
-    let (id, access) = match access_tokens::find(app, token, &digest).await {
+    let (id, access) = match access_tokens::load(app, token, &digest).await {
         Ok(verified) => (verified.caller.authorization, Some(verified)),
         Err(AppError::Unauthenticated) => match store::refresh_tokens::find(&mut *app.pool.acquire().await?, &digest).await? {
             Some(refresh) => (refresh.authorization, None),

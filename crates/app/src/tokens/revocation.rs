@@ -34,7 +34,7 @@ pub async fn revoke(app: &App, client: &Authenticated, from: Whence, token: &str
 /// What the token came from, whichever kind it is: what a client says of that is a hint that may be wrong.
 async fn find(app: &App, token: &str) -> Result<Option<AuthorizationId>, AppError> {
     let digest = Digest::of(token.as_bytes());
-    match access_tokens::find(app, token, &digest).await {
+    match access_tokens::load(app, token, &digest).await {
         Ok(verified) => return Ok(Some(verified.caller.authorization)),
         Err(AppError::Unauthenticated) => {}
         Err(error) => return Err(error),

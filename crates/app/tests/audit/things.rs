@@ -153,7 +153,7 @@ async fn of_pins(log: &mut Log<'_>, customer: &TestCustomer) {
     let Who::Key(key) = customer.caller.who else { panic!("no key") };
     let pinning = Caller::of(Who::Key(app::KeyCaller { pins_definitions: true, ..key }));
     let before = log.entries().await.len();
-    let server = catalogue::find(app, &pinning, &sums).await.unwrap();
+    let server = catalogue::load(app, &pinning, &sums).await.unwrap();
     pins::compare(app, &pinning, &server).await.unwrap();
     pins::read_words(app, &pinning, &server).await.unwrap();
     assert_eq!(log.entries().await.len(), before);

@@ -142,7 +142,7 @@ async fn a_client_that_registered_before_nobody_could_stays_while_it_is_used(poo
     allow(closed.app(), &scene.owner, &asked).await;
     scene.pass(2 * 86_400);
 
-    assert!(clients::find(closed.app(), scene.client.id()).await.is_ok(), "it was used");
+    assert!(clients::load(closed.app(), scene.client.id()).await.is_ok(), "it was used");
     scene.test.stop().await;
     closed.stop().await;
 }

@@ -149,7 +149,7 @@ async fn what_a_server_says_of_itself_is_held_back_as_well(pool: PgPool) {
     let tokens = let_in(&scene, "mcp:tools", true).await;
     let caller = scene.use_server(&tokens.access).await.unwrap();
     let read = async || {
-        let server = catalogue::find(scene.app(), &caller, &slug(SLUG)).await.unwrap();
+        let server = catalogue::load(scene.app(), &caller, &slug(SLUG)).await.unwrap();
         pins::read_words(scene.app(), &caller, &server).await.unwrap()
     };
     assert_eq!(read().await, None);
@@ -216,7 +216,7 @@ async fn what_a_token_is_not_for_is_not_pinned(pool: PgPool) {
     scene.customer.release(SLUG).await;
     let tokens = let_in(&scene, "mcp:tools:add", true).await;
     let caller = scene.use_server(&tokens.access).await.unwrap();
-    let server = catalogue::find(scene.app(), &caller, &slug(SLUG)).await.unwrap();
+    let server = catalogue::load(scene.app(), &caller, &slug(SLUG)).await.unwrap();
     pins::compare(scene.app(), &caller, &server).await.unwrap();
 
     assert_eq!(rows(&pool).await, (1, 1), "of `sum` its client sees nothing");
@@ -226,7 +226,7 @@ async fn what_a_token_is_not_for_is_not_pinned(pool: PgPool) {
     scene.customer.put(SLUG, "more", &ADD.replace("\"add\"", "\"more\"")).await.unwrap();
     scene.customer.release(SLUG).await;
     let caller = scene.use_server(&all.access).await.unwrap();
-    let server = catalogue::find(scene.app(), &caller, &slug(SLUG)).await.unwrap();
+    let server = catalogue::load(scene.app(), &caller, &slug(SLUG)).await.unwrap();
     assert_eq!(rows(&pool).await, (2, 1));
     pins::compare(scene.app(), &caller, &server).await.unwrap();
     assert_eq!(rows(&pool).await, (3, 1));

@@ -240,7 +240,7 @@ async fn refresh(app: &App, client: &Authenticated, token: &str) -> Result<Token
 
 async fn use_server(app: &App, access_token: &str) -> Result<Caller, AppError> {
     let caller = Caller::of(tokens::authenticate(app, access_token, Wanted::Server(&slug(SLUG))).await?);
-    app::catalogue::find(app, &caller, &slug(SLUG)).await?;
+    app::catalogue::load(app, &caller, &slug(SLUG)).await?;
     Ok(caller)
 }
 

@@ -47,11 +47,11 @@ async fn each_policy_lets_its_people_in(pool: PgPool) {
         for person in [&scene.owner, &editor, &viewer, &stranger] {
             seen.push(may_consent(&scene, person).await);
         }
-        seen.push(catalogue::find(scene.app(), &Caller::of(Who::Anyone), &slug(SLUG)).await.is_ok());
+        seen.push(catalogue::load(scene.app(), &Caller::of(Who::Anyone), &slug(SLUG)).await.is_ok());
 
         assert_eq!(seen, lets_in, "{policy:?}");
-        assert!(catalogue::find(scene.app(), &scene.customer.caller, &slug(SLUG)).await.is_ok(), "its keys, always");
-        let others_key = catalogue::find(scene.app(), &other.caller, &slug(SLUG)).await;
+        assert!(catalogue::load(scene.app(), &scene.customer.caller, &slug(SLUG)).await.is_ok(), "its keys, always");
+        let others_key = catalogue::load(scene.app(), &other.caller, &slug(SLUG)).await;
         assert!(matches!(others_key, Err(AppError::NotFound { .. })), "no key of anybody else, ever");
     }
     scene.test.stop().await;
@@ -114,7 +114,7 @@ async fn a_server_that_one_may_not_use_answers_as_a_missing_one(pool: PgPool) {
 
     assert_eq!(denied(&server(SLUG)).await, denied(&server("absent")).await);
     for missing in [SLUG, "absent"] {
-        assert!(is_refused(&catalogue::find(scene.app(), &Caller::of(Who::Anyone), &slug(missing)).await));
+        assert!(is_refused(&catalogue::load(scene.app(), &Caller::of(Who::Anyone), &slug(missing)).await));
     }
     scene.test.stop().await;
 }

@@ -22,7 +22,7 @@ pub(crate) enum RewriteError {
 
 /// Rewrites `core`. Every mutable global is exported as `global:<index>`, so that a build can prove that it changed the memory alone.
 pub(crate) fn rewrite(core: &[u8]) -> Result<Vec<u8>, RewriteError> {
-    let globals = find_mutable_globals(core)?;
+    let globals = list_mutable_globals(core)?;
     let mut module = Module::new();
     for payload in Parser::new(0).parse_all(core) {
         match payload? {
@@ -75,7 +75,7 @@ fn copy(core: &[u8], payload: &Payload<'_>, module: &mut Module) {
 }
 
 /// The engine imports functions alone, so that its own globals count from 0.
-fn find_mutable_globals(core: &[u8]) -> Result<Vec<u32>, RewriteError> {
+fn list_mutable_globals(core: &[u8]) -> Result<Vec<u32>, RewriteError> {
     let mut mutable = Vec::new();
     for payload in Parser::new(0).parse_all(core) {
         if let Payload::GlobalSection(globals) = payload? {

@@ -17,7 +17,7 @@ pub(super) struct Binaries(PathBuf);
 
 impl Binaries {
     /// The folder that was named, else one on the search path, else Debian's newest.
-    pub(super) fn find(settings: &ClusterSettings) -> Result<Self, ClusterError> {
+    pub(super) fn locate(settings: &ClusterSettings) -> Result<Self, ClusterError> {
         if let Some(named) = &settings.binaries {
             return Self::in_folder(named).ok_or_else(|| ClusterError::WrongBinaries(named.clone()));
         }

@@ -57,8 +57,8 @@ pub(super) struct InvitationPath {
 }
 
 /// The invitation that a link's token is of.
-pub(super) async fn find(app: &App, token: &str) -> Result<ShownInvitation, AccountError> {
-    let OpenInvitation { invitation, customer_name } = invitations::find(app, token).await?;
+pub(super) async fn load(app: &App, token: &str) -> Result<ShownInvitation, AccountError> {
+    let OpenInvitation { invitation, customer_name } = invitations::load(app, token).await?;
     let (role, may) = match invitation.role {
         MemberRole::Viewer => ("a viewer", "you can look at its servers and what calls did."),
         MemberRole::Editor => ("an editor", "you can build and release its tools."),
@@ -81,7 +81,7 @@ pub(super) async fn show(
     Path(InvitationPath { token }): Path<InvitationPath>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let invitation = find(&app, &token).await.map_err(gone)?;
+    let invitation = load(&app, &token).await.map_err(gone)?;
     let cookie = FormCookie::for_page(&settings, &headers)?;
     let shown = draw(cookie.csrf, invitation, signed_in.is_some(), Faults::default());
     Ok(sign_in::with_cookies(shown.into_response(), cookie.new))
@@ -97,7 +97,7 @@ pub(super) async fn accept(
     let Err(error) = invitations::accept(&app, &signed_in.caller(), &token).await else {
         return Ok(page::see_other("/account?done=joined"));
     };
-    let invitation = find(&app, &token).await.map_err(gone)?;
+    let invitation = load(&app, &token).await.map_err(gone)?;
     let faults = Faults::general(sentence(&error));
     answer(error, |status| draw(form.csrf().clone(), invitation, true, faults).with_status(status).into_response())
 }

@@ -65,7 +65,7 @@ pub(super) async fn show(
     }
     let cookie = FormCookie::for_page(&settings, &headers)?;
     let (invitation, faults) = match &asked.invitation {
-        Some(token) => match invitation::find(&app, token).await {
+        Some(token) => match invitation::load(&app, token).await {
             Ok(found) => (Some(found), Faults::default()),
             Err(AccountError::App(error)) => return Err(error.into()),
             Err(error) => (None, Faults::general(sentence(&error))),
@@ -97,7 +97,7 @@ pub(super) async fn submit(
         Err(wrong) => wrong,
     };
     let invitation = match token {
-        Some(token) => invitation::find(&app, token).await.ok(),
+        Some(token) => invitation::load(&app, token).await.ok(),
         None => None,
     };
     let again = |status| {

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::paths::{ReleasePath, ServerPath};
 use crate::{
     caller::CustomerCaller,
+    envelope::Envelope,
     error::ApiError,
     extract::{Json, Path, Query},
     page::{Page, PageQuery},
@@ -65,9 +66,11 @@ impl From<releases::ReleaseView> for ReleaseView {
 
 /// Releases tools: from now on, the server serves them
 ///
-/// All or nothing: clients see the old set or the new one. Without any tool, the server serves an empty list.
+/// All or nothing: clients see the old set or the new one. Without any tool, the server serves an empty list. What the tools say of themselves may
+/// be 8 MiB of JSON together.
 #[utoipa::path(post, path = "/servers/{slug}/releases", tag = "releases", security(("api_key" = [])), params(ServerPath),
-    request_body = NewRelease, responses((status = 201, description = "The release", body = ReleaseView)))]
+    request_body = NewRelease, responses((status = 201, description = "The release", body = ReleaseView),
+        (status = 409, description = "Two resources have one URI, or the tools say too much of themselves together", body = Envelope)))]
 pub(crate) async fn create_release(
     State(app): State<Arc<App>>,
     CustomerCaller(caller): CustomerCaller,

@@ -165,7 +165,7 @@ impl Feed {
                 self.waiting.extend(notification(method, Params { meta: self.interest.mark(), ..Params::default() }));
             }
         }
-        let now = catalogue::find(&self.visit.state.app, &self.visit.caller, &self.visit.server.slug).await?;
+        let now = catalogue::load(&self.visit.state.app, &self.visit.caller, &self.visit.server.slug).await?;
         let before = std::mem::replace(&mut self.visit.server, now);
         for uri in self.interest.subscriptions(&self.visit) {
             if before.offers.version_at(&uri) != self.visit.server.offers.version_at(&uri) {

@@ -143,7 +143,7 @@ async fn admit(state: WebState, door: Arc<Door>, request_id: RequestId, server: 
         None => Who::Anyone,
     };
     let caller = who.at(from);
-    let server = catalogue::find(&state.app, &caller, &slug).await.map_err(refused)?;
+    let server = catalogue::load(&state.app, &caller, &slug).await.map_err(refused)?;
     let secrets = caller_secrets::take(&mut headers, &server.names_from_callers)?;
     let accepted = accepted(&headers);
     let pinned = pins::read_words(&state.app, &caller, &server).await.map_err(refused)?;

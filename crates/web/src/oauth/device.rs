@@ -101,7 +101,7 @@ async fn look_up(app: &App, who: &SignedIn, typed: &str, form: Option<&PostedFor
         let faults = Faults::general("a code has eight letters, like WDJB-MJHT: look at your device again");
         return code_page(app, who, typed, faults, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
-    let asked = match devices::find(app, &who.person, &user_code).await {
+    let asked = match devices::load(app, &who.person, &user_code).await {
         Ok(asked) => asked,
         Err(fault) => return refused(app, who, typed, fault).await,
     };

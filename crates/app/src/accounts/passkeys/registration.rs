@@ -12,7 +12,7 @@ use super::{
 use crate::{
     App, AppError, Caller,
     access::{self, Operation},
-    accounts::{AccountError, Proof, Whereabouts, find_person, step_up},
+    accounts::{AccountError, Proof, Whereabouts, load_person, step_up},
     audit::About,
 };
 
@@ -33,7 +33,7 @@ pub async fn begin_registration(
     if known.len() >= PASSKEYS_MAX {
         return Err(AccountError::TooManyPasskeys);
     }
-    let about = find_person(app, person.user).await?;
+    let about = load_person(app, person.user).await?;
     let begun = relying_party.rules().start_passkey_registration(
         person.user.as_uuid(),
         about.email.as_str(),

@@ -61,7 +61,7 @@ pub async fn finish(
     browser: Browser,
 ) -> Result<Finished, UpstreamError> {
     let intent = access::require_change(caller, Operation::SignInUpstream)?;
-    let provider = app.upstreams.find(upstream)?;
+    let provider = app.upstreams.require(upstream)?;
     // What no browser of ours asked for costs nobody anything, and is not counted: a page of somebody else can have it sent as often as it likes.
     let secret = browser.secret.as_deref().ok_or(UpstreamError::Stale)?;
     let pending = Pending::open(app, upstream, &answer.state, secret).ok_or(UpstreamError::Stale)?;

@@ -62,11 +62,11 @@ pub async fn begin_sign_in(
     new: NewUpstreamSignIn,
 ) -> Result<Begun, UpstreamError> {
     access::require(caller, Operation::BeginUpstreamSignIn)?;
-    let provider = app.upstreams.find(upstream)?;
+    let provider = app.upstreams.require(upstream)?;
     app.upstreams.admit(from)?;
     // What is no invitation is told now, and not after a way there and back; what is carried has a known length then.
     if let Some(token) = &new.invitation {
-        crate::invitations::find(app, token).await?;
+        crate::invitations::load(app, token).await?;
     }
     let asked_again_at = new.is_again.then(|| app.clock.now());
     begin(app, provider, Goal::SignIn { invitation: new.invitation }, asked_again_at).await
@@ -81,7 +81,7 @@ pub async fn begin_connection(
     proof: Proof,
 ) -> Result<Begun, UpstreamError> {
     let person = access::require_person(caller, Operation::BeginIdentity)?;
-    let provider = app.upstreams.find(upstream)?;
+    let provider = app.upstreams.require(upstream)?;
     app.upstreams.admit(whereabouts.address)?;
     step_up::prove(app, person, whereabouts, proof).await?;
     let goal = Goal::Connect { user: person.user, sign_in: person.sign_in };

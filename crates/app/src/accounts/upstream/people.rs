@@ -147,7 +147,7 @@ async fn become_user(
     begun.map(drop).map_err(|retry_after_s| AccountError::TooMany { retry_after_s })?;
     let taken = || UpstreamError::EmailTaken { title: title() };
     let invitation = match invitation {
-        Some(link) => Some(invitations::find_for(app, &link, &email).await?),
+        Some(link) => Some(invitations::load_for(app, &link, &email).await?),
         None if settings.sign_up == SignUpPolicy::Open => None,
         None => {
             // Whoever the issuer vouches for may know that they have an account; nobody else is told where sign-up is closed.
