@@ -7,7 +7,7 @@ mod schema;
 
 use domain::{Diagnostic, ToolInterface};
 use sandbox::inspection::{self, Trial, TrialError};
-use wasmparser::{Parser, Payload};
+use wasmparser::{BinaryReaderError, Parser, Payload, Validator, WasmFeatures};
 use wasmtime::{Engine, component::Component};
 use wit_parser::decoding::DecodedWasm;
 
@@ -62,6 +62,7 @@ pub(crate) struct Reading {
 pub(crate) fn read(component: &[u8]) -> Result<Reading, Refusal> {
     check_head(component)?;
     check_sections(component)?;
+    check_names(component)?;
     let decoded = wit_parser::decoding::decode(component)
         .map_err(|error| Refusal::because(format!("the component cannot be read: {error:#}")))?;
     let DecodedWasm::Component(resolve, id) = decoded else {
@@ -114,7 +115,7 @@ fn check_head(component: &[u8]) -> Result<(), Refusal> {
 /// that it has. And that no function is nested deeper than a compiler goes in good time.
 fn check_sections(component: &[u8]) -> Result<(), Refusal> {
     for payload in Parser::new(0).parse_all(component) {
-        let payload = payload.map_err(|error| Refusal::because(format!("the component cannot be read: {error}")))?;
+        let payload = payload.map_err(unreadable)?;
         if let Payload::CodeSectionEntry(body) = &payload
             && nesting::is_too_deep(body)
         {
@@ -122,6 +123,20 @@ fn check_sections(component: &[u8]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// That names are as the component model has them. The decoder allows those of a proposal as well (`a:b/c/d`), and then breaks off at them. What
+/// functions do is left to the compiler.
+fn check_names(component: &[u8]) -> Result<(), Refusal> {
+    let mut validator = Validator::new_with_features(WasmFeatures::all().difference(WasmFeatures::CM_NESTED_NAMES));
+    for payload in Parser::new(0).parse_all(component) {
+        payload.and_then(|payload| validator.payload(&payload)).map_err(unreadable)?;
+    }
+    Ok(())
+}
+
+fn unreadable(error: BinaryReaderError) -> Refusal {
+    Refusal::because(format!("the component cannot be read: {error}"))
 }
 
 /// What `describe` answered, which must be right as a source's own words must be.

@@ -27,6 +27,10 @@ async fn an_import_that_there_is_not_is_refused_by_name() {
             r#"(import "acme:db/query@1.0.0" (instance (export "run" (func))))"#,
             "the component imports `acme:db/query@1.0.0`: a component may import",
         ),
+        (
+            r#"(import "acme:db/query/rows@1.0.0" (instance (export "run" (func))))"#,
+            "the component cannot be read: import name `acme:db/query/rows@1.0.0` is not a valid extern name",
+        ),
         (r#"(import "file" (type (sub resource)))"#, "the component imports the resource `file`: there is nobody to give it"),
         (r#"(import "shell" (func))"#, "the component imports the function `shell`: there is nobody to give it"),
         (
