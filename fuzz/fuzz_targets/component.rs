@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzzing::check("component", bytes));
+libfuzzer_sys::fuzz_target!(init: fuzzing::forgive_the_decoder(), |bytes: &[u8]| fuzzing::check("component", bytes));

@@ -5,6 +5,8 @@ mod imports;
 mod nesting;
 mod schema;
 
+use std::panic;
+
 use domain::{Diagnostic, ToolInterface};
 use sandbox::inspection::{self, Trial, TrialError};
 use wasmparser::{BinaryReaderError, Parser, Payload, Validator, WasmFeatures};
@@ -63,9 +65,7 @@ pub(crate) fn read(component: &[u8]) -> Result<Reading, Refusal> {
     check_head(component)?;
     check_sections(component)?;
     check_names(component)?;
-    let decoded = wit_parser::decoding::decode(component)
-        .map_err(|error| Refusal::because(format!("the component cannot be read: {error:#}")))?;
-    let DecodedWasm::Component(resolve, id) = decoded else {
+    let DecodedWasm::Component(resolve, id) = decode(component)? else {
         return Err(Refusal::because("this is a WIT package in binary form, which has types and no code"));
     };
     let world = resolve.worlds.get(id).ok_or_else(|| Refusal::Internal("a component without a world was read".to_owned()))?;
@@ -115,7 +115,7 @@ fn check_head(component: &[u8]) -> Result<(), Refusal> {
 /// that it has. And that no function is nested deeper than a compiler goes in good time.
 fn check_sections(component: &[u8]) -> Result<(), Refusal> {
     for payload in Parser::new(0).parse_all(component) {
-        let payload = payload.map_err(unreadable)?;
+        let payload = payload.map_err(|error| unreadable(&error))?;
         if let Payload::CodeSectionEntry(body) = &payload
             && nesting::is_too_deep(body)
         {
@@ -125,17 +125,28 @@ fn check_sections(component: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Decodes the types of a component. The decoder is made for what tools write, and breaks off (panics) at some of what is valid and nobody
+/// writes: a function's type that is exported, for one.
+fn decode(component: &[u8]) -> Result<DecodedWasm, Refusal> {
+    let decoded = panic::catch_unwind(|| wit_parser::decoding::decode(component)).map_err(|_| {
+        let reason =
+            "its types are put together as nothing that makes components does it; `wasm-tools component wit` shows where";
+        Refusal::because(format!("the component cannot be read: {reason}"))
+    })?;
+    decoded.map_err(|error| Refusal::because(format!("the component cannot be read: {error:#}")))
+}
+
 /// That names are as the component model has them. The decoder allows those of a proposal as well (`a:b/c/d`), and then breaks off at them. What
 /// functions do is left to the compiler.
 fn check_names(component: &[u8]) -> Result<(), Refusal> {
     let mut validator = Validator::new_with_features(WasmFeatures::all().difference(WasmFeatures::CM_NESTED_NAMES));
     for payload in Parser::new(0).parse_all(component) {
-        payload.and_then(|payload| validator.payload(&payload)).map_err(unreadable)?;
+        payload.and_then(|payload| validator.payload(&payload)).map_err(|error| unreadable(&error))?;
     }
     Ok(())
 }
 
-fn unreadable(error: BinaryReaderError) -> Refusal {
+fn unreadable(error: &BinaryReaderError) -> Refusal {
     Refusal::because(format!("the component cannot be read: {error}"))
 }
 

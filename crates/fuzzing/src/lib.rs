@@ -13,6 +13,8 @@ mod source;
 mod token;
 mod written;
 
+pub use component::forgive_the_decoder;
+
 /// One reader, and what must hold of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {

@@ -183,6 +183,15 @@ mod tests {
     }
 
     #[test]
+    fn a_library_module_counts_where_its_import_is_still_there_when_types_are_erased() {
+        let modules = |source| translate(Language::TypeScript, source, &ModuleBounds::none()).unwrap().modules;
+
+        assert_eq!(modules("import { parse } from 'toolwright:csv'; parse('a');").len(), 1);
+        assert!(modules("import { parse } from 'toolwright:csv'; export default null as ReturnType<typeof parse>;").is_empty());
+        assert!(modules("import { parse } from 'toolwright:csv';").is_empty());
+    }
+
+    #[test]
     fn a_function_named_require_is_like_any_other() {
         assert!(
             translate(

@@ -136,6 +136,24 @@ async fn bytes_that_are_no_component_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_component_at_which_its_decoder_breaks_off_is_refused_in_words() {
+    let plant = Plant::start();
+
+    let reasons = plant
+        .refuse(
+            r#"(component
+              (type $run (func))
+              (instance $runs (export "run" (type $run)))
+              (export "acme:runs/types" (instance $runs)))"#,
+        )
+        .await;
+
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].starts_with("the component cannot be read: its types are put together as nothing"), "{reasons:?}");
+    plant.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_does_not_start_is_refused() {
     let plant = Plant::start();
 

@@ -1,0 +1,2 @@
+Timport { tool } from "toolwright";
+import { parse } from "toolwright:csv"
