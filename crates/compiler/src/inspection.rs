@@ -126,11 +126,11 @@ fn check_sections(component: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Decodes the types of a component. The decoder is made for what tools write, and breaks off (panics) at some of what is valid and nobody
-/// writes: a function's type that is exported, for one.
+/// writes.
 fn decode(component: &[u8]) -> Result<DecodedWasm, Refusal> {
     let decoded = panic::catch_unwind(|| wit_parser::decoding::decode(component)).map_err(|_| {
         let reason =
-            "its types are put together as nothing that makes components does it; `wasm-tools component wit` shows where";
+            "its types are put together as nothing that makes components does it (a function's type is exported, for one)";
         Refusal::because(format!("the component cannot be read: {reason}"))
     })?;
     decoded.map_err(|error| Refusal::because(format!("the component cannot be read: {error:#}")))

@@ -18,7 +18,7 @@ async fn turning_arguments_into_values_takes_fuel() {
     let arguments = json!({"colours": vec!["c999"; VALUES]});
 
     let taken = plant.invoke(&take, "take", &arguments).await;
-    let ended = within_fuel(&plant, &take, &arguments, 10_000_000).await;
+    let ended = within_fuel(&plant, &take, &arguments, 1_000_000).await;
 
     assert_eq!(taken.outcome, Outcome::Success(json!({"result": VALUES}).into()));
     assert!(taken.receipt.fuel > 400 * VALUES as u64, "{:?}", taken.receipt);
