@@ -45,17 +45,17 @@ async fn a_question_reaches_the_client_and_its_answer_the_guest() {
 async fn the_clock_stands_still_while_the_client_is_waited_for() {
     let room = guest(&[ASK], ASKS).await;
     let (mut call, mut questions) = live(plain());
-    call.limits.wall_ms_max = 100;
+    call.limits.wall_ms_max = 1_000;
 
     let (invoked, ()) = tokio::join!(room.try_call(call), async {
         let asked = questions.recv().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
         asked.answer.send(Ok(answer("late"))).unwrap();
     });
 
     let invoked = invoked.unwrap();
     assert_eq!(invoked.outcome, success(told("late")));
-    assert!(invoked.receipt.wall_us < 100_000, "{}", invoked.receipt.wall_us);
+    assert!(invoked.receipt.wall_us < 1_000_000, "{}", invoked.receipt.wall_us);
 }
 
 #[tokio::test]
