@@ -14,7 +14,7 @@ use crate::{WebSettings, state::WebState};
 #[utoipa::path(get, path = "/openapi.json", tag = "documents",
     responses((status = 200, description = "The document", content_type = "application/json", body = Object)))]
 pub(crate) async fn get_openapi(State(state): State<WebState>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], state.document).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], state.document.clone()).into_response()
 }
 
 /// Declares the tool API for an editor: the types of `import { tool } from "toolwright"`

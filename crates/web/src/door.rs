@@ -52,7 +52,7 @@ const TRANSPORT_SECURITY: &str = "max-age=31536000";
 const CLIENT_REQUEST_ID_CHARS_MAX: usize = 128;
 
 /// What a request passes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Door {
     metrics: Arc<Metrics>,
     settings: Arc<WebSettings>,
@@ -73,7 +73,7 @@ impl Door {
 /// the form of the door, and on the answer who may read it.
 ///
 /// The id is always our own, so that two requests never share one; a client's `X-Request-Id` stands beside it in the log.
-pub(crate) async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn pass(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let request_id = RequestId::new();
     request.extensions_mut().insert(request_id);
@@ -293,6 +293,9 @@ mod tests {
     {
         let metrics = Arc::new(Metrics::new(ProcessFacts { version: "0", started_at_s: 0.0 }));
         let door = Door::new(metrics, Arc::new(test_settings(public_url)));
-        Router::new().route("/", get(handler.clone())).fallback(handler).layer(middleware::from_fn_with_state(door, pass))
+        Router::new()
+            .route("/", get(handler.clone()))
+            .fallback(handler)
+            .layer(middleware::from_fn_with_state(Arc::new(door), pass))
     }
 }

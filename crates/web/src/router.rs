@@ -13,7 +13,7 @@ use crate::{
     entry,
     error::{method_not_allowed, unknown_route},
     health, mcp, oauth, openapi,
-    state::WebState,
+    state::{WebParts, WebState},
     welcome,
 };
 
@@ -22,7 +22,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
     let settings = Arc::new(settings);
     let door = Door::new(Arc::clone(app.metrics()), Arc::clone(&settings));
     let document = Bytes::from(openapi::text());
-    let state = WebState { app, settings, document };
+    let state = WebState::new(WebParts { app, settings, document });
     let (documented, _frame) = documented_routes().split_for_parts();
     documented
         .nest("/mcp", mcp::routes())
@@ -31,7 +31,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(state.clone(), entry::pass))
-        .layer(middleware::from_fn_with_state(door, door::pass))
+        .layer(middleware::from_fn_with_state(Arc::new(door), door::pass))
         .with_state(state)
 }
 

@@ -107,7 +107,7 @@ fn link(upstream: &UpstreamId, return_to: &ReturnTo, others: &[(&str, Option<&st
 
 /// The way there. A page of somebody else sends nobody on it: they come to our own page first, and go on if they want to.
 pub(super) async fn begin(
-    State(WebState { app, settings, .. }): State<WebState>,
+    State(state): State<WebState>,
     MaybeSignedIn(signed_in): MaybeSignedIn,
     Stranger(caller): Stranger,
     whereabouts::From(whereabouts): whereabouts::From,
@@ -118,7 +118,7 @@ pub(super) async fn begin(
     if signed_in.is_some() && !asked.is_again {
         return Ok(page::see_other(asked.return_to.as_str()));
     }
-    if Initiator::of(&settings, &headers, &uri) == Initiator::Foreign {
+    if Initiator::of(&state.settings, &headers, &uri) == Initiator::Foreign {
         return Ok(page::see_other(&asked.return_to.after("/sign-in")));
     }
     if !Flow::carries(&asked.return_to) {
@@ -129,9 +129,9 @@ pub(super) async fn begin(
             .into_response());
     }
     let new = NewUpstreamSignIn { invitation: asked.invitation, is_again: asked.is_again };
-    match upstream::begin_sign_in(&app, &caller, whereabouts.address, path.id(), new).await {
+    match upstream::begin_sign_in(&state.app, &caller, whereabouts.address, path.id(), new).await {
         Ok(begun) => {
-            let cookie = keep(&settings, &begun, &asked.return_to)?;
+            let cookie = keep(&state.settings, &begun, &asked.return_to)?;
             Ok(with_cookies(page::see_other(begun.location.as_str()), [cookie]))
         }
         Err(error) => fault(error, &Way::SignIn(asked.return_to)),
@@ -140,7 +140,7 @@ pub(super) async fn begin(
 
 /// The way back.
 pub(super) async fn callback(
-    State(WebState { app, settings, .. }): State<WebState>,
+    State(state): State<WebState>,
     MaybeSignedIn(signed_in): MaybeSignedIn,
     Stranger(stranger): Stranger,
     whereabouts::From(whereabouts): whereabouts::From,
@@ -150,22 +150,24 @@ pub(super) async fn callback(
 ) -> Result<Response, ApiError> {
     let answer = read_answer(&query.unwrap_or_default());
     let flow = upstream::flow_of(&answer.state).map(str::to_owned);
-    let kept = flow.as_deref().and_then(|flow| Flow::find(&settings, &headers, flow));
+    let kept = flow.as_deref().and_then(|flow| Flow::find(&state.settings, &headers, flow));
     let (secret, return_to) = match kept {
         Some(Flow { secret, return_to }) => (Some(secret), return_to),
         None => (None, ReturnTo::account()),
     };
     let way = if signed_in.is_some() && return_to == ReturnTo::account() { Way::Account } else { Way::SignIn(return_to.clone()) };
     let caller = signed_in.map_or(stranger, |signed_in| signed_in.caller());
-    let browser = Browser { secret, sign_in: cookies::sign_in(&settings, &headers).map(str::to_owned) };
-    let finished = upstream::finish(&app, &caller, whereabouts, path.id(), answer, browser).await;
+    let browser = Browser { secret, sign_in: cookies::sign_in(&state.settings, &headers).map(str::to_owned) };
+    let finished = upstream::finish(&state.app, &caller, whereabouts, path.id(), answer, browser).await;
     let (response, cookie) = match finished {
-        Ok(Finished::SignedIn(made)) => (page::see_other(return_to.as_str()), Some(cookie_of(&app, &settings, &made)?)),
+        Ok(Finished::SignedIn(made)) => {
+            (page::see_other(return_to.as_str()), Some(cookie_of(&state.app, &state.settings, &made)?))
+        }
         Ok(Finished::Connected) => (page::see_other("/account?done=connected"), None),
         Err(error) => (fault(error, &way)?, None),
     };
     // What was begun has ended, well or badly.
-    let forgotten = flow.map(|flow| Flow::forget(&settings, &flow)).transpose()?;
+    let forgotten = flow.map(|flow| Flow::forget(&state.settings, &flow)).transpose()?;
     Ok(with_cookies(response, cookie.into_iter().chain(forgotten)))
 }
 
