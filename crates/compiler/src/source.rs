@@ -44,10 +44,10 @@ pub(crate) fn translate(language: Language, source: &str, bounds: &ModuleBounds)
         return Err(places.diagnostics(&parsed.diagnostics));
     }
     let mut program = parsed.program;
-    imports::check(&program, &places, bounds)?;
+    imports::check(&program, &places, &ModuleBounds::none())?;
     let scoping = analyse(&program).map_err(|faults| places.diagnostics(&faults))?;
     strip_types(&allocator, language, scoping, &mut program).map_err(|faults| places.diagnostics(&faults))?;
-    // What was imported for its types, or never used, went with the types.
+    // What was imported for its types, or never used, went with the types: it is none of the tool's modules, and needs no tier.
     let modules = imports::check(&program, &places, bounds)?;
     Ok(print(language, &program, modules))
 }

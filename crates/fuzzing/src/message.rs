@@ -55,7 +55,7 @@ pub(crate) fn check(bytes: &[u8]) {
         for member in members {
             let same = match (value(&sent, member), value(&understood, member)) {
                 // `1.0` and `1e0` are the `id` 1.
-                (Some(sent), Some(understood)) => is_same(sent, understood),
+                (Some(sent), Some(understood)) if member == "id" => is_same(sent, understood),
                 (sent, understood) => sent == understood,
             };
             assert!(same, "`{member}` is another one in {written}");

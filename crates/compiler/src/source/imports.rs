@@ -124,7 +124,7 @@ fn names_only_types(import: &ImportDeclaration<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Diagnostic, Language};
+    use domain::{Diagnostic, Language, LibraryModules};
 
     use super::super::translate;
     use crate::ModuleBounds;
@@ -189,6 +189,11 @@ mod tests {
         assert_eq!(modules("import { parse } from 'toolwright:csv'; parse('a');").len(), 1);
         assert!(modules("import { parse } from 'toolwright:csv'; export default null as ReturnType<typeof parse>;").is_empty());
         assert!(modules("import { parse } from 'toolwright:csv';").is_empty());
+        let basic = ModuleBounds { library: LibraryModules::Basic, ..ModuleBounds::none() };
+        let of_a_small_tier = |source| translate(Language::TypeScript, source, &basic);
+        assert!(of_a_small_tier("import { parse } from 'toolwright:html';").is_ok());
+        let used = of_a_small_tier("\nimport { parse } from 'toolwright:html'; parse('a');").unwrap_err();
+        assert_eq!((used[0].line, used[0].column), (Some(2), Some(23)), "{used:?}");
     }
 
     #[test]
